@@ -1,0 +1,289 @@
+//! The context: values, functions, protocols and layers, and how they are looked up.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::dialer::{self, Dialer};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::explain::{self, Explanation};
+use crate::key::{Id, Key};
+#[cfg(target_has_atomic = "ptr")]
+use crate::mode::Shared;
+use crate::mode::{Local, Mode};
+use crate::plan::{Kind, Node, Unit};
+use crate::role::{self, Role};
+use crate::standard::{Host, Listen, Path, Port, Scheme, Stream};
+use crate::sync::Arc;
+use crate::values::{Value, Values};
+
+/// A context whose flows, futures and functions are `Send`.
+#[cfg(target_has_atomic = "ptr")]
+pub type Context = Ctx<Shared>;
+
+/// A context for one thread, where nothing needs to be `Send`.
+pub type LocalContext = Ctx<Local>;
+
+/// Typed values, and functions, protocols and layers that use them: what [`resolve`](Ctx::resolve) decides by.
+///
+/// It is a value: cheap to clone (what clones share is counted, not copied), without any global state, and every
+/// method that changes it returns the changed one.
+pub struct Ctx<M: Mode> {
+    pub(crate) values: Values,
+    pub(crate) registry: Arc<Registry<M>>,
+}
+
+/// What was registered, sorted so that the engine only walks.
+pub(crate) struct Registry<M: Mode> {
+    /// Functions by key, newest first.
+    pub(crate) functions: BTreeMap<Id, Vec<Arc<Unit<M>>>>,
+    pub(crate) roles: BTreeMap<Id, Entry<M>>,
+}
+
+/// What was registered for one role.
+pub(crate) struct Entry<M: Mode> {
+    /// Replaces the candidates.
+    pub(crate) given: Option<Arc<Node<M>>>,
+    /// In the order of trying.
+    pub(crate) candidates: Vec<Arc<Unit<M>>>,
+    /// Oldest (innermost) first.
+    pub(crate) layers: Vec<Arc<Unit<M>>>,
+}
+
+/// A set of registrations, installed by [`Ctx::install`]. Crates that serve both modes implement it for each with
+/// [`for_each_mode!`](crate::for_each_mode).
+pub trait Install<M: Mode> {
+    /// Registers everything.
+    #[must_use]
+    fn install(self, ctx: Ctx<M>) -> Ctx<M>;
+}
+
+impl<M: Mode> Ctx<M> {
+    /// An empty context: no values, no protocols, no deadline.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives `key` a value, in place of the one it may have had. A value beats every function.
+    #[must_use]
+    pub fn with<K: Key>(mut self, key: K, value: K::Value) -> Self {
+        self.values.set(Id::of(&key), Some(Arc::new(value)));
+        self
+    }
+
+    /// Takes the value of `key` away; its functions stay.
+    #[must_use]
+    pub fn without<K: Key>(mut self, key: K) -> Self {
+        self.values.set(Id::of(&key), None);
+        self
+    }
+
+    /// The value of `key`, if one was given. Functions are not asked.
+    #[must_use]
+    pub fn get<K: Key>(&self, key: K) -> Option<K::Value> {
+        self.values.get(Id::of(&key))?.downcast_ref().cloned()
+    }
+
+    /// Sets [`Scheme`], [`Host`], [`Port`] and [`Path`] from an endpoint string, and clears those it does not name: a
+    /// redirect leaves nothing stale.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the string is malformed; see [`Endpoint`]. Whether a
+    /// protocol exists for its scheme shows when it is resolved.
+    pub fn with_url(self, url: &str) -> Result<Self, Error> {
+        Ok(self.with_endpoint(&url.parse()?))
+    }
+
+    /// As [`with_url`](Ctx::with_url), for an endpoint already parsed.
+    #[must_use]
+    pub fn with_endpoint(mut self, endpoint: &Endpoint) -> Self {
+        fn value<T: Clone + Send + Sync + 'static>(value: Option<&T>) -> Option<Value> {
+            value.map(|value| Arc::new(value.clone()) as Value)
+        }
+        self.values.set(Id::of(&Scheme), value(Some(&endpoint.scheme)));
+        self.values.set(Id::of(&Host), value(endpoint.host.as_ref()));
+        self.values.set(Id::of(&Port), value(endpoint.port.as_ref()));
+        self.values.set(Id::of(&Path), value(endpoint.path.as_ref()));
+        self
+    }
+
+    /// Installs a set of registrations.
+    #[must_use]
+    pub fn install(self, set: impl Install<M>) -> Self {
+        set.install(self)
+    }
+
+    /// Adds what `other` has and this context lacks: functions, protocols and layers, as if registered now in the
+    /// order of `other` (the same registration counts once). Values and dialers of `other` win.
+    #[must_use]
+    pub fn merge(mut self, other: &Self) -> Self {
+        for (id, value) in other.values.iter() {
+            self.values.set(id, Some(value.clone()));
+        }
+        if Arc::ptr_eq(&self.registry, &other.registry) {
+            return self;
+        }
+        let registry = Arc::make_mut(&mut self.registry);
+        for (id, entry) in &other.registry.roles {
+            if let Some(given) = &entry.given {
+                registry.entry(*id).give(given.clone());
+            }
+        }
+        let functions = other.registry.functions.values().flat_map(|units| units.iter().rev());
+        let roles = other.registry.roles.values();
+        let candidates = roles.clone().flat_map(|entry| entry.candidates.iter().rev());
+        let layers = roles.flat_map(|entry| entry.layers.iter());
+        for unit in functions.chain(candidates).chain(layers) {
+            registry.add(unit.clone());
+        }
+        self
+    }
+
+    /// Makes `dialer` the one way to fill `role`, in place of the candidates and layers registered so far; layers
+    /// registered later wrap it. For tests, pools and open tunnels.
+    ///
+    /// What the role promises is checked of its outputs too ([`Role::accept`]). The deadline of this context applies,
+    /// not that of the one the dialer came from.
+    #[must_use]
+    pub fn with_dialer<R: Role>(mut self, role: R, dialer: Dialer<R, M>) -> Self {
+        Arc::make_mut(&mut self.registry).entry(role::id(&role)).give(dialer.into_given());
+        self
+    }
+
+    pub(crate) fn add(mut self, unit: Unit<M>) -> Self {
+        Arc::make_mut(&mut self.registry).add(Arc::new(unit));
+        self
+    }
+
+    /// Fills `role` for `target`: decides who, dials, and checks the output.
+    ///
+    /// # Errors
+    /// Says what was tried and why it failed; see [`Error`]. [`TimedOut`](crate::ErrorKind::TimedOut) if the
+    /// [`Deadline`](crate::Deadline) passed.
+    ///
+    /// # Cancellation
+    /// Dropping the future closes all it had opened. A system look-up that cannot be cancelled is left to finish.
+    pub async fn resolve<R: Role>(&self, role: R, target: R::Target) -> Result<R::Output<M>, Error> {
+        dialer::resolve(self, role, target).await
+    }
+
+    /// Decides once who fills `role`, to dial many times: functions run now, and their results are kept.
+    ///
+    /// Each dial has its own deadline and its own report.
+    ///
+    /// # Errors
+    /// As [`resolve`](Ctx::resolve), for the part before dialling.
+    pub async fn dialer<R: Role>(&self, role: R) -> Result<Dialer<R, M>, Error> {
+        dialer::keep(self, role).await
+    }
+
+    /// A flow to the endpoint: resolves the root [`Stream`].
+    ///
+    /// # Errors
+    /// As [`resolve`](Ctx::resolve).
+    pub async fn connect(&self) -> Result<M::Flow, Error> {
+        self.resolve(Stream, ()).await
+    }
+
+    /// A listener at the endpoint: resolves the root [`Listen`].
+    ///
+    /// # Errors
+    /// As [`resolve`](Ctx::resolve). The deadline covers the bind only.
+    pub async fn listen(&self) -> Result<M::Listener, Error> {
+        self.resolve(Listen, ()).await
+    }
+
+    /// What `resolve` would try for `role`, and why not the rest, without running anything.
+    pub fn explain<R: Role>(&self, role: R) -> Explanation {
+        explain::explain(self, role::id(&role), None)
+    }
+
+    pub(crate) fn functions(&self, key: Id) -> &[Arc<Unit<M>>] {
+        self.registry.functions.get(&key).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl<M: Mode> Registry<M> {
+    fn entry(&mut self, role: Id) -> &mut Entry<M> {
+        self.roles.entry(role).or_insert_with(|| Entry { given: None, candidates: Vec::new(), layers: Vec::new() })
+    }
+
+    /// Adds a unit as the newest of its kind, unless it is there.
+    fn add(&mut self, unit: Arc<Unit<M>>) {
+        let (units, at) = match unit.kind {
+            Kind::Function => (self.functions.entry(unit.id).or_default(), 0),
+            Kind::Candidate => {
+                let units = &mut self.entry(unit.id).candidates;
+                let at = units.partition_point(|other| other.priority < unit.priority);
+                (units, at)
+            }
+            Kind::Layer => {
+                let units = &mut self.entry(unit.id).layers;
+                let at = units.len();
+                (units, at)
+            }
+        };
+        if !units.iter().any(|other| Arc::ptr_eq(other, &unit)) {
+            units.insert(at, unit);
+        }
+    }
+}
+
+impl<M: Mode> Entry<M> {
+    fn give(&mut self, node: Arc<Node<M>>) {
+        self.given = Some(node);
+        self.candidates.clear();
+        self.layers.clear();
+    }
+}
+
+impl<M: Mode> Clone for Ctx<M> {
+    fn clone(&self) -> Self {
+        Self { values: self.values.clone(), registry: self.registry.clone() }
+    }
+}
+
+impl<M: Mode> Default for Ctx<M> {
+    fn default() -> Self {
+        Self { values: Values::default(), registry: Arc::default() }
+    }
+}
+
+impl<M: Mode> Clone for Registry<M> {
+    fn clone(&self) -> Self {
+        Self { functions: self.functions.clone(), roles: self.roles.clone() }
+    }
+}
+
+impl<M: Mode> Default for Registry<M> {
+    fn default() -> Self {
+        Self { functions: BTreeMap::new(), roles: BTreeMap::new() }
+    }
+}
+
+impl<M: Mode> Clone for Entry<M> {
+    fn clone(&self) -> Self {
+        Self { given: self.given.clone(), candidates: self.candidates.clone(), layers: self.layers.clone() }
+    }
+}
+
+impl<M: Mode> fmt::Debug for Ctx<M> {
+    /// Names only: values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names =
+            |units: &[Arc<Unit<M>>]| units.iter().map(|unit| unit.name.clone().into_owned()).collect::<Vec<String>>();
+        let mut map = f.debug_map();
+        map.entry(&"values", &self.values.iter().map(|(id, _)| id).collect::<Vec<_>>());
+        map.entry(&"functions", &self.registry.functions.keys().collect::<Vec<_>>());
+        for (id, entry) in &self.registry.roles {
+            map.entry(id, &names(&entry.candidates));
+            if !entry.layers.is_empty() {
+                map.entry(&(id, "layers"), &names(&entry.layers));
+            }
+        }
+        map.finish()
+    }
+}

@@ -1,0 +1,337 @@
+//! One small error for everything, in both modes.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt;
+
+use embedded_io_async::ErrorKind;
+
+use crate::record::Report;
+
+/// Why a flow could not be had, or broke.
+///
+/// It is one pointer wide, `Send + Sync` in both modes, and says what was tried ([`target`](Error::target)), at which
+/// layer ([`layer`](Error::layer)), in which [`phase`](Error::phase), why
+/// ([`kind`](Error::kind), [`source`](core::error::Error::source)), and what to do.
+///
+/// `{}` prints one line. `{:#}` and `{:?}` add, for an error from `resolve`, the whole tree: every candidate, what was
+/// missing, who said "not me", which connect failed and why, and where a deadline struck; see [`report`](Error::report).
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    phase: Option<Phase>,
+    layer: Option<Cow<'static, str>>,
+    target: Option<String>,
+    cause: Cause,
+    advice: Option<Cow<'static, str>>,
+    report: Option<Report>,
+}
+
+enum Cause {
+    Text(Cow<'static, str>),
+    Source(Box<dyn core::error::Error + Send + Sync>),
+}
+
+/// What was going on when an error happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Reading an endpoint string.
+    Endpoint,
+    /// Deciding what to dial: candidates, gates, needs and the functions they call.
+    Plan,
+    /// Looking a name up.
+    Lookup,
+    /// Connecting.
+    Connect,
+    /// Agreeing with the peer on a layer above the connection.
+    Handshake,
+    /// Binding a listener.
+    Bind,
+    /// Accepting from a listener.
+    Accept,
+    /// Reading.
+    Read,
+    /// Writing or flushing.
+    Write,
+    /// Closing the writing side.
+    Shutdown,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Endpoint => "bad endpoint",
+            Self::Plan => "planning failed",
+            Self::Lookup => "lookup failed",
+            Self::Connect => "connect failed",
+            Self::Handshake => "handshake failed",
+            Self::Bind => "bind failed",
+            Self::Accept => "accept failed",
+            Self::Read => "read failed",
+            Self::Write => "write failed",
+            Self::Shutdown => "shutdown failed",
+        })
+    }
+}
+
+impl Error {
+    fn from_cause(kind: ErrorKind, cause: Cause) -> Self {
+        Self(Box::new(Inner { kind, phase: None, layer: None, target: None, cause, advice: None, report: None }))
+    }
+
+    /// An error that `reason` explains: lower case, without a full stop.
+    #[must_use]
+    pub fn new(kind: ErrorKind, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::from_cause(kind, Cause::Text(reason.into()))
+    }
+
+    /// An error with another one as its source.
+    #[must_use]
+    pub fn with_source(kind: ErrorKind, source: impl core::error::Error + Send + Sync + 'static) -> Self {
+        Self::from_cause(kind, Cause::Source(Box::new(source)))
+    }
+
+    /// An error of an `embedded-io` device. It need not be `Send`, so its text is kept and the error itself is not.
+    #[must_use]
+    pub fn from_device(error: &impl embedded_io_async::Error) -> Self {
+        Self::new(error.kind(), error.to_string())
+    }
+
+    /// Says in which phase it happened, unless that was said before.
+    #[must_use]
+    pub fn in_phase(mut self, phase: Phase) -> Self {
+        self.0.phase.get_or_insert(phase);
+        self
+    }
+
+    /// Says at which layer it happened, unless that was said before.
+    #[must_use]
+    pub fn at_layer(mut self, layer: impl Into<Cow<'static, str>>) -> Self {
+        if self.0.layer.is_none() {
+            self.0.layer = Some(layer.into());
+        }
+        self
+    }
+
+    /// Says what was being reached, unless that was said before.
+    #[must_use]
+    pub fn to_target(mut self, target: impl fmt::Display) -> Self {
+        if self.0.target.is_none() {
+            self.0.target = Some(target.to_string());
+        }
+        self
+    }
+
+    /// Says what to do about it, unless that was said before.
+    #[must_use]
+    pub fn advise(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
+        if self.0.advice.is_none() {
+            self.0.advice = Some(advice.into());
+        }
+        self
+    }
+
+    pub(crate) fn set_report(&mut self, report: Report) {
+        self.0.report.get_or_insert(report);
+    }
+
+    pub(crate) fn has_layer(&self) -> bool {
+        self.0.layer.is_some()
+    }
+
+    /// The kind, as `embedded-io` sorts them. [`InvalidInput`](ErrorKind::InvalidInput) says that the endpoint or the
+    /// context is at fault, before anything was dialled.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether a deadline passed.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.0.kind == ErrorKind::TimedOut
+    }
+
+    /// The phase, if it is known.
+    #[must_use]
+    pub fn phase(&self) -> Option<Phase> {
+        self.0.phase
+    }
+
+    /// The layer, if it is known: role and name, as in `Transport "in-order"`.
+    #[must_use]
+    pub fn layer(&self) -> Option<&str> {
+        self.0.layer.as_deref()
+    }
+
+    /// What was being reached, if it is known: `example.org:443`.
+    #[must_use]
+    pub fn target(&self) -> Option<&str> {
+        self.0.target.as_deref()
+    }
+
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn advice(&self) -> Option<&str> {
+        self.0.advice.as_deref()
+    }
+
+    /// What was tried, for an error from `resolve` or a dialer.
+    #[must_use]
+    pub fn report(&self) -> Option<&Report> {
+        self.0.report.as_ref()
+    }
+
+    /// As `to_target`, but an empty text says nothing.
+    pub(crate) fn toward(self, target: &str) -> Self {
+        if target.is_empty() { self } else { self.to_target(target) }
+    }
+
+    /// Phase and reason, without layer and target.
+    pub(crate) fn why(&self) -> String {
+        match self.0.phase {
+            Some(phase) => format!("{phase}: {}", self.reason()),
+            None => self.reason(),
+        }
+    }
+
+    fn reason(&self) -> String {
+        match &self.0.cause {
+            Cause::Text(text) => text.to_string(),
+            Cause::Source(source) => {
+                let mut text = source.to_string();
+                let mut next = source.source();
+                while let Some(source) = next {
+                    let more = source.to_string();
+                    // Some errors print their source themselves.
+                    if !text.contains(&more) {
+                        text = format!("{text}: {more}");
+                    }
+                    next = source.source();
+                }
+                text
+            }
+        }
+    }
+
+    fn line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        if let Some(layer) = &inner.layer {
+            f.write_str(layer)?;
+            f.write_str(if inner.target.is_some() { " to " } else { ": " })?;
+        }
+        if let Some(target) = &inner.target {
+            write!(f, "{target}: ")?;
+        }
+        f.write_str(&self.why())?;
+        match &inner.advice {
+            Some(advice) => write!(f, "; {advice}"),
+            None => Ok(()),
+        }
+    }
+
+    fn tree(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.line(f)?;
+        match &self.0.report {
+            Some(report) => write!(f, "\n{report}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() { self.tree(f) } else { self.line(f) }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: ", self.0.kind)?;
+        self.tree(f)
+    }
+}
+
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match &self.0.cause {
+            Cause::Text(_) => None,
+            Cause::Source(source) => Some(&**source),
+        }
+    }
+}
+
+impl embedded_io_async::Error for Error {
+    fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self::new(kind, kind.to_string())
+    }
+}
+
+/// What a context lacks: the source of errors in [`Phase::Plan`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// No candidate of the role applied, or none is registered.
+    NoCandidate {
+        /// The role.
+        role: String,
+    },
+    /// A candidate was committed (its gates matched), or a layer was, and a need is missing.
+    Missing {
+        /// The key, or the role.
+        need: String,
+        /// Who needs it.
+        of: String,
+    },
+    /// Keys or roles need each other in a circle.
+    Cycle {
+        /// The circle, first and last alike.
+        path: alloc::vec::Vec<String>,
+    },
+    /// A deadline is set and nothing fills `Sleep`.
+    NoSleep,
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCandidate { role } => write!(f, "no candidate for {role} applies"),
+            Self::Missing { need, of } => write!(f, "{of} needs {need}, which is missing"),
+            Self::Cycle { path } => write!(f, "a cycle: {}", path.join(" -> ")),
+            Self::NoSleep => f.write_str("a deadline is set, and nothing fills Sleep"),
+        }
+    }
+}
+
+impl core::error::Error for PlanError {}
+
+impl From<PlanError> for Error {
+    fn from(error: PlanError) -> Self {
+        let advice: Cow<'static, str> = match &error {
+            PlanError::NoCandidate { role } => {
+                format!("register a protocol that fills {role}, or check the keys that its gates ask for").into()
+            }
+            PlanError::Missing { need, .. } => match need.strip_prefix("over ") {
+                Some(role) => format!("register a protocol that fills {role}").into(),
+                None => format!("give it: with({need}, …)").into(),
+            },
+            PlanError::Cycle { path } => format!(
+                "break it: give one of its keys a value, for example with({}, …)",
+                path.first().map_or("", |key| key)
+            )
+            .into(),
+            PlanError::NoSleep => "install an adapter, register Sleep, or drop the key Deadline".into(),
+        };
+        Self::with_source(ErrorKind::InvalidInput, error).in_phase(Phase::Plan).advise(advice)
+    }
+}

@@ -1,0 +1,141 @@
+//! Plans: who will dial, with which inputs, over whom. Nothing is dialled and nothing recorded here.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use core::fmt;
+
+use crate::key::Id;
+use crate::mode::{Cell, Mode};
+use crate::needs::{Declared, How, Slot};
+use crate::record::Record;
+use crate::sync::Arc;
+
+/// One registration: a function for a key, or a candidate or layer for a role.
+pub(crate) struct Unit<M: Mode> {
+    /// The key or the role.
+    pub(crate) id: Id,
+    pub(crate) kind: Kind,
+    /// Empty for functions.
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) priority: Priority,
+    pub(crate) needs: Declared,
+    pub(crate) run: Run<M>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Function,
+    Candidate,
+    Layer,
+}
+
+pub(crate) enum Run<M: Mode> {
+    Derive(M::Derive),
+    Connect(M::Erased),
+}
+
+impl<M: Mode> Unit<M> {
+    /// Whether a missing need is an error rather than a reason to move on.
+    pub(crate) fn is_committed(&self) -> bool {
+        match self.kind {
+            Kind::Function => false,
+            Kind::Candidate => self.needs.gates > 0,
+            Kind::Layer => true,
+        }
+    }
+
+    pub(crate) fn has_over(&self) -> bool {
+        self.needs.specs.iter().any(|spec| matches!(spec.how, How::Over))
+    }
+}
+
+impl<M: Mode> fmt::Display for Unit<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Function => write!(f, "the function for {}", self.id),
+            Kind::Candidate | Kind::Layer => write!(f, "{} {:?}", self.id, self.name),
+        }
+    }
+}
+
+/// The rank of a candidate: lower first; equal ranks, latest registered first; [`NONE`](Priority::NONE) last.
+///
+/// Made from a number: `register(Transport, "tcp", 100, …)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Priority(Rank);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    At(i32),
+    Last,
+}
+
+impl Priority {
+    /// After every number.
+    pub const NONE: Self = Self(Rank::Last);
+}
+
+impl From<i32> for Priority {
+    fn from(rank: i32) -> Self {
+        Self(Rank::At(rank))
+    }
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Rank::At(rank) => write!(f, "{rank}"),
+            Rank::Last => f.write_str("last"),
+        }
+    }
+}
+
+/// A candidate or layer with its inputs evaluated: ready to dial, any number of times.
+pub(crate) struct Node<M: Mode> {
+    pub(crate) unit: Arc<Unit<M>>,
+    pub(crate) slots: Box<[Slot<M>]>,
+    /// What a layer wraps.
+    pub(crate) below: Option<Arc<Node<M>>>,
+    /// Given by `with_dialer` rather than planned.
+    pub(crate) given: bool,
+}
+
+impl<M: Mode> Node<M> {
+    /// Whether it dials nothing below, so that no record needs to be shared.
+    pub(crate) fn is_leaf(&self) -> bool {
+        self.below.is_none() && !self.unit.has_over()
+    }
+}
+
+/// The record that a connect shares with those below it, and who is above.
+pub(crate) struct Scope<M: Mode> {
+    pub(crate) record: Arc<M::Cell<Record>>,
+    pub(crate) parent: u32,
+}
+
+impl<M: Mode> Scope<M> {
+    pub(crate) fn open() -> Self {
+        Self { record: Arc::new(M::Cell::new(Record::default())), parent: 0 }
+    }
+
+    pub(crate) fn under(&self, parent: u32) -> Self {
+        Self { record: self.record.clone(), parent }
+    }
+
+    /// Calls `f` with the record. Another thread may have it for the few instructions that an entry takes.
+    pub(crate) fn with<O>(&self, f: impl FnOnce(&mut Record) -> O) -> Option<O> {
+        let mut f = Some(f);
+        loop {
+            match self.record.try_with(|record| f.take().map(|f| f(record))) {
+                Some(output) => return output,
+                None => core::hint::spin_loop(),
+            }
+        }
+    }
+}
+
+impl<M: Mode> fmt::Debug for Scope<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("parent", &self.parent).finish_non_exhaustive()
+    }
+}

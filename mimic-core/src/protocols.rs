@@ -1,0 +1,209 @@
+//! The protocols of core itself: schemes in clear text, addresses in order, and falling back.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use embedded_io_async::ErrorKind;
+
+use crate::context::{Ctx, Install};
+use crate::dialer::Dialer;
+use crate::error::{Error, Phase};
+use crate::mode::Mode;
+use crate::needs::{is, opt, or_default, over, req};
+use crate::plan::Priority;
+use crate::role::Role;
+use crate::standard::{
+    Bind, BindUnix, Host, HostPort, Link, Listen, Lookup, Path, Port, Question, RecordType, Scheme, Stream, Transport,
+    Unix, UnixPath,
+};
+use crate::text::Text;
+
+/// Installs what the schemes `tcp`, `http` (port 80), `git` (port 9418) and `unix` mean: candidates of [`Stream`] and
+/// [`Listen`], each gated on its scheme.
+///
+/// A scheme of your own is one more candidate:
+///
+/// ```
+/// use mimic_core::{Context, Host, HostPort, Port, Schemes, Scheme, Stream, Transport, is, or_default, over, req};
+///
+/// let ctx = Context::new().install(Schemes).register(
+///     Stream,
+///     "gopher",
+///     100,
+///     (is(Scheme, "gopher"), req(Host), or_default(Port, 70), over(Transport)),
+///     |(), (host, port, transport)| async move { transport.dial(HostPort::new(host, port)).await },
+/// );
+/// # let _ = ctx;
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Schemes;
+
+/// Installs a candidate of [`Transport`] that tries the addresses of a host one after the other, in the order of the
+/// look-up. A dead address costs as long as [`Link`] takes to give up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InOrder;
+
+const PRIORITY: i32 = 100;
+
+crate::for_each_mode!(M => {
+    impl Install<M> for Schemes {
+        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
+            let ctx = ctx
+                .register(Stream, "tcp", PRIORITY, (is(Scheme, "tcp"), req(Host), req(Port), over(Transport)), connect)
+                .register(Listen, "tcp", PRIORITY, (is(Scheme, "tcp"), req(Host), req(Port), over(Lookup), over(Bind)), listen)
+                .register(Stream, "unix", PRIORITY, (is(Scheme, "unix"), opt(Host), req(Path), over(Unix)), connect_unix)
+                .register(Listen, "unix", PRIORITY, (is(Scheme, "unix"), opt(Host), req(Path), over(BindUnix)), connect_unix);
+            [("http", 80), ("git", 9418)].into_iter().fold(ctx, |ctx, (scheme, port)| {
+                let port = || (is(Scheme, scheme), req(Host), or_default(Port, port));
+                let (gate, host, default) = port();
+                let ctx = ctx.register(Stream, scheme, PRIORITY, (gate, host, default, over(Transport)), connect);
+                let (gate, host, default) = port();
+                ctx.register(Listen, scheme, PRIORITY, (gate, host, default, over(Lookup), over(Bind)), listen)
+            })
+        }
+    }
+
+    impl Install<M> for InOrder {
+        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
+            ctx.register(Transport, "in-order", Priority::NONE, (over(Lookup), over(Link)), in_order)
+        }
+    }
+});
+
+/// Dials a role over host and port, for a scheme that names both.
+async fn connect<M: Mode>(
+    (): (),
+    (host, port, transport): (Text, u16, Dialer<Transport, M>),
+) -> Result<M::Flow, Error> {
+    transport.dial(HostPort::new(host, port).to_connect()?).await
+}
+
+impl HostPort {
+    /// The target itself, if one can connect to it.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for port 0, which only a listener may ask for.
+    pub fn to_connect(self) -> Result<Self, Error> {
+        match self.port {
+            0 => Err(Error::new(ErrorKind::InvalidInput, "nobody listens on port 0")
+                .in_phase(Phase::Endpoint)
+                .to_target(self)
+                .advise("give the port that the server listens on")),
+            _ => Ok(self),
+        }
+    }
+}
+
+async fn connect_unix<M: Mode, R: Role<Target = UnixPath>>(
+    (): (),
+    (host, path, unix): (Option<Text>, Text, Dialer<R, M>),
+) -> Result<R::Output<M>, Error> {
+    if let Some(host) = host {
+        return Err(Error::new(
+            ErrorKind::InvalidInput,
+            alloc::format!("a Unix socket has no host, and {host:?} stands where one does"),
+        )
+        .in_phase(Phase::Endpoint)
+        .advise("write `unix:/path` or `unix:///path`"));
+    }
+    unix.dial(UnixPath::decode(&path)?).await
+}
+
+async fn listen<M: Mode>(
+    (): (),
+    (host, port, lookup, bind): (Text, u16, Dialer<Lookup, M>, Dialer<Bind, M>),
+) -> Result<M::Listener, Error> {
+    first_address(&lookup, &bind, &HostPort::new(host, port)).await
+}
+
+async fn in_order<M: Mode>(
+    to: HostPort,
+    (lookup, link): (Dialer<Lookup, M>, Dialer<Link, M>),
+) -> Result<M::Flow, Error> {
+    first_address(&lookup, &link, &to).await
+}
+
+/// Dials the addresses of a host in turn; the last error stands for all, the others are in the record.
+async fn first_address<M: Mode, R: Role<Target = SocketAddr>>(
+    lookup: &Dialer<Lookup, M>,
+    role: &Dialer<R, M>,
+    to: &HostPort,
+) -> Result<R::Output<M>, Error> {
+    let mut failed = None;
+    for address in addresses(lookup, to).await? {
+        match role.dial(address).await {
+            Ok(output) => return Ok(output),
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.unwrap_or_else(|| {
+        Error::new(ErrorKind::NotFound, "the name has no address").in_phase(Phase::Lookup).to_target(to)
+    }))
+}
+
+async fn addresses<M: Mode>(lookup: &Dialer<Lookup, M>, to: &HostPort) -> Result<Vec<SocketAddr>, Error> {
+    if let Some(address) = to.as_addr() {
+        return Ok([address].into());
+    }
+    let question = Question { name: to.host.clone(), record_type: RecordType::Addresses };
+    let records = lookup.dial(question).await?;
+    Ok(records.iter().filter_map(|record| Some(SocketAddr::new(record.address()?, to.port))).collect())
+}
+
+/// A connect function that dials several roles in turn until one answers: fallback, written down.
+///
+/// ```
+/// use mimic_core::{Context, HostPort, Transport, first_ok, over, role};
+///
+/// role! {
+///     /// Sockets of the hypervisor.
+///     pub Vsock: HostPort;
+///     /// Plain TCP.
+///     pub Tcp: HostPort;
+/// }
+/// let ctx = Context::new().register(Transport, "vsock, else tcp", 0, (over(Vsock), over(Tcp)), first_ok);
+/// # let _ = ctx;
+/// ```
+///
+/// # Errors
+/// That of the last role; those before it are in the [report](Error::report).
+pub async fn first_ok<T: Clone, D: Dialers<T>>(target: T, dialers: D) -> Result<D::Output, Error> {
+    dialers.first_ok(target).await
+}
+
+/// Tuples of two to four dialers with one type of target and of output; see [`first_ok`].
+pub trait Dialers<T> {
+    /// What each of them gives.
+    type Output;
+    #[doc(hidden)]
+    fn first_ok(self, target: T) -> impl Future<Output = Result<Self::Output, Error>>;
+}
+
+macro_rules! dialers {
+    ($first:ident $($role:ident)+) => {
+        impl<M, $first, $($role),+> Dialers<$first::Target> for (Dialer<$first, M>, $(Dialer<$role, M>),+)
+        where
+            M: Mode,
+            $first: Role,
+            $($role: Role<Target = $first::Target, Output<M> = $first::Output<M>>),+
+        {
+            type Output = $first::Output<M>;
+
+            #[allow(non_snake_case, reason = "one macro for all lengths")]
+            async fn first_ok(self, target: $first::Target) -> Result<Self::Output, Error> {
+                let ($first, $($role),+) = self;
+                let mut result = $first.dial(target.clone()).await;
+                $(
+                    if result.is_err() {
+                        result = $role.dial(target.clone()).await;
+                    }
+                )+
+                result
+            }
+        }
+    };
+}
+
+dialers!(A B);
+dialers!(A B C);
+dialers!(A B C D);

@@ -1,0 +1,163 @@
+//! The record of one connect: what was tried below it. It lives outside the future, so that a deadline or a drop
+//! leaves it behind.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use crate::explain::{Explanation, indent};
+
+/// What the dials of one connect have written. Successes leave no entry.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    started: u32,
+    closed: bool,
+    attempts: Vec<Attempt>,
+}
+
+impl Record {
+    /// The number of a new attempt; `None` once the connect is over, and then the dial is one of its own.
+    pub(crate) fn start(&mut self) -> Option<u32> {
+        if self.closed {
+            return None;
+        }
+        self.started += 1;
+        Some(self.started)
+    }
+
+    pub(crate) fn end(&mut self, attempt: Attempt) {
+        if !self.closed {
+            self.attempts.push(attempt);
+        }
+    }
+
+    /// Whether a dial below attempt `id` has an entry.
+    pub(crate) fn has_below(&self, id: u32) -> bool {
+        self.attempts.iter().any(|attempt| attempt.parent == id)
+    }
+
+    /// Ends the record: the attempts, in the order in which they started.
+    pub(crate) fn close(&mut self) -> Vec<Attempt> {
+        self.closed = true;
+        let mut attempts = core::mem::take(&mut self.attempts);
+        attempts.sort_by_key(|attempt| attempt.id);
+        attempts
+    }
+}
+
+/// One dial that did not succeed.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub(crate) id: u32,
+    pub(crate) parent: u32,
+    pub(crate) layer: String,
+    pub(crate) target: String,
+    pub(crate) outcome: Outcome,
+}
+
+impl Attempt {
+    /// Role and name: `Link "tcp"`.
+    #[must_use]
+    pub fn layer(&self) -> &str {
+        &self.layer
+    }
+
+    /// What was being reached; empty for roots.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.layer)?;
+        if !self.target.is_empty() {
+            write!(f, " to {}", self.target)?;
+        }
+        match &self.outcome {
+            Outcome::Failed(reason) => write!(f, ": {reason}"),
+            Outcome::FailedBelow => f.write_str(": failed below"),
+            Outcome::Cancelled => f.write_str(": cancelled while it ran"),
+        }
+    }
+}
+
+/// How a dial that did not succeed ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It failed, for this reason.
+    Failed(String),
+    /// Something it dialled failed; that has an attempt of its own.
+    FailedBelow,
+    /// It was dropped before it ended: a deadline struck, or another attempt won.
+    Cancelled,
+}
+
+/// What a failed resolve had tried and had decided: part of an [`Error`](crate::Error).
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub(crate) plan: Explanation,
+    pub(crate) computing: Option<String>,
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) deadline: Option<Duration>,
+}
+
+impl Report {
+    /// Every candidate of every role that was considered, and why it was taken or not.
+    #[must_use]
+    pub fn plan(&self) -> &Explanation {
+        &self.plan
+    }
+
+    /// The function that was running when the resolve ended, if it ended there.
+    #[must_use]
+    pub fn computing(&self) -> Option<&str> {
+        self.computing.as_deref()
+    }
+
+    /// The dials below the root that did not succeed, in the order in which they started.
+    #[must_use]
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
+    /// The deadline that the resolve had.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(function) = &self.computing {
+            writeln!(f, "  running: {function}")?;
+        }
+        if !self.attempts.is_empty() {
+            writeln!(f, "  tried:")?;
+        }
+        // Attempts come in starting order, so a parent stands before its children; one that succeeded is not listed.
+        let mut path: Vec<u32> = Vec::new();
+        for attempt in &self.attempts {
+            while path.last().is_some_and(|&id| id != attempt.parent) {
+                path.pop();
+            }
+            writeln!(f, "{}{attempt}", indent(path.len() + 2))?;
+            path.push(attempt.id);
+        }
+        write!(f, "  plan:")?;
+        for line in self.plan.lines() {
+            write!(f, "\n    {line}")?;
+        }
+        Ok(())
+    }
+}

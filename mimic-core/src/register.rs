@@ -1,0 +1,236 @@
+//! Registering, once per mode: closures differ in their bounds, and bounds written out give errors one can read
+//! ("`Rc<u16>` cannot be sent between threads").
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::context::Ctx;
+use crate::dialer::{Dialer, misfit};
+use crate::error::Error;
+use crate::key::{Id, Key};
+#[cfg(target_has_atomic = "ptr")]
+use crate::mode::Shared;
+use crate::mode::{Local, Mode};
+use crate::needs::{Declared, Needs};
+use crate::plan::{Kind, Node, Priority, Run, Unit};
+use crate::role::{self, Role};
+use crate::sync::Arc;
+use crate::values::Value;
+
+#[cfg(target_has_atomic = "ptr")]
+impl Ctx<Shared> {
+    /// Registers one way to fill `role`: a candidate.
+    ///
+    /// Candidates go by priority, lower first; of equal ones the latest registered; [`Priority::NONE`] last. The first
+    /// that applies is *the* candidate, and a failed connect never moves to another: fallback is a candidate of its
+    /// own ([`first_ok`](crate::first_ok)). A candidate with gates that all match is committed: a missing need is then
+    /// an error. One without gates is passed over when a need is missing.
+    ///
+    /// `connect` receives the target and the arguments that `needs` declare.
+    #[must_use]
+    pub fn register<R, N, F, Fut>(
+        self,
+        role: R,
+        name: impl Into<Cow<'static, str>>,
+        priority: impl Into<Priority>,
+        needs: N,
+        connect: F,
+    ) -> Self
+    where
+        R: Role,
+        N: Needs<Shared>,
+        F: Fn(R::Target, N::Args) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R::Output<Shared>, Error>> + Send + 'static,
+    {
+        let declared = Declared::new(&needs);
+        let run: <Shared as Mode>::Connect<R> = Box::new(move |target, inputs| match needs.take(inputs) {
+            Some(args) => Box::pin(connect(target, args)),
+            None => Box::pin(async { Err(misfit()) }),
+        });
+        self.add(candidate(&role, name.into(), priority.into(), declared, run))
+    }
+
+    /// Registers a layer: wraps whatever fills `role`, outside every candidate and every layer registered before.
+    ///
+    /// Its gates alone may skip it; a missing need is an error. `connect` receives the target, a dialer of what is
+    /// below, and the arguments that `needs` declare. The target of the layer below is the layer's to choose: a proxy
+    /// dials the proxy.
+    #[must_use]
+    pub fn layer<R, N, F, Fut>(self, role: R, name: impl Into<Cow<'static, str>>, needs: N, connect: F) -> Self
+    where
+        R: Role,
+        N: Needs<Shared>,
+        F: Fn(R::Target, Dialer<R, Shared>, N::Args) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R::Output<Shared>, Error>> + Send + 'static,
+    {
+        let declared = Declared::new(&needs);
+        let wrapped = role.clone();
+        let run: <Shared as Mode>::Connect<R> = Box::new(move |target, inputs| {
+            match inputs.below(&wrapped).and_then(|below| Some((below, needs.take(inputs)?))) {
+                Some((below, args)) => Box::pin(connect(target, below, args)),
+                None => Box::pin(async { Err(misfit()) }),
+            }
+        });
+        self.add(layer(&role, name.into(), declared, run))
+    }
+
+    /// Registers a function that computes a value for `key` from other keys.
+    ///
+    /// It runs only if the chosen candidate needs it, and at most once per resolve. `Ok(None)` is "not me": an older
+    /// function is asked. A missing need or a gate that is shut says the same. `Err` ends the resolve, even behind
+    /// [`opt`](crate::opt) or a gate.
+    #[must_use]
+    pub fn derive<K, N, F, Fut>(self, key: K, needs: N, compute: F) -> Self
+    where
+        K: Key,
+        N: Needs<Shared>,
+        F: Fn(N::Args) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Option<K::Value>, Error>> + Send + 'static,
+    {
+        let declared = Declared::new(&needs);
+        let run: <Shared as Mode>::Derive = Box::new(move |inputs| match needs.take(inputs) {
+            Some(args) => {
+                let computed = compute(args);
+                Box::pin(async move { Ok(computed.await?.map(|value| Arc::new(value) as Value)) })
+            }
+            None => Box::pin(async { Err(misfit()) }),
+        });
+        self.add(function(&key, declared, run))
+    }
+}
+
+#[cfg(target_has_atomic = "ptr")]
+impl<R: Role> Dialer<R, Shared> {
+    /// A dialer made of a function: for [`Ctx::with_dialer`], in tests and for open tunnels.
+    pub fn shared<F, Fut>(role: R, connect: F) -> Self
+    where
+        F: Fn(R::Target) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R::Output<Shared>, Error>> + Send + 'static,
+    {
+        let run: <Shared as Mode>::Connect<R> = Box::new(move |target, _| Box::pin(connect(target)));
+        let node = given(&role, run);
+        Self::alone(role, node)
+    }
+}
+
+impl Ctx<Local> {
+    /// Registers one way to fill `role`: a candidate.
+    ///
+    /// Candidates go by priority, lower first; of equal ones the latest registered; [`Priority::NONE`] last. The first
+    /// that applies is *the* candidate, and a failed connect never moves to another: fallback is a candidate of its
+    /// own ([`first_ok`](crate::first_ok)). A candidate with gates that all match is committed: a missing need is then
+    /// an error. One without gates is passed over when a need is missing.
+    ///
+    /// `connect` receives the target and the arguments that `needs` declare.
+    #[must_use]
+    pub fn register<R, N, F, Fut>(
+        self,
+        role: R,
+        name: impl Into<Cow<'static, str>>,
+        priority: impl Into<Priority>,
+        needs: N,
+        connect: F,
+    ) -> Self
+    where
+        R: Role,
+        N: Needs<Local>,
+        F: Fn(R::Target, N::Args) -> Fut + 'static,
+        Fut: Future<Output = Result<R::Output<Local>, Error>> + 'static,
+    {
+        let declared = Declared::new(&needs);
+        let run: <Local as Mode>::Connect<R> = Box::new(move |target, inputs| match needs.take(inputs) {
+            Some(args) => Box::pin(connect(target, args)),
+            None => Box::pin(async { Err(misfit()) }),
+        });
+        self.add(candidate(&role, name.into(), priority.into(), declared, run))
+    }
+
+    /// Registers a layer: wraps whatever fills `role`, outside every candidate and every layer registered before.
+    ///
+    /// Its gates alone may skip it; a missing need is an error. `connect` receives the target, a dialer of what is
+    /// below, and the arguments that `needs` declare. The target of the layer below is the layer's to choose: a proxy
+    /// dials the proxy.
+    #[must_use]
+    pub fn layer<R, N, F, Fut>(self, role: R, name: impl Into<Cow<'static, str>>, needs: N, connect: F) -> Self
+    where
+        R: Role,
+        N: Needs<Local>,
+        F: Fn(R::Target, Dialer<R, Local>, N::Args) -> Fut + 'static,
+        Fut: Future<Output = Result<R::Output<Local>, Error>> + 'static,
+    {
+        let declared = Declared::new(&needs);
+        let wrapped = role.clone();
+        let run: <Local as Mode>::Connect<R> = Box::new(move |target, inputs| {
+            match inputs.below(&wrapped).and_then(|below| Some((below, needs.take(inputs)?))) {
+                Some((below, args)) => Box::pin(connect(target, below, args)),
+                None => Box::pin(async { Err(misfit()) }),
+            }
+        });
+        self.add(layer(&role, name.into(), declared, run))
+    }
+
+    /// Registers a function that computes a value for `key` from other keys.
+    ///
+    /// It runs only if the chosen candidate needs it, and at most once per resolve. `Ok(None)` is "not me": an older
+    /// function is asked. A missing need or a gate that is shut says the same. `Err` ends the resolve, even behind
+    /// [`opt`](crate::opt) or a gate.
+    #[must_use]
+    pub fn derive<K, N, F, Fut>(self, key: K, needs: N, compute: F) -> Self
+    where
+        K: Key,
+        N: Needs<Local>,
+        F: Fn(N::Args) -> Fut + 'static,
+        Fut: Future<Output = Result<Option<K::Value>, Error>> + 'static,
+    {
+        let declared = Declared::new(&needs);
+        let run: <Local as Mode>::Derive = Box::new(move |inputs| match needs.take(inputs) {
+            Some(args) => {
+                let computed = compute(args);
+                Box::pin(async move { Ok(computed.await?.map(|value| Arc::new(value) as Value)) })
+            }
+            None => Box::pin(async { Err(misfit()) }),
+        });
+        self.add(function(&key, declared, run))
+    }
+}
+
+impl<R: Role> Dialer<R, Local> {
+    /// A dialer made of a function: for [`Ctx::with_dialer`], in tests and for open tunnels.
+    pub fn local<F, Fut>(role: R, connect: F) -> Self
+    where
+        F: Fn(R::Target) -> Fut + 'static,
+        Fut: Future<Output = Result<R::Output<Local>, Error>> + 'static,
+    {
+        let run: <Local as Mode>::Connect<R> = Box::new(move |target, _| Box::pin(connect(target)));
+        let node = given(&role, run);
+        Self::alone(role, node)
+    }
+}
+
+fn candidate<R: Role, M: Mode>(
+    role: &R,
+    name: Cow<'static, str>,
+    priority: Priority,
+    needs: Declared,
+    run: M::Connect<R>,
+) -> Unit<M> {
+    let run = Run::Connect(M::erase(run));
+    Unit { id: role::id(role), kind: Kind::Candidate, name, priority, needs, run }
+}
+
+fn layer<R: Role, M: Mode>(role: &R, name: Cow<'static, str>, needs: Declared, run: M::Connect<R>) -> Unit<M> {
+    let run = Run::Connect(M::erase(run));
+    Unit { id: role::id(role), kind: Kind::Layer, name, priority: Priority::NONE, needs, run }
+}
+
+fn function<K: Key, M: Mode>(key: &K, needs: Declared, run: M::Derive) -> Unit<M> {
+    let run = Run::Derive(run);
+    Unit { id: Id::of(key), kind: Kind::Function, name: "".into(), priority: Priority::NONE, needs, run }
+}
+
+fn given<R: Role, M: Mode>(role: &R, run: M::Connect<R>) -> Node<M> {
+    let needs = Declared::new::<M>(&());
+    let unit = candidate::<R, M>(role, "given".into(), Priority::NONE, needs, run);
+    Node { unit: Arc::new(unit), slots: Vec::new().into(), below: None, given: true }
+}

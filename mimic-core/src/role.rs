@@ -1,0 +1,63 @@
+//! Roles: keys whose value is a dialer.
+
+use core::fmt::Debug;
+
+use crate::error::Error;
+use crate::key::Id;
+use crate::mode::Mode;
+
+/// A job that protocols compete for: from a target to an output. [`Transport`](crate::Transport) goes from a host and
+/// port to a flow.
+///
+/// Roles are the security boundary: what must hold of an output is checked by [`accept`](Role::accept), whoever made
+/// it. Identity is the Rust type together with [`instance`](Role::instance). Roles whose output is a flow are made by
+/// [`role!`](crate::role).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a role",
+    note = "roles are types like `Transport`; a key is not a role, and `over(…)` takes the role itself"
+)]
+pub trait Role: Clone + Send + Sync + 'static {
+    /// What to reach. Always an argument, never a key: the layers of one stack have different targets. Errors print
+    /// its `Debug` form.
+    type Target: Clone + Debug + Send + Sync + 'static;
+
+    /// What dialling gives.
+    // Without `'static`, which the compiler would have to prove of erased lifetimes whenever a dial is spawned.
+    type Output<M: Mode>;
+
+    /// The name that errors and explanations print.
+    const NAME: &'static str;
+
+    /// Tells roles of one type apart; 0 unless the role is made at run time.
+    fn instance(&self) -> u32 {
+        0
+    }
+
+    /// Checks what the role promises of an output; called after every candidate, layer and given dialer.
+    ///
+    /// # Errors
+    /// Says what is missing; the output is dropped.
+    fn accept<M: Mode>(&self, output: &Self::Output<M>) -> Result<(), Error> {
+        let _ = output;
+        Ok(())
+    }
+}
+
+pub(crate) fn id<R: Role>(role: &R) -> Id {
+    Id::new::<R>(role.instance(), R::NAME)
+}
+
+/// Declares roles whose output is a flow, each a unit struct: `role!(/** VM sockets. */ pub Vsock: VsockAddr);`
+#[macro_export]
+macro_rules! role {
+    ($($(#[$meta:meta])* $vis:vis $name:ident : $target:ty);+ $(;)?) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        $vis struct $name;
+        impl $crate::Role for $name {
+            type Target = $target;
+            type Output<M: $crate::Mode> = M::Flow;
+            const NAME: &'static str = ::core::stringify!($name);
+        }
+    )+};
+}

@@ -1,0 +1,265 @@
+//! The standard keys and roles, and what their targets and outputs are made of.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::time::Duration;
+
+use embedded_io_async::ErrorKind;
+
+use crate::endpoint::{decode, write_host};
+use crate::error::{Error, Phase};
+use crate::flow::FlowExt;
+use crate::mode::Mode;
+use crate::role::Role;
+use crate::text::Text;
+
+crate::key! {
+    /// The scheme of the endpoint, in lower case: `tcp`, `unix`, `http`.
+    pub Scheme: Text;
+    /// The host of the endpoint: a name, an IPv4 address, or an IPv6 address without brackets.
+    pub Host: Text;
+    /// The port of the endpoint.
+    pub Port: u16;
+    /// The path and query of the endpoint as written, still percent-encoded.
+    pub Path: Text;
+    /// How long a resolve, or a dial through a kept dialer, may take in all: look-ups, connecting, proxies and
+    /// handshakes together. For a listener it covers the bind only. Needs something that fills [`Sleep`].
+    pub Deadline: Duration;
+    /// Whether TCP sends small writes at once (`TCP_NODELAY`); adapters take it as true when it is not given.
+    pub NoDelay: bool;
+    /// TCP keepalive: the idle time before the first probe. Off when not given.
+    pub KeepAlive: Duration;
+}
+
+crate::key! {
+    /// Attribute of a flow: the address of the peer.
+    pub PeerAddr: SocketAddr;
+    /// Attribute of a flow: the local address.
+    pub LocalAddr: SocketAddr;
+    /// Attribute of a flow: the version of TLS that protects it, as on the wire (0x0303 is TLS 1.2, 0x0304 TLS 1.3).
+    pub TlsVersion: u16;
+}
+
+crate::role! {
+    /// The root: from nothing to a flow, decided by [`Scheme`], [`Host`], [`Port`] and [`Path`].
+    /// [`Ctx::connect`](crate::Ctx::connect) resolves it.
+    pub Stream: ();
+    /// From a host and port to a byte stream between here and there, in clear text. Proxies are layers on it.
+    pub Transport: HostPort;
+    /// From a socket address to a byte stream: TCP.
+    pub Link: SocketAddr;
+    /// From a path to a byte stream: a Unix socket.
+    pub Unix: UnixPath;
+}
+
+/// As [`Transport`], authenticated and encrypted. Whatever fills it, a flow that does not say which version of TLS
+/// protects it ([`TlsVersion`]) is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Secure;
+
+impl Role for Secure {
+    type Target = HostPort;
+    type Output<M: Mode> = M::Flow;
+    const NAME: &'static str = "Secure";
+
+    fn accept<M: Mode>(&self, flow: &M::Flow) -> Result<(), Error> {
+        match flow.attribute(TlsVersion) {
+            Some(_) => Ok(()),
+            None => Err(Error::new(ErrorKind::Unsupported, "the flow is not protected by TLS")
+                .in_phase(Phase::Handshake)
+                .advise(
+                    "whatever fills Secure must answer the attribute TlsVersion; do not register clear text there",
+                )),
+        }
+    }
+}
+
+/// From a name and record type to records.
+///
+/// No record of that type is an empty list; a name that does not exist is an error of kind
+/// [`NotFound`](ErrorKind::NotFound).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Lookup;
+
+impl Role for Lookup {
+    type Target = Question;
+    type Output<M: Mode> = Vec<Record>;
+    const NAME: &'static str = "Lookup";
+}
+
+/// From nothing to a [`Timer`](crate::Timer), which tells the time and wakes. No deadline applies to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Sleep;
+
+impl Role for Sleep {
+    type Target = ();
+    type Output<M: Mode> = M::Timer;
+    const NAME: &'static str = "Sleep";
+}
+
+macro_rules! listeners {
+    ($($(#[$meta:meta])* $name:ident : $target:ty);+ $(;)?) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        pub struct $name;
+
+        impl Role for $name {
+            type Target = $target;
+            type Output<M: Mode> = M::Listener;
+            const NAME: &'static str = stringify!($name);
+        }
+    )+};
+}
+
+listeners! {
+    /// The root of the server side: from nothing to a listener, decided by the keys that decide [`Stream`].
+    /// [`Ctx::listen`](crate::Ctx::listen) resolves it.
+    Listen: ();
+    /// From a socket address to a listener: TCP. Port 0 lets the system choose.
+    Bind: SocketAddr;
+    /// From a path to a listener: a Unix socket. A file that exists is an error.
+    BindUnix: UnixPath;
+}
+
+/// The target of [`Transport`]: a host, not looked up yet, and a port.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct HostPort {
+    /// A name, an IPv4 address, or an IPv6 address without brackets.
+    pub host: Text,
+    /// The port.
+    pub port: u16,
+}
+
+impl HostPort {
+    /// A target.
+    #[must_use]
+    pub fn new(host: impl Into<Text>, port: u16) -> Self {
+        Self { host: host.into(), port }
+    }
+
+    /// The socket address, if the host is an address rather than a name.
+    #[must_use]
+    pub fn as_addr(&self) -> Option<SocketAddr> {
+        self.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, self.port))
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_host(f, &self.host)?;
+        write!(f, ":{}", self.port)
+    }
+}
+
+impl fmt::Debug for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The target of [`Unix`]: a path, as bytes, because a path need not be UTF-8.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct UnixPath(Box<[u8]>);
+
+impl UnixPath {
+    /// A path given as bytes.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if it is empty or contains a NUL (Linux's abstract names are not
+    /// supported).
+    pub fn new(path: impl Into<Vec<u8>>) -> Result<Self, Error> {
+        let path = path.into();
+        let fault = |reason| Err(Error::new(ErrorKind::InvalidInput, reason).in_phase(Phase::Endpoint));
+        match path.as_slice() {
+            [] => fault("the path of a Unix socket is empty"),
+            bytes if bytes.contains(&0) => fault("the path of a Unix socket contains a NUL byte"),
+            _ => Ok(Self(path.into())),
+        }
+    }
+
+    /// A path as an endpoint string writes it, percent-encoded.
+    ///
+    /// # Errors
+    /// As [`new`](UnixPath::new), and for bad percent-encoding.
+    pub fn decode(path: &str) -> Result<Self, Error> {
+        Self::new(decode(path)?)
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for UnixPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&String::from_utf8_lossy(&self.0), f)
+    }
+}
+
+impl fmt::Debug for UnixPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The target of [`Lookup`].
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Question {
+    /// The name to look up. Never an address.
+    pub name: Text,
+    /// What is asked of it.
+    pub record_type: RecordType,
+}
+
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({:?})", self.name, self.record_type)
+    }
+}
+
+/// What to look up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RecordType {
+    /// Addresses of both families, in the order in which the system prefers them.
+    Addresses,
+    /// IPv4 addresses.
+    A,
+    /// IPv6 addresses.
+    Aaaa,
+}
+
+/// One answer of [`Lookup`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Record {
+    /// An IPv4 address.
+    A(Ipv4Addr),
+    /// An IPv6 address.
+    Aaaa(Ipv6Addr),
+}
+
+impl Record {
+    /// The address, if it is one.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::A(address) => Some(IpAddr::V4(*address)),
+            Self::Aaaa(address) => Some(IpAddr::V6(*address)),
+        }
+    }
+}
+
+impl From<IpAddr> for Record {
+    fn from(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::A(address),
+            IpAddr::V6(address) => Self::Aaaa(address),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Time, as a role supplies it: a monotonic clock that can also wake.
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::future::poll_fn;
+use core::ops::{Add, Sub};
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use embedded_io_async::ErrorKind;
+
+use crate::error::Error;
+
+/// A point on a monotonic clock: the time since the clock's own epoch. Only instants of one clock compare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(Duration);
+
+impl Instant {
+    /// The instant `since_epoch` after the clock's epoch.
+    #[must_use]
+    pub const fn new(since_epoch: Duration) -> Self {
+        Self(since_epoch)
+    }
+
+    /// The time since the clock's epoch.
+    #[must_use]
+    pub const fn since_epoch(self) -> Duration {
+        self.0
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+
+    /// Saturates: an instant that far away never comes.
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration))
+    }
+}
+
+impl Sub for Instant {
+    type Output = Duration;
+
+    /// The time from `earlier` to `self`; zero if `earlier` is later.
+    fn sub(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// What the role [`Sleep`](crate::Sleep) hands out: tells the time, and wakes one task at a time given.
+pub trait Timer: fmt::Debug {
+    /// The time now. Never goes back.
+    fn now(&self) -> Instant;
+
+    /// Waits until `at`; a time that has passed is ready at once.
+    ///
+    /// One timer waits for one instant: a later call with another `at` replaces the earlier wait. Dropping the timer
+    /// ends the wait. Allocates nothing.
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()>;
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<T: Timer + ?Sized> Timer for Box<T> {
+    fn now(&self) -> Instant {
+        (**self).now()
+    }
+
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        (**self).poll_until(cx, at)
+    }
+}
+
+/// Waits for `duration`.
+pub async fn sleep(timer: &mut impl Timer, duration: Duration) {
+    let at = timer.now() + duration;
+    poll_fn(|cx| timer.poll_until(cx, at)).await;
+}
+
+/// Runs `work` for at most `duration`: for the reads and writes that come after connecting, which the deadline of
+/// the context does not cover.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use mimic_core::{Ctx, Error, Mode, Sleep, timeout};
+/// # use embedded_io_async::Read;
+/// async fn read_soon<M: Mode>(ctx: &Ctx<M>, flow: &mut M::Flow) -> Result<usize, Error> {
+///     let mut timer = ctx.resolve(Sleep, ()).await?;
+///     let mut buf = [0; 64];
+///     timeout(&mut timer, Duration::from_secs(5), flow.read(&mut buf)).await
+/// }
+/// ```
+///
+/// # Errors
+/// What `work` answers; or [`TimedOut`](ErrorKind::TimedOut), and then `work` has been dropped.
+pub async fn timeout<T>(
+    timer: &mut impl Timer,
+    duration: Duration,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let at = timer.now() + duration;
+    match race(pin!(work), timer, at).await {
+        Some(result) => result,
+        None => Err(passed(duration)),
+    }
+}
+
+/// The output of `work`, or `None` if `at` came first. `work` is polled first.
+pub(crate) async fn race<T>(
+    mut work: Pin<&mut impl Future<Output = T>>,
+    timer: &mut impl Timer,
+    at: Instant,
+) -> Option<T> {
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => timer.poll_until(cx, at).map(|()| None),
+    })
+    .await
+}
+
+pub(crate) fn passed(duration: Duration) -> Error {
+    Error::new(ErrorKind::TimedOut, alloc::format!("not done within {duration:?}"))
+}

@@ -1,0 +1,153 @@
+//! What a context can get wrong: cycles, missing keys, roles that nothing fills, functions that fail or panic.
+//! Each is an error that names what is wrong, before anything is dialled.
+
+mod common;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use common::*;
+use mimic_core::{
+    Context, Error, ErrorKind, HostPort, Phase, PlanError, Stream, Transport, given, is, map, opt, or_default, over,
+    req,
+};
+
+fn connect(ctx: &Context) -> Result<&'static str, Error> {
+    block_on(ctx.connect()).map(|flow| name_of(&flow))
+}
+
+fn cycle(ctx: &Context) -> Vec<String> {
+    let error = connect(ctx).unwrap_err();
+    assert_eq!((error.kind(), error.phase()), (ErrorKind::InvalidInput, Some(Phase::Plan)));
+    match plan_error(&error) {
+        PlanError::Cycle { path } => {
+            let text = path.join(" -> ");
+            assert!(error.to_string().contains(&text), "{error}");
+            assert!(error.to_string().contains("give one of its keys a value"), "{error}");
+            // The twin finds the same circle without running anything.
+            let explained = ctx.explain(Stream).to_string();
+            assert!(explained.contains(&text), "{text} in\n{explained}");
+            path
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn cycles_of_every_kind_are_reported_as_their_path_before_any_function_on_them_runs() {
+    let calls = Calls::default();
+    let from = |value: u32| {
+        let calls = calls.clone();
+        move || {
+            calls.add(format!("{value}"));
+            async move { Ok(Some(value)) }
+        }
+    };
+    macro_rules! stream_over_a {
+        ($($needs:expr),+) => {{
+            let mut ctx = Context::new().register(Stream, "root", 0, req(A), |(), _| async { named("root") });
+            let mut keys = [1, 2, 3].into_iter();
+            $(ctx = { let f = from(keys.next().unwrap()); stream_over_a!(@derive ctx, $needs, f) };)+
+            ctx
+        }};
+        (@derive $ctx:expr, $needs:expr, $f:expr) => {{
+            let (key, needs) = $needs;
+            $ctx.derive(key, needs, move |_| $f())
+        }};
+    }
+    let abca = ["A", "B", "C", "A"];
+    let ctx = stream_over_a!((A, req(B)), (B, req(C)), (C, req(A)));
+    assert_eq!(cycle(&ctx), abca);
+    assert_eq!(cycle(&stream_over_a!((A, req(A)))), ["A", "A"]);
+    assert_eq!(cycle(&stream_over_a!((A, req(B)), (B, opt(C)), (C, req(A)))), abca);
+    assert_eq!(cycle(&stream_over_a!((A, or_default(B, 1)), (B, req(A)))), ["A", "B", "A"]);
+    assert_eq!(
+        cycle(&stream_over_a!((A, map(req(B), |b| b)), (B, map((opt(D), req(A)), |(_, a)| a)))),
+        ["A", "B", "A"]
+    );
+    assert_eq!(cycle(&stream_over_a!((A, is(B, 1)), (B, given(A)))), ["A", "B", "A"]);
+    assert_eq!(calls.take(), [""; 0], "a function on a circle ran");
+    // The advice works: a value for one of the keys breaks the circle.
+    for broken in [ctx.clone().with(A, 1), ctx.clone().with(B, 1), ctx.with(C, 1)] {
+        assert_eq!(connect(&broken).unwrap(), "root");
+    }
+}
+
+#[test]
+fn cycles_through_roles() {
+    let ctx = Context::new().register(Stream, "root", 0, over(Stream), |(), _| async { named("root") });
+    assert_eq!(cycle(&ctx), ["Stream", "Stream"]);
+    let ctx = Context::new()
+        .register(Stream, "root", 0, over(Transport), |(), _| async { named("root") })
+        .register(Transport, "needs A", 0, req(A), |_: HostPort, _| async { named("transport") })
+        .derive(A, over(Transport), |_| async { Ok(Some(1)) });
+    assert_eq!(cycle(&ctx), ["Transport", "A", "Transport"]);
+    assert_eq!(connect(&ctx.with(A, 1)).unwrap(), "root");
+    let ctx = Context::new().register(Stream, "root", 0, (), |(), ()| async { named("root") }).layer(
+        Stream,
+        "layer",
+        over(Stream),
+        |(), below, _| async move { below.dial(()).await },
+    );
+    assert_eq!(cycle(&ctx), ["Stream", "Stream"]);
+}
+
+#[test]
+fn a_cycle_that_is_not_reached_harms_nobody() {
+    let ctx = Context::new()
+        .derive(A, req(B), |b| async move { Ok(Some(b)) })
+        .derive(B, req(A), |a| async move { Ok(Some(a)) })
+        .register(Stream, "circle", 0, (is(C, 1), req(A)), |(), _| async { named("circle") })
+        .register(Stream, "other", 1, (), |(), ()| async { named("other") });
+    assert_eq!(connect(&ctx).unwrap(), "other");
+}
+
+#[test]
+fn a_role_with_nothing_registered_says_so() {
+    let error = connect(&Context::new()).unwrap_err();
+    assert_eq!(plan_error(&error), PlanError::NoCandidate { role: "Stream".into() });
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("register a protocol that fills Stream"), "{error}");
+
+    let ctx = Context::new()
+        .with(A, 1)
+        .register(Stream, "root", 0, (is(A, 1), over(Transport)), |(), _| async { named("root") });
+    let error = connect(&ctx).unwrap_err();
+    let of = "Stream \"root\"".into();
+    assert_eq!(plan_error(&error), PlanError::Missing { need: "over Transport".into(), of });
+    assert!(format!("{error:#}").contains("over Transport: nothing is registered for it"), "{error:#}");
+}
+
+#[test]
+fn the_tree_names_every_candidate_what_was_missing_and_who_said_not_me() {
+    let ctx = Context::new()
+        .with(A, 1)
+        .derive(B, (), |()| async { Ok(None) })
+        .register(Stream, "shut", 1, is(A, 2), |(), ()| async { named("") })
+        .register(Stream, "not me", 2, req(B), |(), _| async { named("") })
+        .register(Stream, "missing", 3, req(C), |(), _| async { named("") });
+    let tree = format!("{:#}", connect(&ctx).unwrap_err());
+    for line in [
+        "Stream: planning failed: no candidate for Stream applies",
+        "- shut [1]: no: A is 1, not 2",
+        "- not me [2]: no: req B: no function applies",
+        "- function: no: it said \"not me\"",
+        "- missing [3]: no: req C: not given",
+    ] {
+        assert!(tree.contains(line), "{line:?} in\n{tree}");
+    }
+}
+
+#[test]
+fn a_panic_goes_through_and_poisons_nothing() {
+    let ctx = Context::new()
+        .derive(A, is(B, 1), |()| async { panic!("in a function") })
+        .register(Stream, "panics", 0, is(C, 1), |(), ()| async { panic!("in a connect") })
+        .register(Stream, "root", 1, opt(A), |(), _| async { named("root") })
+        .layer(Stream, "layer", (), |(), below, ()| async move { below.dial(()).await });
+    for bad in [ctx.clone().with(B, 1), ctx.clone().with(C, 1)] {
+        let panic = catch_unwind(AssertUnwindSafe(|| connect(&bad))).unwrap_err();
+        assert!(panic.downcast_ref::<&str>().is_some_and(|text| text.starts_with("in a ")));
+        assert_eq!(connect(&bad.without(B).without(C)).unwrap(), "root");
+    }
+    assert_eq!(connect(&ctx).unwrap(), "root");
+}

@@ -1,0 +1,132 @@
+//! Long chains: no recursion anywhere, and time linear in their length.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::*;
+use mimic_core::{Context, Key, Link, PlanError, Role, Stream, over, req};
+
+/// Runs `f` on a stack of 128 KiB.
+fn on_a_small_stack<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
+    std::thread::Builder::new().stack_size(128 * 1024).spawn(f).unwrap().join().unwrap()
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Nth(u32);
+
+impl Key for Nth {
+    type Value = u64;
+    const NAME: &'static str = "Nth";
+    fn instance(&self) -> u32 {
+        self.0
+    }
+}
+
+/// `Nth(length)` is computed from `Nth(length - 1)`, and so on down to `Nth(1)`, which is computed from `first`.
+fn chain(length: u32, first: Nth) -> Context {
+    let ctx = (2..=length)
+        .fold(Context::new(), |ctx, n| ctx.derive(Nth(n), req(Nth(n - 1)), |below| async move { Ok(Some(below + 1)) }));
+    ctx.derive(Nth(1), req(first), |below| async move { Ok(Some(below + 1)) }).register(
+        Stream,
+        "end",
+        0,
+        req(Nth(length)),
+        move |(), end| async move {
+            assert_eq!(end, u64::from(length));
+            named("end")
+        },
+    )
+}
+
+#[test]
+fn ten_thousand_functions_resolve_and_explain_on_a_small_stack() {
+    on_a_small_stack(|| {
+        let ctx = chain(10_000, Nth(0)).with(Nth(0), 0);
+        assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "end");
+        let dialer = block_on(ctx.dialer(Stream)).unwrap();
+        assert!(block_on(dialer.dial(())).is_ok());
+        let explained = ctx.explain(Stream);
+        assert_eq!(explained.goals().len(), 10_001);
+        let text = explained.to_string();
+        assert_eq!(text.lines().count(), 1 + 2 * 10_001);
+        assert!(text.lines().all(|line| line.len() < 200), "the indentation has a limit");
+        assert!(explained.dot().to_string().starts_with("digraph"));
+    });
+}
+
+#[test]
+fn a_missing_start_and_a_circle_of_ten_thousand_are_errors_on_a_small_stack() {
+    on_a_small_stack(|| {
+        let error = block_on(chain(10_000, Nth(0)).connect()).unwrap_err();
+        assert_eq!(plan_error(&error), PlanError::NoCandidate { role: "Stream".into() });
+        assert!(format!("{error:#}").contains("req Nth: not given"), "the tree goes down to the missing key");
+        match plan_error(&block_on(chain(10_000, Nth(10_000)).connect()).unwrap_err()) {
+            PlanError::Cycle { path } => assert_eq!(path.len(), 10_001),
+            other => panic!("{other}"),
+        }
+    });
+}
+
+/// Not a benchmark: ten times the length may take thirty times as long, on a noisy machine, but not a hundred.
+#[test]
+fn time_is_linear() {
+    let best = |length: u32| -> Duration {
+        let ctx = chain(length, Nth(0)).with(Nth(0), 0);
+        (0..5)
+            .map(|_| {
+                let start = Instant::now();
+                block_on(ctx.connect()).unwrap();
+                assert!(!ctx.explain(Stream).to_string().is_empty());
+                start.elapsed()
+            })
+            .min()
+            .unwrap()
+    };
+    let (short, long) = (best(1_000), best(10_000));
+    assert!(long < short * 30, "1,000 functions: {short:?}, 10,000: {long:?}");
+}
+
+/// Dialled layers nest their futures; in release, a hundred fit. (Debug builds take more stack per layer.)
+#[test]
+fn a_hundred_dialled_layers_fit_a_small_stack() {
+    let layers = if cfg!(debug_assertions) { 20 } else { 100 };
+    on_a_small_stack(move || {
+        let ctx = Context::new().register(Link, "end", 0, (), |_, ()| async { named("end") });
+        let ctx = (0..layers).fold(ctx, |ctx, _| {
+            ctx.layer(Link, "layer", (), |to, below, ()| async move {
+                let flow = below.dial(to).await?;
+                Ok(flow)
+            })
+        });
+        let to = "192.0.2.1:1".parse().unwrap();
+        assert_eq!(name_of(&block_on(ctx.resolve(Link, to)).unwrap()), "end");
+        assert!(ctx.explain(Link).to_string().contains("+ layer layer: yes"));
+    });
+}
+
+/// Plans of roles over roles are held one by the other; planning and dropping them must not recurse too deep either.
+#[test]
+fn a_hundred_roles_over_one_another_fit_a_small_stack() {
+    #[derive(Clone, Copy, Debug)]
+    struct Level(u32);
+    impl Role for Level {
+        type Target = ();
+        type Output<M: mimic_core::Mode> = u32;
+        const NAME: &'static str = "Level";
+        fn instance(&self) -> u32 {
+            self.0
+        }
+    }
+    let levels = if cfg!(debug_assertions) { 20 } else { 100 };
+    on_a_small_stack(move || {
+        let ctx = Context::new().register(Level(0), "end", 0, (), |(), ()| async { Ok(0) });
+        let ctx =
+            (1..=levels).fold(ctx, |ctx, n| {
+                ctx.register(Level(n), "level", 0, over(Level(n - 1)), |(), below| async move {
+                    Ok(below.dial(()).await? + 1)
+                })
+            });
+        assert_eq!(block_on(ctx.resolve(Level(levels), ())).unwrap(), levels);
+    });
+}

@@ -1,0 +1,148 @@
+//! One deadline over the whole resolve, and the record of where it struck.
+
+mod common;
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::*;
+use mimic_core::{
+    Context, Deadline, Error, ErrorKind, HostPort, InOrder, Instant, Link, Lookup, PlanError, Record, Schemes, Sleep,
+    Stream, Timer as _, Transport, req, timeout,
+};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn timed(clock: &JumpingClock) -> Context {
+    clock.install(Context::new()).with(Deadline, LIMIT)
+}
+
+fn failed<T>(result: Result<T, Error>) -> Error {
+    match result {
+        Ok(_) => panic!("the deadline did not strike"),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn it_names_the_innermost_dial_it_struck_and_keeps_what_had_failed() {
+    let clock = JumpingClock::default();
+    let slow = clock.clone();
+    let ctx = timed(&clock)
+        .install(Schemes)
+        .install(InOrder)
+        .register(Lookup, "fake", 0, (), |_, ()| async {
+            Ok(vec![Record::A([192, 0, 2, 1].into()), Record::A([192, 0, 2, 2].into())])
+        })
+        .register(Link, "tcp", 0, (), move |to: std::net::SocketAddr, ()| {
+            let slow = slow.clone();
+            async move {
+                if to.ip().to_string() == "192.0.2.1" {
+                    slow.advance(Duration::from_secs(10));
+                    return Err(refused());
+                }
+                pending().await
+            }
+        })
+        .with_url("tcp://example.org:7")
+        .unwrap();
+    let error = failed(block_on(ctx.connect()));
+    assert!(error.is_timeout());
+    assert_eq!(error.layer(), Some("Link \"tcp\""));
+    assert_eq!(error.target(), Some("192.0.2.2:7"));
+    assert!(error.to_string().contains("the deadline of 30s passed"), "{error}");
+    let attempts: Vec<_> = error.report().unwrap().attempts().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        attempts,
+        [
+            "Transport \"in-order\" to example.org:7: cancelled while it ran",
+            "Link \"tcp\" to 192.0.2.1:7: nobody listens",
+            "Link \"tcp\" to 192.0.2.2:7: cancelled while it ran",
+        ]
+    );
+    assert_eq!(error.report().unwrap().deadline(), Some(LIMIT));
+    assert_eq!(clock.now(), LIMIT, "one deadline for all addresses");
+}
+
+#[test]
+fn it_covers_functions_and_says_which_one_ran() {
+    let ctx = timed(&JumpingClock::default()).derive(A, (), |()| pending::<Result<Option<u32>, Error>>()).register(
+        Stream,
+        "root",
+        0,
+        req(A),
+        |(), _| async { named("root") },
+    );
+    let error = failed(block_on(ctx.connect()));
+    assert!(error.is_timeout());
+    assert_eq!(error.report().unwrap().computing(), Some("the function for A"));
+    assert_eq!(error.layer(), Some("the function for A"));
+    assert!(failed(block_on(ctx.dialer(Stream))).is_timeout(), "planning alone is covered too");
+}
+
+#[test]
+fn each_dial_of_a_kept_dialer_has_its_own() {
+    let clock = JumpingClock::default();
+    let ctx = timed(&clock).register(Transport, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>());
+    let dialer = block_on(ctx.dialer(Transport)).unwrap();
+    clock.advance(LIMIT * 10);
+    for dials in 1..=3 {
+        let error = failed(block_on(dialer.dial(HostPort::new("x", 1))));
+        assert!(error.is_timeout());
+        assert_eq!(error.to_string().split(':').next(), Some("Transport \"silent\" to x"));
+        assert_eq!(clock.now(), LIMIT * (10 + dials));
+    }
+}
+
+#[test]
+fn it_drops_what_it_cuts_off() {
+    let alive = Arc::new(());
+    let held = alive.clone();
+    let ctx = timed(&JumpingClock::default()).register(Stream, "holds", 0, (), move |(), ()| {
+        let held = held.clone();
+        async move {
+            let _held = held;
+            pending().await
+        }
+    });
+    assert!(failed(block_on(ctx.connect())).is_timeout());
+    assert_eq!(Arc::strong_count(&alive), 2, "the context's own, and the test's");
+}
+
+#[test]
+fn without_sleep_it_is_an_error_and_sleep_itself_is_exempt() {
+    let ctx = Context::new().with(Deadline, LIMIT).register(Stream, "root", 0, (), |(), ()| async { named("root") });
+    let error = failed(block_on(ctx.connect()));
+    assert_eq!(plan_error(&error), PlanError::NoSleep);
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("install an adapter, register Sleep, or drop the key Deadline"), "{error}");
+    assert!(block_on(ctx.clone().without(Deadline).connect()).is_ok(), "core sets none by itself");
+
+    let clock = JumpingClock::default();
+    clock.advance(LIMIT);
+    let timer = block_on(timed(&clock).resolve(Sleep, ())).unwrap();
+    assert_eq!(timer.now(), Instant::new(LIMIT));
+}
+
+#[test]
+fn what_is_ready_wins_over_a_deadline_that_has_passed() {
+    let clock = JumpingClock::default();
+    let slow = clock.clone();
+    let ctx = timed(&clock).register(Stream, "late", 0, (), move |(), ()| {
+        slow.advance(LIMIT * 2);
+        async { named("late") }
+    });
+    assert!(block_on(ctx.connect()).is_ok());
+}
+
+#[test]
+fn timeout_bounds_what_comes_after_the_resolve() {
+    let ctx = timed(&JumpingClock::default());
+    block_on(async {
+        let mut timer = ctx.resolve(Sleep, ()).await.unwrap();
+        let error = failed(timeout(&mut timer, LIMIT, pending::<Result<(), Error>>()).await);
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::TimedOut, "not done within 30s"));
+        assert_eq!(timeout(&mut timer, LIMIT, async { Ok(5) }).await.unwrap(), 5);
+    });
+}
