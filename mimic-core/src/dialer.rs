@@ -10,10 +10,11 @@ use core::time::Duration;
 use embedded_io_async::ErrorKind;
 
 use crate::context::Ctx;
-use crate::engine::{Engine, Memo};
+use crate::engine::Engine;
 use crate::error::{Error, PlanError};
 use crate::explain::explain;
 use crate::key::Id;
+use crate::memo::Memo;
 use crate::mode::Mode;
 use crate::needs::Inputs;
 use crate::plan::{Node, Run, Scope};

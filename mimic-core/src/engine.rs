@@ -2,7 +2,6 @@
 //!
 //! One loop with an explicit stack; nothing recurses, however long the chains of functions are.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,24 +10,14 @@ use crate::context::Ctx;
 use crate::dialer::misfit;
 use crate::error::{Error, Phase, PlanError};
 use crate::key::Id;
+use crate::memo::{Memo, State};
 use crate::mode::Mode;
 use crate::needs::{How, Inputs, Slot, Spec};
 use crate::plan::{Kind, Node, Run, Scope, Unit};
+use crate::role;
+use crate::standard::{Listen, Scheme, Stream};
 use crate::sync::Arc;
 use crate::values::Value;
-
-/// What has been decided, so that nothing is decided twice. Values given in the context are not in it.
-pub(crate) struct Memo<M: Mode> {
-    pub(crate) keys: BTreeMap<Id, State<Value>>,
-    pub(crate) roles: BTreeMap<Id, State<Arc<Node<M>>>>,
-}
-
-pub(crate) enum State<T> {
-    /// On the stack: to need it again is a cycle.
-    Open,
-    /// Decided; `None` if nobody had it.
-    Done(Option<T>),
-}
 
 pub(crate) struct Engine<'a, M: Mode> {
     pub(crate) ctx: &'a Ctx<M>,
@@ -79,15 +68,14 @@ enum Step<M: Mode> {
 
 impl<'a, M: Mode> Engine<'a, M> {
     pub(crate) fn new(ctx: &'a Ctx<M>) -> Self {
-        let memo = Memo { keys: BTreeMap::new(), roles: BTreeMap::new() };
-        Self { ctx, stack: Vec::new(), slots: Vec::new(), memo, scope: None }
+        Self { ctx, stack: Vec::new(), slots: Vec::new(), memo: Memo::default(), scope: None }
     }
 
     /// Decides who fills `role`.
     ///
     /// After an error, or when the future was dropped, [`computing`](Engine::computing) says what was going on.
     pub(crate) async fn run(&mut self, role: Id) -> Result<Node<M>, Error> {
-        if let Some(State::Done(Some(node))) = self.memo.roles.get(&role) {
+        if let Some(State::Done(Some(node))) = self.memo.roles.get(role) {
             return Ok((**node).clone());
         }
         self.enter_role(role);
@@ -134,7 +122,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         let Some(&index) = unit.needs.order.get(frame.step) else { return self.inputs_ready(unit) };
         let spec = &unit.needs.specs[index];
         let found = match spec.how {
-            How::Over => match self.memo.roles.get(&spec.id) {
+            How::Over => match self.memo.roles.get(spec.id) {
                 Some(State::Done(Some(node))) => Found::Below(node.clone()),
                 Some(State::Done(None)) => Found::Missing,
                 Some(State::Open) => return Err(self.cycle(spec.id, true)),
@@ -146,7 +134,7 @@ impl<'a, M: Mode> Engine<'a, M> {
             },
             _ => match self.ctx.values.get(spec.id) {
                 Some(value) => Found::Value(value.clone()),
-                None => match self.memo.keys.get(&spec.id) {
+                None => match self.memo.keys.get(spec.id) {
                     Some(State::Done(Some(value))) => Found::Value(value.clone()),
                     Some(State::Done(None)) => Found::Missing,
                     Some(State::Open) => return Err(self.cycle(spec.id, false)),
@@ -211,7 +199,7 @@ impl<'a, M: Mode> Engine<'a, M> {
                 let last = self.stack.len() == 1;
                 let Some(frame) = self.stack.last_mut() else { return Err(misfit()) };
                 let slots = if base == 0 { core::mem::take(&mut self.slots) } else { self.slots.split_off(base) };
-                let node = Node { unit: unit.clone(), slots: slots.into(), below: frame.below.take(), given: false };
+                let node = Node { unit: unit.clone(), slots, below: frame.below.take(), given: false };
                 if unit.kind == Kind::Layer {
                     frame.layers = &frame.layers[1..];
                 }
@@ -248,6 +236,10 @@ impl<'a, M: Mode> Engine<'a, M> {
         if let Some(frame) = self.stack.last_mut() {
             frame.step = 0;
             let inputs = frame.unit().map_or(0, |unit| unit.needs.specs.len());
+            if self.slots.capacity() == 0 && inputs > 0 {
+                // Enough for most plans as a whole.
+                self.slots.reserve(inputs.max(8));
+            }
             self.slots.truncate(frame.base);
             self.slots.resize(frame.base + inputs, Slot::Empty);
         }
@@ -262,7 +254,16 @@ impl<'a, M: Mode> Engine<'a, M> {
                 self.stack.pop();
                 Ok(Step::Done((*node).clone()))
             }
-            (None, true) => Err(PlanError::NoCandidate { role: format!("{}", frame.goal) }.into()),
+            (None, true) => {
+                let error = Error::from(PlanError::NoCandidate { role: format!("{}", frame.goal) });
+                // The roots are decided by the scheme first of all.
+                Err(match self.ctx.get(Scheme) {
+                    Some(scheme) if frame.goal == role::id(&Stream) || frame.goal == role::id(&Listen) => {
+                        error.to_target(format!("{scheme}:…"))
+                    }
+                    _ => error,
+                })
+            }
             (node, false) => {
                 self.leave(None, node);
                 Ok(Step::Go)
@@ -271,7 +272,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     }
 
     fn enter_key(&mut self, key: Id, functions: &'a [Arc<Unit<M>>]) {
-        self.memo.keys.insert(key, State::Open);
+        self.memo.keys.set(key, State::Open);
         self.enter(Frame {
             goal: key,
             is_role: false,
@@ -286,7 +287,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     fn enter_role(&mut self, role: Id) {
         // The root is known by its place, which saves an allocation.
         if !self.stack.is_empty() {
-            self.memo.roles.insert(role, State::Open);
+            self.memo.roles.set(role, State::Open);
         }
         let entry = self.ctx.registry.roles.get(&role);
         self.enter(Frame {
@@ -310,9 +311,9 @@ impl<'a, M: Mode> Engine<'a, M> {
         if let Some(frame) = self.stack.pop() {
             self.slots.truncate(frame.base);
             if frame.is_role {
-                self.memo.roles.insert(frame.goal, State::Done(node));
+                self.memo.roles.set(frame.goal, State::Done(node));
             } else {
-                self.memo.keys.insert(frame.goal, State::Done(value));
+                self.memo.keys.set(frame.goal, State::Done(value));
             }
         }
     }

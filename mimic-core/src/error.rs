@@ -321,9 +321,12 @@ impl From<PlanError> for Error {
             PlanError::NoCandidate { role } => {
                 format!("register a protocol that fills {role}, or check the keys that its gates ask for").into()
             }
-            PlanError::Missing { need, .. } => match need.strip_prefix("over ") {
-                Some(role) => format!("register a protocol that fills {role}").into(),
-                None => format!("give it: with({need}, …)").into(),
+            PlanError::Missing { need, .. } => match (need.as_str(), need.strip_prefix("over ")) {
+                (_, Some(role)) => format!("register a protocol that fills {role}").into(),
+                ("Scheme" | "Host" | "Port" | "Path", _) => {
+                    format!("write it in the endpoint (`scheme://host:port/path`), or give it: with({need}, …)").into()
+                }
+                _ => format!("give it: with({need}, …)").into(),
             },
             PlanError::Cycle { path } => format!(
                 "break it: give one of its keys a value, for example with({}, …)",

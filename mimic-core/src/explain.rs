@@ -11,9 +11,9 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::context::Ctx;
-use crate::engine::{Memo, State};
 use crate::error::PlanError;
 use crate::key::Id;
+use crate::memo::{Memo, State};
 use crate::mode::Mode;
 use crate::needs::{How, Spec};
 use crate::plan::{Kind, Priority, Unit};
@@ -353,7 +353,8 @@ impl<'a, M: Mode> Twin<'a, M> {
         };
         let state = match (&spec.how, &known) {
             (How::Over, Known::Maybe(reason)) => format!("maybe: {reason}").into(),
-            (How::Opt | How::OrDefault, Known::Missing(reason)) => format!("{reason}, and need not be there").into(),
+            (How::Opt, Known::Missing(reason)) => format!("{reason}, which is fine").into(),
+            (How::OrDefault, Known::Missing(reason)) => format!("{reason}, the default is taken").into(),
             (How::Is(gate), Known::Value(value)) if !gate.matches(value) => {
                 format!("it is {}", gate.found(value)).into()
             }
@@ -401,7 +402,7 @@ impl<'a, M: Mode> Twin<'a, M> {
             if let Some(value) = self.ctx.values.get(spec.id) {
                 return Some((Known::Value(value.clone()), None));
             }
-            match self.memo.and_then(|memo| memo.keys.get(&spec.id)) {
+            match self.memo.and_then(|memo| memo.keys.get(spec.id)) {
                 Some(State::Done(Some(value))) => return Some((Known::Value(value.clone()), None)),
                 // Which of its functions said "not me", and what the others missed, is worth telling.
                 Some(State::Done(None) | State::Open) | None => {}
@@ -437,7 +438,7 @@ impl<'a, M: Mode> Twin<'a, M> {
             Kind::Function => (ChoiceKind::Function, None),
         };
         // A function that is reached may still say "not me", unless it has.
-        let verdict = match (verdict, self.memo.and_then(|memo| memo.keys.get(&frame.id))) {
+        let verdict = match (verdict, self.memo.and_then(|memo| memo.keys.get(frame.id))) {
             (Verdict::Yes | Verdict::Maybe(_), Some(State::Done(None))) if kind == ChoiceKind::Function => {
                 Verdict::No("it said \"not me\"".into())
             }

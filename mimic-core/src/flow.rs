@@ -25,7 +25,7 @@ use crate::key::Key;
 /// - **Errors** are final for their direction unless the flow says otherwise.
 /// - **Drop** closes at once, without waiting: what was not flushed may be lost. [`FlowExt::close`] is orderly.
 /// - **Panics**: none.
-pub trait Flow: Any + fmt::Debug {
+pub trait Flow: AsAny + fmt::Debug {
     /// Reads at least one byte into `buf` and says how many.
     ///
     /// Waits until a byte is there. `Ok(0)` is end of stream (the peer shut down its writing side) and stays so on
@@ -71,6 +71,46 @@ pub trait Flow: Any + fmt::Debug {
     /// Gives the attributes this flow knows; see [`FlowExt::attribute`].
     fn answer(&self, ask: &mut Ask<'_>) {
         let _ = ask;
+    }
+}
+
+/// The way back to the concrete type. Not `Any` itself, whose `'static` the compiler would have to prove of lifetimes it
+/// has erased: whatever is generic over a boxed flow, or wraps one, could then not be spawned.
+pub trait AsAny {
+    #[doc(hidden)]
+    fn as_any(&self) -> &dyn Any
+    where
+        Self: 'static;
+    #[doc(hidden)]
+    fn as_any_mut(&mut self) -> &mut dyn Any
+    where
+        Self: 'static;
+    #[doc(hidden)]
+    fn into_any(self: Box<Self>) -> Box<dyn Any>
+    where
+        Self: 'static;
+}
+
+impl<T> AsAny for T {
+    fn as_any(&self) -> &dyn Any
+    where
+        T: 'static,
+    {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any
+    where
+        T: 'static,
+    {
+        self
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any>
+    where
+        T: 'static,
+    {
+        self
     }
 }
 
@@ -177,23 +217,22 @@ macro_rules! for_boxed_flows {
     ($([$flow:ty, $borrowed:ty]),+) => {$(
         impl $flow {
             /// The concrete flow, if it is a `T`. Looks at the topmost layer only; see [`Flow::lower`].
-            pub fn downcast_ref<T: Flow>(&self) -> Option<&T> {
-                (self as &dyn Any).downcast_ref()
+            pub fn downcast_ref<T: Flow + 'static>(&self) -> Option<&T> {
+                self.as_any().downcast_ref()
             }
 
             /// The concrete flow, if it is a `T`, to change it.
-            pub fn downcast_mut<T: Flow>(&mut self) -> Option<&mut T> {
-                (self as &mut dyn Any).downcast_mut()
+            pub fn downcast_mut<T: Flow + 'static>(&mut self) -> Option<&mut T> {
+                self.as_any_mut().downcast_mut()
             }
 
             /// Takes the concrete flow out of its box.
             ///
             /// # Errors
             /// The box itself, unchanged, if the flow is not a `T`.
-            pub fn downcast<T: Flow>(self: Box<Self>) -> Result<Box<T>, Box<Self>> {
-                if (&*self as &dyn Any).is::<T>() {
-                    let any: Box<dyn Any> = self;
-                    Ok(any.downcast().unwrap_or_else(|_| unreachable!("the type was just checked")))
+            pub fn downcast<T: Flow + 'static>(self: Box<Self>) -> Result<Box<T>, Box<Self>> {
+                if (*self).as_any().is::<T>() {
+                    Ok(self.into_any().downcast().unwrap_or_else(|_| unreachable!("the type was just checked")))
                 } else {
                     Err(self)
                 }

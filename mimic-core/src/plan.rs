@@ -1,7 +1,7 @@
 //! Plans: who will dial, with which inputs, over whom. Nothing is dialled and nothing recorded here.
 
 use alloc::borrow::Cow;
-use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 
 use crate::key::Id;
@@ -93,7 +93,7 @@ impl fmt::Display for Priority {
 /// A candidate or layer with its inputs evaluated: ready to dial, any number of times.
 pub(crate) struct Node<M: Mode> {
     pub(crate) unit: Arc<Unit<M>>,
-    pub(crate) slots: Box<[Slot<M>]>,
+    pub(crate) slots: Vec<Slot<M>>,
     /// What a layer wraps.
     pub(crate) below: Option<Arc<Node<M>>>,
     /// Given by `with_dialer` rather than planned.

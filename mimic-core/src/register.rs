@@ -232,5 +232,5 @@ fn function<K: Key, M: Mode>(key: &K, needs: Declared, run: M::Derive) -> Unit<M
 fn given<R: Role, M: Mode>(role: &R, run: M::Connect<R>) -> Node<M> {
     let needs = Declared::new::<M>(&());
     let unit = candidate::<R, M>(role, "given".into(), Priority::NONE, needs, run);
-    Node { unit: Arc::new(unit), slots: Vec::new().into(), below: None, given: true }
+    Node { unit: Arc::new(unit), slots: Vec::new(), below: None, given: true }
 }

@@ -33,14 +33,8 @@ impl<E> fmt::Display for AppError<E> {
             // What the stream says is the source, printed by whoever prints the chain.
             Self::Io(_) => f.write_str("the stream failed"),
             Self::WriteZero => f.write_str("the stream accepts no more bytes"),
-            Self::Closed => {
-                f.write_str("the peer closed the stream before its answer was complete")
-            }
-            Self::LineTooLong => write!(
-                f,
-                "the peer sent a line of more than {} bytes",
-                crate::LINE_MAX
-            ),
+            Self::Closed => f.write_str("the peer closed the stream before its answer was complete"),
+            Self::LineTooLong => write!(f, "the peer sent a line of more than {} bytes", crate::LINE_MAX),
             Self::UnexpectedAnswer { line, wanted } => {
                 write!(f, "the peer did not answer \"{line}\" with \"{wanted}\"")
             }

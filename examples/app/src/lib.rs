@@ -46,11 +46,7 @@ use lines::Lines;
 pub const LINE_MAX: usize = 1024;
 
 /// What [`ping`] says, and the answer it wants to each.
-const DIALOGUE: [(&str, &str); 3] = [
-    ("ping\n", "pong\n"),
-    ("pong\n", "ping\n"),
-    ("mimic\n", "mimic\n"),
-];
+const DIALOGUE: [(&str, &str); 3] = [("ping\n", "pong\n"), ("pong\n", "ping\n"), ("mimic\n", "mimic\n")];
 
 /// Answers lines until the peer ends its side.
 ///
@@ -117,10 +113,7 @@ where
         }
         let received = lines.take_line();
         if received != wanted.as_bytes() && unexpected.is_none() {
-            unexpected = Some(AppError::UnexpectedAnswer {
-                line: line.trim_end(),
-                wanted: wanted.trim_end(),
-            });
+            unexpected = Some(AppError::UnexpectedAnswer { line: line.trim_end(), wanted: wanted.trim_end() });
         }
         record(transcript, '<', received)?;
     }

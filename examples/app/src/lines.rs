@@ -14,11 +14,7 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) const fn new() -> Self {
-        Self {
-            bytes: [0; LINE_MAX + 1],
-            start: 0,
-            end: 0,
-        }
+        Self { bytes: [0; LINE_MAX + 1], start: 0, end: 0 }
     }
 
     /// Reads once, behind what is there; `false` at the end of the stream.
@@ -37,11 +33,7 @@ impl Lines {
             return Err(AppError::LineTooLong);
         }
         // `min`: a stream that claims to have read more than it was given room for must not make this panic.
-        let read = stream
-            .read(room)
-            .await
-            .map_err(AppError::Io)?
-            .min(room.len());
+        let read = stream.read(room).await.map_err(AppError::Io)?.min(room.len());
         self.end += read;
         Ok(read > 0)
     }
@@ -49,10 +41,7 @@ impl Lines {
     /// Gives a last line the `\n` that it lacks. To be called at the end of the stream only.
     pub(crate) fn end_last_line(&mut self) {
         // There is room: `fill` saw some, and then read nothing into it.
-        if !self.pending().is_empty()
-            && !self.pending().ends_with(b"\n")
-            && self.end < self.bytes.len()
-        {
+        if !self.pending().is_empty() && !self.pending().ends_with(b"\n") && self.end < self.bytes.len() {
             self.bytes[self.end] = b'\n';
             self.end += 1;
         }
@@ -65,21 +54,13 @@ impl Lines {
 
     /// Takes the first complete line, with its `\n`; empty if there is none.
     pub(crate) fn take_line(&mut self) -> &[u8] {
-        let length = self
-            .pending()
-            .iter()
-            .position(|&byte| byte == b'\n')
-            .map_or(0, |at| at + 1);
+        let length = self.pending().iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         self.take(length)
     }
 
     /// Takes all complete lines, each with its `\n`; empty if there is none.
     pub(crate) fn take_complete(&mut self) -> &mut [u8] {
-        let length = self
-            .pending()
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |at| at + 1);
+        let length = self.pending().iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         self.take(length)
     }
 

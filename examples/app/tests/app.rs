@@ -25,10 +25,7 @@ struct Script {
 impl Script {
     fn new<T: AsRef<[u8]>>(reads: impl IntoIterator<Item = T>) -> Self {
         Self {
-            reads: reads
-                .into_iter()
-                .map(|read| Ok(read.as_ref().to_vec()))
-                .collect(),
+            reads: reads.into_iter().map(|read| Ok(read.as_ref().to_vec())).collect(),
             write_size: usize::MAX,
             fail_writes: None,
             unflushed: Vec::new(),
@@ -57,10 +54,7 @@ impl ErrorType for Script {
 
 impl Read for Script {
     async fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
-        assert!(
-            self.unflushed.is_empty(),
-            "waits for the peer before flushing what it needs"
-        );
+        assert!(self.unflushed.is_empty(), "waits for the peer before flushing what it needs");
         // A stream that is not ready at once.
         future::yield_now().await;
         let Some(next) = self.reads.pop_front() else {
@@ -107,10 +101,7 @@ const TRANSCRIPT: &str = "> ping\n< pong\n> pong\n< ping\n> mimic\n< mimic\n";
 
 #[test]
 fn serve_answers_the_three_kinds_of_line() {
-    assert_eq!(
-        served(["ping\n", "pong\n", "mimic\n"]),
-        [b"pong\n", &b"ping\n"[..], b"mimic\n"]
-    );
+    assert_eq!(served(["ping\n", "pong\n", "mimic\n"]), [b"pong\n", &b"ping\n"[..], b"mimic\n"]);
 }
 
 #[test]
@@ -122,20 +113,13 @@ fn serve_answers_nothing_to_nothing() {
 fn serve_takes_lines_one_byte_at_a_time() {
     let mut stream = Script::bytewise(b"ping\npong\nmimic\n");
     block_on(serve(&mut stream)).unwrap();
-    assert_eq!(
-        stream.flushed.len(),
-        3,
-        "each line is answered when it is complete"
-    );
+    assert_eq!(stream.flushed.len(), 3, "each line is answered when it is complete");
     assert_eq!(stream.written(), ANSWERS.as_bytes());
 }
 
 #[test]
 fn serve_answers_lines_that_arrive_together_with_one_flush() {
-    assert_eq!(
-        served(["ping\npong\nmi", "mic\n"]),
-        [&b"pong\nping\n"[..], b"mimic\n"]
-    );
+    assert_eq!(served(["ping\npong\nmi", "mic\n"]), [&b"pong\nping\n"[..], b"mimic\n"]);
 }
 
 #[test]
@@ -154,15 +138,7 @@ fn serve_answers_a_last_line_without_newline() {
 
 #[test]
 fn serve_takes_lines_as_opaque_bytes() {
-    let lines: &[&[u8]] = &[
-        b"\n",
-        b"\n\n\n",
-        b"ping\r\n",
-        b" ping\n",
-        b"PING\n",
-        b"pingpong\n",
-        b"\xff\xfe\0\n",
-    ];
+    let lines: &[&[u8]] = &[b"\n", b"\n\n\n", b"ping\r\n", b" ping\n", b"PING\n", b"pingpong\n", b"\xff\xfe\0\n"];
     for &line in lines {
         assert_eq!(served([line]), [line]);
     }
@@ -188,37 +164,23 @@ fn serve_refuses_a_longer_line_after_answering_those_before_it() {
 
 #[test]
 fn serve_answers_a_stream_of_many_lines_however_it_is_cut() {
-    let lines: Vec<u8> = (0..3000)
-        .flat_map(|n| [b"ping\n".to_vec(), vec![b'x'; n % 50], b"\n".to_vec()].concat())
-        .collect();
-    let answers = String::from_utf8(lines.clone())
-        .unwrap()
-        .replace("ping", "pong")
-        .into_bytes();
+    let lines: Vec<u8> =
+        (0..3000).flat_map(|n| [b"ping\n".to_vec(), vec![b'x'; n % 50], b"\n".to_vec()].concat()).collect();
+    let answers = String::from_utf8(lines.clone()).unwrap().replace("ping", "pong").into_bytes();
     for size in [1, 2, 7, 1023, 1024, 1025, 1026, 100_000] {
-        assert_eq!(
-            served(lines.chunks(size)).concat(),
-            answers,
-            "cut every {size} bytes"
-        );
+        assert_eq!(served(lines.chunks(size)).concat(), answers, "cut every {size} bytes");
     }
 }
 
 #[test]
 fn serve_reports_what_the_stream_reports() {
     let mut stream = Script::new(["ping\n"]).then(ErrorKind::ConnectionReset);
-    assert_eq!(
-        block_on(serve(&mut stream)),
-        Err(AppError::Io(ErrorKind::ConnectionReset))
-    );
+    assert_eq!(block_on(serve(&mut stream)), Err(AppError::Io(ErrorKind::ConnectionReset)));
     assert_eq!(stream.written(), b"pong\n");
 
     let mut stream = Script::new(["ping\n"]);
     stream.fail_writes = Some(ErrorKind::BrokenPipe);
-    assert_eq!(
-        block_on(serve(&mut stream)),
-        Err(AppError::Io(ErrorKind::BrokenPipe))
-    );
+    assert_eq!(block_on(serve(&mut stream)), Err(AppError::Io(ErrorKind::BrokenPipe)));
 
     let mut stream = Script::new(["ping\n"]);
     stream.write_size = 0;
@@ -255,10 +217,7 @@ fn ping_reports_a_peer_that_closes() {
         (vec!["pong\n"], "> ping\n< pong\n> pong\n"),
     ] {
         let mut written = String::new();
-        assert_eq!(
-            block_on(ping(&mut Script::new(answers), &mut written)),
-            Err(AppError::Closed)
-        );
+        assert_eq!(block_on(ping(&mut Script::new(answers), &mut written)), Err(AppError::Closed));
         assert_eq!(written, transcript);
     }
 }
@@ -266,23 +225,11 @@ fn ping_reports_a_peer_that_closes() {
 #[test]
 fn ping_finishes_the_dialogue_before_it_reports_a_wrong_answer() {
     let mut transcript = String::new();
-    let ended = block_on(ping(
-        &mut Script::new(["ping\n", "pong\n", "mimic\n"]),
-        &mut transcript,
-    ));
-    let error = AppError::UnexpectedAnswer {
-        line: "ping",
-        wanted: "pong",
-    };
+    let ended = block_on(ping(&mut Script::new(["ping\n", "pong\n", "mimic\n"]), &mut transcript));
+    let error = AppError::UnexpectedAnswer { line: "ping", wanted: "pong" };
     assert_eq!(ended, Err(error));
-    assert_eq!(
-        error.to_string(),
-        "the peer did not answer \"ping\" with \"pong\""
-    );
-    assert_eq!(
-        transcript,
-        "> ping\n< ping\n> pong\n< pong\n> mimic\n< mimic\n"
-    );
+    assert_eq!(error.to_string(), "the peer did not answer \"ping\" with \"pong\"");
+    assert_eq!(transcript, "> ping\n< ping\n> pong\n< pong\n> mimic\n< mimic\n");
 }
 
 #[test]
@@ -290,19 +237,13 @@ fn ping_writes_any_answer_as_one_printable_entry() {
     let mut transcript = String::new();
     let answers: [&[u8]; 3] = [b"pong\r\n", b"\x1b[2J\xff\n", "\u{e9}\u{85}\n".as_bytes()];
     block_on(ping(&mut Script::new(answers), &mut transcript)).unwrap_err();
-    assert_eq!(
-        transcript,
-        "> ping\n< pong\\r\n> pong\n< \\u{1b}[2J\\xff\n> mimic\n< \u{e9}\\u{85}\n"
-    );
+    assert_eq!(transcript, "> ping\n< pong\\r\n> pong\n< \\u{1b}[2J\\xff\n> mimic\n< \u{e9}\\u{85}\n");
 }
 
 #[test]
 fn ping_refuses_an_endless_answer() {
     let mut stream = Script::new(std::iter::repeat_n([b'x'; 100], 100));
-    assert_eq!(
-        block_on(ping(&mut stream, &mut String::new())),
-        Err(AppError::LineTooLong)
-    );
+    assert_eq!(block_on(ping(&mut stream, &mut String::new())), Err(AppError::LineTooLong));
 }
 
 #[test]
@@ -319,10 +260,7 @@ fn ping_reports_what_the_stream_and_the_transcript_report() {
             Err(fmt::Error)
         }
     }
-    assert_eq!(
-        block_on(ping(&mut Script::new(["pong\n"]), &mut Full)),
-        Err(AppError::Transcript)
-    );
+    assert_eq!(block_on(ping(&mut Script::new(["pong\n"]), &mut Full)), Err(AppError::Transcript));
 }
 
 #[test]

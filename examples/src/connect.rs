@@ -1,0 +1,23 @@
+//! `connect URL`: a flow on standard input and output.
+
+use std::io;
+use std::time::Duration;
+
+use mimic_core::{Context, Deadline, Stream};
+
+use crate::failure::{Failure, say};
+use crate::relay::relay;
+use crate::stdio::{Input, Output};
+
+/// Connects within `limit`, and copies until the peer closes. On request says first what will be tried.
+pub(crate) async fn run(ctx: Context, url: &str, limit: Option<Duration>, explain: bool) -> Result<(), Failure> {
+    let mut ctx = ctx.with_url(url)?;
+    if let Some(limit) = limit {
+        ctx = ctx.with(Deadline, limit);
+    }
+    if explain {
+        say(ctx.explain(Stream));
+    }
+    let mut flow = ctx.connect().await.map_err(|error| error.to_target(url))?;
+    relay(&mut flow, Input::new(io::stdin()), Output::new(io::stdout()), url).await
+}

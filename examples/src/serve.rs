@@ -1,0 +1,166 @@
+//! `serve URL...`: the application as a server.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::task::Poll;
+use std::time::Duration;
+
+use async_channel::Sender;
+use futures_lite::future;
+use mimic_core::embedded_io_async::{ErrorType, Read, Write};
+use mimic_core::{
+    Context, Endpoint, Error, Flow, FlowExt, Listener, ListenerExt, Mode, PeerAddr, Shared, Sleep, sleep, timeout,
+};
+use mimic_example_app as app;
+
+use crate::failure::{Failure, app_error, say};
+use crate::runtime::Runtime;
+use crate::stdio::print;
+use crate::stop::{Stopped, stop};
+
+/// How long connections may take to finish once the server stops.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How long to wait after a failed accept: what was short may be there again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until a signal.
+pub(crate) async fn run<R: Runtime>(ctx: &Context, urls: &[String]) -> Result<(), Failure> {
+    let endpoints = urls.iter().map(|url| url.parse()).collect::<Result<Vec<Endpoint>, Error>>()?;
+    let (stop, stopped) = stop();
+    // Before anything listens: a signal that comes now must not leave a socket file behind.
+    ctrlc::set_handler(move || stop.now()).map_err(|error| match error {
+        ctrlc::Error::System(error) => Error::from(error).at_layer("signals"),
+        error => Error::with_source(mimic_core::ErrorKind::Other, error).at_layer("signals"),
+    })?;
+    let server = Server::bind(ctx, endpoints).await?;
+    for endpoint in server.endpoints() {
+        print(format_args!("listening on {endpoint}\n"))?;
+    }
+    Ok(server.run::<R>(ctx, stopped).await?)
+}
+
+/// Listens, and does not accept yet. Dropping it removes what it made.
+pub(crate) struct Server {
+    listeners: Vec<(Endpoint, <Shared as Mode>::Listener)>,
+}
+
+impl Server {
+    /// Listens on all endpoints, or on none.
+    pub(crate) async fn bind(ctx: &Context, endpoints: impl IntoIterator<Item = Endpoint>) -> Result<Self, Error> {
+        let mut listeners = Vec::new();
+        for mut endpoint in endpoints {
+            let listening = ctx.clone().with_endpoint(&endpoint).listen().await;
+            let listener = listening.map_err(|error| error.to_target(&endpoint))?;
+            if let Some(address) = listener.local_addr() {
+                endpoint.port = Some(address.port());
+            }
+            listeners.push((endpoint, listener));
+        }
+        Ok(Self { listeners })
+    }
+
+    /// Where it listens, with the real ports.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.listeners.iter().map(|(endpoint, _)| endpoint)
+    }
+
+    /// Serves until it is stopped: then no connection is accepted any more, and the running ones see the end of their
+    /// input and may finish their answers for a moment.
+    pub(crate) async fn run<R: Runtime>(self, ctx: &Context, stopped: Stopped) -> Result<(), Error> {
+        // Each connection holds one sender, so that the channel closes with the last of them.
+        let (open, all_closed) = async_channel::bounded(1);
+        let mut timer = ctx.resolve(Sleep, ()).await?;
+        let mut accepting = Vec::new();
+        for (endpoint, listener) in self.listeners {
+            let timer = ctx.resolve(Sleep, ()).await?;
+            accepting.push(Box::pin(accept::<R>(endpoint, listener, timer, stopped.clone(), open.clone())));
+        }
+        drop(open);
+        let accept_all = poll_fn(|cx| {
+            for accept in &mut accepting {
+                let _ = accept.as_mut().poll(cx);
+            }
+            Poll::Pending
+        });
+        future::or(stopped, accept_all).await;
+        // The listeners go first, and with them the socket files.
+        drop(accepting);
+        let _ = timeout(&mut timer, GRACE, async { Ok(all_closed.recv().await) }).await;
+        Ok(())
+    }
+}
+
+/// Gives every connection a task of its own. An error concerns one connection, or passes.
+async fn accept<R: Runtime>(
+    endpoint: Endpoint,
+    mut listener: <Shared as Mode>::Listener,
+    mut timer: <Shared as Mode>::Timer,
+    stopped: Stopped,
+    open: Sender<Infallible>,
+) -> Infallible {
+    let mut failing = false;
+    loop {
+        match listener.accept().await {
+            Ok(flow) => {
+                failing = false;
+                R::spawn(connection(endpoint.clone(), flow, stopped.clone(), open.clone()));
+            }
+            Err(error) => {
+                // Once, and not ten times a second for as long as descriptors are short.
+                if !failing {
+                    say(format_args!("{endpoint}: {error}"));
+                }
+                failing = true;
+                sleep(&mut timer, PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(endpoint: Endpoint, flow: <Shared as Mode>::Flow, stopped: Stopped, open: Sender<Infallible>) {
+    let peer: Option<SocketAddr> = flow.attribute(PeerAddr);
+    let mut stream = Stoppable { flow, stopped };
+    match app::serve(&mut stream).await {
+        // All is answered; a peer that has gone already does not want to hear that either.
+        Ok(()) => _ = stream.flow.shutdown().await,
+        Err(error) => match peer {
+            Some(peer) => say(format_args!("{endpoint}, {peer}: {}", app_error(error))),
+            None => say(format_args!("{endpoint}: {}", app_error(error))),
+        },
+    }
+    // Now, and not with the arguments, so that "all closed" is said after the fact.
+    drop(stream);
+    drop(open);
+}
+
+/// A flow whose input ends when the server stops, once nothing more of it has arrived.
+struct Stoppable {
+    flow: <Shared as Mode>::Flow,
+    stopped: Stopped,
+}
+
+impl ErrorType for Stoppable {
+    type Error = Error;
+}
+
+impl Read for Stoppable {
+    async fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
+        poll_fn(|cx| match self.flow.poll_read(cx, buf) {
+            Poll::Pending => self.stopped.poll(cx).map(|()| Ok(0)),
+            ready => ready,
+        })
+        .await
+    }
+}
+
+impl Write for Stoppable {
+    async fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
+        self.flow.write(buf).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Error> {
+        self.flow.flush().await
+    }
+}

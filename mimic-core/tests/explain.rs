@@ -1,0 +1,135 @@
+//! What `explain` says: per candidate yes, no with the reason, maybe, or fails; and it agrees with `resolve`.
+
+mod common;
+
+use common::*;
+use mimic_core::{
+    ChoiceKind, Context, Explanation, GoalKind, HostPort, InOrder, Link, Lookup, Schemes, Stream, Transport, Verdict,
+    given, is, opt, over, req,
+};
+
+fn verdict<'a>(explained: &'a Explanation, name: &str) -> &'a Verdict {
+    let choices = &explained.goals()[0].choices;
+    &choices.iter().find(|choice| choice.name == name).unwrap_or_else(|| panic!("no {name} in\n{explained}")).verdict
+}
+
+#[test]
+fn nothing_runs() {
+    let ctx = Context::new().derive(A, (), |()| async { panic!("a function ran") }).register(
+        Stream,
+        "root",
+        0,
+        req(A),
+        |(), _| async { panic!("a connect ran") },
+    );
+    assert!(ctx.explain(Stream).to_string().contains("maybe: A is computed by a function"));
+}
+
+#[test]
+fn every_verdict_has_its_reason() {
+    let ctx = Context::new()
+        .with(A, 1)
+        .derive(B, (), |()| async { Ok(None) })
+        .register(Stream, "yes", 0, (is(A, 1), given(A), opt(D)), |(), _| async { named("") })
+        .register(Stream, "shut", 0, is(A, 2), |(), ()| async { named("") })
+        .register(Stream, "not given", 0, given(D), |(), ()| async { named("") })
+        .register(Stream, "missing", 0, req(D), |(), _| async { named("") })
+        .register(Stream, "committed", 0, (is(A, 1), req(D)), |(), _| async { named("") })
+        .register(Stream, "maybe", 0, req(B), |(), _| async { named("") })
+        .register(Stream, "maybe gate", 0, is(B, 3), |(), ()| async { named("") })
+        .register(Stream, "maybe committed", 0, (is(B, 3), req(D)), |(), _| async { named("") })
+        .register(Stream, "below", 0, over(Transport), |(), _| async { named("") });
+    let explained = ctx.explain(Stream);
+    let no = |reason: &str| Verdict::No(reason.into());
+    let maybe = |reason: &str| Verdict::Maybe(reason.into());
+    assert_eq!(*verdict(&explained, "yes"), Verdict::Yes);
+    assert_eq!(*verdict(&explained, "shut"), no("A is 1, not 2"));
+    assert_eq!(*verdict(&explained, "not given"), no("D: not given"));
+    assert_eq!(*verdict(&explained, "missing"), no("req D: not given"));
+    assert_eq!(*verdict(&explained, "committed"), Verdict::Fails("req D: not given".into()));
+    assert_eq!(*verdict(&explained, "maybe"), maybe("B is computed by a function"));
+    assert_eq!(*verdict(&explained, "maybe gate"), maybe("B is computed by a function"));
+    assert_eq!(*verdict(&explained, "maybe committed"), maybe("if its gates match, it fails: req D: not given"));
+    assert_eq!(*verdict(&explained, "below"), no("over Transport: nothing is registered for it"));
+}
+
+#[test]
+fn the_first_that_applies_is_taken_and_says_what_resolve_does() {
+    let ctx = Context::new()
+        .register(Stream, "second", 2, (), |(), ()| async { named("second") })
+        .register(Stream, "first", 1, is(A, 1), |(), ()| async { named("first") })
+        .layer(Stream, "skipped", is(A, 2), |(), _below, ()| async { named("skipped") })
+        .layer(Stream, "layer", (), |(), below, ()| async move { below.dial(()).await });
+    for (a, name) in [(1, "first"), (3, "second")] {
+        let ctx = ctx.clone().with(A, a);
+        let explained = ctx.explain(Stream);
+        let taken: Vec<_> = explained.goals()[0].choices.iter().filter(|choice| choice.taken).collect();
+        assert_eq!(taken.iter().map(|choice| &*choice.name).collect::<Vec<_>>(), [name, "layer"]);
+        assert_eq!((taken[0].kind, taken[1].kind), (ChoiceKind::Candidate, ChoiceKind::Layer));
+        assert_eq!(explained.goals()[0].verdict, Verdict::Yes);
+        assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), name);
+    }
+}
+
+/// The text as people read it, and the graph as Graphviz does. A change here is a change of what users see.
+#[test]
+fn text_and_dot_as_they_are_printed() {
+    let ctx =
+        Context::new()
+            .install(Schemes)
+            .install(InOrder)
+            .register(Lookup, "system", 100, (), |_, ()| async { Ok(Vec::new()) })
+            .register(Link, "tcp", 100, opt(A), |_, _| async { named("tcp") })
+            .layer(Transport, "socks5", req(B), |_to, below, _| async move {
+                below.dial(HostPort::new("proxy", 1080)).await
+            })
+            .derive(B, opt(C), |_| async { Ok(Some(1)) })
+            .with_url("tcp://example.org:7")
+            .unwrap();
+    let explained = ctx.explain(Stream);
+    assert_eq!(
+        explained.to_string(),
+        r#"
+Stream
+  - git [100]: no: Scheme is "tcp", not "git"
+  - http [100]: no: Scheme is "tcp", not "http"
+  - unix [100]: no: Scheme is "tcp", not "unix"
+  - tcp [100]: maybe: B is computed by a function
+    Scheme is "tcp": yes
+    req Host: given
+    req Port: given
+    over Transport: maybe: B is computed by a function
+      + in-order [last]: yes
+        over Lookup: yes
+          + system [100]: yes
+        over Link: yes
+          + tcp [100]: yes
+            opt A: not given, which is fine
+      - layer socks5: maybe: B is computed by a function
+        req B: computed by a function
+          - function: maybe: B is computed by a function
+            opt C: not given, which is fine
+"#
+        .trim()
+    );
+    let dot = explained.dot().to_string();
+    assert!(dot.starts_with("digraph explain {\n") && dot.ends_with('}'), "{dot}");
+    assert_eq!(dot.matches("[shape=box").count(), 4, "Stream, Transport, Lookup and Link\n{dot}");
+    assert_eq!(dot.matches("[shape=ellipse").count(), 1, "B\n{dot}");
+    assert!(dot.contains(r#"label="over Transport""#), "{dot}");
+    assert_eq!(explained.goals().iter().filter(|goal| goal.kind == GoalKind::Role).count(), 4);
+}
+
+#[test]
+fn what_is_shared_is_explained_once() {
+    let ctx = Context::new().register(Link, "tcp", 0, (), |_, ()| async { named("tcp") }).register(
+        Stream,
+        "twice",
+        0,
+        (over(Link), over(Link)),
+        |(), _| async { named("twice") },
+    );
+    let text = ctx.explain(Stream).to_string();
+    assert_eq!(text.matches("+ tcp").count(), 1, "{text}");
+    assert!(text.contains("over Link: yes (see above)"), "{text}");
+}
