@@ -30,6 +30,7 @@
 //! async fn ask<M: Mode>(ctx: &Ctx<M>) -> Result<String, Error> {
 //!     let mut flow = ctx.connect().await?;
 //!     flow.write_all(b"ping\n").await?;
+//!     flow.flush().await?;
 //!     let mut line = [0; 64];
 //!     let n = flow.read(&mut line).await?;
 //!     Ok(String::from_utf8_lossy(&line[..n]).into_owned())
@@ -146,7 +147,7 @@ pub use mode::Shared;
 pub use mode::{Cell, Local, Mode};
 pub use needs::{Given, Is, Map, Need, Needs, Opt, OrDefault, Over, Req, given, is, map, opt, or_default, over, req};
 pub use plan::Priority;
-pub use protocols::{Dialers, InOrder, Schemes, first_ok};
+pub use protocols::{Dialers, InOrder, Schemes, dial_addresses, first_ok};
 pub use pump::{Repoll, pump};
 #[doc(hidden)]
 pub use read_write::poll_write_all;

@@ -202,10 +202,7 @@ impl<M: Mode> Flow for Memory<M> {
 
     fn abort(&mut self) {
         for pipe in [&self.incoming, &self.outgoing] {
-            now::<M>(pipe, |pipe| {
-                pipe.reset = true;
-                pipe.bytes.clear();
-            });
+            now::<M>(pipe, |pipe| pipe.reset = true);
         }
     }
 }

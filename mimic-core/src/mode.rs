@@ -29,6 +29,7 @@ use crate::values::Value;
 /// async fn greet<M: Mode>(ctx: &Ctx<M>) -> Result<usize, Error> {
 ///     let mut flow = ctx.connect().await?;
 ///     flow.write_all(b"hello\n").await?;
+///     flow.flush().await?;
 ///     flow.read(&mut [0; 64]).await
 /// }
 /// ```

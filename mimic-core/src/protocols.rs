@@ -1,5 +1,7 @@
 //! The protocols of core itself: schemes in clear text, addresses in order, and falling back.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -51,8 +53,8 @@ crate::for_each_mode!(M => {
             let ctx = ctx
                 .register(Stream, "tcp", PRIORITY, (is(Scheme, "tcp"), req(Host), req(Port), over(Transport)), connect)
                 .register(Listen, "tcp", PRIORITY, (is(Scheme, "tcp"), req(Host), req(Port), over(Lookup), over(Bind)), listen)
-                .register(Stream, "unix", PRIORITY, (is(Scheme, "unix"), opt(Host), req(Path), over(Unix)), connect_unix)
-                .register(Listen, "unix", PRIORITY, (is(Scheme, "unix"), opt(Host), req(Path), over(BindUnix)), connect_unix);
+                .register(Stream, "unix", PRIORITY, (is(Scheme, "unix"), opt(Host), opt(Path), over(Unix)), connect_unix)
+                .register(Listen, "unix", PRIORITY, (is(Scheme, "unix"), opt(Host), opt(Path), over(BindUnix)), connect_unix);
             [("http", 80), ("git", 9418)].into_iter().fold(ctx, |ctx, (scheme, port)| {
                 let port = || (is(Scheme, scheme), req(Host), or_default(Port, port));
                 let (gate, host, default) = port();
@@ -96,35 +98,39 @@ impl HostPort {
 
 async fn connect_unix<M: Mode, R: Role<Target = UnixPath>>(
     (): (),
-    (host, path, unix): (Option<Text>, Text, Dialer<R, M>),
+    (host, path, unix): (Option<Text>, Option<Text>, Dialer<R, M>),
 ) -> Result<R::Output<M>, Error> {
-    if let Some(host) = host {
-        return Err(Error::new(
-            ErrorKind::InvalidInput,
-            alloc::format!("a Unix socket has no host, and {host:?} stands where one does"),
-        )
-        .in_phase(Phase::Endpoint)
-        .advise("write `unix:/path` or `unix:///path`"));
+    let fault = |reason: String| {
+        Error::new(ErrorKind::InvalidInput, reason)
+            .in_phase(Phase::Endpoint)
+            .advise("write `unix:/path` or `unix:///path`")
+    };
+    match (host, path) {
+        (Some(host), _) => Err(fault(format!("a Unix socket has no host, and {host:?} stands where one does"))),
+        (None, None) => Err(fault("the path of the Unix socket is missing".into())),
+        (None, Some(path)) => unix.dial(UnixPath::decode(&path)?).await,
     }
-    unix.dial(UnixPath::decode(&path)?).await
 }
 
 async fn listen<M: Mode>(
     (): (),
     (host, port, lookup, bind): (Text, u16, Dialer<Lookup, M>, Dialer<Bind, M>),
 ) -> Result<M::Listener, Error> {
-    first_address(&lookup, &bind, &HostPort::new(host, port)).await
+    dial_addresses(&lookup, &bind, &HostPort::new(host, port)).await
 }
 
 async fn in_order<M: Mode>(
     to: HostPort,
     (lookup, link): (Dialer<Lookup, M>, Dialer<Link, M>),
 ) -> Result<M::Flow, Error> {
-    first_address(&lookup, &link, &to).await
+    dial_addresses(&lookup, &link, &to).await
 }
 
-/// Dials the addresses of a host in turn; the last error stands for all, the others are in the record.
-async fn first_address<M: Mode, R: Role<Target = SocketAddr>>(
+/// Dials the addresses of a host in turn, in the order of the look-up, until one answers; an address is not looked up.
+///
+/// # Errors
+/// That of the look-up, or of the last address; the others are in the [report](Error::report).
+pub async fn dial_addresses<M: Mode, R: Role<Target = SocketAddr>>(
     lookup: &Dialer<Lookup, M>,
     role: &Dialer<R, M>,
     to: &HostPort,

@@ -27,6 +27,8 @@ use crate::sync::Arc;
 ///             0 => return writer.shutdown().await,
 ///             n => writer.write_all(&buf[..n]).await?,
 ///         }
+///         // What was written may wait in a buffer until then.
+///         writer.flush().await?;
 ///     }
 /// }
 /// ```

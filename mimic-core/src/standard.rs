@@ -172,10 +172,15 @@ impl UnixPath {
     /// supported).
     pub fn new(path: impl Into<Vec<u8>>) -> Result<Self, Error> {
         let path = path.into();
-        let fault = |reason| Err(Error::new(ErrorKind::InvalidInput, reason).in_phase(Phase::Endpoint));
+        let fault = |reason, path: &[u8]| {
+            Err(Error::new(ErrorKind::InvalidInput, reason)
+                .in_phase(Phase::Endpoint)
+                .to_target(String::from_utf8_lossy(path).escape_debug())
+                .advise("give the path of a file: Linux's abstract names are not supported"))
+        };
         match path.as_slice() {
-            [] => fault("the path of a Unix socket is empty"),
-            bytes if bytes.contains(&0) => fault("the path of a Unix socket contains a NUL byte"),
+            [] => fault("the path of a Unix socket is empty", &[]),
+            bytes if bytes.contains(&0) => fault("the path of a Unix socket contains a NUL byte", bytes),
             _ => Ok(Self(path.into())),
         }
     }

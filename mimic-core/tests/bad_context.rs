@@ -1,6 +1,8 @@
 //! What a context can get wrong: cycles, missing keys, roles that nothing fills, functions that fail or panic.
 //! Each is an error that names what is wrong, before anything is dialled.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
 mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

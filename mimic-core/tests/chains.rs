@@ -1,5 +1,7 @@
 //! Long chains: no recursion anywhere, and time linear in their length.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
 mod common;
 
 use std::time::{Duration, Instant};

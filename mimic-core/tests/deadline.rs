@@ -1,5 +1,7 @@
 //! One deadline over the whole resolve, and the record of where it struck.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
 mod common;
 
 use std::future::pending;

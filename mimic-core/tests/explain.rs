@@ -1,5 +1,7 @@
 //! What `explain` says: per candidate yes, no with the reason, maybe, or fails; and it agrees with `resolve`.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
 mod common;
 
 use common::*;

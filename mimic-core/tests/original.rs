@@ -3,6 +3,8 @@
 //!
 //! What is an endpoint value there (`Mimic.add edn v ctx`) is a key here that a candidate of [`Stream`] requires.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
 mod common;
 
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,7 @@
 //! Who is chosen, what is computed, and in which order: the promises of `resolve`.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
 mod common;
 
 use std::net::SocketAddr;

@@ -6,7 +6,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::pin::pin;
 use std::time::Duration;
 
 use futures_lite::future::{poll_once, zip};
@@ -523,6 +522,7 @@ pub(crate) use unix::*;
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fs;
+    use std::pin::pin;
 
     use socket2::{Domain, Socket, Type};
 

@@ -1,5 +1,7 @@
 //! One client and one server, written once, on every pair of runtimes, over every transport.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
 use std::future::Future;
 use std::time::Duration;
 

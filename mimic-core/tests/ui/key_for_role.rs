@@ -1,0 +1,5 @@
+use mimic_core::{Port, over};
+
+fn main() {
+    let _ = over(Port);
+}

@@ -1,0 +1,5 @@
+use mimic_core::{Transport, req};
+
+fn main() {
+    let _ = req(Transport);
+}

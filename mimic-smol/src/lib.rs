@@ -1,0 +1,119 @@
+//! [mimic](mimic_core) on smol and async-std: TCP and Unix sockets, look-ups, timers, and bridges to futures-io's
+//! traits.
+//!
+//! ```no_run
+//! use mimic_core::embedded_io_async::{Read, Write};
+//!
+//! # async fn example() -> Result<(), mimic_core::Error> {
+//! let mut flow = mimic_smol::connect("tcp://example.org:7").await?;
+//! flow.write_all(b"hello\n").await?;
+//! flow.flush().await?;
+//! flow.read(&mut [0; 64]).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Smol`] fills these roles, each at priority 100, and [`context`] adds what the standard schemes need:
+//!
+//! | role | name | how |
+//! |---|---|---|
+//! | [`Link`], [`Bind`] | `tcp` | TCP, with [`NoDelay`] (on unless it is false) and [`KeepAlive`] |
+//! | [`Unix`], [`BindUnix`] | `unix` | Unix sockets, where the system has them |
+//! | [`Lookup`] | `system` | the system's resolver, on a thread of the `blocking` pool |
+//! | [`Sleep`] | `timer` | async-io's timer |
+//!
+//! Flows from elsewhere: [`TcpFlow`] and [`UnixFlow`] come from an accepted or connected socket, [`FromFutures`] makes
+//! a flow of anything that futures-io can read and write, and [`ToFutures`] goes the other way.
+//!
+//! # What to know
+//! - Sockets and timers are async-io's, which has a thread of its own: any executor will do, smol's, async-std's or
+//!   another. New programs choose smol: async-std is discontinued, and supported for those that have it.
+//! - A look-up that runs cannot be cancelled. When a deadline passes, its thread is left to finish; nothing waits for
+//!   it.
+
+mod accept;
+mod bridge;
+mod lookup;
+mod tcp;
+mod timer;
+#[cfg(unix)]
+mod unix;
+
+use std::time::{Duration, Instant};
+
+use mimic_core::{
+    Bind, Context, Ctx, Deadline, Error, Flow, InOrder, Install, KeepAlive, Link, LocalContext, Lookup, Mode, NoDelay,
+    Schemes, Sleep, for_each_mode, map, opt, or_default,
+};
+#[cfg(unix)]
+use mimic_core::{BindUnix, Unix};
+
+#[cfg(unix)]
+pub use bridge::UnixFlow;
+pub use bridge::{FromFutures, TcpFlow, ToFutures};
+
+/// The roles that async-io fills, on smol, async-std and other executors: what [`Ctx::install`] takes.
+///
+/// Timers compare if they come from one installation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Smol;
+
+const PRIORITY: i32 = 100;
+
+for_each_mode!(M => {
+    impl Install<M> for Smol {
+        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
+            let options = || map((or_default(NoDelay, true), opt(KeepAlive)), tcp::Options::from);
+            let epoch = Instant::now();
+            let ctx = ctx
+                .register(Link, "tcp", PRIORITY, options(), |to, options| async move {
+                    Ok(Box::new(tcp::connect(to, options).await?) as <M as Mode>::Flow)
+                })
+                .register(Bind, "tcp", PRIORITY, options(), |at, options| async move {
+                    Ok(Box::new(tcp::Acceptor::bind(at, options)?) as <M as Mode>::Listener)
+                })
+                .register(Lookup, "system", PRIORITY, (), |question, ()| lookup::lookup(question))
+                .register(Sleep, "timer", PRIORITY, (), move |(), ()| async move {
+                    Ok(Box::new(timer::Timer::new(epoch)) as <M as Mode>::Timer)
+                });
+            #[cfg(unix)]
+            let ctx = ctx
+                .register(Unix, "unix", PRIORITY, (), |to, ()| async move {
+                    Ok(Box::new(unix::connect(to).await?) as <M as Mode>::Flow)
+                })
+                .register(BindUnix, "unix", PRIORITY, (), |at, ()| async move {
+                    Ok(Box::new(unix::Acceptor::bind(&at)?) as <M as Mode>::Listener)
+                });
+            ctx
+        }
+    }
+});
+
+/// A context with everything in it: the standard schemes, addresses tried in order, [`Smol`], and a deadline of 30 s.
+#[must_use]
+pub fn context() -> Context {
+    complete(Ctx::new())
+}
+
+/// As [`context`], for flows and functions that stay on one thread: a `LocalExecutor`.
+#[must_use]
+pub fn local_context() -> LocalContext {
+    complete(Ctx::new())
+}
+
+fn complete<M: Mode>(ctx: Ctx<M>) -> Ctx<M>
+where
+    Schemes: Install<M>,
+    InOrder: Install<M>,
+    Smol: Install<M>,
+{
+    ctx.install(Schemes).install(InOrder).install(Smol).with(Deadline, Duration::from_secs(30))
+}
+
+/// A flow to an endpoint such as `tcp://example.org:7` or `unix:/run/service`, by [`context`].
+///
+/// # Errors
+/// As [`Ctx::with_url`] and [`Ctx::connect`].
+pub async fn connect(url: &str) -> Result<Box<dyn Flow + Send>, Error> {
+    context().with_url(url)?.connect().await
+}

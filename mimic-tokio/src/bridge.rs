@@ -1,0 +1,198 @@
+//! Flows of tokio's streams, and tokio's streams of flows.
+
+use std::any::Any;
+use std::fmt::Debug;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use mimic_core::std_io::{Ends, with_byte_slices, with_io_slices};
+use mimic_core::{Ask, Error, Flow, LocalAddr, PeerAddr};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+
+/// A flow over a TCP socket, connected or accepted; `TcpFlow::from(socket)` takes the socket as it is set.
+///
+/// It answers the attributes [`PeerAddr`] and [`LocalAddr`]. After [`abort`](Flow::abort), dropping it resets the
+/// connection.
+pub type TcpFlow = FromTokio<TcpStream>;
+
+/// A flow over a Unix socket, connected or accepted.
+#[cfg(unix)]
+pub type UnixFlow = FromTokio<UnixStream>;
+
+/// A flow over anything that tokio can read and write. Allocates nothing, and passes vectored writes on.
+#[derive(Debug)]
+pub struct FromTokio<T> {
+    io: T,
+    ends: Ends,
+}
+
+impl<T> FromTokio<T> {
+    /// A flow over `io`.
+    pub fn new(io: T) -> Self {
+        Self { io, ends: Ends::default() }
+    }
+
+    /// What it is over.
+    pub fn get_ref(&self) -> &T {
+        &self.io
+    }
+
+    /// What it is over, to change it.
+    pub fn get_mut(&mut self) -> &mut T {
+        &mut self.io
+    }
+
+    /// What it was over. Nothing is lost: the flow has no buffer.
+    pub fn into_inner(self) -> T {
+        self.io
+    }
+}
+
+impl<T: 'static> FromTokio<T> {
+    /// The TCP socket, if it is over one. Decided here, so that one type serves sockets and everything else.
+    fn tcp(&self) -> Option<SockRef<'_>> {
+        (&self.io as &dyn Any).downcast_ref::<TcpStream>().map(SockRef::from)
+    }
+}
+
+impl<T> From<T> for FromTokio<T> {
+    fn from(io: T) -> Self {
+        Self::new(io)
+    }
+}
+
+impl<T> Flow for FromTokio<T>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Debug + 'static,
+{
+    #[inline]
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+        let Self { io, ends } = self;
+        ends.read(buf, |buf| {
+            let mut buf = ReadBuf::new(buf);
+            ready!(Pin::new(io).poll_read(cx, &mut buf))?;
+            Poll::Ready(Ok(buf.filled().len()))
+        })
+    }
+
+    #[inline]
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
+        let Self { io, ends } = self;
+        ends.write(&[buf], || Pin::new(io).poll_write(cx, buf))
+    }
+
+    #[inline]
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Self { io, ends } = self;
+        ends.flush(|| Pin::new(io).poll_flush(cx))
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Self { io, ends } = self;
+        ends.shutdown(|| Pin::new(io).poll_shutdown(cx))
+    }
+
+    #[inline]
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<Result<usize, Error>> {
+        let Self { io, ends } = self;
+        ends.write(bufs, || with_io_slices(bufs, |slices| Pin::new(io).poll_write_vectored(cx, slices)))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn abort(&mut self) {
+        if let Some(socket) = self.tcp() {
+            // A socket that takes no options is past aborting.
+            let _ = socket.set_linger(Some(Duration::ZERO));
+        }
+        self.ends.abort();
+    }
+
+    fn answer(&self, ask: &mut Ask<'_>) {
+        if let Some(socket) = self.tcp() {
+            ask.give(PeerAddr, || socket.peer_addr().ok()?.as_socket())
+                .give(LocalAddr, || socket.local_addr().ok()?.as_socket());
+        }
+    }
+}
+
+/// What tokio can read and write, over a flow. Allocates nothing, and passes vectored writes on.
+///
+/// Errors are [`mimic_core::Error`]s inside [`std::io::Error`]s, and convert back to what they were.
+#[derive(Debug)]
+pub struct ToTokio<F> {
+    flow: F,
+}
+
+impl<F: Flow> ToTokio<F> {
+    /// A stream over `flow`.
+    pub fn new(flow: F) -> Self {
+        Self { flow }
+    }
+
+    /// The flow.
+    pub fn get_ref(&self) -> &F {
+        &self.flow
+    }
+
+    /// The flow, to change it.
+    pub fn get_mut(&mut self) -> &mut F {
+        &mut self.flow
+    }
+
+    /// The flow. Nothing is lost: the stream has no buffer.
+    pub fn into_inner(self) -> F {
+        self.flow
+    }
+}
+
+// Flows are polled by `&mut`, so the flow inside is never pinned.
+impl<F> Unpin for ToTokio<F> {}
+
+impl<F: Flow> AsyncRead for ToTokio<F> {
+    #[inline]
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let room = buf.initialize_unfilled();
+        let count = ready!(self.flow.poll_read(cx, room))?.min(room.len());
+        buf.advance(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<F: Flow> AsyncWrite for ToTokio<F> {
+    #[inline]
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.flow.poll_write(cx, buf).map_err(Into::into)
+    }
+
+    #[inline]
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.flow.poll_flush(cx).map_err(Into::into)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.flow.poll_shutdown(cx).map_err(Into::into)
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        with_byte_slices(slices, |bufs| self.flow.poll_write_vectored(cx, bufs)).map_err(Into::into)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.flow.is_write_vectored()
+    }
+}

@@ -1,0 +1,127 @@
+//! [mimic](mimic_core) on tokio: TCP and Unix sockets, look-ups, timers, and bridges to tokio's I/O traits.
+//!
+//! ```no_run
+//! use mimic_core::embedded_io_async::{Read, Write};
+//!
+//! # async fn example() -> Result<(), mimic_core::Error> {
+//! let mut flow = mimic_tokio::connect("tcp://example.org:7").await?;
+//! flow.write_all(b"hello\n").await?;
+//! flow.flush().await?;
+//! flow.read(&mut [0; 64]).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Tokio`] fills these roles, each at priority 100, and [`context`] adds what the standard schemes need:
+//!
+//! | role | name | how |
+//! |---|---|---|
+//! | [`Link`], [`Bind`] | `tcp` | TCP, with [`NoDelay`] (on unless it is false) and [`KeepAlive`] |
+//! | [`Unix`], [`BindUnix`] | `unix` | Unix sockets, where the system has them |
+//! | [`Lookup`] | `system` | the system's resolver, on a thread of the runtime's blocking pool |
+//! | [`Sleep`] | `timer` | tokio's timer, paused time included |
+//!
+//! Flows from elsewhere: [`TcpFlow`] and [`UnixFlow`] come from an accepted or connected socket, [`FromTokio`] makes a
+//! flow of anything that tokio can read and write, and [`ToTokio`] goes the other way.
+//!
+//! # What to know
+//! - Dial inside a tokio runtime; elsewhere it is an error that says so. I/O and time must be enabled in it: without
+//!   them, tokio panics.
+//! - A look-up that runs cannot be cancelled. When a deadline passes, its thread is left to finish, and a runtime that
+//!   shuts down waits for it (`Runtime::shutdown_background` does not).
+
+mod bridge;
+mod lookup;
+mod tcp;
+mod timer;
+#[cfg(unix)]
+mod unix;
+
+use std::time::Duration;
+
+use mimic_core::{
+    Bind, Context, Ctx, Deadline, Error, ErrorKind, Flow, InOrder, Install, KeepAlive, Link, LocalContext, Lookup,
+    Mode, NoDelay, Schemes, Sleep, for_each_mode, map, opt, or_default,
+};
+#[cfg(unix)]
+use mimic_core::{BindUnix, Unix};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+#[cfg(unix)]
+pub use bridge::UnixFlow;
+pub use bridge::{FromTokio, TcpFlow, ToTokio};
+
+/// The roles that tokio fills: what [`Ctx::install`] takes.
+///
+/// Timers compare if they come from one installation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tokio;
+
+const PRIORITY: i32 = 100;
+
+for_each_mode!(M => {
+    impl Install<M> for Tokio {
+        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
+            let options = || map((or_default(NoDelay, true), opt(KeepAlive)), tcp::Options::from);
+            let epoch = Instant::now();
+            let ctx = ctx
+                .register(Link, "tcp", PRIORITY, options(), |to, options| async move {
+                    Ok(Box::new(tcp::connect(to, options).await?) as <M as Mode>::Flow)
+                })
+                .register(Bind, "tcp", PRIORITY, options(), |at, options| async move {
+                    Ok(Box::new(tcp::Acceptor::bind(at, options).await?) as <M as Mode>::Listener)
+                })
+                .register(Lookup, "system", PRIORITY, (), |question, ()| lookup::lookup(question))
+                .register(Sleep, "timer", PRIORITY, (), move |(), ()| async move {
+                    Ok(Box::new(timer::Timer::new(epoch)?) as <M as Mode>::Timer)
+                });
+            #[cfg(unix)]
+            let ctx = ctx
+                .register(Unix, "unix", PRIORITY, (), |to, ()| async move {
+                    Ok(Box::new(unix::connect(to).await?) as <M as Mode>::Flow)
+                })
+                .register(BindUnix, "unix", PRIORITY, (), |at, ()| async move {
+                    Ok(Box::new(unix::Acceptor::bind(&at)?) as <M as Mode>::Listener)
+                });
+            ctx
+        }
+    }
+});
+
+/// A context with everything in it: the standard schemes, addresses tried in order, [`Tokio`], and a deadline of 30 s.
+#[must_use]
+pub fn context() -> Context {
+    complete(Ctx::new())
+}
+
+/// As [`context`], for flows and functions that stay on one thread: a current-thread runtime, or a `LocalSet`.
+#[must_use]
+pub fn local_context() -> LocalContext {
+    complete(Ctx::new())
+}
+
+fn complete<M: Mode>(ctx: Ctx<M>) -> Ctx<M>
+where
+    Schemes: Install<M>,
+    InOrder: Install<M>,
+    Tokio: Install<M>,
+{
+    ctx.install(Schemes).install(InOrder).install(Tokio).with(Deadline, Duration::from_secs(30))
+}
+
+/// A flow to an endpoint such as `tcp://example.org:7` or `unix:/run/service`, by [`context`].
+///
+/// # Errors
+/// As [`Ctx::with_url`] and [`Ctx::connect`].
+pub async fn connect(url: &str) -> Result<Box<dyn Flow + Send>, Error> {
+    context().with_url(url)?.connect().await
+}
+
+/// The runtime that this runs in. Where there is none tokio panics, and mimic does not.
+fn runtime() -> Result<Handle, Error> {
+    Handle::try_current().map_err(|error| {
+        Error::with_source(ErrorKind::Unsupported, error)
+            .advise("poll it inside a tokio runtime, or install the adapter of the runtime that you use")
+    })
+}

@@ -1,0 +1,47 @@
+//! Time, by tokio's clock.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use mimic_core::{Error, Instant};
+use tokio::time;
+
+use crate::runtime;
+
+/// Waits by one `Sleep`, made at the first wait and reset at later ones.
+#[derive(Debug)]
+pub(crate) struct Timer {
+    epoch: time::Instant,
+    wait: Option<(Instant, Pin<Box<time::Sleep>>)>,
+}
+
+impl Timer {
+    pub(crate) fn new(epoch: time::Instant) -> Result<Self, Error> {
+        runtime()?;
+        Ok(Self { epoch, wait: None })
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl mimic_core::Timer for Timer {
+    fn now(&self) -> Instant {
+        Instant::new(self.epoch.elapsed())
+    }
+
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        let Some(end) = self.epoch.checked_add(at.since_epoch()) else {
+            // Further away than the clock goes.
+            return Poll::Pending;
+        };
+        // A `Sleep` first waits for the timer's next tick, even when its time has passed.
+        if end <= time::Instant::now() {
+            return Poll::Ready(());
+        }
+        let (until, sleep) = self.wait.get_or_insert_with(|| (at, Box::pin(time::sleep_until(end))));
+        if *until != at {
+            *until = at;
+            sleep.as_mut().reset(end);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
