@@ -3,8 +3,8 @@
 use core::any::Any;
 use core::fmt;
 
-use crate::flow::Flow;
-use crate::key::{Id, Key};
+use crate::key::Id;
+use crate::{Flow, Key};
 
 /// A question for one attribute, passed down the layers of a flow until one [gives](Ask::give) the answer.
 pub struct Ask<'a> {

@@ -1,23 +1,21 @@
 //! The context: values, functions, protocols and layers, and how they are looked up.
 
 use alloc::collections::BTreeMap;
-use alloc::string::String;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::dialer::{self, Dialer};
-use crate::endpoint::Endpoint;
-use crate::error::Error;
-use crate::explain::{self, Explanation};
-use crate::key::{Id, Key};
+use crate::dialer;
+use crate::explain;
+use crate::key::Id;
 #[cfg(target_has_atomic = "ptr")]
 use crate::mode::Shared;
-use crate::mode::{Local, Mode};
-use crate::plan::{Kind, Node, Unit};
-use crate::role::{self, Role};
-use crate::standard::{Host, Listen, Path, Port, Scheme, Stream};
+use crate::plan::{Node, Unit};
 use crate::sync::Arc;
 use crate::values::{Value, Values};
+use crate::{
+    ChoiceKind, Dialer, Endpoint, Error, Explanation, Host, Key, Listen, Local, Mode, Path, Port, Role, Scheme, Stream,
+};
 
 /// A context whose flows, futures and functions are `Send`.
 #[cfg(target_has_atomic = "ptr")]
@@ -30,24 +28,20 @@ pub type LocalContext = Ctx<Local>;
 ///
 /// It is a value: cheap to clone (what clones share is counted, not copied), without any global state, and every
 /// method that changes it returns the changed one.
+#[derive(Clone, Default)]
 pub struct Ctx<M: Mode> {
     pub(crate) values: Values,
-    pub(crate) registry: Arc<Registry<M>>,
+    /// What was registered, by key and role, sorted so that the engine only walks.
+    pub(crate) registry: Arc<BTreeMap<Id, Entry<M>>>,
 }
 
-/// What was registered, sorted so that the engine only walks.
-pub(crate) struct Registry<M: Mode> {
-    /// Functions by key, newest first.
-    pub(crate) functions: BTreeMap<Id, Vec<Arc<Unit<M>>>>,
-    pub(crate) roles: BTreeMap<Id, Entry<M>>,
-}
-
-/// What was registered for one role.
+/// What was registered for one key or role.
+#[derive(Clone, Default)]
 pub(crate) struct Entry<M: Mode> {
     /// Replaces the candidates.
     pub(crate) given: Option<Arc<Node<M>>>,
-    /// In the order of trying.
-    pub(crate) candidates: Vec<Arc<Unit<M>>>,
+    /// Functions or candidates in the order of trying.
+    pub(crate) units: Vec<Arc<Unit<M>>>,
     /// Oldest (innermost) first.
     pub(crate) layers: Vec<Arc<Unit<M>>>,
 }
@@ -84,7 +78,7 @@ impl<M: Mode> Ctx<M> {
     /// The value of `key`, if one was given. Functions are not asked.
     #[must_use]
     pub fn get<K: Key>(&self, key: K) -> Option<K::Value> {
-        self.values.get(Id::of(&key))?.downcast_ref().cloned()
+        self.values.get(&Id::of(&key))?.downcast_ref().cloned()
     }
 
     /// Sets [`Scheme`], [`Host`], [`Port`] and [`Path`] from an endpoint string, and clears those it does not name: a
@@ -127,17 +121,12 @@ impl<M: Mode> Ctx<M> {
             return self;
         }
         let registry = Arc::make_mut(&mut self.registry);
-        for (id, entry) in &other.registry.roles {
+        for (id, entry) in &*other.registry {
+            let own = registry.entry(*id).or_default();
             if let Some(given) = &entry.given {
-                registry.entry(*id).give(given.clone());
+                *own = Entry { given: Some(given.clone()), ..Entry::default() };
             }
-        }
-        let functions = other.registry.functions.values().flat_map(|units| units.iter().rev());
-        let roles = other.registry.roles.values();
-        let candidates = roles.clone().flat_map(|entry| entry.candidates.iter().rev());
-        let layers = roles.flat_map(|entry| entry.layers.iter());
-        for unit in functions.chain(candidates).chain(layers) {
-            registry.add(unit.clone());
+            entry.units.iter().rev().chain(&entry.layers).for_each(|unit| own.add(unit.clone()));
         }
         self
     }
@@ -149,12 +138,13 @@ impl<M: Mode> Ctx<M> {
     /// not that of the one the dialer came from.
     #[must_use]
     pub fn with_dialer<R: Role>(mut self, role: R, dialer: Dialer<R, M>) -> Self {
-        Arc::make_mut(&mut self.registry).entry(role::id(&role)).give(dialer.into_given());
+        let given = Entry { given: Some(dialer.into_node()), ..Entry::default() };
+        Arc::make_mut(&mut self.registry).insert(Id::role(&role), given);
         self
     }
 
     pub(crate) fn add(mut self, unit: Unit<M>) -> Self {
-        Arc::make_mut(&mut self.registry).add(Arc::new(unit));
+        Arc::make_mut(&mut self.registry).entry(unit.id).or_default().add(Arc::new(unit));
         self
     }
 
@@ -198,91 +188,30 @@ impl<M: Mode> Ctx<M> {
 
     /// What `resolve` would try for `role`, and why not the rest, without running anything.
     pub fn explain<R: Role>(&self, role: R) -> Explanation {
-        explain::explain(self, role::id(&role), None)
-    }
-
-    pub(crate) fn functions(&self, key: Id) -> &[Arc<Unit<M>>] {
-        self.registry.functions.get(&key).map_or(&[], Vec::as_slice)
-    }
-}
-
-impl<M: Mode> Registry<M> {
-    fn entry(&mut self, role: Id) -> &mut Entry<M> {
-        self.roles.entry(role).or_insert_with(|| Entry { given: None, candidates: Vec::new(), layers: Vec::new() })
-    }
-
-    /// Adds a unit as the newest of its kind, unless it is there.
-    fn add(&mut self, unit: Arc<Unit<M>>) {
-        let (units, at) = match unit.kind {
-            Kind::Function => (self.functions.entry(unit.id).or_default(), 0),
-            Kind::Candidate => {
-                let units = &mut self.entry(unit.id).candidates;
-                let at = units.partition_point(|other| other.priority < unit.priority);
-                (units, at)
-            }
-            Kind::Layer => {
-                let units = &mut self.entry(unit.id).layers;
-                let at = units.len();
-                (units, at)
-            }
-        };
-        if !units.iter().any(|other| Arc::ptr_eq(other, &unit)) {
-            units.insert(at, unit);
-        }
+        explain::explain(self, Id::role(&role), &BTreeMap::new())
     }
 }
 
 impl<M: Mode> Entry<M> {
-    fn give(&mut self, node: Arc<Node<M>>) {
-        self.given = Some(node);
-        self.candidates.clear();
-        self.layers.clear();
-    }
-}
-
-impl<M: Mode> Clone for Ctx<M> {
-    fn clone(&self) -> Self {
-        Self { values: self.values.clone(), registry: self.registry.clone() }
-    }
-}
-
-impl<M: Mode> Default for Ctx<M> {
-    fn default() -> Self {
-        Self { values: Values::default(), registry: Arc::default() }
-    }
-}
-
-impl<M: Mode> Clone for Registry<M> {
-    fn clone(&self) -> Self {
-        Self { functions: self.functions.clone(), roles: self.roles.clone() }
-    }
-}
-
-impl<M: Mode> Default for Registry<M> {
-    fn default() -> Self {
-        Self { functions: BTreeMap::new(), roles: BTreeMap::new() }
-    }
-}
-
-impl<M: Mode> Clone for Entry<M> {
-    fn clone(&self) -> Self {
-        Self { given: self.given.clone(), candidates: self.candidates.clone(), layers: self.layers.clone() }
+    /// Adds a unit as the newest of its kind, unless it is there.
+    fn add(&mut self, unit: Arc<Unit<M>>) {
+        let is_layer = unit.kind == ChoiceKind::Layer;
+        let units = if is_layer { &mut self.layers } else { &mut self.units };
+        if !units.iter().any(|other| Arc::ptr_eq(other, &unit)) {
+            let at = if is_layer { units.len() } else { units.partition_point(|other| other.priority < unit.priority) };
+            units.insert(at, unit);
+        }
     }
 }
 
 impl<M: Mode> fmt::Debug for Ctx<M> {
     /// Names only: values may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names =
-            |units: &[Arc<Unit<M>>]| units.iter().map(|unit| unit.name.clone().into_owned()).collect::<Vec<String>>();
         let mut map = f.debug_map();
         map.entry(&"values", &self.values.iter().map(|(id, _)| id).collect::<Vec<_>>());
-        map.entry(&"functions", &self.registry.functions.keys().collect::<Vec<_>>());
-        for (id, entry) in &self.registry.roles {
-            map.entry(id, &names(&entry.candidates));
-            if !entry.layers.is_empty() {
-                map.entry(&(id, "layers"), &names(&entry.layers));
-            }
+        for (id, entry) in &*self.registry {
+            let units = entry.units.iter().chain(&entry.layers);
+            map.entry(id, &units.map(|unit| unit.to_string()).collect::<Vec<_>>());
         }
         map.finish()
     }

@@ -10,8 +10,7 @@ use core::str::FromStr;
 
 use embedded_io_async::ErrorKind;
 
-use crate::error::{Error, Phase};
-use crate::text::Text;
+use crate::{Error, Phase, Text};
 
 /// A parsed endpoint string: `tcp://example.org:7`, `http://[::1]/index.html`, `unix:/run/app.sock`.
 ///

@@ -8,7 +8,7 @@ use core::fmt;
 
 use embedded_io_async::ErrorKind;
 
-use crate::record::Report;
+use crate::Report;
 
 /// Why a flow could not be had, or broke.
 ///
@@ -111,27 +111,21 @@ impl Error {
     /// Says at which layer it happened, unless that was said before.
     #[must_use]
     pub fn at_layer(mut self, layer: impl Into<Cow<'static, str>>) -> Self {
-        if self.0.layer.is_none() {
-            self.0.layer = Some(layer.into());
-        }
+        self.0.layer.get_or_insert_with(|| layer.into());
         self
     }
 
     /// Says what was being reached, unless that was said before.
     #[must_use]
     pub fn to_target(mut self, target: impl fmt::Display) -> Self {
-        if self.0.target.is_none() {
-            self.0.target = Some(target.to_string());
-        }
+        self.0.target.get_or_insert_with(|| target.to_string());
         self
     }
 
     /// Says what to do about it, unless that was said before.
     #[must_use]
     pub fn advise(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
-        if self.0.advice.is_none() {
-            self.0.advice = Some(advice.into());
-        }
+        self.0.advice.get_or_insert_with(|| advice.into());
         self
     }
 
@@ -217,8 +211,10 @@ impl Error {
             }
         }
     }
+}
 
-    fn line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
         if let Some(layer) = &inner.layer {
             f.write_str(layer)?;
@@ -228,31 +224,19 @@ impl Error {
             write!(f, "{target}: ")?;
         }
         f.write_str(&self.why())?;
-        match &inner.advice {
-            Some(advice) => write!(f, "; {advice}"),
-            None => Ok(()),
+        if let Some(advice) = &inner.advice {
+            write!(f, "; {advice}")?;
         }
-    }
-
-    fn tree(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.line(f)?;
-        match &self.0.report {
-            Some(report) => write!(f, "\n{report}"),
-            None => Ok(()),
+        match &inner.report {
+            Some(report) if f.alternate() => write!(f, "\n{report}"),
+            _ => Ok(()),
         }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if f.alternate() { self.tree(f) } else { self.line(f) }
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: ", self.0.kind)?;
-        self.tree(f)
+        write!(f, "{:?}: {self:#}", self.0.kind)
     }
 }
 
@@ -275,6 +259,12 @@ impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
         Self::new(kind, kind.to_string())
     }
+}
+
+/// A plan that does not fit the function it was made for: a fault of this crate, reported rather than a panic.
+#[cold]
+pub(crate) fn misfit() -> Error {
+    Error::new(ErrorKind::Other, "internal: the plan does not fit the registration; please report this")
 }
 
 /// What a context lacks: the source of errors in [`Phase::Plan`].

@@ -10,15 +10,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::context::Ctx;
-use crate::error::PlanError;
 use crate::key::Id;
-use crate::memo::{Memo, State};
-use crate::mode::Mode;
-use crate::needs::{How, Spec};
-use crate::plan::{Kind, Priority, Unit};
+use crate::plan::Unit;
+use crate::spec::{How, Spec};
 use crate::sync::Arc;
 use crate::values::Value;
+use crate::{Ctx, Mode, PlanError, Priority};
 
 /// What would be tried for a role, and why not the rest. Plain data; `Display` is a text tree, [`dot`](Self::dot) a
 /// Graphviz graph.
@@ -128,7 +125,28 @@ impl Explanation {
 
     /// The same as a graph in Graphviz's language, to pipe into `dot -Tsvg`.
     pub fn dot(&self) -> impl fmt::Display + '_ {
-        Dot(self)
+        fmt::from_fn(|f| {
+            writeln!(f, "digraph explain {{\n  rankdir=LR;\n  node [fontname=\"monospace\"];")?;
+            for (at, goal) in self.goals.iter().enumerate() {
+                let shape = if goal.kind == GoalKind::Role { "box" } else { "ellipse" };
+                writeln!(f, "  g{at} [shape={shape}, label={:?}];", goal.name)?;
+                for (number, choice) in goal.choices.iter().enumerate() {
+                    let node = format!("g{at}c{number}");
+                    let style = if choice.taken { "bold" } else { "dashed" };
+                    let mut label = choice.to_string();
+                    let plain = choice.inputs.iter().filter(|input| input.goal.is_none());
+                    plain.for_each(|input| label += &format!("\n{}: {}", input.need, input.state));
+                    writeln!(f, "  {node} [shape=note, style={style}, label={:?}];", label)?;
+                    writeln!(f, "  g{at} -> {node} [style={style}];")?;
+                    for input in &choice.inputs {
+                        if let Some(below) = input.goal {
+                            writeln!(f, "  {node} -> g{below} [style={style}, label={:?}];", input.need)?;
+                        }
+                    }
+                }
+            }
+            f.write_str("}")
+        })
     }
 
     /// The lines of the text tree.
@@ -207,273 +225,190 @@ pub(crate) fn indent(depth: usize) -> String {
     }
 }
 
-struct Dot<'a>(&'a Explanation);
-
-impl fmt::Display for Dot<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "digraph explain {{\n  rankdir=LR;\n  node [fontname=\"monospace\"];")?;
-        for (at, goal) in self.0.goals.iter().enumerate() {
-            let shape = if goal.kind == GoalKind::Role { "box" } else { "ellipse" };
-            writeln!(f, "  g{at} [shape={shape}, label={:?}];", goal.name)?;
-            for (number, choice) in goal.choices.iter().enumerate() {
-                let node = format!("g{at}c{number}");
-                let style = if choice.taken { "bold" } else { "dashed" };
-                let mut label = choice.to_string();
-                let plain = choice.inputs.iter().filter(|input| input.goal.is_none());
-                plain.for_each(|input| label += &format!("\n{}: {}", input.need, input.state));
-                writeln!(f, "  {node} [shape=note, style={style}, label={:?}];", label)?;
-                writeln!(f, "  g{at} -> {node} [style={style}];")?;
-                for input in &choice.inputs {
-                    if let Some(below) = input.goal {
-                        writeln!(f, "  {node} -> g{below} [style={style}, label={:?}];", input.need)?;
-                    }
-                }
-            }
-        }
-        f.write_str("}")
-    }
-}
+/// What the functions of a resolve answered; `None` is "not me".
+pub(crate) type Memo = BTreeMap<Id, Option<Value>>;
 
 /// Explains `root`. After a resolve, its memo turns "maybe" into what the functions said.
-pub(crate) fn explain<M: Mode>(ctx: &Ctx<M>, root: Id, memo: Option<&Memo<M>>) -> Explanation {
+pub(crate) fn explain<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explanation {
     let mut twin = Twin { ctx, memo, goals: Vec::new(), known: BTreeMap::new(), stack: Vec::new() };
-    twin.enter(root, true);
-    while let Some(frame) = twin.stack.pop() {
-        twin.step(frame);
+    twin.enter(root);
+    while let Some(frame) = twin.stack.last() {
+        match frame.units.last().map(|unit| twin.judge(frame.id, unit)) {
+            Some(Ok(choice)) => twin.judged(choice),
+            Some(Err(needed)) => twin.enter(needed),
+            None => twin.leave(),
+        }
     }
     Explanation { goals: twin.goals }
 }
 
 struct Twin<'a, M: Mode> {
     ctx: &'a Ctx<M>,
-    memo: Option<&'a Memo<M>>,
+    memo: &'a Memo,
     goals: Vec<Goal>,
-    /// The goals, by identity and whether it is a role: where it stands, and whether it is still on the stack.
-    known: BTreeMap<(Id, bool), (usize, bool)>,
+    /// Where the goals stand, and whether they are still on the stack.
+    known: BTreeMap<Id, (usize, bool)>,
     stack: Vec<Frame<'a, M>>,
 }
 
 /// A goal that is being explained.
 struct Frame<'a, M: Mode> {
     id: Id,
-    is_role: bool,
     goal: usize,
+    /// Still to be judged, the next one last.
     units: Vec<&'a Arc<Unit<M>>>,
-    /// Which of them is being judged.
-    unit: usize,
-    /// Position in the evaluation order of the current unit.
-    step: usize,
-    inputs: Vec<Input>,
-    /// Why the current unit is not certain to apply.
-    maybe: Option<String>,
-    /// The same for its gates alone: it is not certain to be committed.
-    maybe_gate: bool,
-}
-
-/// What is known of one input.
-enum Known {
-    Value(Value),
-    Missing(String),
-    Maybe(String),
-    Fails(String),
-    Yes,
 }
 
 impl<'a, M: Mode> Twin<'a, M> {
-    fn enter(&mut self, id: Id, is_role: bool) {
+    fn enter(&mut self, id: Id) {
         let mut choices = Vec::new();
         let mut units: Vec<&Arc<Unit<M>>> = Vec::new();
-        match self.ctx.registry.roles.get(&id).filter(|_| is_role) {
-            Some(entry) => {
-                match &entry.given {
-                    None => units.extend(&entry.candidates),
-                    Some(given) => choices.push(Choice {
-                        kind: ChoiceKind::Given,
-                        name: given.unit.name.clone(),
-                        priority: None,
-                        verdict: Verdict::Yes,
-                        taken: true,
-                        inputs: Vec::new(),
-                    }),
-                }
-                units.extend(&entry.layers);
-            }
-            None if is_role => {}
-            None => units.extend(self.ctx.functions(id)),
+        if let Some(entry) = self.ctx.registry.get(&id) {
+            units.extend(entry.units.iter().chain(&entry.layers).rev());
+            choices.extend(entry.given.as_ref().map(|given| Choice {
+                kind: ChoiceKind::Given,
+                name: given.unit.name.clone(),
+                priority: None,
+                verdict: Verdict::Yes,
+                taken: true,
+                inputs: Vec::new(),
+            }));
         }
         let goal = self.goals.len();
-        let kind = if is_role { GoalKind::Role } else { GoalKind::Key };
+        let kind = if id.is_role { GoalKind::Role } else { GoalKind::Key };
         self.goals.push(Goal { name: id.to_string(), kind, verdict: Verdict::Yes, choices });
-        self.known.insert((id, is_role), (goal, true));
-        self.stack.push(Frame {
-            id,
-            is_role,
-            goal,
-            units,
-            unit: 0,
-            step: 0,
-            inputs: Vec::new(),
-            maybe: None,
-            maybe_gate: false,
-        });
+        self.known.insert(id, (goal, true));
+        self.stack.push(Frame { id, goal, units });
     }
 
-    /// One input of the current unit, or its verdict, or the end of the goal.
-    fn step(&mut self, mut frame: Frame<'a, M>) {
-        let Some(&unit) = frame.units.get(frame.unit) else {
-            let verdict = self.verdict(&frame);
-            self.goals[frame.goal].verdict = verdict;
-            self.known.insert((frame.id, frame.is_role), (frame.goal, false));
-            return;
-        };
-        let Some(&index) = unit.needs.order.get(frame.step) else {
-            let verdict = match frame.maybe.take() {
-                Some(reason) => Verdict::Maybe(reason),
-                None => Verdict::Yes,
-            };
-            self.judged(frame, unit, verdict);
-            return;
-        };
-        let spec = &unit.needs.specs[index];
-        let (known, goal) = match self.look(spec, &frame) {
-            Some(known) => known,
-            None => {
-                self.stack.push(frame);
-                self.enter(spec.id, matches!(spec.how, How::Over));
-                return;
-            }
-        };
-        frame.step += 1;
-        let state: Cow<'static, str> = match &known {
-            Known::Value(_) => "given".into(),
-            Known::Yes => "yes".into(),
-            Known::Missing(reason) => reason.clone().into(),
-            Known::Maybe(_) => "computed by a function".into(),
-            Known::Fails(reason) => format!("fails: {reason}").into(),
-        };
-        let state = match (&spec.how, &known) {
-            (How::Over, Known::Maybe(reason)) => format!("maybe: {reason}").into(),
-            (How::Opt, Known::Missing(reason)) => format!("{reason}, which is fine").into(),
-            (How::OrDefault, Known::Missing(reason)) => format!("{reason}, the default is taken").into(),
-            (How::Is(gate), Known::Value(value)) if !gate.matches(value) => {
-                format!("it is {}", gate.found(value)).into()
-            }
-            (How::Is(_), Known::Value(_)) => "yes".into(),
-            (_, Known::Value(_)) if self.ctx.values.get(spec.id).is_none() => "computed".into(),
-            _ => state,
-        };
-        frame.inputs.push(Input { need: format!("{spec:?}"), state, goal });
-        let end = match (&spec.how, known) {
-            (How::Is(gate), Known::Value(value)) if gate.matches(&value) => None,
-            (How::Is(gate), Known::Value(value)) => {
-                Some(Verdict::No(format!("{} is {}, not {}", spec.id, gate.found(&value), gate.wanted())))
-            }
-            (How::Is(_) | How::Given, Known::Missing(reason)) => Some(Verdict::No(format!("{}: {reason}", spec.id))),
-            (How::Opt | How::OrDefault, Known::Missing(_) | Known::Maybe(_)) => None,
-            (_, Known::Missing(reason)) => {
-                let reason = format!("{spec:?}: {reason}");
-                Some(match () {
-                    () if !unit.is_committed() => Verdict::No(reason),
-                    () if frame.maybe_gate => Verdict::Maybe(format!("if its gates match, it fails: {reason}")),
-                    () => Verdict::Fails(reason),
-                })
-            }
-            (_, Known::Fails(reason)) if frame.maybe_gate => {
-                Some(Verdict::Maybe(format!("if its gates match, it fails: {reason}")))
-            }
-            (_, Known::Fails(reason)) => Some(Verdict::Fails(reason)),
-            (_, Known::Maybe(reason)) => {
-                frame.maybe_gate |= spec.is_gate();
-                frame.maybe.get_or_insert(reason);
-                None
-            }
-            (_, Known::Value(_) | Known::Yes) => None,
-        };
-        match end {
-            Some(verdict) => self.judged(frame, unit, verdict),
-            None => self.stack.push(frame),
-        }
-    }
-
-    /// What is known of an input, and the goal it leads to; `None` if that goal must be explained first.
-    fn look(&self, spec: &Spec, frame: &Frame<'a, M>) -> Option<(Known, Option<usize>)> {
-        let is_role = matches!(spec.how, How::Over);
-        if !is_role {
-            if let Some(value) = self.ctx.values.get(spec.id) {
-                return Some((Known::Value(value.clone()), None));
-            }
-            match self.memo.and_then(|memo| memo.keys.get(spec.id)) {
-                Some(State::Done(Some(value))) => return Some((Known::Value(value.clone()), None)),
-                // Which of its functions said "not me", and what the others missed, is worth telling.
-                Some(State::Done(None) | State::Open) | None => {}
-            }
-            if self.ctx.functions(spec.id).is_empty() {
-                return Some((Known::Missing("not given".into()), None));
-            }
-        }
-        let &(goal, open) = self.known.get(&(spec.id, is_role))?;
-        if open {
-            return Some((Known::Fails(self.cycle(spec.id, is_role, frame)), Some(goal)));
-        }
-        let known = match (&self.goals[goal].verdict, is_role) {
-            (Verdict::Yes, _) => Known::Yes,
-            (Verdict::No(_), true) if self.goals[goal].choices.is_empty() => {
-                Known::Missing("nothing is registered for it".into())
-            }
-            (Verdict::No(_), true) => Known::Missing("no candidate applies".into()),
-            (Verdict::No(_), false) => Known::Missing("no function applies".into()),
-            (Verdict::Maybe(reason), _) => Known::Maybe(reason.clone()),
-            // The reason stands where it arose: repeated at every level above, a long circle would fill the memory.
-            (Verdict::Fails(_), _) => Known::Fails(format!("{} fails", spec.id)),
-        };
-        Some((known, Some(goal)))
-    }
-
-    /// The current unit is judged: on to the next.
-    fn judged(&mut self, mut frame: Frame<'a, M>, unit: &Unit<M>, verdict: Verdict) {
-        let choices = &mut self.goals[frame.goal].choices;
-        let (kind, priority) = match unit.kind {
-            Kind::Candidate => (ChoiceKind::Candidate, Some(unit.priority)),
-            Kind::Layer => (ChoiceKind::Layer, None),
-            Kind::Function => (ChoiceKind::Function, None),
-        };
+    /// Judges one registration for `goal`, or names what must be explained before.
+    fn judge(&self, goal: Id, unit: &Unit<M>) -> Result<Choice, Id> {
+        let mut inputs = Vec::new();
+        let verdict = self.inputs(unit, &mut inputs)?;
         // A function that is reached may still say "not me", unless it has.
-        let verdict = match (verdict, self.memo.and_then(|memo| memo.keys.get(frame.id))) {
-            (Verdict::Yes | Verdict::Maybe(_), Some(State::Done(None))) if kind == ChoiceKind::Function => {
-                Verdict::No("it said \"not me\"".into())
-            }
-            (Verdict::Yes, _) if kind == ChoiceKind::Function => {
-                Verdict::Maybe(format!("{} is computed by a function", unit.id))
+        let verdict = match (verdict, self.memo.get(&goal)) {
+            (Verdict::Yes | Verdict::Maybe(_), Some(None)) => Verdict::No("it said \"not me\"".into()),
+            (Verdict::Yes, _) if unit.kind == ChoiceKind::Function => {
+                Verdict::Maybe(format!("{goal} is computed by a function"))
             }
             (verdict, _) => verdict,
         };
-        let reached = !choices.iter().any(Choice::is_open);
-        let taken = verdict == Verdict::Yes && (kind == ChoiceKind::Layer || reached);
-        let inputs = core::mem::take(&mut frame.inputs);
-        choices.push(Choice { kind, name: unit.name.clone(), priority, verdict, taken, inputs });
-        frame.unit += 1;
-        frame.step = 0;
-        frame.maybe = None;
-        frame.maybe_gate = false;
-        self.stack.push(frame);
+        let priority = (unit.kind == ChoiceKind::Candidate).then_some(unit.priority);
+        Ok(Choice { kind: unit.kind, name: unit.name.clone(), priority, verdict, taken: false, inputs })
     }
 
-    /// The verdict on a goal whose choices are all judged: that of the first which is not a no, and of the layers.
-    fn verdict(&self, frame: &Frame<'a, M>) -> Verdict {
-        let choices = &self.goals[frame.goal].choices;
-        let applies = |choice: &&Choice| choice.is_open();
-        let is_layer = |choice: &&Choice| choice.kind == ChoiceKind::Layer;
-        let Some(first) = choices.iter().filter(|choice| !is_layer(choice)).find(applies) else {
-            return Verdict::No(PlanError::NoCandidate { role: frame.id.to_string() }.to_string());
+    /// Looks at the inputs of a unit until one of them decides, and says what they come to.
+    fn inputs(&self, unit: &Unit<M>, inputs: &mut Vec<Input>) -> Result<Verdict, Id> {
+        let mut verdict = Verdict::Yes;
+        // With an uncertain gate, it is not certain to be committed.
+        let mut maybe_gate = false;
+        for spec in &unit.needs.specs {
+            let (known, value, goal) = self.look(spec)?;
+            let (state, outcome): (Cow<'static, str>, Verdict) = match (&spec.how, known, value) {
+                (How::Is(gate), Verdict::Yes, Some(value)) if !spec.is_met(Some(value)) => {
+                    let (found, wanted) = (gate.found(value), gate.wanted());
+                    let reason = format!("{} is {found}, not {wanted}", spec.id);
+                    (format!("it is {found}").into(), Verdict::No(reason))
+                }
+                (How::Is(_), Verdict::Yes, _) | (_, Verdict::Yes, None) => ("yes".into(), Verdict::Yes),
+                (_, Verdict::Yes, Some(_)) if self.ctx.values.get(&spec.id).is_none() => {
+                    ("computed".into(), Verdict::Yes)
+                }
+                (_, Verdict::Yes, Some(_)) => ("given".into(), Verdict::Yes),
+                (How::Opt, Verdict::No(reason), _) => (format!("{reason}, which is fine").into(), Verdict::Yes),
+                (How::OrDefault, Verdict::No(reason), _) => {
+                    (format!("{reason}, the default is taken").into(), Verdict::Yes)
+                }
+                (How::Is(_) | How::Given, Verdict::No(reason), _) => {
+                    let no = Verdict::No(format!("{}: {reason}", spec.id));
+                    (reason.into(), no)
+                }
+                (How::Req | How::Over, Verdict::No(reason), _) => {
+                    let missing = format!("{spec:?}: {reason}");
+                    let verdict = if unit.is_committed() { Verdict::Fails(missing) } else { Verdict::No(missing) };
+                    (reason.into(), verdict)
+                }
+                (How::Opt | How::OrDefault, Verdict::Maybe(_), _) => ("computed by a function".into(), Verdict::Yes),
+                (How::Over, Verdict::Maybe(reason), _) => (format!("maybe: {reason}").into(), Verdict::Maybe(reason)),
+                (_, Verdict::Maybe(reason), _) => ("computed by a function".into(), Verdict::Maybe(reason)),
+                (_, Verdict::Fails(reason), _) => (format!("fails: {reason}").into(), Verdict::Fails(reason)),
+            };
+            inputs.push(Input { need: format!("{spec:?}"), state, goal });
+            match outcome {
+                Verdict::Yes => {}
+                Verdict::Maybe(_) => {
+                    maybe_gate |= spec.is_gate();
+                    if verdict == Verdict::Yes {
+                        verdict = outcome;
+                    }
+                }
+                Verdict::Fails(reason) if maybe_gate => {
+                    return Ok(Verdict::Maybe(format!("if its gates match, it fails: {reason}")));
+                }
+                Verdict::No(_) | Verdict::Fails(_) => return Ok(outcome),
+            }
+        }
+        Ok(verdict)
+    }
+
+    /// Whether there is something for an input, its value if that is known, and the goal it leads to; or that goal, if
+    /// it must be explained first.
+    fn look(&self, spec: &Spec) -> Result<(Verdict, Option<&Value>, Option<usize>), Id> {
+        // Which of the functions said "not me", and what the others missed, is worth telling.
+        let computed = || self.memo.get(&spec.id)?.as_ref();
+        if let Some(value) = self.ctx.values.get(&spec.id).or_else(computed) {
+            return Ok((Verdict::Yes, Some(value), None));
+        }
+        if !spec.id.is_role && !self.ctx.registry.contains_key(&spec.id) {
+            return Ok((Verdict::No("not given".into()), None, None));
+        }
+        let &(goal, open) = self.known.get(&spec.id).ok_or(spec.id)?;
+        let explained = &self.goals[goal];
+        let verdict = match &explained.verdict {
+            _ if open => Verdict::Fails(self.cycle(spec.id)),
+            Verdict::No(_) if explained.choices.is_empty() => Verdict::No("nothing is registered for it".into()),
+            Verdict::No(_) if spec.id.is_role => Verdict::No("no candidate applies".into()),
+            Verdict::No(_) => Verdict::No("no function applies".into()),
+            // The reason stands where it arose: repeated at every level above, a long circle would fill the memory.
+            Verdict::Fails(_) => Verdict::Fails(format!("{} fails", spec.id)),
+            verdict => verdict.clone(),
         };
-        let layers = choices.iter().filter(is_layer).filter(applies);
-        let uncertain = core::iter::once(first).chain(layers).find(|choice| choice.verdict != Verdict::Yes);
-        uncertain.map_or(Verdict::Yes, |choice| choice.verdict.clone())
+        Ok((verdict, None, Some(goal)))
     }
 
-    fn cycle(&self, again: Id, is_role: bool, last: &Frame<'a, M>) -> String {
-        let frames = self.stack.iter().chain([last]);
-        let around = frames.skip_while(|frame| (frame.id, frame.is_role) != (again, is_role)).map(|frame| frame.id);
+    /// The next unit of the current goal is judged.
+    fn judged(&mut self, mut choice: Choice) {
+        if let Some(frame) = self.stack.last_mut() {
+            frame.units.pop();
+            let choices = &mut self.goals[frame.goal].choices;
+            let reached = choice.kind == ChoiceKind::Layer || !choices.iter().any(Choice::is_open);
+            choice.taken = reached && choice.verdict == Verdict::Yes;
+            choices.push(choice);
+        }
+    }
+
+    /// All units of the current goal are judged. It has the verdict of the first that is not a no, and of the layers.
+    fn leave(&mut self) {
+        let Some(Frame { id, goal, .. }) = self.stack.pop() else { return };
+        let (layers, others): (Vec<&Choice>, Vec<_>) = self.goals[goal]
+            .choices
+            .iter()
+            .filter(|choice| choice.is_open())
+            .partition(|choice| choice.kind == ChoiceKind::Layer);
+        let verdict = match others.first() {
+            None => Verdict::No(PlanError::NoCandidate { role: id.to_string() }.to_string()),
+            Some(first) => {
+                let mut verdicts = [first].into_iter().chain(&layers).map(|choice| &choice.verdict);
+                verdicts.find(|verdict| **verdict != Verdict::Yes).unwrap_or(&Verdict::Yes).clone()
+            }
+        };
+        self.goals[goal].verdict = verdict;
+        self.known.insert(id, (goal, false));
+    }
+
+    /// The circle that closes at `again`, which is on the stack.
+    fn cycle(&self, again: Id) -> String {
+        let around = self.stack.iter().map(|frame| frame.id).skip_while(|id| *id != again);
         PlanError::Cycle { path: around.chain([again]).map(|id| id.to_string()).collect() }.to_string()
     }
 }

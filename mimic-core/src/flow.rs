@@ -8,9 +8,8 @@ use core::task::{Context, Poll, ready};
 
 use embedded_io_async::ErrorKind;
 
-use crate::attributes::{self, Ask};
-use crate::error::Error;
-use crate::key::Key;
+use crate::attributes;
+use crate::{Ask, Error, Key};
 
 /// A bidirectional byte stream, polled.
 ///

@@ -1,7 +1,10 @@
 //! Keys: types that name typed values.
 
 use core::any::TypeId;
+use core::cmp::Ordering;
 use core::fmt;
+
+use crate::Role;
 
 /// A type that names a typed value: `Port` names a `u16`, `Host` a [`Text`](crate::Text).
 ///
@@ -67,42 +70,47 @@ macro_rules! key {
     )+};
 }
 
-/// What tells two keys, or two roles, apart.
+/// What tells keys and roles apart.
 #[derive(Clone, Copy)]
 pub(crate) struct Id {
     ty: TypeId,
     instance: u32,
+    pub(crate) is_role: bool,
     name: &'static str,
 }
 
 impl Id {
-    pub(crate) fn new<T: 'static>(instance: u32, name: &'static str) -> Self {
-        Self { ty: TypeId::of::<T>(), instance, name }
+    pub(crate) fn of<K: Key>(key: &K) -> Self {
+        Self { ty: TypeId::of::<K>(), instance: key.instance(), is_role: false, name: K::NAME }
     }
 
-    pub(crate) fn of<K: Key>(key: &K) -> Self {
-        Self::new::<K>(key.instance(), K::NAME)
+    pub(crate) fn role<R: Role>(role: &R) -> Self {
+        Self { ty: TypeId::of::<R>(), instance: role.instance(), is_role: true, name: R::NAME }
+    }
+
+    /// The name follows from the type, so it takes no part in comparisons.
+    fn identity(&self) -> (TypeId, u32, bool) {
+        (self.ty, self.instance, self.is_role)
     }
 }
 
-// The name follows from the type, so it takes no part in comparisons.
 impl PartialEq for Id {
     fn eq(&self, other: &Self) -> bool {
-        self.ty == other.ty && self.instance == other.instance
+        self.ty == other.ty && self.instance == other.instance && self.is_role == other.is_role
     }
 }
 
 impl Eq for Id {}
 
 impl PartialOrd for Id {
-    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for Id {
-    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
-        self.ty.cmp(&other.ty).then(self.instance.cmp(&other.instance))
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.identity().cmp(&other.identity())
     }
 }
 

@@ -81,7 +81,7 @@
 //! | to change | see |
 //! |---|---|
 //! | what the context holds; merging; the methods of [`Ctx`] | `context.rs`, `values.rs`, `register.rs` |
-//! | how it is decided who dials | `needs.rs`, `engine.rs`, `memo.rs`, `plan.rs`, and its twin `explain.rs` |
+//! | how it is decided who dials | `needs.rs`, `spec.rs`, `engine.rs`, `plan.rs`, and its twin `explain.rs` |
 //! | dialling, deadlines, what errors tell | `dialer.rs`, `record.rs`, `error.rs` |
 //! | the byte stream | `flow.rs`, `attributes.rs`, `split.rs`, `wakers.rs`, `pump.rs`, `memory.rs`, `buf_reader.rs` |
 //! | standard keys, roles, schemes and protocols | `standard.rs`, `protocols.rs`, `endpoint.rs` |
@@ -106,7 +106,6 @@ mod explain;
 mod flow;
 mod key;
 mod listener;
-mod memo;
 mod memory;
 mod mode;
 mod needs;
@@ -117,6 +116,7 @@ mod read_write;
 mod record;
 mod register;
 mod role;
+mod spec;
 mod split;
 mod standard;
 #[cfg(feature = "std")]

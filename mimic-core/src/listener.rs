@@ -6,8 +6,7 @@ use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
 
-use crate::error::Error;
-use crate::mode::Mode;
+use crate::{Error, Mode};
 
 /// Accepts flows. Dropping it stops listening, and removes what it made (a Unix socket's file).
 pub trait Listener<M: Mode>: fmt::Debug {

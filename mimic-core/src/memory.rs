@@ -6,10 +6,8 @@ use core::task::{Context, Poll, Waker};
 
 use embedded_io_async::ErrorKind;
 
-use crate::error::{Error, Phase};
-use crate::flow::Flow;
-use crate::mode::{Cell, Mode};
 use crate::sync::Arc;
+use crate::{Cell, Error, Flow, Mode, Phase};
 
 /// Two flows joined back to back: what one writes, the other reads. Each direction holds up to `capacity` bytes (at
 /// least one) that are not read yet; a writer waits for room. The room is allocated here, and nothing later.

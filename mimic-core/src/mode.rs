@@ -8,14 +8,10 @@ use core::pin::Pin;
 
 use embedded_io_async::{Read, Write};
 
-use crate::error::Error;
-use crate::flow::Flow;
-use crate::listener::Listener;
-use crate::needs::Inputs;
-use crate::role::Role;
+use crate::spec::Inputs;
 use crate::sync::Arc;
-use crate::timer::Timer;
 use crate::values::Value;
+use crate::{Error, Flow, Listener, Role, Timer};
 
 /// [`Shared`] or [`Local`]: the one parameter of [`Ctx`](crate::Ctx).
 ///
@@ -36,7 +32,7 @@ use crate::values::Value;
 ///
 /// Code that registers is written once per mode, because closures differ in their bounds; see
 /// [`for_each_mode!`](crate::for_each_mode). The trait is sealed.
-pub trait Mode: sealed::Sealed + Copy + Debug + Send + Sync + Sized + 'static {
+pub trait Mode: sealed::Sealed + Copy + Debug + Default + Send + Sync + Sized + 'static {
     /// The boxed flow: `Box<dyn Flow + Send>` or `Box<dyn Flow>`.
     type Flow: Flow + Read<Error = Error> + Write<Error = Error>;
 
@@ -53,10 +49,10 @@ pub trait Mode: sealed::Sealed + Copy + Debug + Send + Sync + Sized + 'static {
     type Future<T>: Future<Output = T> + Unpin;
 
     #[doc(hidden)]
-    type Derive: Fn(&mut Inputs<'_, Self>) -> Self::Future<Result<Option<Value>, Error>>;
+    type Derive: Fn(&mut Inputs<'_, Self>) -> Planned<Self, Option<Value>>;
 
     #[doc(hidden)]
-    type Connect<R: Role>: Fn(R::Target, &mut Inputs<'_, Self>) -> Self::Future<Result<R::Output<Self>, Error>>;
+    type Connect<R: Role>: Fn(R::Target, &mut Inputs<'_, Self>) -> Planned<Self, R::Output<Self>>;
 
     /// A `Connect` for some role.
     #[doc(hidden)]
@@ -68,6 +64,9 @@ pub trait Mode: sealed::Sealed + Copy + Debug + Send + Sync + Sized + 'static {
     #[doc(hidden)]
     fn restore<R: Role>(erased: &Self::Erased) -> Option<&Self::Connect<R>>;
 }
+
+/// A future that was made of a plan's inputs, unless they do not fit.
+type Planned<M, T> = Result<<M as Mode>::Future<Result<T, Error>>, Error>;
 
 /// See [`Mode::Cell`].
 pub trait Cell<T> {
@@ -82,7 +81,7 @@ pub trait Cell<T> {
 }
 
 /// Everything stays on one thread; nothing needs to be `Send`. For microcontrollers and single-threaded executors.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Local;
 
 impl sealed::Sealed for Local {}
@@ -93,9 +92,8 @@ impl Mode for Local {
     type Timer = Box<dyn Timer>;
     type Cell<T> = RefCell<T>;
     type Future<T> = Pin<Box<dyn Future<Output = T>>>;
-    type Derive = Box<dyn Fn(&mut Inputs<'_, Self>) -> Self::Future<Result<Option<Value>, Error>>>;
-    type Connect<R: Role> =
-        Box<dyn Fn(R::Target, &mut Inputs<'_, Self>) -> Self::Future<Result<R::Output<Self>, Error>>>;
+    type Derive = Box<dyn Fn(&mut Inputs<'_, Self>) -> Planned<Self, Option<Value>>>;
+    type Connect<R: Role> = Box<dyn Fn(R::Target, &mut Inputs<'_, Self>) -> Planned<Self, R::Output<Self>>>;
     type Erased = Arc<dyn Any>;
 
     fn erase<R: Role>(connect: Self::Connect<R>) -> Self::Erased {
@@ -123,7 +121,7 @@ impl<T> Cell<T> for RefCell<T> {
 
 /// Flows, futures and functions are `Send`, so that they can be spawned on an executor with several threads.
 #[cfg(target_has_atomic = "ptr")]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Shared;
 
 #[cfg(target_has_atomic = "ptr")]
@@ -136,9 +134,9 @@ impl Mode for Shared {
     type Timer = Box<dyn Timer + Send>;
     type Cell<T> = spin::mutex::SpinMutex<T>;
     type Future<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-    type Derive = Box<dyn Fn(&mut Inputs<'_, Self>) -> Self::Future<Result<Option<Value>, Error>> + Send + Sync>;
+    type Derive = Box<dyn Fn(&mut Inputs<'_, Self>) -> Planned<Self, Option<Value>> + Send + Sync>;
     type Connect<R: Role> =
-        Box<dyn Fn(R::Target, &mut Inputs<'_, Self>) -> Self::Future<Result<R::Output<Self>, Error>> + Send + Sync>;
+        Box<dyn Fn(R::Target, &mut Inputs<'_, Self>) -> Planned<Self, R::Output<Self>> + Send + Sync>;
     type Erased = Arc<dyn Any + Send + Sync>;
 
     fn erase<R: Role>(connect: Self::Connect<R>) -> Self::Erased {

@@ -1,21 +1,15 @@
 //! Needs: what a function, a protocol or a layer declares as its inputs.
 //!
-//! Needs are data. They can be drawn, checked and explained without running anything.
+//! What they come to as data is in `spec.rs`; here are their types, and the types of the arguments they give.
 
-use alloc::boxed::Box;
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Debug};
-use core::marker::PhantomData;
 
-use crate::dialer::Dialer;
-use crate::key::{Id, Key};
-use crate::mode::Mode;
-use crate::plan::{Node, Scope};
-use crate::role::{self, Role};
+use crate::error::misfit;
+use crate::key::Id;
+use crate::spec::{Equals, Gate, How, Inputs, Spec};
 use crate::sync::Arc;
-use crate::values::Value;
+use crate::{Dialer, Error, Key, Mode, Role};
 
 /// One declared input, or one gate: [`req`], [`opt`], [`or_default`], [`map`], [`over`], [`is`], [`given`].
 #[diagnostic::on_unimplemented(
@@ -23,7 +17,7 @@ use crate::values::Value;
     label = "wrap it: `req(…)`, `opt(…)` or `or_default(…, value)` for a key, `over(…)` for a role",
     note = "a bare key or role says nothing about what happens when it is missing"
 )]
-pub trait Need<M: Mode>: Send + Sync + 'static {
+pub trait Need<M: Mode>: 'static {
     /// What the function receives for it; gates give nothing and leave no trace in the arguments.
     #[doc(hidden)]
     type Arg;
@@ -34,7 +28,7 @@ pub trait Need<M: Mode>: Send + Sync + 'static {
     #[doc(hidden)]
     fn specs(&self, specs: &mut Vec<Spec>);
     #[doc(hidden)]
-    fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<Self::Arg>;
+    fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<Self::Arg, Error>;
 }
 
 /// A need, or a tuple of up to eight: evaluated left to right, gates first.
@@ -43,13 +37,13 @@ pub trait Need<M: Mode>: Send + Sync + 'static {
     label = "expected `()`, a need, or a tuple of needs",
     note = "needs are `req(Key)`, `opt(Key)`, `or_default(Key, value)`, `map(needs, f)`, `over(Role)`, `is(Key, value)` and `given(Key)`"
 )]
-pub trait Needs<M: Mode>: Send + Sync + 'static {
+pub trait Needs<M: Mode>: 'static {
     /// What the function receives: a value for a single need, a tuple for a tuple, without the gates.
     type Args;
     #[doc(hidden)]
     fn specs(&self, specs: &mut Vec<Spec>);
     #[doc(hidden)]
-    fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<Self::Args>;
+    fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<Self::Args, Error>;
 }
 
 /// The value of `key`, which must be there.
@@ -84,7 +78,7 @@ where
     K::Value: PartialEq<V> + Debug,
     V: Debug + Send + Sync + 'static,
 {
-    Is { id: Id::of(&key), gate: Arc::new(Equals::<K, V> { wanted: value, key: PhantomData }) }
+    Is { id: Id::of(&key), gate: Arc::new(Equals::<K, V>::new(value)) }
 }
 
 /// A gate: open if `key` has a value, or a function that yields one.
@@ -135,110 +129,6 @@ impl Debug for Is {
 #[derive(Clone, Copy, Debug)]
 pub struct Given(Id);
 
-/// A need as data, and what the engine does about it.
-#[derive(Clone)]
-pub struct Spec {
-    pub(crate) id: Id,
-    pub(crate) how: How,
-}
-
-#[derive(Clone)]
-pub(crate) enum How {
-    Req,
-    Opt,
-    OrDefault,
-    Over,
-    Given,
-    Is(Arc<dyn Gate + Send + Sync>),
-}
-
-impl Spec {
-    pub(crate) fn is_gate(&self) -> bool {
-        matches!(self.how, How::Given | How::Is(_))
-    }
-}
-
-impl Debug for Spec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.how {
-            How::Req => write!(f, "req {}", self.id),
-            How::Opt => write!(f, "opt {}", self.id),
-            How::OrDefault => write!(f, "or_default {}", self.id),
-            How::Over => write!(f, "over {}", self.id),
-            How::Given => write!(f, "given {}", self.id),
-            How::Is(gate) => write!(f, "{} is {}", self.id, gate.wanted()),
-        }
-    }
-}
-
-pub(crate) trait Gate {
-    fn matches(&self, value: &Value) -> bool;
-    fn wanted(&self) -> String;
-    fn found(&self, value: &Value) -> String;
-}
-
-struct Equals<K, V> {
-    wanted: V,
-    key: PhantomData<fn() -> K>,
-}
-
-impl<K: Key, V: Debug> Gate for Equals<K, V>
-where
-    K::Value: PartialEq<V> + Debug,
-{
-    fn matches(&self, value: &Value) -> bool {
-        value.downcast_ref::<K::Value>().is_some_and(|value| *value == self.wanted)
-    }
-
-    fn wanted(&self) -> String {
-        format!("{:?}", self.wanted)
-    }
-
-    fn found(&self, value: &Value) -> String {
-        value.downcast_ref::<K::Value>().map_or_else(String::new, |value| format!("{value:?}"))
-    }
-}
-
-/// One evaluated input.
-#[derive(Clone)]
-pub(crate) enum Slot<M: Mode> {
-    Empty,
-    Value(Value),
-    Below(Arc<Node<M>>),
-}
-
-/// The evaluated inputs of one call, taken in the order of the specs.
-pub struct Inputs<'a, M: Mode> {
-    slots: core::slice::Iter<'a, Slot<M>>,
-    below: Option<&'a Arc<Node<M>>>,
-    scope: Option<&'a Scope<M>>,
-}
-
-impl<M: Mode> Debug for Inputs<'_, M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inputs").field("left", &self.slots.len()).finish_non_exhaustive()
-    }
-}
-
-impl<'a, M: Mode> Inputs<'a, M> {
-    pub(crate) fn new(slots: &'a [Slot<M>], below: Option<&'a Arc<Node<M>>>, scope: Option<&'a Scope<M>>) -> Self {
-        Self { slots: slots.iter(), below, scope }
-    }
-
-    /// The dialer of what a layer wraps.
-    pub(crate) fn below<R: Role>(&self, role: &R) -> Option<Dialer<R, M>> {
-        Some(Dialer::below(role.clone(), self.below?, self.scope))
-    }
-
-    fn value<K: Key>(&mut self) -> Option<Option<K::Value>> {
-        match self.slots.next()? {
-            Slot::Value(value) => Some(Some(value.downcast_ref::<K::Value>()?.clone())),
-            Slot::Empty => Some(None),
-            Slot::Below(_) => None,
-        }
-    }
-}
-
 /// The part of `Need` that every need with an argument has in common.
 macro_rules! with_arg {
     ($arg:ty) => {
@@ -251,6 +141,22 @@ macro_rules! with_arg {
     };
 }
 
+/// The part of `Need` that gates have in common: nothing is taken for them.
+macro_rules! gate {
+    () => {
+        type Arg = ();
+        type Cons<Tail> = Tail;
+
+        fn cons<Tail>((): (), tail: Tail) -> Tail {
+            tail
+        }
+
+        fn take(&self, _inputs: &mut Inputs<'_, M>) -> Result<(), Error> {
+            Ok(())
+        }
+    };
+}
+
 impl<M: Mode, K: Key + Send + Sync> Need<M> for Req<K> {
     with_arg!(K::Value);
 
@@ -258,8 +164,8 @@ impl<M: Mode, K: Key + Send + Sync> Need<M> for Req<K> {
         specs.push(Spec { id: Id::of(&self.0), how: How::Req });
     }
 
-    fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<K::Value> {
-        inputs.value::<K>()?
+    fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<K::Value, Error> {
+        inputs.value::<K>()?.ok_or_else(misfit)
     }
 }
 
@@ -270,7 +176,7 @@ impl<M: Mode, K: Key + Send + Sync> Need<M> for Opt<K> {
         specs.push(Spec { id: Id::of(&self.0), how: How::Opt });
     }
 
-    fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<Option<K::Value>> {
+    fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<Option<K::Value>, Error> {
         inputs.value::<K>()
     }
 }
@@ -282,8 +188,8 @@ impl<M: Mode, K: Key + Send + Sync> Need<M> for OrDefault<K> {
         specs.push(Spec { id: Id::of(&self.0), how: How::OrDefault });
     }
 
-    fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<K::Value> {
-        Some(inputs.value::<K>()?.unwrap_or_else(|| self.1.clone()))
+    fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<K::Value, Error> {
+        Ok(inputs.value::<K>()?.unwrap_or_else(|| self.1.clone()))
     }
 }
 
@@ -294,8 +200,8 @@ impl<M: Mode, N: Needs<M>, O, F: Fn(N::Args) -> O + Send + Sync + 'static> Need<
         self.0.specs(specs);
     }
 
-    fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<O> {
-        Some((self.1)(self.0.take(inputs)?))
+    fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<O, Error> {
+        Ok((self.1)(self.0.take(inputs)?))
     }
 }
 
@@ -303,41 +209,29 @@ impl<M: Mode, R: Role> Need<M> for Over<R> {
     with_arg!(Dialer<R, M>);
 
     fn specs(&self, specs: &mut Vec<Spec>) {
-        specs.push(Spec { id: role::id(&self.0), how: How::Over });
+        specs.push(Spec { id: Id::role(&self.0), how: How::Over });
     }
 
-    fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<Dialer<R, M>> {
-        match inputs.slots.next()? {
-            Slot::Below(node) => Some(Dialer::below(self.0.clone(), node, inputs.scope)),
-            Slot::Empty | Slot::Value(_) => None,
-        }
+    fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<Dialer<R, M>, Error> {
+        inputs.dialer(&self.0)
     }
 }
 
-macro_rules! gate {
-    ($gate:ty, $this:ident => $spec:expr) => {
-        impl<M: Mode> Need<M> for $gate {
-            type Arg = ();
-            type Cons<Tail> = Tail;
+impl<M: Mode> Need<M> for Is {
+    gate!();
 
-            fn cons<Tail>((): (), tail: Tail) -> Tail {
-                tail
-            }
-
-            fn specs(&self, specs: &mut Vec<Spec>) {
-                let $this = self;
-                specs.push($spec);
-            }
-
-            fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<()> {
-                inputs.slots.next().map(|_| ())
-            }
-        }
-    };
+    fn specs(&self, specs: &mut Vec<Spec>) {
+        specs.push(Spec { id: self.id, how: How::Is(self.gate.clone()) });
+    }
 }
 
-gate!(Is, this => Spec { id: this.id, how: How::Is(this.gate.clone()) });
-gate!(Given, this => Spec { id: this.0, how: How::Given });
+impl<M: Mode> Need<M> for Given {
+    gate!();
+
+    fn specs(&self, specs: &mut Vec<Spec>) {
+        specs.push(Spec { id: self.0, how: How::Given });
+    }
+}
 
 /// A single need stands for itself: its argument is not wrapped in a tuple.
 macro_rules! single {
@@ -352,7 +246,7 @@ macro_rules! single {
                 Need::<M>::specs(self, specs);
             }
 
-            fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<Self::Args> {
+            fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<Self::Args, Error> {
                 Need::<M>::take(self, inputs)
             }
         }
@@ -412,10 +306,10 @@ macro_rules! tuple {
             }
 
             #[allow(non_snake_case, unused_variables, reason = "one macro for all lengths")]
-            fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<Self::Args> {
+            fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<Self::Args, Error> {
                 let ($($name,)*) = self;
                 $(let $name = $name.take(inputs)?;)*
-                Some(Flat::flat(tuple!(@build $($name)*)))
+                Ok(Flat::flat(tuple!(@build $($name)*)))
             }
         }
     };
@@ -427,22 +321,3 @@ macro_rules! up_to {
 }
 
 up_to!(A B C D E F G H);
-
-/// The specs of a registration, and the order to evaluate them in: gates first.
-pub(crate) struct Declared {
-    pub(crate) specs: Box<[Spec]>,
-    pub(crate) order: Box<[usize]>,
-    /// How many of `order` are gates.
-    pub(crate) gates: usize,
-}
-
-impl Declared {
-    pub(crate) fn new<M: Mode>(needs: &impl Needs<M>) -> Self {
-        let mut specs = Vec::new();
-        needs.specs(&mut specs);
-        let mut order: Vec<usize> = (0..specs.len()).collect();
-        order.sort_by_key(|&index| !specs[index].is_gate());
-        let gates = specs.iter().filter(|spec| spec.is_gate()).count();
-        Self { specs: specs.into(), order: order.into(), gates }
-    }
-}

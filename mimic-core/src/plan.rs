@@ -5,28 +5,22 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::key::Id;
-use crate::mode::{Cell, Mode};
-use crate::needs::{Declared, How, Slot};
 use crate::record::Record;
+use crate::spec::{Declared, Slot};
 use crate::sync::Arc;
+use crate::{Cell, ChoiceKind, Mode};
 
 /// One registration: a function for a key, or a candidate or layer for a role.
 pub(crate) struct Unit<M: Mode> {
     /// The key or the role.
     pub(crate) id: Id,
-    pub(crate) kind: Kind,
+    /// A function, a candidate or a layer.
+    pub(crate) kind: ChoiceKind,
     /// Empty for functions.
     pub(crate) name: Cow<'static, str>,
     pub(crate) priority: Priority,
     pub(crate) needs: Declared,
     pub(crate) run: Run<M>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Function,
-    Candidate,
-    Layer,
 }
 
 pub(crate) enum Run<M: Mode> {
@@ -38,22 +32,18 @@ impl<M: Mode> Unit<M> {
     /// Whether a missing need is an error rather than a reason to move on.
     pub(crate) fn is_committed(&self) -> bool {
         match self.kind {
-            Kind::Function => false,
-            Kind::Candidate => self.needs.gates > 0,
-            Kind::Layer => true,
+            ChoiceKind::Function => false,
+            ChoiceKind::Candidate | ChoiceKind::Given => self.needs.has_gates,
+            ChoiceKind::Layer => true,
         }
-    }
-
-    pub(crate) fn has_over(&self) -> bool {
-        self.needs.specs.iter().any(|spec| matches!(spec.how, How::Over))
     }
 }
 
 impl<M: Mode> fmt::Display for Unit<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::Function => write!(f, "the function for {}", self.id),
-            Kind::Candidate | Kind::Layer => write!(f, "{} {:?}", self.id, self.name),
+            ChoiceKind::Function => write!(f, "the function for {}", self.id),
+            _ => write!(f, "{} {:?}", self.id, self.name),
         }
     }
 }
@@ -96,14 +86,12 @@ pub(crate) struct Node<M: Mode> {
     pub(crate) slots: Vec<Slot<M>>,
     /// What a layer wraps.
     pub(crate) below: Option<Arc<Node<M>>>,
-    /// Given by `with_dialer` rather than planned.
-    pub(crate) given: bool,
 }
 
 impl<M: Mode> Node<M> {
     /// Whether it dials nothing below, so that no record needs to be shared.
     pub(crate) fn is_leaf(&self) -> bool {
-        self.below.is_none() && !self.unit.has_over()
+        self.below.is_none() && !self.unit.needs.has_over
     }
 }
 
@@ -134,8 +122,8 @@ impl<M: Mode> Scope<M> {
     }
 }
 
-impl<M: Mode> fmt::Debug for Scope<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope").field("parent", &self.parent).finish_non_exhaustive()
+impl<M: Mode> Clone for Scope<M> {
+    fn clone(&self) -> Self {
+        self.under(self.parent)
     }
 }

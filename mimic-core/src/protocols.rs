@@ -7,18 +7,11 @@ use core::net::SocketAddr;
 
 use embedded_io_async::ErrorKind;
 
-use crate::context::{Ctx, Install};
-use crate::dialer::Dialer;
-use crate::error::{Error, Phase};
-use crate::mode::Mode;
-use crate::needs::{is, opt, or_default, over, req};
-use crate::plan::Priority;
-use crate::role::Role;
-use crate::standard::{
-    Bind, BindUnix, Host, HostPort, Link, Listen, Lookup, Path, Port, Question, RecordType, Scheme, Stream, Transport,
-    Unix, UnixPath,
+use crate::{
+    Bind, BindUnix, Ctx, Dialer, Error, Host, HostPort, Install, Link, Listen, Lookup, Mode, Path, Phase, Port,
+    Priority, Question, RecordType, Role, Scheme, Stream, Text, Transport, Unix, UnixPath, is, opt, or_default, over,
+    req,
 };
-use crate::text::Text;
 
 /// Installs what the schemes `tcp`, `http` (port 80), `git` (port 9418) and `unix` mean: candidates of [`Stream`] and
 /// [`Listen`], each gated on its scheme.

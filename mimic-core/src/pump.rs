@@ -13,8 +13,7 @@ use core::task::{Context, Poll, ready};
 
 use embedded_io_async::{ErrorKind, Read, Write};
 
-use crate::error::{Error, Phase};
-use crate::flow::Flow;
+use crate::{Error, Flow, Phase};
 
 /// A flow from the two halves of a device (a UART, a serial-over-USB pipe, a split socket), full duplex, with a buffer
 /// of `capacity` bytes (at least one) for each direction.

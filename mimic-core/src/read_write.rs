@@ -4,7 +4,7 @@ use core::task::{Poll, ready};
 
 use embedded_io_async::ErrorKind;
 
-use crate::error::{Error, Phase};
+use crate::{Error, Phase};
 
 /// Implements [`embedded_io_async::Read`] and [`Write`](embedded_io_async::Write) for a concrete flow, so that it can
 /// be used without a box: `read_write!(TcpFlow);`, or with generics, `read_write!(for[M: Mode] Memory<M>);`

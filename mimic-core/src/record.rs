@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::explain::{Explanation, indent};
+use crate::Explanation;
+use crate::explain::indent;
 
 /// What the dials of one connect have written. Successes leave no entry.
 #[derive(Debug, Default)]

@@ -5,18 +5,14 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::context::Ctx;
-use crate::dialer::{Dialer, misfit};
-use crate::error::Error;
-use crate::key::{Id, Key};
+use crate::key::Id;
 #[cfg(target_has_atomic = "ptr")]
 use crate::mode::Shared;
-use crate::mode::{Local, Mode};
-use crate::needs::{Declared, Needs};
-use crate::plan::{Kind, Node, Priority, Run, Unit};
-use crate::role::{self, Role};
+use crate::plan::{Node, Run, Unit};
+use crate::spec::Declared;
 use crate::sync::Arc;
 use crate::values::Value;
+use crate::{ChoiceKind, Ctx, Dialer, Error, Key, Local, Mode, Needs, Priority, Role};
 
 #[cfg(target_has_atomic = "ptr")]
 impl Ctx<Shared> {
@@ -40,14 +36,13 @@ impl Ctx<Shared> {
     where
         R: Role,
         N: Needs<Shared>,
+        N: Send + Sync,
         F: Fn(R::Target, N::Args) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R::Output<Shared>, Error>> + Send + 'static,
     {
         let declared = Declared::new(&needs);
-        let run: <Shared as Mode>::Connect<R> = Box::new(move |target, inputs| match needs.take(inputs) {
-            Some(args) => Box::pin(connect(target, args)),
-            None => Box::pin(async { Err(misfit()) }),
-        });
+        let run: <Shared as Mode>::Connect<R> =
+            Box::new(move |target, inputs| Ok(Box::pin(connect(target, needs.take(inputs)?))));
         self.add(candidate(&role, name.into(), priority.into(), declared, run))
     }
 
@@ -61,17 +56,13 @@ impl Ctx<Shared> {
     where
         R: Role,
         N: Needs<Shared>,
+        N: Send + Sync,
         F: Fn(R::Target, Dialer<R, Shared>, N::Args) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R::Output<Shared>, Error>> + Send + 'static,
     {
-        let declared = Declared::new(&needs);
-        let wrapped = role.clone();
-        let run: <Shared as Mode>::Connect<R> = Box::new(move |target, inputs| {
-            match inputs.below(&wrapped).and_then(|below| Some((below, needs.take(inputs)?))) {
-                Some((below, args)) => Box::pin(connect(target, below, args)),
-                None => Box::pin(async { Err(misfit()) }),
-            }
-        });
+        let (declared, wrapped) = (Declared::new(&needs), role.clone());
+        let run: <Shared as Mode>::Connect<R> =
+            Box::new(move |target, inputs| Ok(Box::pin(connect(target, inputs.below(&wrapped)?, needs.take(inputs)?))));
         self.add(layer(&role, name.into(), declared, run))
     }
 
@@ -85,16 +76,14 @@ impl Ctx<Shared> {
     where
         K: Key,
         N: Needs<Shared>,
+        N: Send + Sync,
         F: Fn(N::Args) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Option<K::Value>, Error>> + Send + 'static,
     {
         let declared = Declared::new(&needs);
-        let run: <Shared as Mode>::Derive = Box::new(move |inputs| match needs.take(inputs) {
-            Some(args) => {
-                let computed = compute(args);
-                Box::pin(async move { Ok(computed.await?.map(|value| Arc::new(value) as Value)) })
-            }
-            None => Box::pin(async { Err(misfit()) }),
+        let run: <Shared as Mode>::Derive = Box::new(move |inputs| {
+            let computed = compute(needs.take(inputs)?);
+            Ok(Box::pin(async move { Ok(computed.await?.map(|value| Arc::new(value) as Value)) }))
         });
         self.add(function(&key, declared, run))
     }
@@ -108,9 +97,8 @@ impl<R: Role> Dialer<R, Shared> {
         F: Fn(R::Target) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R::Output<Shared>, Error>> + Send + 'static,
     {
-        let run: <Shared as Mode>::Connect<R> = Box::new(move |target, _| Box::pin(connect(target)));
-        let node = given(&role, run);
-        Self::alone(role, node)
+        let run: <Shared as Mode>::Connect<R> = Box::new(move |target, _| Ok(Box::pin(connect(target))));
+        Self::alone(role, run)
     }
 }
 
@@ -139,10 +127,8 @@ impl Ctx<Local> {
         Fut: Future<Output = Result<R::Output<Local>, Error>> + 'static,
     {
         let declared = Declared::new(&needs);
-        let run: <Local as Mode>::Connect<R> = Box::new(move |target, inputs| match needs.take(inputs) {
-            Some(args) => Box::pin(connect(target, args)),
-            None => Box::pin(async { Err(misfit()) }),
-        });
+        let run: <Local as Mode>::Connect<R> =
+            Box::new(move |target, inputs| Ok(Box::pin(connect(target, needs.take(inputs)?))));
         self.add(candidate(&role, name.into(), priority.into(), declared, run))
     }
 
@@ -159,14 +145,9 @@ impl Ctx<Local> {
         F: Fn(R::Target, Dialer<R, Local>, N::Args) -> Fut + 'static,
         Fut: Future<Output = Result<R::Output<Local>, Error>> + 'static,
     {
-        let declared = Declared::new(&needs);
-        let wrapped = role.clone();
-        let run: <Local as Mode>::Connect<R> = Box::new(move |target, inputs| {
-            match inputs.below(&wrapped).and_then(|below| Some((below, needs.take(inputs)?))) {
-                Some((below, args)) => Box::pin(connect(target, below, args)),
-                None => Box::pin(async { Err(misfit()) }),
-            }
-        });
+        let (declared, wrapped) = (Declared::new(&needs), role.clone());
+        let run: <Local as Mode>::Connect<R> =
+            Box::new(move |target, inputs| Ok(Box::pin(connect(target, inputs.below(&wrapped)?, needs.take(inputs)?))));
         self.add(layer(&role, name.into(), declared, run))
     }
 
@@ -184,12 +165,9 @@ impl Ctx<Local> {
         Fut: Future<Output = Result<Option<K::Value>, Error>> + 'static,
     {
         let declared = Declared::new(&needs);
-        let run: <Local as Mode>::Derive = Box::new(move |inputs| match needs.take(inputs) {
-            Some(args) => {
-                let computed = compute(args);
-                Box::pin(async move { Ok(computed.await?.map(|value| Arc::new(value) as Value)) })
-            }
-            None => Box::pin(async { Err(misfit()) }),
+        let run: <Local as Mode>::Derive = Box::new(move |inputs| {
+            let computed = compute(needs.take(inputs)?);
+            Ok(Box::pin(async move { Ok(computed.await?.map(|value| Arc::new(value) as Value)) }))
         });
         self.add(function(&key, declared, run))
     }
@@ -202,9 +180,16 @@ impl<R: Role> Dialer<R, Local> {
         F: Fn(R::Target) -> Fut + 'static,
         Fut: Future<Output = Result<R::Output<Local>, Error>> + 'static,
     {
-        let run: <Local as Mode>::Connect<R> = Box::new(move |target, _| Box::pin(connect(target)));
-        let node = given(&role, run);
-        Self::alone(role, node)
+        let run: <Local as Mode>::Connect<R> = Box::new(move |target, _| Ok(Box::pin(connect(target))));
+        Self::alone(role, run)
+    }
+}
+
+impl<R: Role, M: Mode> Dialer<R, M> {
+    fn alone(role: R, run: M::Connect<R>) -> Self {
+        let needs = Declared::new::<M>(&());
+        let unit = Arc::new(candidate(&role, "given".into(), Priority::NONE, needs, run));
+        Self::new(role, Arc::new(Node { unit, slots: Vec::new(), below: None }))
     }
 }
 
@@ -216,21 +201,14 @@ fn candidate<R: Role, M: Mode>(
     run: M::Connect<R>,
 ) -> Unit<M> {
     let run = Run::Connect(M::erase(run));
-    Unit { id: role::id(role), kind: Kind::Candidate, name, priority, needs, run }
+    Unit { id: Id::role(role), kind: ChoiceKind::Candidate, name, priority, needs, run }
 }
 
 fn layer<R: Role, M: Mode>(role: &R, name: Cow<'static, str>, needs: Declared, run: M::Connect<R>) -> Unit<M> {
-    let run = Run::Connect(M::erase(run));
-    Unit { id: role::id(role), kind: Kind::Layer, name, priority: Priority::NONE, needs, run }
+    Unit { kind: ChoiceKind::Layer, ..candidate(role, name, Priority::NONE, needs, run) }
 }
 
 fn function<K: Key, M: Mode>(key: &K, needs: Declared, run: M::Derive) -> Unit<M> {
     let run = Run::Derive(run);
-    Unit { id: Id::of(key), kind: Kind::Function, name: "".into(), priority: Priority::NONE, needs, run }
-}
-
-fn given<R: Role, M: Mode>(role: &R, run: M::Connect<R>) -> Node<M> {
-    let needs = Declared::new::<M>(&());
-    let unit = candidate::<R, M>(role, "given".into(), Priority::NONE, needs, run);
-    Node { unit: Arc::new(unit), slots: Vec::new(), below: None, given: true }
+    Unit { id: Id::of(key), kind: ChoiceKind::Function, name: "".into(), priority: Priority::NONE, needs, run }
 }

@@ -2,9 +2,7 @@
 
 use core::fmt::Debug;
 
-use crate::error::Error;
-use crate::key::Id;
-use crate::mode::Mode;
+use crate::{Error, Mode};
 
 /// A job that protocols compete for: from a target to an output. [`Transport`](crate::Transport) goes from a host and
 /// port to a flow.
@@ -43,20 +41,19 @@ pub trait Role: Clone + Send + Sync + 'static {
     }
 }
 
-pub(crate) fn id<R: Role>(role: &R) -> Id {
-    Id::new::<R>(role.instance(), R::NAME)
-}
-
-/// Declares roles whose output is a flow, each a unit struct: `role!(/** VM sockets. */ pub Vsock: VsockAddr);`
+/// Declares roles, each a unit struct. The output is a flow, `role!(/** VM sockets. */ pub Vsock: VsockAddr);`, unless
+/// another is named, where `M` is the mode: `role!(/** Their listeners. */ pub BindVsock: VsockAddr => M::Listener);`
 #[macro_export]
 macro_rules! role {
-    ($($(#[$meta:meta])* $vis:vis $name:ident : $target:ty);+ $(;)?) => {$(
+    (@output) => { M::Flow };
+    (@output $output:ty) => { $output };
+    ($($(#[$meta:meta])* $vis:vis $name:ident : $target:ty $(=> $output:ty)?);+ $(;)?) => {$(
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
         $vis struct $name;
         impl $crate::Role for $name {
             type Target = $target;
-            type Output<M: $crate::Mode> = M::Flow;
+            type Output<M: $crate::Mode> = $crate::role!(@output $($output)?);
             const NAME: &'static str = ::core::stringify!($name);
         }
     )+};

@@ -7,10 +7,8 @@ use core::task::{Context, Poll};
 
 use embedded_io_async::{ErrorType, Read, Write};
 
-use crate::error::Error;
-use crate::flow::Flow;
-use crate::mode::{Cell, Mode};
 use crate::sync::Arc;
+use crate::{Cell, Error, Flow, Mode};
 
 /// A flow about to be split: borrowed halves live as long as it does, owned halves share it.
 ///

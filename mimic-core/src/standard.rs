@@ -10,11 +10,7 @@ use core::time::Duration;
 use embedded_io_async::ErrorKind;
 
 use crate::endpoint::{decode, write_host};
-use crate::error::{Error, Phase};
-use crate::flow::FlowExt;
-use crate::mode::Mode;
-use crate::role::Role;
-use crate::text::Text;
+use crate::{Error, FlowExt, Mode, Phase, Role, Text};
 
 crate::key! {
     /// The scheme of the endpoint, in lower case: `tcp`, `unix`, `http`.
@@ -77,51 +73,21 @@ impl Role for Secure {
     }
 }
 
-/// From a name and record type to records.
-///
-/// No record of that type is an empty list; a name that does not exist is an error of kind
-/// [`NotFound`](ErrorKind::NotFound).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Lookup;
-
-impl Role for Lookup {
-    type Target = Question;
-    type Output<M: Mode> = Vec<Record>;
-    const NAME: &'static str = "Lookup";
-}
-
-/// From nothing to a [`Timer`](crate::Timer), which tells the time and wakes. No deadline applies to it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Sleep;
-
-impl Role for Sleep {
-    type Target = ();
-    type Output<M: Mode> = M::Timer;
-    const NAME: &'static str = "Sleep";
-}
-
-macro_rules! listeners {
-    ($($(#[$meta:meta])* $name:ident : $target:ty);+ $(;)?) => {$(
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-        pub struct $name;
-
-        impl Role for $name {
-            type Target = $target;
-            type Output<M: Mode> = M::Listener;
-            const NAME: &'static str = stringify!($name);
-        }
-    )+};
-}
-
-listeners! {
+crate::role! {
+    /// From a name and record type to records.
+    ///
+    /// No record of that type is an empty list; a name that does not exist is an error of kind
+    /// [`NotFound`](ErrorKind::NotFound).
+    pub Lookup: Question => Vec<Record>;
+    /// From nothing to a [`Timer`](crate::Timer), which tells the time and wakes. No deadline applies to it.
+    pub Sleep: () => M::Timer;
     /// The root of the server side: from nothing to a listener, decided by the keys that decide [`Stream`].
     /// [`Ctx::listen`](crate::Ctx::listen) resolves it.
-    Listen: ();
+    pub Listen: () => M::Listener;
     /// From a socket address to a listener: TCP. Port 0 lets the system choose.
-    Bind: SocketAddr;
+    pub Bind: SocketAddr => M::Listener;
     /// From a path to a listener: a Unix socket. A file that exists is an error.
-    BindUnix: UnixPath;
+    pub BindUnix: UnixPath => M::Listener;
 }
 
 /// The target of [`Transport`]: a host, not looked up yet, and a port.

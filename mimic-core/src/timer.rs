@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use embedded_io_async::ErrorKind;
 
-use crate::error::Error;
+use crate::Error;
 
 /// A point on a monotonic clock: the time since the clock's own epoch. Only instants of one clock compare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,148 @@
+//! TLS over a flow that is there: connecting, accepting, and upgrading in place.
+
+use alloc::format;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::future::poll_fn;
+use core::task::{Context, Poll};
+
+use mimic_core::embedded_io_async::Read;
+use mimic_core::{BufReader, Error, ErrorKind, Flow, Phase, Text};
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::ServerName as Name;
+use rustls::server::{ClientHello, ResolvesServerCert, UnbufferedServerConnection};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ServerConfig};
+
+use crate::error::explain;
+use crate::flow::TlsFlow;
+use crate::side::{Client, Server};
+
+/// A handshake as client over `flow`, with the server that `name` (a host name or an address) names.
+///
+/// `alpn` replaces what the configuration offers; empty, it offers what the configuration does.
+///
+/// # Errors
+/// Says why the handshake failed, after the alert was sent; `flow` is dropped. Before the first byte: a `name` that is
+/// neither, and a clock that does not know the time.
+pub async fn connect<F: Flow>(
+    flow: F,
+    config: Arc<ClientConfig>,
+    alpn: Vec<Vec<u8>>,
+    name: &str,
+) -> Result<TlsFlow<F, Client>, Error> {
+    let server = Name::try_from(name.to_string()).map_err(|_| {
+        Error::new(ErrorKind::InvalidInput, "neither a host name nor an address, so no certificate can be for it")
+            .in_phase(Phase::Handshake)
+            .to_target(name.escape_debug())
+    })?;
+    if config.time_provider.current_time().is_none() {
+        return Err(explain(rustls::Error::FailedToGetCurrentTime, Phase::Handshake));
+    }
+    let alpn = if alpn.is_empty() { config.alpn_protocols.clone() } else { alpn };
+    let connection = UnbufferedClientConnection::new_with_alpn(config, server, alpn)
+        .map_err(|error| explain(error, Phase::Handshake))?;
+    let mut flow = TlsFlow::new(flow, connection, Some(name.into()));
+    flow.handshake().await?;
+    Ok(flow)
+}
+
+/// A handshake as server over `flow`.
+///
+/// # Errors
+/// Says why the handshake failed, after the alert was sent; `flow` is dropped. A configuration that allows early data
+/// is refused: early data may be a replay, and a byte stream has no way to say so.
+pub async fn accept<F: Flow>(flow: F, config: &ServerConfig) -> Result<TlsFlow<F, Server>, Error> {
+    let mut accepting = Accepting::new(flow, config)?;
+    poll_fn(|cx| accepting.poll(cx)).await?;
+    Ok(accepting.done())
+}
+
+/// As [`connect`], in the middle of a conversation (STARTTLS).
+///
+/// # Errors
+/// As [`connect`]; and [`InvalidData`](ErrorKind::InvalidData) if the reader has buffered plaintext: the peer, or
+/// somebody in between, sent more before the handshake, and to read it as protected would be an injection.
+pub async fn upgrade<F: Flow + Read>(
+    reader: BufReader<F>,
+    config: Arc<ClientConfig>,
+    alpn: Vec<Vec<u8>>,
+    name: &str,
+) -> Result<TlsFlow<F, Client>, Error> {
+    connect(unbuffered(reader)?, config, alpn, name).await
+}
+
+/// As [`accept`], in the middle of a conversation (STARTTLS).
+///
+/// # Errors
+/// As [`accept`], and as [`upgrade`] if the reader has buffered plaintext.
+pub async fn upgrade_server<F: Flow + Read>(
+    reader: BufReader<F>,
+    config: &ServerConfig,
+) -> Result<TlsFlow<F, Server>, Error> {
+    accept(unbuffered(reader)?, config).await
+}
+
+fn unbuffered<F: Read>(reader: BufReader<F>) -> Result<F, Error> {
+    match reader.buffered().len() {
+        0 => Ok(reader.into_inner()),
+        n => Err(Error::new(
+            ErrorKind::InvalidData,
+            format!("{n} bytes of plaintext came before the handshake: refused"),
+        )
+        .in_phase(Phase::Handshake)
+        .advise("the peer, or somebody in between, spoke out of turn; close the connection")),
+    }
+}
+
+/// A server's handshake under way.
+pub(crate) struct Accepting<F> {
+    flow: TlsFlow<F, Server>,
+    asked: Arc<Asked>,
+}
+
+impl<F: Flow> Accepting<F> {
+    pub(crate) fn new(flow: F, config: &ServerConfig) -> Result<Self, Error> {
+        if config.max_early_data_size > 0 {
+            return Err(Error::new(ErrorKind::Unsupported, "early data is not supported")
+                .in_phase(Phase::Handshake)
+                .advise("leave `max_early_data_size` of the ServerConfig at 0"));
+        }
+        // The unbuffered connection does not tell the name; whoever chooses the certificate is told.
+        let asked = Arc::new(Asked { resolver: config.cert_resolver.clone(), name: spin::Once::new() });
+        let mut config = config.clone();
+        config.cert_resolver = asked.clone();
+        let connection =
+            UnbufferedServerConnection::new(Arc::new(config)).map_err(|error| explain(error, Phase::Handshake))?;
+        Ok(Self { flow: TlsFlow::new(flow, connection, None), asked })
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.flow.poll_handshake(cx)
+    }
+
+    pub(crate) fn done(mut self) -> TlsFlow<F, Server> {
+        self.flow.set_name(self.asked.name.get().cloned());
+        self.flow
+    }
+}
+
+#[derive(Debug)]
+struct Asked {
+    resolver: Arc<dyn ResolvesServerCert>,
+    name: spin::Once<Text>,
+}
+
+impl ResolvesServerCert for Asked {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let Some(name) = hello.server_name() {
+            self.name.call_once(|| name.into());
+        }
+        self.resolver.resolve(hello)
+    }
+
+    fn only_raw_public_keys(&self) -> bool {
+        self.resolver.only_raw_public_keys()
+    }
+}

@@ -1,0 +1,282 @@
+//! The TLS flow: a machine between a flow below and whoever reads and writes.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::poll_fn;
+use core::task::{Context, Poll, ready};
+
+use mimic_core::{Ask, Error, ErrorKind, Flow, Phase, Text, TlsVersion, TwoWakers, key};
+use rustls::pki_types::CertificateDer;
+
+use crate::error::{closed, endless, explain, truncated};
+use crate::machine::{Machine, Readable};
+use crate::side::Side;
+
+key! {
+    /// Attribute of a flow: the cipher suite, as on the wire; [`rustls::CipherSuite::from`] names it.
+    pub CipherSuite: u16;
+    /// Attribute of a flow: the protocol agreed on by ALPN, if one was.
+    pub AlpnProtocol: Vec<u8>;
+    /// Attribute of a flow: the certificates that the peer presented and that were verified, its own first.
+    pub PeerCertificates: Arc<[CertificateDer<'static>]>;
+    /// Attribute of a flow: the name of the server, as the client asked for it.
+    pub ServerName: Text;
+}
+
+/// TLS over any flow; the handshake is done before there is one.
+///
+/// - Reads and writes go on independently, in one task or two.
+/// - End of stream is close_notify. A connection that ends without is an error of kind
+///   [`ConnectionAborted`](ErrorKind::ConnectionAborted): what was read may be cut short.
+/// - [`poll_shutdown`](Flow::poll_shutdown) sends close_notify, flushes, and shuts down below; reading goes on.
+/// - An error of TLS is final for both directions; its alert is sent with the next call that may write.
+/// - Taken bytes may wait, sealed, until a flush or the next read or write.
+/// - Allocates nothing per read or write beside what rustls does: one vector per record.
+pub struct TlsFlow<F, S: Side> {
+    below: F,
+    machine: Machine<S>,
+    wakers: TwoWakers,
+    name: Option<Text>,
+    writing: Writing,
+    /// An end of stream from below that TLS did not announce.
+    truncated: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    Open,
+    /// close_notify is on its way.
+    Closing,
+    Closed,
+}
+
+impl<F: Flow, S: Side> TlsFlow<F, S> {
+    pub(crate) fn new(below: F, connection: S::Connection, name: Option<Text>) -> Self {
+        Self {
+            below,
+            machine: Machine::new(connection),
+            wakers: TwoWakers::new(),
+            name,
+            writing: Writing::Open,
+            truncated: false,
+        }
+    }
+
+    /// The flow below. What it carries from now on is still TLS.
+    pub fn get_ref(&self) -> &F {
+        &self.below
+    }
+
+    /// The flow below, out of the TLS flow: for after both sides have closed TLS and go on in clear text. What this
+    /// side had received beyond that is lost.
+    pub fn into_inner(self) -> F {
+        self.below
+    }
+
+    pub(crate) fn set_name(&mut self, name: Option<Text>) {
+        self.name = name;
+    }
+
+    pub(crate) async fn handshake(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_handshake(cx)).await
+    }
+
+    pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            if let Err(error) = self.machine.drive() {
+                // The alert tells the peer why. It is not worth an error of its own.
+                let _ = ready!(poll_send(&mut self.below, &mut self.machine, cx));
+                let _ = ready!(self.below.poll_flush(cx));
+                return Poll::Ready(Err(explain(error, Phase::Handshake)));
+            }
+            let sent = poll_send(&mut self.below, &mut self.machine, cx);
+            if !S::SENDS_LAST && !self.machine.state().is_handshaking() {
+                // All that may be left are session tickets. Who waited for the peer to take them would wait for ever
+                // for one that writes first, and who failed with them would lose what a peer sent before it closed.
+                return Poll::Ready(Ok(()));
+            }
+            let sent = sent.map_err(in_handshake)?;
+            if !self.machine.state().is_handshaking() {
+                ready!(sent);
+                return self.below.poll_flush(cx).map_err(in_handshake);
+            }
+            if sent.is_ready() {
+                ready!(self.below.poll_flush(cx)).map_err(in_handshake)?;
+            }
+            // Also while sending waits: two sides that both wait to be read would wait for ever.
+            if ready!(poll_receive(&mut self.below, &mut self.machine, cx)).map_err(in_handshake)? == 0 {
+                return Poll::Ready(Err(truncated(Phase::Handshake)));
+            }
+        }
+    }
+
+    /// Sends what is outgoing, waking whoever waits.
+    fn poll_drain(&mut self) -> Poll<Result<(), Error>> {
+        let mut both = Context::from_waker(self.wakers.both());
+        poll_send(&mut self.below, &mut self.machine, &mut both)
+    }
+}
+
+fn in_handshake(error: Error) -> Error {
+    Error::with_source(error.kind(), error).in_phase(Phase::Handshake)
+}
+
+fn poll_send<F: Flow, S: Side>(
+    below: &mut F,
+    machine: &mut Machine<S>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Error>> {
+    while !machine.outgoing.is_empty() {
+        match ready!(below.poll_write(cx, machine.outgoing.filled()))? {
+            0 => {
+                return Poll::Ready(Err(
+                    Error::new(ErrorKind::WriteZero, "the flow below took no byte").in_phase(Phase::Write)
+                ));
+            }
+            n => machine.outgoing.take(n),
+        }
+    }
+    Poll::Ready(Ok(()))
+}
+
+fn poll_receive<F: Flow, S: Side>(
+    below: &mut F,
+    machine: &mut Machine<S>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<usize, Error>> {
+    let Some(space) = machine.input() else { return Poll::Ready(Err(endless())) };
+    let n = ready!(below.poll_read(cx, space))?;
+    machine.received(n);
+    Poll::Ready(Ok(n))
+}
+
+impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        self.wakers.reader(cx);
+        loop {
+            match self.machine.read(buf) {
+                Ok(Readable::Bytes(n)) => return Poll::Ready(Ok(n)),
+                Ok(Readable::End) => return Poll::Ready(Ok(0)),
+                Ok(Readable::Nothing) if self.truncated => return Poll::Ready(Err(truncated(Phase::Read))),
+                Ok(Readable::Nothing) => {}
+                Err(error) => {
+                    // The alert goes out as far as it can now; the rest with the next flush or shutdown.
+                    let _ = self.poll_drain();
+                    return Poll::Ready(Err(explain(error, Phase::Read)));
+                }
+            }
+            let mut both = Context::from_waker(self.wakers.both());
+            match poll_receive(&mut self.below, &mut self.machine, &mut both)? {
+                Poll::Ready(0) => self.truncated = true,
+                Poll::Ready(_) => {}
+                Poll::Pending => {
+                    // Whoever waits for an answer may have forgotten to flush the question; and answers of TLS
+                    // itself leave only here when nobody writes.
+                    let sent = self.poll_drain()?;
+                    if sent.is_ready() {
+                        let mut both = Context::from_waker(self.wakers.both());
+                        let _ = self.below.poll_flush(&mut both)?;
+                    }
+                    self.machine.rest();
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
+        if self.writing != Writing::Open {
+            return Poll::Ready(Err(closed()));
+        }
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        self.wakers.writer(cx);
+        // Nothing is sealed before all that was sealed is sent: `Pending` takes nothing, and memory is bounded.
+        ready!(self.poll_drain())?;
+        let taken = self.machine.write(buf).map_err(|error| explain(error, Phase::Write));
+        match self.poll_drain() {
+            Poll::Ready(Err(error)) if taken.is_ok() => Poll::Ready(Err(error)),
+            _ => Poll::Ready(taken),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.wakers.writer(cx);
+        ready!(self.poll_drain())?;
+        self.below.poll_flush(&mut Context::from_waker(self.wakers.both()))
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.writing == Writing::Closed {
+            return Poll::Ready(Ok(()));
+        }
+        self.wakers.writer(cx);
+        if self.writing == Writing::Open {
+            // After an error, its alert is the close.
+            let _ = self.machine.close();
+            self.writing = Writing::Closing;
+        }
+        ready!(self.poll_drain())?;
+        ready!(self.below.poll_shutdown(&mut Context::from_waker(self.wakers.both())))?;
+        self.writing = Writing::Closed;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<Result<usize, Error>> {
+        // One record for what fits one: rustls seals one slice at a time.
+        let mut gathered = [0; GATHER];
+        let mut filled = 0;
+        for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
+            if filled == 0 && buf.len() >= GATHER {
+                return self.poll_write(cx, buf);
+            }
+            let n = buf.len().min(GATHER - filled);
+            gathered[filled..filled + n].copy_from_slice(&buf[..n]);
+            filled += n;
+            if n < buf.len() {
+                break;
+            }
+        }
+        self.poll_write(cx, &gathered[..filled])
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn abort(&mut self) {
+        self.below.abort();
+    }
+
+    fn lower(&self) -> Option<&dyn Flow> {
+        Some(&self.below)
+    }
+
+    fn answer(&self, ask: &mut Ask<'_>) {
+        let state = self.machine.state();
+        ask.give(TlsVersion, || state.protocol_version().map(u16::from))
+            .give(CipherSuite, || state.negotiated_cipher_suite().map(|suite| suite.suite().into()))
+            .give(AlpnProtocol, || state.alpn_protocol().map(Into::into))
+            .give(PeerCertificates, || {
+                let certificates = state.peer_certificates()?;
+                Some(certificates.iter().map(|certificate| certificate.clone().into_owned()).collect())
+            })
+            .give(ServerName, || self.name.clone());
+    }
+}
+
+/// How much of a vectored write is gathered into one record, on the stack.
+const GATHER: usize = 4 * 1024;
+
+mimic_core::read_write!(for[F: Flow, S: Side] TlsFlow<F, S>);
+
+impl<F: fmt::Debug, S: Side> fmt::Debug for TlsFlow<F, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsFlow").field("below", &self.below).finish_non_exhaustive()
+    }
+}

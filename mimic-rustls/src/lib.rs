@@ -1,0 +1,56 @@
+//! TLS for [mimic](mimic_core): rustls as a layer over any flow, client and server, on any runtime and on bare metal.
+//!
+//! ```text
+//!   Stream "tls" ─► Secure "tls" ─► Transport (TCP, a proxy, a serial line, …)
+//!                       │
+//!                    TlsFlow ── Machine: rustls's unbuffered connection, without I/O
+//!                       │          ▲ records in            │ records out
+//!                       └────────  the flow below  ◄───────┘
+//! ```
+//!
+//! An application installs [`Tls`] (the adapters' `context()` has it by default), and `tls://host:port` and `https`
+//! work. What is trusted is [`TlsConfig`], rustls's own configuration with any crypto provider; without one, the
+//! features `platform` and `ring` or `aws-lc-rs` give the platform's trust store. There is no way to skip
+//! verification but to build such a configuration yourself.
+//!
+//! Without a context: [`connect`] and [`accept`] over any [`Flow`](mimic_core::Flow), and [`upgrade`] and
+//! [`upgrade_server`] in the middle of a conversation (STARTTLS).
+//!
+//! What is promised of the flow stands at [`TlsFlow`]. What it knows about the connection are attributes:
+//! [`TlsVersion`](mimic_core::TlsVersion), [`CipherSuite`], [`AlpnProtocol`], [`PeerCertificates`], [`ServerName`].
+//!
+//! # Errors
+//! They say in which phase (the handshake, a read, a write), why, and what to do; [`tls_error`] gives rustls's own to
+//! match on. A configuration without a clock, a name that no certificate can be for, and a missing provider are errors
+//! before the first byte.
+//!
+//! # Features
+//! `std`, `tls12`, `platform`, `ring`, `aws-lc-rs`. Without any, the crate is `no_std` with `alloc`, TLS 1.3 only, and
+//! takes its provider, its trust anchors and its clock from [`TlsConfig`].
+
+#![no_std]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod buffer;
+mod connect;
+mod error;
+mod flow;
+mod listener;
+mod machine;
+mod platform;
+mod protocol;
+mod side;
+
+pub use connect::{accept, connect, upgrade, upgrade_server};
+pub use error::tls_error;
+pub use flow::{AlpnProtocol, CipherSuite, PeerCertificates, ServerName, TlsFlow};
+#[cfg(feature = "platform")]
+pub use platform::platform_config;
+#[cfg(feature = "std")]
+pub use platform::provider;
+pub use protocol::{Alpn, Tls, TlsConfig, TlsServerConfig};
+pub use rustls;
+pub use side::{Client, Server, Side};

@@ -1,0 +1,89 @@
+//! Listening: handshakes go on side by side, and a client that stalls holds up nobody.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use mimic_core::{Error, ErrorKind, Instant, Listener, Mode, Phase, Timer, for_each_mode};
+use rustls::ServerConfig;
+
+use crate::connect::Accepting;
+
+/// How many handshakes may be under way; more clients wait to be accepted.
+const HANDSHAKES: usize = 256;
+
+/// How long a client may take for its handshake.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) struct TlsListener<M: Mode> {
+    below: M::Listener,
+    config: Arc<ServerConfig>,
+    timer: M::Timer,
+    /// Each with the time at which it is given up.
+    handshakes: Vec<(Instant, Accepting<M::Flow>)>,
+}
+
+impl<M: Mode> TlsListener<M> {
+    pub(crate) fn new(below: M::Listener, config: Arc<ServerConfig>, timer: M::Timer) -> Self {
+        Self { below, config, timer, handshakes: Vec::new() }
+    }
+
+    /// The next handshake that ends, either way.
+    fn poll_handshakes(&mut self, cx: &mut Context<'_>) -> Poll<Result<Accepting<M::Flow>, Error>> {
+        for at in 0..self.handshakes.len() {
+            if let Poll::Ready(result) = self.handshakes[at].1.poll(cx) {
+                let (_, accepting) = self.handshakes.remove(at);
+                return Poll::Ready(result.map(|()| accepting));
+            }
+        }
+        // They are in the order of their ends.
+        match self.handshakes.first() {
+            Some((end, _)) if self.timer.poll_until(cx, *end).is_ready() => {
+                self.handshakes.remove(0);
+                let reason = alloc::format!("the client did not finish its handshake within {PATIENCE:?}");
+                Poll::Ready(Err(Error::new(ErrorKind::TimedOut, reason).in_phase(Phase::Handshake)))
+            }
+            _ => Poll::Pending,
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Accepting<M::Flow>, Error>> {
+        while self.handshakes.len() < HANDSHAKES {
+            match self.below.poll_accept(cx) {
+                Poll::Ready(Ok(flow)) => {
+                    let accepting = Accepting::new(flow, &self.config)?;
+                    self.handshakes.push((self.timer.now() + PATIENCE, accepting));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => break,
+            }
+        }
+        self.poll_handshakes(cx)
+    }
+}
+
+for_each_mode!(M => {
+    impl Listener<M> for TlsListener<M> {
+        fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<<M as Mode>::Flow, Error>> {
+            self.poll_next(cx).map_ok(|accepting| Box::new(accepting.done()) as _)
+        }
+
+        fn local_addr(&self) -> Option<SocketAddr> {
+            self.below.local_addr()
+        }
+    }
+});
+
+impl<M: Mode> fmt::Debug for TlsListener<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let handshakes = self.handshakes.len();
+        f.debug_struct("TlsListener")
+            .field("below", &self.below)
+            .field("handshakes", &handshakes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,238 @@
+//! TLS without I/O: rustls's unbuffered connection, its input, its output, and the plaintext nobody has read yet.
+
+use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic};
+use rustls::{CommonState, Error};
+
+use crate::buffer::{Buffer, IDLE};
+use crate::side::{Connection, Side};
+
+/// How much plaintext one write seals at most.
+const SEAL: usize = 64 * 1024;
+/// How far the input may grow. A record has 16 KiB; only a handshake message can need more.
+pub(crate) const INPUT: usize = 256 * 1024;
+
+pub(crate) struct Machine<S: Side> {
+    connection: S::Connection,
+    /// Received and not processed.
+    incoming: Buffer,
+    /// Sealed and not sent, in order.
+    pub(crate) outgoing: Buffer,
+    /// Opened and not read.
+    plain: Buffer,
+    /// Whether the last stop left whole records in `incoming`, for the reader to take.
+    ///
+    /// Then nobody else may process them; otherwise `incoming` must be passed unchanged, for rustls may have a part of
+    /// a handshake message in it.
+    at_record: bool,
+    /// The peer's close_notify came: the end of its stream is the true one.
+    peer_closed: bool,
+    failed: Option<Error>,
+}
+
+/// What to process for.
+enum Goal<'a> {
+    Drive,
+    Read(&'a mut [u8]),
+    Write(&'a [u8]),
+    Close,
+}
+
+/// What there is to read.
+pub(crate) enum Readable {
+    Bytes(usize),
+    End,
+    /// More input is needed.
+    Nothing,
+}
+
+impl<S: Side> Machine<S> {
+    pub(crate) fn new(connection: S::Connection) -> Self {
+        Self {
+            connection,
+            incoming: Buffer::default(),
+            outgoing: Buffer::default(),
+            plain: Buffer::default(),
+            at_record: false,
+            peer_closed: false,
+            failed: None,
+        }
+    }
+
+    pub(crate) fn state(&self) -> &CommonState {
+        self.connection.state()
+    }
+
+    /// Goes on with the handshake as far as the input reaches.
+    pub(crate) fn drive(&mut self) -> Result<(), Error> {
+        self.run(Goal::Drive).map(|_| ())
+    }
+
+    /// Opens records into `buf`, which is not empty. An error behind bytes is reported after they are read.
+    pub(crate) fn read(&mut self, buf: &mut [u8]) -> Result<Readable, Error> {
+        let leftover = self.plain.copy_to(buf);
+        if leftover > 0 {
+            return Ok(Readable::Bytes(leftover));
+        }
+        match self.run(Goal::Read(buf))? {
+            0 if self.peer_closed => Ok(Readable::End),
+            0 => Ok(Readable::Nothing),
+            n => Ok(Readable::Bytes(n)),
+        }
+    }
+
+    /// Seals up to 64 KiB of `buf` behind what is outgoing, and says how much. `buf` is not empty.
+    pub(crate) fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
+        self.run(Goal::Write(&buf[..buf.len().min(SEAL)]))
+    }
+
+    /// Puts close_notify behind what is outgoing.
+    pub(crate) fn close(&mut self) -> Result<(), Error> {
+        self.run(Goal::Close).map(|_| ())
+    }
+
+    /// Space for input, more each time that all there was got filled; `None` if a handshake message does not end.
+    pub(crate) fn input(&mut self) -> Option<&mut [u8]> {
+        if self.incoming.len() >= INPUT {
+            return None;
+        }
+        // Moving what is there is worth it once half of the free space lies in front of it.
+        let room = (self.incoming.free() / 2).max(1);
+        Some(self.incoming.space(room))
+    }
+
+    pub(crate) fn received(&mut self, n: usize) {
+        self.incoming.fill(n);
+    }
+
+    /// Gives back memory that an idle connection does not need.
+    pub(crate) fn rest(&mut self) {
+        self.incoming.release(IDLE);
+        // Small records come and go without allocating.
+        self.outgoing.release(IDLE / 4);
+        self.plain.release(0);
+    }
+
+    fn run(&mut self, mut goal: Goal<'_>) -> Result<usize, Error> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let mut done = 0;
+        loop {
+            let Self { connection, incoming, outgoing, plain, at_record, .. } = self;
+            let skip = *at_record && !matches!(goal, Goal::Read(_));
+            let input = if skip { Default::default() } else { incoming.filled() };
+            let UnbufferedStatus { discard, state } = connection.process(input);
+            let mut go = true;
+            let mut result = Ok(());
+            match state {
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                    *at_record = true;
+                    while let Some(record) = traffic.next_record() {
+                        match record {
+                            Ok(record) => {
+                                let direct = match &mut goal {
+                                    Goal::Read(buf) if plain.is_empty() => {
+                                        let n = record.payload.len().min(buf.len() - done);
+                                        buf[done..done + n].copy_from_slice(&record.payload[..n]);
+                                        done += n;
+                                        n
+                                    }
+                                    _ => 0,
+                                };
+                                plain.push(&record.payload[direct..]);
+                            }
+                            Err(error) => result = Err(error),
+                        }
+                    }
+                    go = match &goal {
+                        Goal::Read(buf) => done < buf.len(),
+                        _ => true,
+                    };
+                }
+                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, outgoing),
+                // What is outgoing keeps its order, whoever sends it.
+                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
+                Ok(ConnectionState::PeerClosed) => self.peer_closed = true,
+                Ok(ConnectionState::WriteTraffic(traffic)) => {
+                    *at_record &= skip;
+                    go = false;
+                    match goal {
+                        Goal::Write(buf) => match seal(traffic, buf, outgoing) {
+                            Ok(()) => done = buf.len(),
+                            Err(error) => result = Err(error),
+                        },
+                        Goal::Close => result = close_notify(traffic, outgoing),
+                        Goal::Drive | Goal::Read(_) => {}
+                    }
+                }
+                Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed) => {
+                    *at_record &= skip;
+                    go = false;
+                }
+                // Early data is refused when the connection is made, and there are no other states yet.
+                Ok(_) => result = Err(Error::General("a state of rustls that mimic does not know".into())),
+                Err(error) => result = Err(error),
+            }
+            self.incoming.take(discard);
+            if let Err(error) = result {
+                self.fail(error.clone());
+                return if done > 0 { Ok(done) } else { Err(error) };
+            }
+            if !go {
+                return Ok(done);
+            }
+        }
+    }
+
+    /// Keeps the error, and puts the alert that goes with it behind what is outgoing.
+    fn fail(&mut self, error: Error) {
+        self.failed = Some(error);
+        while self.connection.state().wants_write() {
+            match self.connection.process(&mut []).state {
+                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.outgoing),
+                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
+                _ => break,
+            }
+        }
+    }
+}
+
+fn encode<D>(mut data: EncodeTlsData<'_, D>, outgoing: &mut Buffer) {
+    let mut room = 0;
+    loop {
+        match data.encode(outgoing.space(room)) {
+            Err(EncodeError::InsufficientSize(size)) => room = size.required_size,
+            Err(EncodeError::AlreadyEncoded) => return,
+            Ok(n) => return outgoing.fill(n),
+        }
+    }
+}
+
+fn seal<D>(mut traffic: WriteTraffic<'_, D>, buf: &[u8], outgoing: &mut Buffer) -> Result<(), Error> {
+    // Header, padding and tag of each record fit; if not, rustls says how much it wants.
+    let mut room = buf.len() + 64 * (buf.len() / 1024 / 16 + 1);
+    loop {
+        match traffic.encrypt(buf, outgoing.space(room)) {
+            Ok(n) => {
+                outgoing.fill(n);
+                return Ok(());
+            }
+            Err(EncryptError::InsufficientSize(size)) => room = size.required_size,
+            Err(EncryptError::EncryptExhausted) => return Err(Error::EncryptError),
+        }
+    }
+}
+
+fn close_notify<D>(mut traffic: WriteTraffic<'_, D>, outgoing: &mut Buffer) -> Result<(), Error> {
+    let mut room = 0;
+    loop {
+        match traffic.queue_close_notify(outgoing.space(room)) {
+            Ok(n) => {
+                outgoing.fill(n);
+                return Ok(());
+            }
+            Err(EncryptError::InsufficientSize(size)) => room = size.required_size,
+            Err(EncryptError::EncryptExhausted) => return Err(Error::EncryptError),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The client configuration that nobody gave.
+
+use alloc::sync::Arc;
+
+use mimic_core::{Error, ErrorKind, Phase};
+use rustls::ClientConfig;
+
+/// The default configuration, made when it is first needed and then kept.
+#[derive(Clone)]
+pub(crate) struct Default {
+    #[cfg(feature = "platform")]
+    made: Arc<std::sync::OnceLock<Arc<ClientConfig>>>,
+}
+
+impl Default {
+    #[cfg(feature = "platform")]
+    pub(crate) fn new() -> Self {
+        Self { made: Arc::default() }
+    }
+
+    #[cfg(not(feature = "platform"))]
+    pub(crate) fn new() -> Self {
+        Self {}
+    }
+
+    /// # Errors
+    /// If the platform's trust store cannot be read, or the features leave out a trust store or a provider. It ends
+    /// the resolve: TLS is never left out because it could not be set up.
+    #[cfg(feature = "platform")]
+    pub(crate) fn get(&self) -> Result<Arc<ClientConfig>, Error> {
+        if let Some(config) = self.made.get() {
+            return Ok(config.clone());
+        }
+        let provider = provider().ok_or_else(|| lacking("no crypto provider is compiled in"))?;
+        let config = platform_config(provider)?;
+        Ok(self.made.get_or_init(|| Arc::new(config)).clone())
+    }
+
+    #[cfg(not(feature = "platform"))]
+    pub(crate) fn get(&self) -> Result<Arc<ClientConfig>, Error> {
+        Err(lacking("there is no default without a platform's trust store"))
+    }
+}
+
+fn lacking(reason: &'static str) -> Error {
+    Error::new(ErrorKind::Unsupported, reason)
+        .in_phase(Phase::Plan)
+        .advise("give a configuration, with(TlsConfig, …), or enable the features `platform` and `ring` or `aws-lc-rs`")
+}
+
+/// The provider that features chose: aws-lc-rs if it is there, then ring.
+///
+/// Always named explicitly: with both of them in one build, rustls's plain `builder()` panics.
+#[cfg(feature = "std")]
+#[must_use]
+pub fn provider() -> Option<Arc<rustls::crypto::CryptoProvider>> {
+    #[cfg(feature = "aws-lc-rs")]
+    return Some(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+    #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
+    return Some(Arc::new(rustls::crypto::ring::default_provider()));
+    #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
+    return None;
+}
+
+/// A client configuration that trusts what the platform trusts, with `provider`.
+///
+/// # Errors
+/// If the platform's trust store cannot be read.
+#[cfg(feature = "platform")]
+pub fn platform_config(provider: Arc<rustls::crypto::CryptoProvider>) -> Result<ClientConfig, Error> {
+    use rustls_platform_verifier::BuilderVerifierExt;
+    let unreadable = |error: rustls::Error| {
+        Error::with_source(ErrorKind::NotFound, error)
+            .in_phase(Phase::Plan)
+            .advise("check the trust store of this machine, or give a configuration, with(TlsConfig, …)")
+    };
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(unreadable)?
+        .with_platform_verifier()
+        .map_err(unreadable)?
+        .with_no_client_auth())
+}

@@ -1,0 +1,73 @@
+//! Client and server: the one difference between the two sides of the unbuffered API.
+
+use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::UnbufferedStatus;
+use rustls::{CommonState, SideData};
+
+/// [`Client`] or [`Server`]. Sealed.
+pub trait Side: sealed::Sealed + 'static {
+    #[doc(hidden)]
+    type Connection: Connection + Send + Sync + Unpin;
+
+    /// Whether the peer cannot go on before it has all that this side sends in the handshake.
+    #[doc(hidden)]
+    const SENDS_LAST: bool;
+}
+
+/// Whoever connects.
+#[derive(Clone, Copy, Debug)]
+pub struct Client;
+
+/// Whoever accepts.
+#[derive(Clone, Copy, Debug)]
+pub struct Server;
+
+impl Side for Client {
+    type Connection = UnbufferedClientConnection;
+    const SENDS_LAST: bool = true;
+}
+
+impl Side for Server {
+    type Connection = UnbufferedServerConnection;
+    const SENDS_LAST: bool = false;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Client {}
+    impl Sealed for super::Server {}
+}
+
+/// What both connections can do.
+pub trait Connection {
+    type Data: SideData;
+
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
+
+    fn state(&self) -> &CommonState;
+}
+
+impl Connection for UnbufferedClientConnection {
+    type Data = ClientConnectionData;
+
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(incoming)
+    }
+
+    fn state(&self) -> &CommonState {
+        self
+    }
+}
+
+impl Connection for UnbufferedServerConnection {
+    type Data = ServerConnectionData;
+
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(incoming)
+    }
+
+    fn state(&self) -> &CommonState {
+        self
+    }
+}

@@ -1,0 +1,105 @@
+//! A client and a server of ours over a flow in memory.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{Authority, BOTH};
+use futures_lite::future::{block_on, zip};
+use mimic_core::embedded_io_async::{Read, Write};
+use mimic_core::{ErrorKind, FlowExt, Phase, Shared, Text, TlsVersion, memory_pair};
+use mimic_rustls::rustls::version::{TLS12, TLS13};
+use mimic_rustls::{AlpnProtocol, CipherSuite, PeerCertificates, ServerName, accept, connect};
+
+const NAME: &str = "example.org";
+
+#[test]
+fn both_versions_carry_bytes_and_close_in_order() {
+    let authority = Authority::new();
+    for (versions, number) in [([&TLS13], 0x0304), ([&TLS12], 0x0303)] {
+        // From one byte to plenty in the pipe below.
+        for capacity in [1, 7, 100, 1 << 20] {
+            let client = Arc::new(authority.client(&versions));
+            let server = authority.server(&[NAME], &versions);
+            let (near, far) = memory_pair::<Shared>(capacity);
+            block_on(zip(
+                async {
+                    let mut flow = connect(near, client, Vec::new(), NAME).await.unwrap();
+                    assert_eq!(flow.attribute(TlsVersion), Some(number));
+                    flow.write_all(b"question").await.unwrap();
+                    flow.shutdown().await.unwrap();
+                    assert_eq!(flow.write(b"x").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+                    let mut answer = [0; 100_000];
+                    flow.read_exact(&mut answer).await.unwrap();
+                    assert!(answer.iter().enumerate().all(|(at, byte)| *byte == at as u8));
+                    assert_eq!(flow.read(&mut answer).await.unwrap(), 0);
+                    assert_eq!(flow.read(&mut answer).await.unwrap(), 0);
+                },
+                async {
+                    let mut flow = accept(far, &server).await.unwrap();
+                    let mut question = [0; 8];
+                    flow.read_exact(&mut question).await.unwrap();
+                    assert_eq!(&question, b"question");
+                    assert_eq!(flow.read(&mut question).await.unwrap(), 0);
+                    let answer: Vec<u8> = (0..100_000).map(|at| at as u8).collect();
+                    flow.write_all(&answer).await.unwrap();
+                    flow.close().await.unwrap();
+                },
+            ));
+        }
+    }
+}
+
+#[test]
+fn attributes_tell_of_the_connection() {
+    let authority = Authority::new();
+    let mut client = authority.client(&BOTH);
+    client.alpn_protocols = vec![b"h2".to_vec(), b"line".to_vec()];
+    let mut server = authority.server(&[NAME], &BOTH);
+    server.alpn_protocols = vec![b"line".to_vec()];
+    let (near, far) = memory_pair::<Shared>(4096);
+    block_on(zip(
+        async {
+            let flow = connect(near, Arc::new(client), Vec::new(), NAME).await.unwrap();
+            assert_eq!(flow.attribute(TlsVersion), Some(0x0304));
+            assert_eq!(flow.attribute(AlpnProtocol).as_deref(), Some(&b"line"[..]));
+            assert_eq!(flow.attribute(PeerCertificates).unwrap().len(), 1);
+            assert_eq!(flow.attribute(ServerName), Some(Text::from(NAME)));
+            assert!(flow.attribute(CipherSuite).is_some());
+        },
+        async {
+            let flow = accept(far, &server).await.unwrap();
+            assert_eq!(flow.attribute(ServerName), Some(Text::from(NAME)));
+            assert_eq!(flow.attribute(AlpnProtocol).as_deref(), Some(&b"line"[..]));
+            assert_eq!(flow.attribute(PeerCertificates), None);
+        },
+    ));
+}
+
+#[test]
+fn an_end_without_close_notify_is_not_a_clean_end() {
+    let authority = Authority::new();
+    let (near, far) = memory_pair::<Shared>(4096);
+    let client = Arc::new(authority.client(&BOTH));
+    let server = authority.server(&[NAME], &BOTH);
+    block_on(zip(
+        async {
+            let mut flow = connect(near, client, Vec::new(), NAME).await.unwrap();
+            let mut buf = [0; 16];
+            assert_eq!(flow.read(&mut buf).await.unwrap(), 4);
+            for _ in 0..2 {
+                let error = flow.read(&mut buf).await.unwrap_err();
+                assert_eq!((error.kind(), error.phase()), (ErrorKind::ConnectionAborted, Some(Phase::Read)));
+                assert!(error.to_string().contains("without close_notify"), "{error}");
+            }
+        },
+        async {
+            let mut flow = accept(far, &server).await.unwrap();
+            flow.write_all(b"half").await.unwrap();
+            flow.flush().await.unwrap();
+            drop(flow);
+        },
+    ));
+}
