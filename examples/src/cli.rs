@@ -6,13 +6,14 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::failure::Failure;
 use crate::runtime::Runtime;
+use crate::tls::{ClientTls, ServerTls};
 use crate::{connect, demo, explain, ping, serve};
 
 /// One application over whatever byte stream a URL names.
 ///
-/// Without a command, this is the demo: it serves the line protocol over TCP and
-/// over a Unix socket, talks to itself over each, and prints how each URL was
-/// resolved.
+/// Without a command, this is the demo: it serves the line protocol over TCP, over
+/// a Unix socket and over TLS, talks to itself over each, and prints how each URL
+/// was resolved.
 ///
 /// The line protocol: "ping" is answered "pong", "pong" is answered "ping", any
 /// other line is answered by itself.
@@ -36,6 +37,8 @@ pub(crate) enum Command {
         /// Where to listen
         #[arg(value_name = "URL", required = true)]
         urls: Vec<String>,
+        #[command(flatten)]
+        tls: ServerTls,
     },
     /// Say the lines "ping", "pong" and "mimic", and print what was said and answered
     #[command(after_help = URLS)]
@@ -45,6 +48,8 @@ pub(crate) enum Command {
         /// How long it may take in all [default: 30 for connecting, no limit after that]
         #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
         timeout: Option<Duration>,
+        #[command(flatten)]
+        tls: ClientTls,
     },
     /// Copy standard input to the peer and what it sends to standard output, both at once
     ///
@@ -61,6 +66,8 @@ pub(crate) enum Command {
         /// First print to standard error what will be tried, and why not the rest
         #[arg(long)]
         explain: bool,
+        #[command(flatten)]
+        tls: ClientTls,
     },
     /// Print what connecting to a URL would try, and why not the rest, without doing it
     #[command(after_help = URLS)]
@@ -86,6 +93,8 @@ const URLS: &str = "\
 URLs:
   tcp://HOST:PORT      TCP, as in tcp://localhost:4000 or tcp://[::1]:4000
   unix:/PATH           a Unix socket; percent-encode what a URL cannot hold
+  tls://HOST:PORT      TLS over TCP, with a certificate for HOST
+  https://HOST[:PORT]  TLS over TCP, port 443 unless given
   http://HOST[:PORT]   TCP, port 80 unless given
   git://HOST[:PORT]    TCP, port 9418 unless given
 
@@ -104,9 +113,11 @@ pub(crate) async fn run<R: Runtime>(command: Option<Command>) -> Result<(), Fail
     let ctx = R::context();
     match command {
         None => demo::run::<R>(&ctx).await,
-        Some(Command::Serve { urls }) => serve::run::<R>(&ctx, &urls).await,
-        Some(Command::Ping { url, timeout }) => ping::run(&ctx, &url, timeout).await,
-        Some(Command::Connect { url, timeout, explain }) => connect::run(ctx, &url, timeout, explain).await,
+        Some(Command::Serve { urls, tls }) => serve::run::<R>(&tls.apply(ctx), &urls).await,
+        Some(Command::Ping { url, timeout, tls }) => ping::run(&tls.apply(ctx), &url, timeout).await,
+        Some(Command::Connect { url, timeout, explain, tls }) => {
+            connect::run(tls.apply(ctx), &url, timeout, explain).await
+        }
         Some(Command::Explain { url, format }) => explain::run(&ctx, &url, format),
     }
 }

@@ -3,7 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use mimic_core::{Context, Deadline, Stream};
+use futures_lite::future;
+use mimic_core::{Context, Deadline, FlowExt, Stream};
 
 use crate::failure::{Failure, say};
 use crate::relay::relay;
@@ -19,5 +20,8 @@ pub(crate) async fn run(ctx: Context, url: &str, limit: Option<Duration>, explai
         say(ctx.explain(Stream));
     }
     let mut flow = ctx.connect().await.map_err(|error| error.to_target(url))?;
-    relay(&mut flow, Input::new(io::stdin()), Output::new(io::stdout()), url).await
+    relay(&mut flow, Input::new(io::stdin()), Output::new(io::stdout()), url).await?;
+    // The peer closed first, perhaps before the input ended: it is told that this was understood, if it still listens.
+    let _ = future::poll_once(flow.shutdown()).await;
+    Ok(())
 }

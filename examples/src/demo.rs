@@ -1,11 +1,15 @@
-//! The demo: one application, two transports, and a URL that chooses.
+//! The demo: one application, several transports, and a URL that chooses.
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::future;
-use mimic_core::{Context, Endpoint, Error, Stream};
+use mimic_core::{Context, Endpoint, Error, ErrorKind, Stream};
+use mimic_rustls::rustls::pki_types::PrivateKeyDer;
+use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use mimic_rustls::{TlsConfig, TlsServerConfig};
 
 use crate::failure::Failure;
 use crate::ping::ping;
@@ -13,6 +17,7 @@ use crate::runtime::Runtime;
 use crate::serve::Server;
 use crate::stdio::print;
 use crate::stop::stop;
+use crate::tls::provider;
 
 /// How long one conversation may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -28,6 +33,9 @@ pub(crate) async fn run<R: Runtime>(ctx: &Context) -> Result<(), Failure> {
         endpoints.push(unix_url(&dir.path().join("demo.sock")).parse()?);
     }
 
+    endpoints.push("tls://127.0.0.1:0".parse()?);
+
+    let ctx = &with_certificate(ctx)?;
     let server = Server::bind(ctx, endpoints).await?;
     let endpoints: Vec<Endpoint> = server.endpoints().cloned().collect();
     let (stop, stopped) = stop();
@@ -39,6 +47,33 @@ pub(crate) async fn run<R: Runtime>(ctx: &Context) -> Result<(), Failure> {
     let (served, talked) = future::zip(server.run::<R>(ctx, stopped), client).await;
     served?;
     talked
+}
+
+/// A context for both sides of TLS, with a certificate for this machine that nobody else trusts.
+fn with_certificate(ctx: &Context) -> Result<Context, Error> {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".into()]).map_err(certificate)?;
+    let chain = vec![made.cert.der().clone()];
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).map_err(certificate)?;
+
+    let provider = provider()?;
+    let server = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(certificate)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(certificate)?;
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(certificate)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(ctx.clone().with(TlsServerConfig, Arc::new(server)).with(TlsConfig, Arc::new(client)))
+}
+
+fn certificate(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::with_source(ErrorKind::Other, error).to_target("certificate of the demo")
 }
 
 async fn talk<R: Runtime>(ctx: &Context, endpoints: &[Endpoint]) -> Result<(), Failure> {

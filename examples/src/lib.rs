@@ -26,6 +26,7 @@ mod runtime;
 mod serve;
 mod stdio;
 mod stop;
+mod tls;
 
 use std::process::ExitCode;
 

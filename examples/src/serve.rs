@@ -10,7 +10,8 @@ use async_channel::Sender;
 use futures_lite::future;
 use mimic_core::embedded_io_async::{ErrorType, Read, Write};
 use mimic_core::{
-    Context, Endpoint, Error, Flow, FlowExt, Listener, ListenerExt, Mode, PeerAddr, Shared, Sleep, sleep, timeout,
+    Context, Endpoint, Error, Flow, FlowExt, Listener, ListenerExt, Mode, PeerAddr, Phase, Shared, Sleep, sleep,
+    timeout,
 };
 use mimic_example_app as app;
 
@@ -107,6 +108,8 @@ async fn accept<R: Runtime>(
                 failing = false;
                 R::spawn(connection(endpoint.clone(), flow, stopped.clone(), open.clone()));
             }
+            // Of one client; the others do not wait.
+            Err(error) if error.phase() == Some(Phase::Handshake) => say(format_args!("{endpoint}: {error}")),
             Err(error) => {
                 // Once, and not ten times a second for as long as descriptors are short.
                 if !failing {

@@ -51,13 +51,12 @@ fn demo(bin: Bin) {
     let lines: Vec<&str> = ran.text().lines().map(str::trim).collect();
     let six: Vec<&str> = TRANSCRIPT.lines().collect();
     let at: Vec<usize> = (0..lines.len()).filter(|&i| lines[i..].starts_with(&six)).collect();
-    assert_eq!(at.len(), 2, "a transcript over TCP and one over a Unix socket: {ran}");
-    let (first, second) = (lines[..at[0]].join("\n"), lines[at[0] + 6..at[1]].join("\n"));
-    assert!(
-        (first.contains("tcp://") && second.contains("unix:/"))
-            || (first.contains("unix:/") && second.contains("tcp://")),
-        "each transcript is under its URL: {ran}"
-    );
+    assert_eq!(at.len(), 3, "a transcript over TCP, over a Unix socket and over TLS: {ran}");
+    let mut from = 0;
+    for (at, scheme) in at.into_iter().zip(["tcp://", "unix:/", "tls://"]) {
+        assert!(lines[from..at].iter().any(|line| line.starts_with(scheme)), "each is under its URL: {ran}");
+        from = at + 6;
+    }
     assert_eq!(fs::read_dir(tmp.path()).unwrap().count(), 0, "files are left behind");
 }
 

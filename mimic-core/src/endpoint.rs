@@ -2,7 +2,6 @@
 
 use alloc::borrow::Cow;
 use alloc::format;
-use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::Ipv6Addr;
@@ -39,31 +38,6 @@ impl Endpoint {
     pub const MAX_LEN: usize = 8192;
 }
 
-/// What a path means where it names a file: percent-decoded (RFC 3986, section 2.1).
-pub(crate) fn decode(path: &str) -> Result<Vec<u8>, Error> {
-    let mut bytes = path.bytes();
-    let mut decoded = Vec::with_capacity(path.len());
-    while let Some(byte) = bytes.next() {
-        if byte == b'%' {
-            let high = bytes.next().and_then(|digit| char::from(digit).to_digit(16));
-            let low = bytes.next().and_then(|digit| char::from(digit).to_digit(16));
-            match (high, low) {
-                (Some(high), Some(low)) => decoded.extend(u8::try_from(high * 16 + low)),
-                _ => {
-                    return Err(fault(
-                        path,
-                        "a `%` is not followed by two hexadecimal digits",
-                        "write a percent sign as `%25`",
-                    ));
-                }
-            }
-        } else {
-            decoded.push(byte);
-        }
-    }
-    Ok(decoded)
-}
-
 impl FromStr for Endpoint {
     type Err = Error;
 
@@ -72,161 +46,171 @@ impl FromStr for Endpoint {
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput), in [`Phase::Endpoint`], naming what is wrong and what to write.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let fault = |reason: &str, advice: &'static str| fault(text, reason, advice);
-        if text.len() > Self::MAX_LEN {
-            let reason = format!("{} bytes are too many, the limit is {}", text.len(), Self::MAX_LEN);
-            return Err(fault(&reason, "give a shorter endpoint"));
-        }
-        if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic()) {
-            let (reason, advice) = match bad {
-                ' ' => ("it contains a space".into(), "percent-encode it as `%20` in a path, remove it elsewhere"),
-                c if c.is_ascii() => (format!("it contains the control character {c:?}"), "remove it"),
-                c => {
-                    let reason = format!("it contains {c:?}, which is not ASCII");
-                    (reason, "write a host in its `xn--` form (IDNA) and percent-encode a path")
-                }
-            };
-            return Err(fault(&reason, advice));
-        }
-        let (scheme, rest) = text
-            .split_once(':')
-            .ok_or_else(|| fault("it has no scheme", "write for example `tcp://host:port` or `unix:/path`"))?;
-        let mut letters = scheme.bytes();
-        if !letters.next().is_some_and(|c| c.is_ascii_alphabetic())
-            || !letters.all(|c| c.is_ascii_alphanumeric() || b"+-.".contains(&c))
-        {
-            return Err(fault(
-                "the scheme is not a letter followed by letters, digits, `+`, `-` or `.`",
-                "write for example `tcp://host:port`",
-            ));
-        }
-        let scheme = Text::from(scheme.to_ascii_lowercase());
-
-        let (authority, path) = match rest.strip_prefix("//") {
-            Some(rest) => match rest.find(['/', '?', '#']) {
-                Some(end) => (&rest[..end], &rest[end..]),
-                None => (rest, ""),
-            },
-            None if rest.starts_with('/') => ("", rest),
-            None => {
-                return Err(fault(
-                    "neither `//` nor `/` follows the scheme",
-                    "write `scheme://host:port` or `scheme:/path`",
-                ));
-            }
-        };
-        let (host, port) = match authority {
-            "" if path.is_empty() || !path.starts_with('/') => {
-                return Err(fault("the host is empty", "write `scheme://host:port` or `scheme:///path`"));
-            }
-            "" => (None, None),
-            authority => {
-                let (host, port) = parse_authority(authority).map_err(|(reason, advice)| fault(&reason, advice))?;
-                (Some(host), port)
-            }
-        };
-        let path = match (path.split_once('#'), &host) {
-            (Some((path, _fragment)), Some(_)) => path,
-            (None, Some(_)) => path,
-            (_, None) if path.contains(['?', '#']) => {
-                return Err(fault(
-                    "a path without a host has no query and no fragment",
-                    "write `?` as `%3F` and `#` as `%23`",
-                ));
-            }
-            (_, None) => path,
-        };
-        decode(path)
-            .map_err(|_| fault("a `%` is not followed by two hexadecimal digits", "write a percent sign as `%25`"))?;
-        let path = match path.bytes().next() {
-            None => None,
-            Some(b'/') => Some(Text::from(path)),
-            // `http://host?query` has the path `/`.
-            Some(_) => Some(Text::from(format!("/{path}"))),
-        };
-        Ok(Self { scheme, host, port, path })
+        parse(text).map_err(|fault| error(text, fault))
     }
 }
 
-type Fault = (String, &'static str);
+/// What a path means where it names a file: percent-decoded (RFC 3986, section 2.1).
+pub(crate) fn decode(path: &str) -> Result<Vec<u8>, Error> {
+    percent_decode(path).map_err(|fault| error(path, fault))
+}
+
+/// What is wrong, and what to write.
+type Fault = (Cow<'static, str>, &'static str);
+
+fn fault<T>(reason: impl Into<Cow<'static, str>>, advice: &'static str) -> Result<T, Fault> {
+    Err((reason.into(), advice))
+}
+
+fn error(text: &str, (reason, advice): Fault) -> Error {
+    Error::new(ErrorKind::InvalidInput, reason)
+        .in_phase(Phase::Endpoint)
+        .to_target(short(&without_user(text)).escape_debug())
+        .advise(advice)
+}
+
+fn percent_decode(path: &str) -> Result<Vec<u8>, Fault> {
+    let mut bytes = path.bytes();
+    let mut decoded = Vec::with_capacity(path.len());
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16));
+        match (digit(), digit()) {
+            (Some(high), Some(low)) => decoded.extend(u8::try_from(high * 16 + low)),
+            _ => return fault("a `%` is not followed by two hexadecimal digits", "write a percent sign as `%25`"),
+        }
+    }
+    Ok(decoded)
+}
+
+fn parse(text: &str) -> Result<Endpoint, Fault> {
+    if text.len() > Endpoint::MAX_LEN {
+        let reason = format!("{} bytes are too many, the limit is {}", text.len(), Endpoint::MAX_LEN);
+        return fault(reason, "give a shorter endpoint");
+    }
+    match text.chars().find(|c| !c.is_ascii_graphic()) {
+        None => {}
+        Some(' ') => {
+            return fault("it contains a space", "percent-encode it as `%20` in a path, remove it elsewhere");
+        }
+        Some(c) if c.is_ascii() => return fault(format!("it contains the control character {c:?}"), "remove it"),
+        Some(c) => {
+            let advice = "write a host in its `xn--` form (IDNA) and percent-encode a path";
+            return fault(format!("it contains {c:?}, which is not ASCII"), advice);
+        }
+    }
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return fault("it has no scheme", "write for example `tcp://host:port` or `unix:/path`");
+    };
+    if !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        || !scheme.bytes().all(|c| c.is_ascii_alphanumeric() || b"+-.".contains(&c))
+    {
+        let reason = "the scheme is not a letter followed by letters, digits, `+`, `-` or `.`";
+        return fault(reason, "write for example `tcp://host:port`");
+    }
+    let scheme = Text::from(scheme.to_ascii_lowercase());
+
+    let (authority, path) = match rest.strip_prefix("//") {
+        Some(rest) => rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len())),
+        None if rest.starts_with('/') => ("", rest),
+        None => {
+            return fault("neither `//` nor `/` follows the scheme", "write `scheme://host:port` or `scheme:/path`");
+        }
+    };
+    let (host, port) = match authority {
+        "" if !path.starts_with('/') => {
+            return fault("the host is empty", "write `scheme://host:port` or `scheme:///path`");
+        }
+        "" if path.contains(['?', '#']) => {
+            let reason = "a path without a host has no query and no fragment";
+            return fault(reason, "write `?` as `%3F` and `#` as `%23`");
+        }
+        "" => (None, None),
+        authority => {
+            let (host, port) = parse_authority(authority)?;
+            (Some(host), port)
+        }
+    };
+    // The fragment is the client's.
+    let path = path.split_once('#').map_or(path, |(path, _)| path);
+    percent_decode(path)?;
+    let path = match path.bytes().next() {
+        None => None,
+        Some(b'/') => Some(Text::from(path)),
+        // `http://host?query` has the path `/`.
+        Some(_) => Some(Text::from(format!("/{path}"))),
+    };
+    Ok(Endpoint { scheme, host, port, path })
+}
 
 fn parse_authority(authority: &str) -> Result<(Text, Option<u16>), Fault> {
     if authority.contains('@') {
-        return Err((
-            "it contains user information (`…@`)".into(),
-            "remove it and give credentials to the client itself",
-        ));
+        let advice = "remove it and give credentials to the client itself";
+        return fault("it contains user information (`…@`)", advice);
     }
     let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (host, rest) = rest
-                .split_once(']')
-                .ok_or(("the bracket of an IPv6 address is not closed".into(), "write `[::1]:port`"))?;
-            if let Some((_, zone)) = host.split_once('%') {
-                let zone = zone.strip_prefix("25").unwrap_or(zone);
-                return Err((
-                    format!("the zone id {:?} of a link-local address is not supported", short(zone)),
-                    "dial the role Link with a SocketAddrV6 that has the scope id",
-                ));
-            }
-            if host.parse::<Ipv6Addr>().is_err() {
-                return Err((
-                    format!("{:?} is not an IPv6 address", short(host)),
-                    "only IPv6 addresses stand in brackets",
-                ));
-            }
-            match rest.strip_prefix(':') {
-                Some(port) => (host, Some(port)),
-                None if rest.is_empty() => (host, None),
-                None => return Err((format!("{:?} follows the bracket", short(rest)), "write `[::1]:port`")),
-            }
-        }
+        Some(rest) => parse_bracketed(rest)?,
         None => {
             let (host, port) = match authority.split_once(':') {
                 Some((_, port)) if port.contains(':') => {
-                    return Err(("it has more than one `:`".into(), "put an IPv6 address in brackets: `[::1]:port`"));
+                    return fault("it has more than one `:`", "put an IPv6 address in brackets: `[::1]:port`");
                 }
                 Some((host, port)) => (host, Some(port)),
                 None => (authority, None),
             };
             if host.is_empty() {
-                return Err(("the host is empty".into(), "write `scheme://host:port`"));
+                return fault("the host is empty", "write `scheme://host:port`");
             }
             if host.contains('%') {
-                return Err(("the host is percent-encoded".into(), "write a host in its `xn--` form (IDNA)"));
+                return fault("the host is percent-encoded", "write a host in its `xn--` form (IDNA)");
             }
             if let Some(bad) = host.chars().find(|c| !(c.is_ascii_alphanumeric() || "-._".contains(*c))) {
-                return Err((
-                    format!("a host cannot contain {bad:?}"),
-                    "a host is a name, an IPv4 address or `[IPv6]`",
-                ));
+                let reason = format!("a host cannot contain {bad:?}");
+                return fault(reason, "a host is a name, an IPv4 address or `[IPv6]`");
             }
             if host.len() > 253 {
-                return Err((format!("a host of {} bytes is too long, DNS allows 253", host.len()), "check the host"));
+                let reason = format!("a host of {} bytes is too long, DNS allows 253", host.len());
+                return fault(reason, "check the host");
             }
             (host, port)
         }
     };
     let port = match port {
         None => None,
-        Some("") => return Err(("the port is empty".into(), "write a number from 1 to 65535 after `:`")),
+        Some("") => return fault("the port is empty", "write a number from 1 to 65535 after `:`"),
+        // Without the digits, which may belong to a password: `user:pass/word@host`.
         Some(digits) if !digits.bytes().all(|c| c.is_ascii_digit()) => {
-            // Without the digits, which may belong to a password: `user:pass/word@host`.
-            return Err(("the port is not a number".into(), "write a number from 1 to 65535 after `:`"));
+            return fault("the port is not a number", "write a number from 1 to 65535 after `:`");
         }
         Some(digits) => match digits.parse() {
             Ok(port) => Some(port),
-            Err(_) => return Err(("the port is above 65535".into(), "write a number from 1 to 65535")),
+            Err(_) => return fault("the port is above 65535", "write a number from 1 to 65535"),
         },
     };
     Ok((host.to_ascii_lowercase().into(), port))
 }
 
-fn fault(text: &str, reason: &str, advice: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidInput, reason.to_string())
-        .in_phase(Phase::Endpoint)
-        .to_target(short(&without_user(text)).escape_debug())
-        .advise(advice)
+/// An IPv6 address, after its opening bracket, and the port.
+fn parse_bracketed(rest: &str) -> Result<(&str, Option<&str>), Fault> {
+    let Some((host, rest)) = rest.split_once(']') else {
+        return fault("the bracket of an IPv6 address is not closed", "write `[::1]:port`");
+    };
+    if let Some((_, zone)) = host.split_once('%') {
+        let zone = zone.strip_prefix("25").unwrap_or(zone);
+        let reason = format!("the zone id {:?} of a link-local address is not supported", short(zone));
+        return fault(reason, "dial the role Link with a SocketAddrV6 that has the scope id");
+    }
+    if host.parse::<Ipv6Addr>().is_err() {
+        let reason = format!("{:?} is not an IPv6 address", short(host));
+        return fault(reason, "only IPv6 addresses stand in brackets");
+    }
+    match rest.strip_prefix(':') {
+        None if !rest.is_empty() => fault(format!("{:?} follows the bracket", short(rest)), "write `[::1]:port`"),
+        port => Ok((host, port)),
+    }
 }
 
 /// Errors are logged: whatever may be a password is left out (RFC 3986, section 3.2.1), even of a malformed string.

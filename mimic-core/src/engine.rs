@@ -23,7 +23,7 @@ pub(crate) struct Engine<'a, M: Mode> {
     /// Every key and role that was asked for, in the order of asking. Values given in the context are not among them.
     goals: Vec<Goal<'a, M>>,
     /// Where the goals after the first few are: a short list is half the cost of a tree.
-    later: BTreeMap<Id, usize>,
+    later: Option<BTreeMap<Id, usize>>,
     /// The goal that is being decided.
     current: Option<usize>,
     /// What was found for the goals being decided, one behind the other.
@@ -78,7 +78,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     pub(crate) fn new(ctx: &'a Ctx<M>) -> Self {
         // Enough for most plans.
         let (goals, slots) = (Vec::with_capacity(4), Vec::with_capacity(4));
-        Self { ctx, goals, later: BTreeMap::new(), current: None, slots, scope: None }
+        Self { ctx, goals, later: None, current: None, slots, scope: None }
     }
 
     /// Decides who fills `role`.
@@ -205,7 +205,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         let Some(entry) = self.ctx.registry.get(&id) else { return false };
         let at = self.goals.len();
         if at >= Self::FEW {
-            self.later.insert(id, at);
+            self.later.get_or_insert_default().insert(id, at);
         }
         let (below, base, parent) = (entry.given.clone(), self.slots.len(), self.current);
         let frame = Frame { entry, at: 0, below, step: 0, base, parent };
@@ -228,7 +228,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     /// Where a goal is that was asked for before.
     fn find(&self, id: &Id) -> Option<usize> {
         let few = self.goals.iter().take(Self::FEW).position(|goal| goal.id == *id);
-        few.or_else(|| self.later.get(id).copied())
+        few.or_else(|| self.later.as_ref()?.get(id).copied())
     }
 
     fn frame(&mut self) -> Result<&mut Frame<'a, M>, Error> {

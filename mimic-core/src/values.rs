@@ -13,7 +13,7 @@ pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 ///
 /// The first change after a clone copies the changes, a look-up searches them, which is faster than in the map: few
 /// enough for both to stay in the tens of nanoseconds.
-const CHANGES: usize = 24;
+const CHANGES: usize = 12;
 
 /// A map shared between clones, and the changes since. A change of `None` hides what is in the map.
 #[derive(Clone, Default)]

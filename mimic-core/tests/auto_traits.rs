@@ -231,3 +231,69 @@ fn a_local_context_takes_what_is_not_send() {
     let mut flow = block_on(ctx.resolve(Transport, HostPort::new("h", 1))).unwrap();
     assert_eq!(block_on(flow.read(&mut [0; 8])).unwrap(), 2);
 }
+
+/// Whatever is generic over a boxed flow, or wraps one, can be spawned: the compiler proves `Send` of futures with
+/// lifetimes erased, so no trait on the way may ask for `'static` (`Flow: Any` once did).
+mod spawned {
+    use std::pin::pin;
+    use std::task::{Context as Task, Poll, Waker};
+
+    use embedded_io_async::{ErrorType, Read, Write};
+    use mimic_core::{Error, Flow, FlowExt, Shared, Split, memory_pair};
+
+    fn spawn<T>(future: impl Future<Output = T> + Send + 'static) -> Poll<T> {
+        pin!(future).poll(&mut Task::from_waker(Waker::noop()))
+    }
+
+    async fn read<R: Read>(mut reader: R) -> Result<usize, R::Error> {
+        reader.read(&mut [0; 8]).await
+    }
+
+    async fn read_by_reference<R: Read>(reader: &mut R) -> Result<usize, R::Error> {
+        reader.read(&mut [0; 8]).await
+    }
+
+    async fn write<W: Write>(mut writer: W) -> Result<(), W::Error> {
+        writer.write_all(b"x").await?;
+        writer.flush().await
+    }
+
+    struct Wrapper<F>(F);
+
+    impl<F> ErrorType for Wrapper<F> {
+        type Error = Error;
+    }
+
+    impl<F: Flow> Read for Wrapper<F> {
+        async fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
+            std::future::poll_fn(|cx| self.0.poll_read(cx, buf)).await
+        }
+    }
+
+    fn boxed() -> Box<dyn Flow + Send> {
+        let (near, mut far) = memory_pair::<Shared>(8);
+        drop(spawn_write(&mut far));
+        Box::new(near)
+    }
+
+    fn spawn_write(far: &mut impl Flow) -> Poll<Result<usize, Error>> {
+        far.poll_write(&mut Task::from_waker(Waker::noop()), b"byte")
+    }
+
+    #[test]
+    fn generic_functions_over_boxes_halves_and_wrappers() {
+        assert!(matches!(spawn(read(boxed())), Poll::Ready(Ok(4))));
+        assert!(matches!(spawn(read(Wrapper(boxed()))), Poll::Ready(Ok(4))));
+        let (reader, writer) = Split::<_, Shared>::new(boxed()).into_halves();
+        assert!(matches!(spawn(read(reader)), Poll::Ready(Ok(4))));
+        assert!(matches!(spawn(write(writer)), Poll::Ready(Err(_))), "the peer is gone");
+        let borrowed = spawn(async {
+            let mut split = Split::<_, Shared>::new(boxed());
+            let (mut reader, writer) = split.halves();
+            let read = read_by_reference(&mut reader).await;
+            (read, write(writer).await.is_err())
+        });
+        assert!(matches!(borrowed, Poll::Ready((Ok(4), true))));
+        assert!(matches!(spawn(async { boxed().shutdown().await }), Poll::Ready(Ok(()))));
+    }
+}

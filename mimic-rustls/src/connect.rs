@@ -13,6 +13,7 @@ use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName as Name;
 use rustls::server::{ClientHello, ResolvesServerCert, UnbufferedServerConnection};
 use rustls::sign::CertifiedKey;
+use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::error::explain;
@@ -37,9 +38,7 @@ pub async fn connect<F: Flow>(
             .in_phase(Phase::Handshake)
             .to_target(name.escape_debug())
     })?;
-    if config.time_provider.current_time().is_none() {
-        return Err(explain(rustls::Error::FailedToGetCurrentTime, Phase::Handshake));
-    }
+    knows_time(&*config.time_provider)?;
     let alpn = if alpn.is_empty() { config.alpn_protocols.clone() } else { alpn };
     let connection = UnbufferedClientConnection::new_with_alpn(config, server, alpn)
         .map_err(|error| explain(error, Phase::Handshake))?;
@@ -51,8 +50,9 @@ pub async fn connect<F: Flow>(
 /// A handshake as server over `flow`.
 ///
 /// # Errors
-/// Says why the handshake failed, after the alert was sent; `flow` is dropped. A configuration that allows early data
-/// is refused: early data may be a replay, and a byte stream has no way to say so.
+/// Says why the handshake failed, after the alert was sent; `flow` is dropped. Before the first byte: a configuration
+/// that allows early data, which may be a replay, and a byte stream has no way to say so; and one that issues tickets
+/// of TLS 1.3 without a clock.
 pub async fn accept<F: Flow>(flow: F, config: &ServerConfig) -> Result<TlsFlow<F, Server>, Error> {
     let mut accepting = Accepting::new(flow, config)?;
     poll_fn(|cx| accepting.poll(cx)).await?;
@@ -96,6 +96,13 @@ fn unbuffered<F: Read>(reader: BufReader<F>) -> Result<F, Error> {
     }
 }
 
+fn knows_time(clock: &dyn TimeProvider) -> Result<(), Error> {
+    match clock.current_time() {
+        Some(_) => Ok(()),
+        None => Err(explain(rustls::Error::FailedToGetCurrentTime, Phase::Handshake)),
+    }
+}
+
 /// A server's handshake under way.
 pub(crate) struct Accepting<F> {
     flow: TlsFlow<F, Server>,
@@ -108,6 +115,9 @@ impl<F: Flow> Accepting<F> {
             return Err(Error::new(ErrorKind::Unsupported, "early data is not supported")
                 .in_phase(Phase::Handshake)
                 .advise("leave `max_early_data_size` of the ServerConfig at 0"));
+        }
+        if config.send_tls13_tickets > 0 {
+            knows_time(&*config.time_provider)?;
         }
         // The unbuffered connection does not tell the name; whoever chooses the certificate is told.
         let asked = Arc::new(Asked { resolver: config.cert_resolver.clone(), name: spin::Once::new() });

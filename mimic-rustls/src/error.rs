@@ -1,6 +1,5 @@
 //! rustls's errors as mimic's: which phase, why, whose certificate, and what to do.
 
-use alloc::borrow::Cow;
 use alloc::format;
 
 use mimic_core::{Error, ErrorKind, Phase};
@@ -8,38 +7,7 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatibl
 
 /// Says what is known of a failure.
 pub(crate) fn explain(error: rustls::Error, phase: Phase) -> Error {
-    use rustls::Error as Tls;
-    let (kind, advice): (ErrorKind, Option<Cow<'static, str>>) = match &error {
-        Tls::InvalidCertificate(certificate) => (ErrorKind::PermissionDenied, certificate_advice(certificate)),
-        Tls::NoCertificatesPresented => {
-            (ErrorKind::PermissionDenied, Some("the peer must present a certificate".into()))
-        }
-        Tls::InvalidMessage(
-            InvalidMessage::InvalidContentType
-            | InvalidMessage::UnknownProtocolVersion
-            | InvalidMessage::MessageTooLarge
-            | InvalidMessage::InvalidEmptyPayload,
-        ) => (ErrorKind::InvalidData, Some("the peer does not seem to speak TLS; check scheme and port".into())),
-        Tls::AlertReceived(alert) => alert_advice(*alert),
-        Tls::NoApplicationProtocol => {
-            (ErrorKind::InvalidInput, Some("offer a protocol (ALPN) that both sides know".into()))
-        }
-        Tls::PeerIncompatible(PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon) => {
-            (ErrorKind::Unsupported, None)
-        }
-        Tls::PeerIncompatible(_) => {
-            (ErrorKind::Unsupported, Some("the two sides have no version, suite or group in common".into()))
-        }
-        Tls::FailedToGetCurrentTime => (
-            ErrorKind::Unsupported,
-            Some("certificates cannot be checked without a clock: give the configuration one".into()),
-        ),
-        Tls::UnsupportedNameType => (ErrorKind::InvalidInput, Some("connect to a host name or an address".into())),
-        Tls::EncryptError => (ErrorKind::Other, Some("the keys of this connection are used up; connect again".into())),
-        _ => (ErrorKind::InvalidData, None),
-    };
-    // An overlap that is missing is a fault of the configuration at run time, not of the endpoint.
-    let kind = if kind == ErrorKind::InvalidInput { ErrorKind::Unsupported } else { kind };
+    let (kind, advice) = meaning(&error);
     let error = Error::with_source(kind, Source(error)).in_phase(phase);
     match advice {
         Some(advice) => error.advise(advice),
@@ -47,29 +15,59 @@ pub(crate) fn explain(error: rustls::Error, phase: Phase) -> Error {
     }
 }
 
-fn certificate_advice(error: &CertificateError) -> Option<Cow<'static, str>> {
+type Meaning = (ErrorKind, Option<&'static str>);
+
+fn meaning(error: &rustls::Error) -> Meaning {
+    use rustls::Error as Tls;
+    match error {
+        Tls::InvalidCertificate(certificate) => (ErrorKind::PermissionDenied, certificate_advice(certificate)),
+        Tls::NoCertificatesPresented => (ErrorKind::PermissionDenied, Some("the peer must present a certificate")),
+        Tls::InvalidMessage(
+            InvalidMessage::InvalidContentType
+            | InvalidMessage::UnknownProtocolVersion
+            | InvalidMessage::MessageTooLarge
+            | InvalidMessage::InvalidEmptyPayload,
+        ) => (ErrorKind::InvalidData, Some("the peer does not seem to speak TLS; check scheme and port")),
+        Tls::DecryptError => (ErrorKind::InvalidData, Some("a record was changed on the way; connect again")),
+        Tls::AlertReceived(alert) => alert_meaning(*alert),
+        Tls::NoApplicationProtocol => (ErrorKind::Unsupported, Some("offer a protocol (ALPN) that both sides know")),
+        Tls::PeerIncompatible(PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon) => {
+            (ErrorKind::Unsupported, Some("give a client certificate with a key that the server can check"))
+        }
+        Tls::PeerIncompatible(_) => (ErrorKind::Unsupported, Some(NOTHING_IN_COMMON)),
+        Tls::FailedToGetCurrentTime => (
+            ErrorKind::Unsupported,
+            Some("certificates and sessions end at a time, so give the configuration a clock (its `time_provider`)"),
+        ),
+        Tls::EncryptError => (ErrorKind::Other, Some("the keys of this connection are used up; connect again")),
+        _ => (ErrorKind::InvalidData, None),
+    }
+}
+
+const NOTHING_IN_COMMON: &str = "the two sides have no version, suite or group in common";
+
+fn certificate_advice(error: &CertificateError) -> Option<&'static str> {
     Some(match error {
         CertificateError::UnknownIssuer => {
             "trust the authority that issued it (the peer's certificate, or an intermediate that it did not send)"
-                .into()
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the peer must renew it; or check the clock of this machine".into()
+            "the peer must renew it; or check the clock of this machine"
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "check the clock of this machine".into()
+            "check the clock of this machine"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "connect to a name that the certificate has, or give the server one for this name".into()
+            "connect to a name that the certificate has, or give the server one for this name"
         }
         _ => return None,
     })
 }
 
-fn alert_advice(alert: AlertDescription) -> (ErrorKind, Option<Cow<'static, str>>) {
+fn alert_meaning(alert: AlertDescription) -> Meaning {
     match alert {
         AlertDescription::CertificateRequired => {
-            (ErrorKind::PermissionDenied, Some("the peer asks for a client certificate: give one".into()))
+            (ErrorKind::PermissionDenied, Some("the peer asks for a client certificate: give one"))
         }
         AlertDescription::UnknownCA
         | AlertDescription::BadCertificate
@@ -77,15 +75,14 @@ fn alert_advice(alert: AlertDescription) -> (ErrorKind, Option<Cow<'static, str>
         | AlertDescription::CertificateUnknown
         | AlertDescription::CertificateRevoked
         | AlertDescription::UnsupportedCertificate
-        | AlertDescription::AccessDenied => (
-            ErrorKind::PermissionDenied,
-            Some("the peer does not accept the certificate that this side presented".into()),
-        ),
+        | AlertDescription::AccessDenied => {
+            (ErrorKind::PermissionDenied, Some("the peer does not accept the certificate that this side presented"))
+        }
         AlertDescription::NoApplicationProtocol => {
-            (ErrorKind::Unsupported, Some("offer a protocol (ALPN) that the peer knows".into()))
+            (ErrorKind::Unsupported, Some("offer a protocol (ALPN) that the peer knows"))
         }
         AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion => {
-            (ErrorKind::Unsupported, Some("the two sides have no version, suite or group in common".into()))
+            (ErrorKind::Unsupported, Some(NOTHING_IN_COMMON))
         }
         _ => (ErrorKind::ConnectionAborted, None),
     }
@@ -108,10 +105,17 @@ impl core::fmt::Debug for Source {
 
 impl core::error::Error for Source {}
 
-/// The rustls error behind one of mimic's, to match on.
+/// The rustls error behind one of mimic's, however deep, to match on.
 #[must_use]
 pub fn tls_error(error: &Error) -> Option<&rustls::Error> {
-    core::error::Error::source(error)?.downcast_ref::<Source>().map(|source| &source.0)
+    let mut source = core::error::Error::source(error);
+    while let Some(error) = source {
+        if let Some(Source(error)) = error.downcast_ref() {
+            return Some(error);
+        }
+        source = error.source();
+    }
+    None
 }
 
 pub(crate) fn truncated(phase: Phase) -> Error {

@@ -7,6 +7,7 @@ use core::future::poll_fn;
 use core::task::{Context, Poll, ready};
 
 use mimic_core::{Ask, Error, ErrorKind, Flow, Phase, Text, TlsVersion, TwoWakers, key};
+use rustls::ProtocolVersion;
 use rustls::pki_types::CertificateDer;
 
 use crate::error::{closed, endless, explain, truncated};
@@ -90,23 +91,29 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
                 let _ = ready!(self.below.poll_flush(cx));
                 return Poll::Ready(Err(explain(error, Phase::Handshake)));
             }
-            let sent = poll_send(&mut self.below, &mut self.machine, cx);
-            if !S::SENDS_LAST && !self.machine.state().is_handshaking() {
-                // All that may be left are session tickets. Who waited for the peer to take them would wait for ever
-                // for one that writes first, and who failed with them would lose what a peer sent before it closed.
-                return Poll::Ready(Ok(()));
+            let sent = match poll_send(&mut self.below, &mut self.machine, cx) {
+                Poll::Ready(Ok(())) => self.below.poll_flush(cx),
+                unsent => unsent,
+            };
+            let state = self.machine.state();
+            if !state.is_handshaking() {
+                return match state.protocol_version() {
+                    // All that may be left are session tickets. Who waited for the peer to take them would wait for
+                    // ever for one that writes first, and who failed with them would lose what a peer sent before it
+                    // closed.
+                    Some(ProtocolVersion::TLSv1_3) if S::SENDS_TICKETS => Poll::Ready(Ok(())),
+                    _ => sent.map_err(in_handshake),
+                };
             }
-            let sent = sent.map_err(in_handshake)?;
-            if !self.machine.state().is_handshaking() {
-                ready!(sent);
-                return self.below.poll_flush(cx).map_err(in_handshake);
-            }
-            if sent.is_ready() {
-                ready!(self.below.poll_flush(cx)).map_err(in_handshake)?;
-            }
-            // Also while sending waits: two sides that both wait to be read would wait for ever.
-            if ready!(poll_receive(&mut self.below, &mut self.machine, cx)).map_err(in_handshake)? == 0 {
-                return Poll::Ready(Err(truncated(Phase::Handshake)));
+            // Also while sending waits, for two sides that both wait to be read would wait for ever; and after it
+            // failed, for the peer may have said why before it went.
+            match (poll_receive(&mut self.below, &mut self.machine, cx), sent) {
+                (Poll::Ready(Ok(1..)), _) => {}
+                (_, Poll::Ready(Err(error))) | (Poll::Ready(Err(error)), _) => {
+                    return Poll::Ready(Err(in_handshake(error)));
+                }
+                (Poll::Ready(Ok(0)), _) => return Poll::Ready(Err(truncated(Phase::Handshake))),
+                (Poll::Pending, _) => return Poll::Pending,
             }
         }
     }
@@ -115,6 +122,13 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
     fn poll_drain(&mut self) -> Poll<Result<(), Error>> {
         let mut both = Context::from_waker(self.wakers.both());
         poll_send(&mut self.below, &mut self.machine, &mut both)
+    }
+
+    /// Sends what is outgoing as far as it goes now. If that fails, whoever writes next hears of it.
+    fn push(&mut self) {
+        if let Poll::Ready(Ok(())) = self.poll_drain() {
+            let _ = self.below.poll_flush(&mut Context::from_waker(self.wakers.both()));
+        }
     }
 }
 
@@ -165,7 +179,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                 Ok(Readable::Nothing) => {}
                 Err(error) => {
                     // The alert goes out as far as it can now; the rest with the next flush or shutdown.
-                    let _ = self.poll_drain();
+                    self.push();
                     return Poll::Ready(Err(explain(error, Phase::Read)));
                 }
             }
@@ -174,13 +188,9 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                 Poll::Ready(0) => self.truncated = true,
                 Poll::Ready(_) => {}
                 Poll::Pending => {
-                    // Whoever waits for an answer may have forgotten to flush the question; and answers of TLS
-                    // itself leave only here when nobody writes.
-                    let sent = self.poll_drain()?;
-                    if sent.is_ready() {
-                        let mut both = Context::from_waker(self.wakers.both());
-                        let _ = self.below.poll_flush(&mut both)?;
-                    }
+                    // Whoever waits for an answer may have forgotten to flush the question; and alerts leave only
+                    // here when nobody writes.
+                    self.push();
                     self.machine.rest();
                     return Poll::Pending;
                 }
@@ -198,10 +208,15 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         self.wakers.writer(cx);
         // Nothing is sealed before all that was sealed is sent: `Pending` takes nothing, and memory is bounded.
         ready!(self.poll_drain())?;
-        let taken = self.machine.write(buf).map_err(|error| explain(error, Phase::Write));
-        match self.poll_drain() {
-            Poll::Ready(Err(error)) if taken.is_ok() => Poll::Ready(Err(error)),
-            _ => Poll::Ready(taken),
+        match self.machine.write(buf) {
+            Ok(taken) => match self.poll_drain() {
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                _ => Poll::Ready(Ok(taken)),
+            },
+            Err(error) => {
+                self.push();
+                Poll::Ready(Err(explain(error, Phase::Write)))
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Listening: handshakes go on side by side, and a client that stalls holds up nobody.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -33,36 +34,31 @@ impl<M: Mode> TlsListener<M> {
     }
 
     /// The next handshake that ends, either way.
-    fn poll_handshakes(&mut self, cx: &mut Context<'_>) -> Poll<Result<Accepting<M::Flow>, Error>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Accepting<M::Flow>, Error>> {
+        // First those under way: a listener that is short of something must not hold them up.
         for at in 0..self.handshakes.len() {
             if let Poll::Ready(result) = self.handshakes[at].1.poll(cx) {
                 let (_, accepting) = self.handshakes.remove(at);
                 return Poll::Ready(result.map(|()| accepting));
             }
         }
+        while self.handshakes.len() < HANDSHAKES {
+            let Poll::Ready(flow) = self.below.poll_accept(cx) else { break };
+            let mut accepting = Accepting::new(flow?, &self.config)?;
+            match accepting.poll(cx) {
+                Poll::Ready(result) => return Poll::Ready(result.map(|()| accepting)),
+                Poll::Pending => self.handshakes.push((self.timer.now() + PATIENCE, accepting)),
+            }
+        }
         // They are in the order of their ends.
         match self.handshakes.first() {
             Some((end, _)) if self.timer.poll_until(cx, *end).is_ready() => {
                 self.handshakes.remove(0);
-                let reason = alloc::format!("the client did not finish its handshake within {PATIENCE:?}");
+                let reason = format!("the client did not finish its handshake within {PATIENCE:?}");
                 Poll::Ready(Err(Error::new(ErrorKind::TimedOut, reason).in_phase(Phase::Handshake)))
             }
             _ => Poll::Pending,
         }
-    }
-
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Accepting<M::Flow>, Error>> {
-        while self.handshakes.len() < HANDSHAKES {
-            match self.below.poll_accept(cx) {
-                Poll::Ready(Ok(flow)) => {
-                    let accepting = Accepting::new(flow, &self.config)?;
-                    self.handshakes.push((self.timer.now() + PATIENCE, accepting));
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => break,
-            }
-        }
-        self.poll_handshakes(cx)
     }
 }
 

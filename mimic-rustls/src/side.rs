@@ -10,9 +10,9 @@ pub trait Side: sealed::Sealed + 'static {
     #[doc(hidden)]
     type Connection: Connection + Send + Sync + Unpin;
 
-    /// Whether the peer cannot go on before it has all that this side sends in the handshake.
+    /// Whether session tickets may follow what this side sends in a handshake of TLS 1.3.
     #[doc(hidden)]
-    const SENDS_LAST: bool;
+    const SENDS_TICKETS: bool;
 }
 
 /// Whoever connects.
@@ -25,12 +25,12 @@ pub struct Server;
 
 impl Side for Client {
     type Connection = UnbufferedClientConnection;
-    const SENDS_LAST: bool = true;
+    const SENDS_TICKETS: bool = false;
 }
 
 impl Side for Server {
     type Connection = UnbufferedServerConnection;
-    const SENDS_LAST: bool = false;
+    const SENDS_TICKETS: bool = true;
 }
 
 mod sealed {

@@ -22,6 +22,10 @@
 //! | [`Lookup`] | `system` | the system's resolver, on a thread of the `blocking` pool |
 //! | [`Sleep`] | `timer` | async-io's timer |
 //!
+//! With the feature `rustls`, on by default, the contexts have TLS too, from `mimic_rustls`: `tls://host:port` and
+//! `https` work, with the platform's trust store and the provider of the feature `ring` (default) or `aws-lc-rs`;
+//! without a provider, give a configuration by `mimic_rustls::TlsConfig`.
+//!
 //! Flows from elsewhere: [`TcpFlow`] and [`UnixFlow`] come from an accepted or connected socket, [`FromFutures`] makes
 //! a flow of anything that futures-io can read and write, and [`ToFutures`] goes the other way.
 //!
@@ -89,28 +93,34 @@ for_each_mode!(M => {
     }
 });
 
-/// A context with everything in it: the standard schemes, addresses tried in order, [`Smol`], and a deadline of 30 s.
+/// A context with everything in it: the standard schemes, addresses tried in order, [`Smol`], TLS by the feature `rustls`,
+/// and a deadline of 30 s.
 #[must_use]
 pub fn context() -> Context {
-    complete(Ctx::new())
+    Ctx::new().install(Everything)
 }
 
 /// As [`context`], for flows and functions that stay on one thread: a `LocalExecutor`.
 #[must_use]
 pub fn local_context() -> LocalContext {
-    complete(Ctx::new())
+    Ctx::new().install(Everything)
 }
 
-fn complete<M: Mode>(ctx: Ctx<M>) -> Ctx<M>
-where
-    Schemes: Install<M>,
-    InOrder: Install<M>,
-    Smol: Install<M>,
-{
-    ctx.install(Schemes).install(InOrder).install(Smol).with(Deadline, Duration::from_secs(30))
-}
+/// What is in the contexts.
+struct Everything;
 
-/// A flow to an endpoint such as `tcp://example.org:7` or `unix:/run/service`, by [`context`].
+for_each_mode!(M => {
+    impl Install<M> for Everything {
+        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
+            #[cfg(feature = "rustls")]
+            let ctx = ctx.install(mimic_rustls::Tls);
+            ctx.install(Schemes).install(InOrder).install(Smol).with(Deadline, Duration::from_secs(30))
+        }
+    }
+});
+
+/// A flow to an endpoint such as `tcp://example.org:7`, `unix:/run/service` or, with the feature `rustls`,
+/// `tls://example.org:443`, by [`context`].
 ///
 /// # Errors
 /// As [`Ctx::with_url`] and [`Ctx::connect`].

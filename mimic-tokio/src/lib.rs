@@ -21,6 +21,10 @@
 //! | [`Lookup`] | `system` | the system's resolver, on a thread of the runtime's blocking pool |
 //! | [`Sleep`] | `timer` | tokio's timer, paused time included |
 //!
+//! With the feature `rustls`, on by default, the contexts have TLS too, from `mimic_rustls`: `tls://host:port` and
+//! `https` work, with the platform's trust store and the provider of the feature `ring` (default) or `aws-lc-rs`;
+//! without a provider, give a configuration by `mimic_rustls::TlsConfig`.
+//!
 //! Flows from elsewhere: [`TcpFlow`] and [`UnixFlow`] come from an accepted or connected socket, [`FromTokio`] makes a
 //! flow of anything that tokio can read and write, and [`ToTokio`] goes the other way.
 //!
@@ -89,28 +93,34 @@ for_each_mode!(M => {
     }
 });
 
-/// A context with everything in it: the standard schemes, addresses tried in order, [`Tokio`], and a deadline of 30 s.
+/// A context with everything in it: the standard schemes, addresses tried in order, [`Tokio`], TLS by the feature `rustls`,
+/// and a deadline of 30 s.
 #[must_use]
 pub fn context() -> Context {
-    complete(Ctx::new())
+    Ctx::new().install(Everything)
 }
 
 /// As [`context`], for flows and functions that stay on one thread: a current-thread runtime, or a `LocalSet`.
 #[must_use]
 pub fn local_context() -> LocalContext {
-    complete(Ctx::new())
+    Ctx::new().install(Everything)
 }
 
-fn complete<M: Mode>(ctx: Ctx<M>) -> Ctx<M>
-where
-    Schemes: Install<M>,
-    InOrder: Install<M>,
-    Tokio: Install<M>,
-{
-    ctx.install(Schemes).install(InOrder).install(Tokio).with(Deadline, Duration::from_secs(30))
-}
+/// What is in the contexts.
+struct Everything;
 
-/// A flow to an endpoint such as `tcp://example.org:7` or `unix:/run/service`, by [`context`].
+for_each_mode!(M => {
+    impl Install<M> for Everything {
+        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
+            #[cfg(feature = "rustls")]
+            let ctx = ctx.install(mimic_rustls::Tls);
+            ctx.install(Schemes).install(InOrder).install(Tokio).with(Deadline, Duration::from_secs(30))
+        }
+    }
+});
+
+/// A flow to an endpoint such as `tcp://example.org:7`, `unix:/run/service` or, with the feature `rustls`,
+/// `tls://example.org:443`, by [`context`].
 ///
 /// # Errors
 /// As [`Ctx::with_url`] and [`Ctx::connect`].
