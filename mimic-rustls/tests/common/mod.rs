@@ -8,6 +8,8 @@
     reason = "each test file uses a part"
 )]
 
+pub mod wire;
+
 use std::sync::Arc;
 
 use mimic_rustls::rustls::crypto::{CryptoProvider, ring};
