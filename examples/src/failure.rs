@@ -59,5 +59,6 @@ pub(crate) fn app_error(error: AppError<Error>) -> Error {
 
 /// Writes a line to standard error. If that is closed there is no place left to complain.
 pub(crate) fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    // In one piece: others may write there too.
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }

@@ -134,6 +134,9 @@ impl<M: Mode> Ctx<M> {
     /// Makes `dialer` the one way to fill `role`, in place of the candidates and layers registered so far; layers
     /// registered later wrap it. For tests, pools and open tunnels.
     ///
+    /// Candidates registered later are kept and not asked; [`merge`](Ctx::merge) adds the layers of the other context
+    /// around it.
+    ///
     /// What the role promises is checked of its outputs too ([`Role::accept`]). The deadline of this context applies,
     /// not that of the one the dialer came from.
     #[must_use]

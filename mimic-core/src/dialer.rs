@@ -7,13 +7,11 @@ use core::fmt;
 use core::pin::{Pin, pin};
 use core::time::Duration;
 
-use embedded_io_async::ErrorKind;
-
 use crate::engine::Engine;
 use crate::error::misfit;
 use crate::explain::{Memo, explain};
 use crate::key::Id;
-use crate::plan::{Node, Run, Scope};
+use crate::plan::{Node, Run, Scope, Sleeper};
 use crate::record::Record;
 use crate::spec::Inputs;
 use crate::sync::Arc;
@@ -50,9 +48,6 @@ struct Kept<M: Mode> {
     deadline: Option<Sleeper<M>>,
 }
 
-/// A deadline, and the plan of what tells the time.
-type Sleeper<M> = (Duration, Arc<Node<M>>);
-
 impl<R: Role, M: Mode> Dialer<R, M> {
     pub(crate) fn new(role: R, node: Arc<Node<M>>) -> Self {
         Self { role, node, origin: Origin::Alone }
@@ -70,8 +65,9 @@ impl<R: Role, M: Mode> Dialer<R, M> {
 
     /// Dials `target`.
     ///
-    /// Within a connect (as `below`, or an argument from `over`) it shares that connect's deadline and report;
-    /// otherwise it has its own.
+    /// Within a connect (as `below`, or an argument from `over`) it shares that connect's deadline and report. After
+    /// that connect, and from [`Ctx::dialer`], each dial has the deadline of the context and a report of its own; made
+    /// of a function, it has no deadline.
     ///
     /// # Errors
     /// As [`Ctx::resolve`].
@@ -89,9 +85,17 @@ impl<R: Role, M: Mode> Dialer<R, M> {
             Origin::Kept(kept) => Some(&**kept),
             Origin::Alone => None,
         };
-        let mut alarm = Alarm::set(kept.and_then(|kept| kept.deadline.as_ref())).await?;
-        let scope = (!self.node.is_leaf()).then(Scope::open);
-        let explain = || kept.map(|kept| explain(&kept.ctx, Id::role(&self.role), &kept.memo));
+        let deadline = match &self.origin {
+            Origin::Below(scope) => scope.deadline.as_ref(),
+            Origin::Kept(kept) => kept.deadline.as_ref(),
+            Origin::Alone => None,
+        };
+        let mut alarm = Alarm::set(deadline).await?;
+        let scope = (!self.node.is_leaf()).then(|| Scope::open(deadline.cloned()));
+        let explain = || match kept {
+            Some(kept) => explain(&kept.ctx, Id::role(&self.role), &kept.memo),
+            None => Explanation::default(),
+        };
         root(&self.role, &self.node, target, scope.as_ref(), &mut alarm, explain).await
     }
 }
@@ -108,8 +112,8 @@ pub(crate) async fn resolve<R: Role, M: Mode>(ctx: &Ctx<M>, role: R, target: R::
     let deadline = sleeper(&mut engine, Id::role(&role)).await?;
     let mut alarm = Alarm::set(deadline.as_ref()).await?;
     let node = plan(&mut engine, Id::role(&role), &mut alarm).await?;
-    engine.open_scope(&node);
-    let explain = || Some(explain(ctx, Id::role(&role), &engine.memo()));
+    engine.open_scope(&node, deadline.as_ref());
+    let explain = || explain(ctx, Id::role(&role), &engine.memo());
     root(&role, &node, target, engine.scope(), &mut alarm, explain).await
 }
 
@@ -150,30 +154,28 @@ async fn plan<M: Mode>(
         let mut error = error.at_layer(computing.clone().unwrap_or_else(|| role.to_string()));
         let plan = explain(engine.ctx, role, &engine.memo());
         let deadline = alarm.as_ref().map(|alarm| alarm.duration);
-        error.set_report(Report { plan, computing, attempts: close(engine.scope()), deadline });
+        error.set_report(Report { plan, computing, attempts: close(engine.scope()), deadline, inner: None });
         error
     })
 }
 
-/// A dial with nothing above it: before the alarm, and with a report if there is something to explain.
+/// A dial with nothing above it: before the alarm, and with a report.
 async fn root<R: Role, M: Mode>(
     role: &R,
     node: &Node<M>,
     target: R::Target,
     scope: Option<&Scope<M>>,
     alarm: &mut Option<Alarm<M>>,
-    explain: impl FnOnce() -> Option<Explanation>,
+    explain: impl FnOnce() -> Explanation,
 ) -> Result<R::Output<M>, Error> {
     let shown = target.clone();
     // Dropped before the record is closed: what a deadline cuts off says so.
-    let result = { Alarm::bound(alarm, pin!(connect(role, node, target, scope))).await };
+    let result = { Alarm::bound(alarm, pin!(connect(role, node, target, &shown, scope))).await };
     let attempts = close(scope);
     result.map_err(|error| {
         let mut error = locate(error, node, &shown, &attempts);
-        if let Some(plan) = explain() {
-            let deadline = alarm.as_ref().map(|alarm| alarm.duration);
-            error.set_report(Report { plan, computing: None, attempts, deadline });
-        }
+        let deadline = alarm.as_ref().map(|alarm| alarm.duration);
+        error.set_report(Report { plan: explain(), computing: None, attempts, deadline, inner: None });
         error
     })
 }
@@ -188,7 +190,7 @@ struct Alarm<M: Mode> {
 impl<M: Mode> Alarm<M> {
     async fn set(deadline: Option<&Sleeper<M>>) -> Result<Option<Self>, Error> {
         let Some((duration, sleep)) = deadline else { return Ok(None) };
-        let timer = connect(&Sleep, sleep, (), None).await?;
+        let timer = connect(&Sleep, sleep, (), &(), None).await?;
         Ok(Some(Self { at: timer.now() + *duration, timer, duration: *duration }))
     }
 
@@ -200,7 +202,7 @@ impl<M: Mode> Alarm<M> {
         let Some(Self { timer, at, duration }) = alarm else { return work.await };
         match race(work, timer, *at).await {
             Some(result) => result,
-            None => Err(Error::new(ErrorKind::TimedOut, format!("the deadline of {duration:?} passed"))
+            None => Err(Error::deadline(format!("the deadline of {duration:?} passed"))
                 .advise("raise the key Deadline, or find out why the peer does not answer")),
         }
     }
@@ -217,7 +219,7 @@ fn locate<M: Mode>(error: Error, node: &Node<M>, target: &impl fmt::Debug, attem
     }
     let cut = attempts.iter().rev().find(|attempt| attempt.outcome == Outcome::Cancelled);
     match cut {
-        Some(attempt) if error.is_timeout() => error.at_layer(attempt.layer.clone()).toward(&attempt.target),
+        Some(attempt) if error.is_deadline() => error.at_layer(attempt.layer.clone()).toward(&attempt.target),
         _ => error.at_layer(format!("{}", node.unit)).toward(&show(target)),
     }
 }
@@ -238,7 +240,10 @@ async fn attempt<R: Role, M: Mode>(
 ) -> Result<R::Output<M>, Error> {
     let mut entry = Entry::<R, M> { node, scope, id, target: Some(target.clone()) };
     let inner = scope.under(id);
-    let result = connect(role, node, target, Some(&inner)).await;
+    let result = match &entry.target {
+        Some(shown) => connect(role, node, target, shown, Some(&inner)).await,
+        None => return Err(misfit()),
+    };
     match (result, entry.target.take()) {
         (Err(error), Some(target)) => {
             // An error from a dial below has an entry of its own.
@@ -284,6 +289,7 @@ async fn connect<R: Role, M: Mode>(
     role: &R,
     node: &Node<M>,
     target: R::Target,
+    shown: &R::Target,
     scope: Option<&Scope<M>>,
 ) -> Result<R::Output<M>, Error> {
     let dialled = match &node.unit.run {
@@ -294,6 +300,6 @@ async fn connect<R: Role, M: Mode>(
         Run::Derive(_) => return Err(misfit()),
     };
     let output = dialled.await?;
-    role.accept::<M>(&output)?;
+    role.accept::<M>(shown, &output)?;
     Ok(output)
 }

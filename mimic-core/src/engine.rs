@@ -12,7 +12,7 @@ use crate::context::Entry;
 use crate::error::misfit;
 use crate::explain::Memo;
 use crate::key::Id;
-use crate::plan::{Node, Run, Scope, Unit};
+use crate::plan::{Node, Run, Scope, Sleeper, Unit};
 use crate::spec::{How, Inputs, Slot, Spec};
 use crate::sync::Arc;
 use crate::values::Value;
@@ -106,16 +106,16 @@ impl<'a, M: Mode> Engine<'a, M> {
     pub(crate) fn memo(&self) -> Memo {
         let decided = self.goals.iter().filter_map(|goal| match &goal.state {
             State::Done(Slot::Value(value)) => Some((goal.id, Some(value.clone()))),
-            State::Done(Slot::Empty) => Some((goal.id, None)),
-            State::Done(Slot::Below(_)) | State::Open(_) => None,
+            State::Done(Slot::Empty) if !goal.id.is_role => Some((goal.id, None)),
+            State::Done(_) | State::Open(_) => None,
         });
         decided.collect()
     }
 
     /// What everything this engine's resolve dials has in common, if it has dialled or `node` may.
-    pub(crate) fn open_scope(&mut self, node: &Node<M>) {
+    pub(crate) fn open_scope(&mut self, node: &Node<M>, deadline: Option<&Sleeper<M>>) {
         if !node.is_leaf() {
-            self.scope.get_or_insert_with(Scope::open);
+            self.scope.get_or_insert_with(|| Scope::open(None)).deadline = deadline.cloned();
         }
     }
 
@@ -173,7 +173,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         match &unit.run {
             Run::Derive(derive) => {
                 if unit.needs.has_over {
-                    self.scope.get_or_insert_with(Scope::open);
+                    self.scope.get_or_insert_with(|| Scope::open(None));
                 }
                 let mut inputs = Inputs::new(&self.slots[base..], None, self.scope.as_ref());
                 derive(&mut inputs).map(Some)
@@ -249,13 +249,15 @@ impl<'a, M: Mode> Engine<'a, M> {
     #[cold]
     fn cycle(&self, again: Id) -> Error {
         let mut path = vec![again.to_string()];
+        let mut key = None;
         let mut asking = self.current;
         while let Some((id, frame)) = asking.and_then(|at| self.open(at)) {
             path.push(id.to_string());
+            key = if id.is_role { key } else { Some(id.to_string()) };
             asking = frame.parent.filter(|_| id != again);
         }
         path.reverse();
-        PlanError::Cycle { path }.into()
+        PlanError::Cycle { path, key }.into()
     }
 
     #[cold]

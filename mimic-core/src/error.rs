@@ -33,6 +33,7 @@ struct Inner {
 enum Cause {
     Text(Cow<'static, str>),
     Source(Box<dyn core::error::Error + Send + Sync>),
+    Deadline(String),
 }
 
 /// What was going on when an error happened.
@@ -130,7 +131,14 @@ impl Error {
     }
 
     pub(crate) fn set_report(&mut self, report: Report) {
-        self.0.report.get_or_insert(report);
+        // An error of a resolve within has its own, which must not be lost.
+        let inner = self.0.report.take().map(Box::new);
+        self.0.report = Some(Report { inner, ..report });
+    }
+
+    /// A deadline of this side has passed.
+    pub(crate) fn deadline(reason: String) -> Self {
+        Self::from_cause(ErrorKind::TimedOut, Cause::Deadline(reason))
     }
 
     pub(crate) fn has_layer(&self) -> bool {
@@ -144,10 +152,16 @@ impl Error {
         self.0.kind
     }
 
-    /// Whether a deadline passed.
+    /// Whether something took too long: a deadline or [`timeout`](crate::timeout), or the system gave up.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.0.kind == ErrorKind::TimedOut
+    }
+
+    /// Whether it was the [`Deadline`](crate::Deadline) or a [`timeout`](crate::timeout) of this side that passed.
+    #[must_use]
+    pub fn is_deadline(&self) -> bool {
+        matches!(self.0.cause, Cause::Deadline(_))
     }
 
     /// The phase, if it is known.
@@ -196,6 +210,7 @@ impl Error {
     fn reason(&self) -> String {
         match &self.0.cause {
             Cause::Text(text) => text.to_string(),
+            Cause::Deadline(text) => text.clone(),
             Cause::Source(source) => {
                 let mut text = source.to_string();
                 let mut next = source.source();
@@ -243,7 +258,7 @@ impl fmt::Debug for Error {
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match &self.0.cause {
-            Cause::Text(_) => None,
+            Cause::Text(_) | Cause::Deadline(_) => None,
             Cause::Source(source) => Some(&**source),
         }
     }
@@ -287,6 +302,8 @@ pub enum PlanError {
     Cycle {
         /// The circle, first and last alike.
         path: alloc::vec::Vec<String>,
+        /// A key on it, if there is one: a value for it breaks the circle.
+        key: Option<String>,
     },
     /// A deadline is set and nothing fills `Sleep`.
     NoSleep,
@@ -297,7 +314,7 @@ impl fmt::Display for PlanError {
         match self {
             Self::NoCandidate { role } => write!(f, "no candidate for {role} applies"),
             Self::Missing { need, of } => write!(f, "{of} needs {need}, which is missing"),
-            Self::Cycle { path } => write!(f, "a cycle: {}", path.join(" -> ")),
+            Self::Cycle { path, .. } => write!(f, "a cycle: {}", path.join(" -> ")),
             Self::NoSleep => f.write_str("a deadline is set, and nothing fills Sleep"),
         }
     }
@@ -318,11 +335,13 @@ impl From<PlanError> for Error {
                 }
                 _ => format!("give it: with({need}, …)").into(),
             },
-            PlanError::Cycle { path } => format!(
-                "break it: give one of its keys a value, for example with({}, …)",
-                path.first().map_or("", |key| key)
-            )
-            .into(),
+            PlanError::Cycle { key: Some(key), .. } => {
+                format!("break it: give one of its keys a value, for example with({key}, …)").into()
+            }
+            PlanError::Cycle { path, key: None } => {
+                let role = path.first().map_or("", |role| role);
+                format!("a layer dials `below`, not over its own role; or give a dialer, with_dialer({role}, …)").into()
+            }
             PlanError::NoSleep => "install an adapter, register Sleep, or drop the key Deadline".into(),
         };
         Self::with_source(ErrorKind::InvalidInput, error).in_phase(Phase::Plan).advise(advice)

@@ -20,8 +20,9 @@ use crate::{Ctx, Mode, PlanError, Priority};
 /// What would be tried for a role, and why not the rest. Plain data; `Display` is a text tree, [`dot`](Self::dot) a
 /// Graphviz graph.
 ///
-/// The verdicts hold as far as can be said without running functions; a function that fails ends any resolve.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The verdicts hold as far as can be said without running anything: a function that fails ends any resolve, and a
+/// connect may still refuse the values it is given (port 0, a path that cannot be).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
     goals: Vec<Goal>,
 }
@@ -230,13 +231,19 @@ pub(crate) type Memo = BTreeMap<Id, Option<Value>>;
 
 /// Explains `root`. After a resolve, its memo turns "maybe" into what the functions said.
 pub(crate) fn explain<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explanation {
-    let mut twin = Twin { ctx, memo, goals: Vec::new(), known: BTreeMap::new(), stack: Vec::new() };
+    let mut twin = Twin { ctx, memo, goals: Vec::new(), known: BTreeMap::new(), stack: Vec::new(), behind: Vec::new() };
     twin.enter(root);
-    while let Some(frame) = twin.stack.last() {
-        match frame.units.last().map(|unit| twin.judge(frame.id, unit)) {
-            Some(Ok(choice)) => twin.judged(choice),
-            Some(Err(needed)) => twin.enter(needed),
-            None => twin.leave(),
+    loop {
+        match twin.stack.last() {
+            Some(frame) => match frame.units.last().map(|unit| twin.judge(frame.id, unit)) {
+                Some(Ok(choice)) => twin.judged(choice),
+                Some(Err(needed)) => twin.enter(needed),
+                None => twin.leave(),
+            },
+            None => match twin.behind.pop() {
+                Some(frame) => twin.stack.push(frame),
+                None => break,
+            },
         }
     }
     Explanation { goals: twin.goals }
@@ -249,6 +256,9 @@ struct Twin<'a, M: Mode> {
     /// Where the goals stand, and whether they are still on the stack.
     known: BTreeMap<Id, (usize, bool)>,
     stack: Vec<Frame<'a, M>>,
+    /// Candidates behind one that is certain. They are judged when all else is: no resolve asks for what they need,
+    /// so no verdict may hang on it.
+    behind: Vec<Frame<'a, M>>,
 }
 
 /// A goal that is being explained.
@@ -262,23 +272,33 @@ struct Frame<'a, M: Mode> {
 impl<'a, M: Mode> Twin<'a, M> {
     fn enter(&mut self, id: Id) {
         let mut choices = Vec::new();
-        let mut units: Vec<&Arc<Unit<M>>> = Vec::new();
+        let (mut units, mut behind): (Vec<&Arc<Unit<M>>>, Vec<_>) = Default::default();
         if let Some(entry) = self.ctx.registry.get(&id) {
-            units.extend(entry.units.iter().chain(&entry.layers).rev());
-            choices.extend(entry.given.as_ref().map(|given| Choice {
-                kind: ChoiceKind::Given,
-                name: given.unit.name.clone(),
-                priority: None,
-                verdict: Verdict::Yes,
-                taken: true,
-                inputs: Vec::new(),
-            }));
+            units.extend(entry.layers.iter().rev());
+            let candidates = entry.units.iter().rev();
+            match &entry.given {
+                None => units.extend(candidates),
+                Some(given) => {
+                    behind.extend(candidates);
+                    choices.push(Choice {
+                        kind: ChoiceKind::Given,
+                        name: given.unit.name.clone(),
+                        priority: None,
+                        verdict: Verdict::Yes,
+                        taken: true,
+                        inputs: Vec::new(),
+                    });
+                }
+            }
         }
         let goal = self.goals.len();
         let kind = if id.is_role { GoalKind::Role } else { GoalKind::Key };
         self.goals.push(Goal { name: id.to_string(), kind, verdict: Verdict::Yes, choices });
         self.known.insert(id, (goal, true));
         self.stack.push(Frame { id, goal, units });
+        if !behind.is_empty() {
+            self.behind.push(Frame { id, goal, units: behind });
+        }
     }
 
     /// Judges one registration for `goal`, or names what must be explained before.
@@ -287,7 +307,9 @@ impl<'a, M: Mode> Twin<'a, M> {
         let verdict = self.inputs(unit, &mut inputs)?;
         // A function that is reached may still say "not me", unless it has.
         let verdict = match (verdict, self.memo.get(&goal)) {
-            (Verdict::Yes | Verdict::Maybe(_), Some(None)) => Verdict::No("it said \"not me\"".into()),
+            (Verdict::Yes | Verdict::Maybe(_), Some(None)) if unit.kind == ChoiceKind::Function => {
+                Verdict::No("it said \"not me\"".into())
+            }
             (Verdict::Yes, _) if unit.kind == ChoiceKind::Function => {
                 Verdict::Maybe(format!("{goal} is computed by a function"))
             }
@@ -300,8 +322,8 @@ impl<'a, M: Mode> Twin<'a, M> {
     /// Looks at the inputs of a unit until one of them decides, and says what they come to.
     fn inputs(&self, unit: &Unit<M>, inputs: &mut Vec<Input>) -> Result<Verdict, Id> {
         let mut verdict = Verdict::Yes;
-        // With an uncertain gate, it is not certain to be committed.
-        let mut maybe_gate = false;
+        // Whether the inputs to come may never be looked at.
+        let mut uncertain = false;
         for spec in &unit.needs.specs {
             let (known, value, goal) = self.look(spec)?;
             let (state, outcome): (Cow<'static, str>, Verdict) = match (&spec.how, known, value) {
@@ -337,13 +359,14 @@ impl<'a, M: Mode> Twin<'a, M> {
             match outcome {
                 Verdict::Yes => {}
                 Verdict::Maybe(_) => {
-                    maybe_gate |= spec.is_gate();
+                    // Something that is not committed is passed over when a need is missing.
+                    uncertain |= spec.is_gate() || !unit.is_committed();
                     if verdict == Verdict::Yes {
                         verdict = outcome;
                     }
                 }
-                Verdict::Fails(reason) if maybe_gate => {
-                    return Ok(Verdict::Maybe(format!("if its gates match, it fails: {reason}")));
+                Verdict::Fails(reason) if uncertain => {
+                    return Ok(Verdict::Maybe(format!("if it gets that far, it fails: {reason}")));
                 }
                 Verdict::No(_) | Verdict::Fails(_) => return Ok(outcome),
             }
@@ -378,18 +401,31 @@ impl<'a, M: Mode> Twin<'a, M> {
 
     /// The next unit of the current goal is judged.
     fn judged(&mut self, mut choice: Choice) {
-        if let Some(frame) = self.stack.last_mut() {
-            frame.units.pop();
-            let choices = &mut self.goals[frame.goal].choices;
-            let reached = choice.kind == ChoiceKind::Layer || !choices.iter().any(Choice::is_open);
-            choice.taken = reached && choice.verdict == Verdict::Yes;
-            choices.push(choice);
+        let Some(frame) = self.stack.last_mut() else { return };
+        frame.units.pop();
+        let choices = &mut self.goals[frame.goal].choices;
+        let is_layer = |choice: &Choice| choice.kind == ChoiceKind::Layer;
+        let reached = is_layer(&choice) == choices.iter().any(|before| !is_layer(before) && before.is_open());
+        choice.taken = reached && choice.verdict == Verdict::Yes;
+        if !is_layer(&choice) && matches!(choice.verdict, Verdict::Yes | Verdict::Fails(_)) {
+            let first = frame.units.iter().position(|unit| unit.kind != ChoiceKind::Layer).unwrap_or(frame.units.len());
+            let behind = Frame { units: frame.units.split_off(first), ..*frame };
+            if !behind.units.is_empty() {
+                self.behind.push(behind);
+            }
         }
+        // Candidates that were judged late stand in their place, before the layers.
+        let at =
+            if is_layer(&choice) { choices.len() } else { choices.iter().position(is_layer).unwrap_or(choices.len()) };
+        choices.insert(at, choice);
     }
 
-    /// All units of the current goal are judged. It has the verdict of the first that is not a no, and of the layers.
+    /// The units of a frame are judged. A goal has the verdict of its first choice that is not a no, and of the layers.
     fn leave(&mut self) {
         let Some(Frame { id, goal, .. }) = self.stack.pop() else { return };
+        if self.known.insert(id, (goal, false)).is_none_or(|(_, open)| !open) {
+            return;
+        }
         let (layers, others): (Vec<&Choice>, Vec<_>) = self.goals[goal]
             .choices
             .iter()
@@ -403,12 +439,12 @@ impl<'a, M: Mode> Twin<'a, M> {
             }
         };
         self.goals[goal].verdict = verdict;
-        self.known.insert(id, (goal, false));
     }
 
     /// The circle that closes at `again`, which is on the stack.
     fn cycle(&self, again: Id) -> String {
         let around = self.stack.iter().map(|frame| frame.id).skip_while(|id| *id != again);
-        PlanError::Cycle { path: around.chain([again]).map(|id| id.to_string()).collect() }.to_string()
+        let path = around.chain([again]).map(|id| id.to_string()).collect();
+        PlanError::Cycle { path, key: None }.to_string()
     }
 }

@@ -15,6 +15,8 @@ use crate::{Cell, Error, Flow, Mode, Phase};
 /// Dropping an end is an orderly close: the other reads what is left and then end of stream, and its writes are
 /// errors of kind [`BrokenPipe`](ErrorKind::BrokenPipe). [`abort`](Flow::abort) is a reset: what is left is lost.
 ///
+/// In `Shared`, poll and drop both ends at the same priority, as the halves of a [`Split`](crate::Split).
+///
 /// A transport like any other:
 ///
 /// ```

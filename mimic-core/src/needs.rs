@@ -71,7 +71,8 @@ pub fn over<R: Role>(role: R) -> Over<R> {
     Over(role)
 }
 
-/// A gate: open if `key` has a value, given or computed, that equals `value`.
+/// A gate: open if `key` has a value, given or computed, that equals `value`. Errors and explanations show both: gate
+/// a secret with [`given`].
 pub fn is<K, V>(key: K, value: V) -> Is
 where
     K: Key,

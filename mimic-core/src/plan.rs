@@ -3,6 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 
 use crate::key::Id;
 use crate::record::Record;
@@ -99,15 +100,20 @@ impl<M: Mode> Node<M> {
 pub(crate) struct Scope<M: Mode> {
     pub(crate) record: Arc<M::Cell<Record>>,
     pub(crate) parent: u32,
+    /// For dials after the connect is over.
+    pub(crate) deadline: Option<Sleeper<M>>,
 }
 
+/// A deadline, and the plan of what tells the time.
+pub(crate) type Sleeper<M> = (Duration, Arc<Node<M>>);
+
 impl<M: Mode> Scope<M> {
-    pub(crate) fn open() -> Self {
-        Self { record: Arc::new(M::Cell::new(Record::default())), parent: 0 }
+    pub(crate) fn open(deadline: Option<Sleeper<M>>) -> Self {
+        Self { record: Arc::new(M::Cell::new(Record::default())), parent: 0, deadline }
     }
 
     pub(crate) fn under(&self, parent: u32) -> Self {
-        Self { record: self.record.clone(), parent }
+        Self { record: self.record.clone(), parent, deadline: self.deadline.clone() }
     }
 
     /// Calls `f` with the record. Another thread may have it for the few instructions that an entry takes.

@@ -1,6 +1,8 @@
 //! The record of one connect: what was tried below it. It lives outside the future, so that a deadline or a drop
 //! leaves it behind.
 
+use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -110,6 +112,7 @@ pub struct Report {
     pub(crate) computing: Option<String>,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) deadline: Option<Duration>,
+    pub(crate) inner: Option<Box<Report>>,
 }
 
 impl Report {
@@ -136,15 +139,18 @@ impl Report {
     pub fn deadline(&self) -> Option<Duration> {
         self.deadline
     }
-}
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(function) = &self.computing {
-            writeln!(f, "  running: {function}")?;
-        }
+    /// What the resolve within had tried, if the error came from one (a look-up over HTTPS, a pool).
+    #[must_use]
+    pub fn inner(&self) -> Option<&Report> {
+        self.inner.as_deref()
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        lines.extend(self.computing.as_ref().map(|function| format!("running: {function}")));
         if !self.attempts.is_empty() {
-            writeln!(f, "  tried:")?;
+            lines.push("tried:".into());
         }
         // Attempts come in starting order, so a parent stands before its children; one that succeeded is not listed.
         let mut path: Vec<u32> = Vec::new();
@@ -152,13 +158,26 @@ impl fmt::Display for Report {
             while path.last().is_some_and(|&id| id != attempt.parent) {
                 path.pop();
             }
-            writeln!(f, "{}{attempt}", indent(path.len() + 2))?;
+            lines.push(format!("{}{attempt}", indent(path.len() + 1)));
             path.push(attempt.id);
         }
-        write!(f, "  plan:")?;
-        for line in self.plan.lines() {
-            write!(f, "\n    {line}")?;
+        if !self.plan.goals().is_empty() {
+            lines.push("plan:".into());
+            lines.extend(self.plan.lines().iter().map(|line| format!("  {line}")));
         }
-        Ok(())
+        lines
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut report = Some(self);
+        let mut lines = Vec::new();
+        while let Some(this) = report {
+            lines.extend(this.lines().iter().map(|line| format!("  {line}")));
+            report = this.inner();
+            lines.extend(report.map(|_| "  and in the resolve within:".into()));
+        }
+        f.write_str(&lines.join("\n"))
     }
 }

@@ -35,8 +35,8 @@ pub trait Role: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// Says what is missing; the output is dropped.
-    fn accept<M: Mode>(&self, output: &Self::Output<M>) -> Result<(), Error> {
-        let _ = output;
+    fn accept<M: Mode>(&self, target: &Self::Target, output: &Self::Output<M>) -> Result<(), Error> {
+        let _ = (target, output);
         Ok(())
     }
 }

@@ -12,6 +12,10 @@ use crate::{Cell, Error, Flow, Mode};
 
 /// A flow about to be split: borrowed halves live as long as it does, owned halves share it.
 ///
+/// In `Shared`, a half that finds the flow in use by the other, on another thread, polls again at once. So poll both at
+/// the same priority: a half that always runs first (an interrupt executor, a real-time thread) would wait for ever for
+/// one that never gets to run.
+///
 /// ```
 /// use embedded_io_async::{Read, Write};
 /// use mimic_core::{Error, Mode, Split};

@@ -1,6 +1,7 @@
 //! The standard keys and roles, and what their targets and outputs are made of.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -37,6 +38,8 @@ crate::key! {
     pub LocalAddr: SocketAddr;
     /// Attribute of a flow: the version of TLS that protects it, as on the wire (0x0303 is TLS 1.2, 0x0304 TLS 1.3).
     pub TlsVersion: u16;
+    /// Attribute of a flow: the name or address of the server, as the client asked for it and TLS authenticated it.
+    pub ServerName: Text;
 }
 
 crate::role! {
@@ -51,8 +54,9 @@ crate::role! {
     pub Unix: UnixPath;
 }
 
-/// As [`Transport`], authenticated and encrypted. Whatever fills it, a flow that does not say which version of TLS
-/// protects it ([`TlsVersion`]) is refused.
+/// As [`Transport`], authenticated and encrypted. Whatever fills it, a flow is refused that does not say which version
+/// of TLS protects it ([`TlsVersion`]), and that it is the host of the target whom TLS has authenticated
+/// ([`ServerName`]): the TLS of a proxy on the way is not enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Secure;
 
@@ -61,15 +65,15 @@ impl Role for Secure {
     type Output<M: Mode> = M::Flow;
     const NAME: &'static str = "Secure";
 
-    fn accept<M: Mode>(&self, flow: &M::Flow) -> Result<(), Error> {
-        match flow.attribute(TlsVersion) {
-            Some(_) => Ok(()),
-            None => Err(Error::new(ErrorKind::Unsupported, "the flow is not protected by TLS")
-                .in_phase(Phase::Handshake)
-                .advise(
-                    "whatever fills Secure must answer the attribute TlsVersion; do not register clear text there",
-                )),
-        }
+    fn accept<M: Mode>(&self, target: &HostPort, flow: &M::Flow) -> Result<(), Error> {
+        let reason = match (flow.attribute(TlsVersion), flow.attribute(ServerName)) {
+            (None, _) => "the flow is not protected by TLS".into(),
+            (_, Some(name)) if name == target.host => return Ok(()),
+            (_, name) => format!("TLS has authenticated {name:?}, not {:?}", target.host),
+        };
+        Err(Error::new(ErrorKind::Unsupported, reason).in_phase(Phase::Handshake).advise(
+            "what fills Secure must answer the attributes TlsVersion and ServerName; do not register clear text there",
+        ))
     }
 }
 

@@ -8,8 +8,6 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use embedded_io_async::ErrorKind;
-
 use crate::Error;
 
 /// A point on a monotonic clock: the time since the clock's own epoch. Only instants of one clock compare.
@@ -92,7 +90,7 @@ pub async fn sleep(timer: &mut impl Timer, duration: Duration) {
 /// ```
 ///
 /// # Errors
-/// What `work` answers; or [`TimedOut`](ErrorKind::TimedOut), and then `work` has been dropped.
+/// What `work` answers; or [`TimedOut`](crate::ErrorKind::TimedOut), and then `work` has been dropped.
 pub async fn timeout<T>(
     timer: &mut impl Timer,
     duration: Duration,
@@ -119,5 +117,5 @@ pub(crate) async fn race<T>(
 }
 
 pub(crate) fn passed(duration: Duration) -> Error {
-    Error::new(ErrorKind::TimedOut, alloc::format!("not done within {duration:?}"))
+    Error::deadline(alloc::format!("not done within {duration:?}"))
 }

@@ -21,10 +21,13 @@ fn cycle(ctx: &Context) -> Vec<String> {
     let error = connect(ctx).unwrap_err();
     assert_eq!((error.kind(), error.phase()), (ErrorKind::InvalidInput, Some(Phase::Plan)));
     match plan_error(&error) {
-        PlanError::Cycle { path } => {
+        PlanError::Cycle { path, key } => {
             let text = path.join(" -> ");
             assert!(error.to_string().contains(&text), "{error}");
-            assert!(error.to_string().contains("give one of its keys a value"), "{error}");
+            match key {
+                Some(key) => assert!(error.to_string().contains(&format!("with({key}, …)")), "{error}"),
+                None => assert!(error.to_string().contains("a layer dials `below`"), "{error}"),
+            }
             // The twin finds the same circle without running anything.
             let explained = ctx.explain(Stream).to_string();
             assert!(explained.contains(&text), "{text} in\n{explained}");

@@ -64,7 +64,7 @@ fn a_missing_start_and_a_circle_of_ten_thousand_are_errors_on_a_small_stack() {
         assert_eq!(plan_error(&error), PlanError::NoCandidate { role: "Stream".into() });
         assert!(format!("{error:#}").contains("req Nth: not given"), "the tree goes down to the missing key");
         match plan_error(&block_on(chain(10_000, Nth(10_000)).connect()).unwrap_err()) {
-            PlanError::Cycle { path } => assert_eq!(path.len(), 10_001),
+            PlanError::Cycle { path, .. } => assert_eq!(path.len(), 10_001),
             other => panic!("{other}"),
         }
     });

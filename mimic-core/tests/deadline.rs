@@ -98,6 +98,37 @@ fn each_dial_of_a_kept_dialer_has_its_own() {
 }
 
 #[test]
+fn a_dialer_kept_from_below_is_timed_after_its_connect_too() {
+    let clock = JumpingClock::default();
+    let kept: Arc<std::sync::Mutex<Option<mimic_core::Dialer<Transport, mimic_core::Shared>>>> = Arc::default();
+    let keep = kept.clone();
+    let ctx = timed(&clock)
+        .register(Link, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
+        .register(Transport, "over", 0, mimic_core::over(Link), |_: HostPort, link| async move {
+            link.dial("192.0.2.1:1".parse().map_err(|_| refused())?).await
+        })
+        .register(Stream, "pool", 0, mimic_core::over(Transport), move |(), transport| {
+            *keep.lock().unwrap() = Some(transport);
+            async { named("pool") }
+        });
+    assert!(block_on(ctx.connect()).is_ok());
+    let transport = kept.lock().unwrap().take().unwrap();
+    let error = failed(block_on(transport.dial(HostPort::new("x", 1))));
+    assert!(error.is_deadline() && clock.now() == LIMIT, "{error}");
+    let tree = format!("{error:#}");
+    assert!(tree.contains("Link \"silent\" to 192.0.2.1:1: cancelled while it ran"), "{tree}");
+}
+
+#[test]
+fn the_system_s_own_time_out_is_not_a_deadline() {
+    let ctx = timed(&JumpingClock::default()).register(Stream, "kernel", 0, (), |(), ()| async {
+        Err(Error::new(ErrorKind::TimedOut, "connection timed out"))
+    });
+    let error = failed(block_on(ctx.connect()));
+    assert!(error.is_timeout() && !error.is_deadline());
+}
+
+#[test]
 fn it_drops_what_it_cuts_off() {
     let alive = Arc::new(());
     let held = alive.clone();

@@ -51,7 +51,7 @@ fn every_verdict_has_its_reason() {
     assert_eq!(*verdict(&explained, "committed"), Verdict::Fails("req D: not given".into()));
     assert_eq!(*verdict(&explained, "maybe"), maybe("B is computed by a function"));
     assert_eq!(*verdict(&explained, "maybe gate"), maybe("B is computed by a function"));
-    assert_eq!(*verdict(&explained, "maybe committed"), maybe("if its gates match, it fails: req D: not given"));
+    assert_eq!(*verdict(&explained, "maybe committed"), maybe("if it gets that far, it fails: req D: not given"));
     assert_eq!(*verdict(&explained, "below"), no("over Transport: nothing is registered for it"));
 }
 
@@ -134,4 +134,49 @@ fn what_is_shared_is_explained_once() {
     let text = ctx.explain(Stream).to_string();
     assert_eq!(text.matches("+ tcp").count(), 1, "{text}");
     assert!(text.contains("over Link: yes (see above)"), "{text}");
+}
+
+mimic_core::role! {
+    X: ();
+    Y: ();
+    Z: ();
+}
+
+/// Candidates that lose are shown, but what they need decides nothing: no resolve asks for it.
+#[test]
+fn what_stands_behind_a_certain_candidate_decides_nothing() {
+    let ctx = Context::new()
+        .register(X, "x2", 1, over(Y), |(), _| async { named("x2") })
+        .register(X, "x1", 0, (), |(), ()| async { named("x1") })
+        .register(Y, "y", 0, over(X), |(), x| async move { x.dial(()).await })
+        .register(Z, "z2", 1, over(Stream), |(), _| async { named("z2") })
+        .register(Z, "z1", 0, (), |(), ()| async { named("z1") })
+        .register(Stream, "both", 0, (over(X), over(Y), over(Z)), |(), (_, y, _)| async move { y.dial(()).await });
+    assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "x1");
+    let explained = ctx.explain(Stream);
+    assert!(explained.goals().iter().all(|goal| goal.verdict == Verdict::Yes), "{explained}");
+    assert!(explained.to_string().contains("- x2 [1]: yes, but one before it applies"), "{explained}");
+    let given = ctx.with_dialer(Y, mimic_core::Dialer::shared(Y, |()| async { named("given") }));
+    assert_eq!(name_of(&block_on(given.connect()).unwrap()), "given");
+    assert_eq!(given.explain(Stream).goals()[0].verdict, Verdict::Yes);
+}
+
+#[test]
+fn what_may_be_passed_over_does_not_fail_for_certain() {
+    let ctx = Context::new()
+        .with(C, 1)
+        .derive(A, (), |()| async { Ok(None) })
+        .register(Y, "committed", 0, (is(C, 1), req(D)), |(), _| async { named("y") })
+        .register(Stream, "first", 0, (req(A), over(Y)), |(), _| async { named("first") })
+        .register(Stream, "second", 1, (), |(), ()| async { named("second") });
+    assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "second");
+    assert!(matches!(verdict(&ctx.explain(Stream), "first"), Verdict::Maybe(_)));
+}
+
+#[test]
+fn a_layer_over_nothing_is_not_asked() {
+    let ctx = Context::new().layer(Stream, "layer", (), |(), below, ()| async move { below.dial(()).await });
+    assert!(!ctx.explain(Stream).goals()[0].choices[0].taken);
+    let tree = format!("{:#}", block_on(ctx.connect()).unwrap_err());
+    assert!(tree.contains("- layer layer: yes") && !tree.contains("not me"), "{tree}");
 }

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use common::*;
 use mimic_core::{
-    Context, Dialer, Error, ErrorKind, Flow, HostPort, Link, LocalContext, PlanError, Priority, Role, Secure, Stream,
-    TlsVersion, Transport, first_ok, given, is, map, opt, or_default, over, req,
+    Context, Dialer, Error, ErrorKind, Flow, HostPort, Link, LocalContext, PlanError, Priority, Role, Secure,
+    ServerName, Stream, TlsVersion, Transport, first_ok, given, is, map, opt, or_default, over, req,
 };
 
 fn target() -> HostPort {
@@ -285,27 +285,29 @@ fn a_given_dialer_replaces_candidates_and_layers_and_later_layers_wrap_it() {
 fn what_a_role_promises_is_checked_of_candidates_layers_and_given_dialers() {
     let clear = |_: HostPort| async { named("clear") };
     let candidate = Context::new().register(Secure, "mistake", 0, (), move |to, ()| clear(to));
-    let layer = Context::new().register(Secure, "tls", 0, (), |_, ()| async { Ok(Box::new(Tls) as Boxed) }).layer(
-        Secure,
-        "strips",
-        (),
-        |to, below, ()| async move {
+    let layer = Context::new()
+        .register(Secure, "tls", 0, (), |_, ()| async { Ok(Box::new(Tls("example.org")) as Boxed) })
+        .layer(Secure, "strips", (), |to, below, ()| async move {
             below.dial(to).await?;
             named("clear")
-        },
-    );
+        });
     let given = Context::new().with_dialer(Secure, Dialer::shared(Secure, clear));
     for ctx in [candidate, layer, given] {
         let error = block_on(ctx.resolve(Secure, target())).unwrap_err();
         assert!(error.to_string().contains("the flow is not protected by TLS"), "{error}");
         assert!(error.to_string().contains("example.org:443"), "{error}");
     }
-    let ctx = Context::new().register(Secure, "tls", 0, (), |_, ()| async { Ok(Box::new(Tls) as Boxed) });
+    let ctx =
+        Context::new().register(Secure, "tls", 0, (), |_, ()| async { Ok(Box::new(Tls("example.org")) as Boxed) });
     assert!(block_on(ctx.resolve(Secure, target())).is_ok());
+    // The TLS of a proxy on the way has authenticated the proxy.
+    let ctx = Context::new().register(Secure, "tunnel", 0, (), |_, ()| async { Ok(Box::new(Tls("proxy")) as Boxed) });
+    let error = block_on(ctx.resolve(Secure, target())).unwrap_err();
+    assert!(error.to_string().contains(r#"TLS has authenticated Some("proxy"), not "example.org""#), "{error}");
 }
 
 #[derive(Debug)]
-struct Tls;
+struct Tls(&'static str);
 
 impl Flow for Tls {
     fn poll_read(&mut self, _: &mut std::task::Context<'_>, _: &mut [u8]) -> std::task::Poll<Result<usize, Error>> {
@@ -321,7 +323,7 @@ impl Flow for Tls {
         std::task::Poll::Ready(Ok(()))
     }
     fn answer(&self, ask: &mut mimic_core::Ask<'_>) {
-        ask.give(TlsVersion, || Some(0x0304));
+        ask.give(TlsVersion, || Some(0x0304)).give(ServerName, || Some(self.0.into()));
     }
 }
 
@@ -514,4 +516,25 @@ fn the_local_mode_takes_what_is_not_send() {
     let flow = block_on(ctx.connect()).unwrap();
     assert!(flow.downcast_ref::<Named>().is_some());
     assert_eq!(cell.get(), 11);
+}
+
+#[test]
+fn a_resolve_within_a_resolve_loses_neither_tree() {
+    let inner = Context::new().register(Link, "inner link", 0, (), |_, ()| async { Err(refused()) }).register(
+        Transport,
+        "inner",
+        0,
+        over(Link),
+        |_: HostPort, link| async move { link.dial("192.0.2.1:1".parse().map_err(|_| refused())?).await },
+    );
+    let ctx = Context::new().register(Stream, "outer", 0, (), move |(), ()| {
+        let inner = inner.clone();
+        async move { inner.resolve(Transport, target()).await }
+    });
+    let error = block_on(ctx.connect()).unwrap_err();
+    let tree = format!("{error:#}");
+    for line in ["+ outer [0]: yes", "+ inner [0]: yes", "Link \"inner link\" to 192.0.2.1:1: nobody listens"] {
+        assert!(tree.contains(line), "{line:?} in\n{tree}");
+    }
+    assert!(error.report().unwrap().inner().is_some());
 }

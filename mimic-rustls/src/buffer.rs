@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 pub(crate) const IDLE: usize = 2 * 1024;
 
 /// What a buffer begins with.
-const FIRST: usize = IDLE / 4;
+pub(crate) const FIRST: usize = IDLE / 4;
 
 #[derive(Default)]
 pub(crate) struct Buffer {
@@ -14,6 +14,8 @@ pub(crate) struct Buffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// What it had when it was last released: a connection that needed it once does so again.
+    before: usize,
 }
 
 impl Buffer {
@@ -44,7 +46,8 @@ impl Buffer {
             }
             let wanted = self.end + room;
             if self.bytes.len() < wanted {
-                self.bytes.resize(wanted.max(self.bytes.len().saturating_mul(2)).max(FIRST), 0);
+                let twice = self.bytes.len().saturating_mul(2);
+                self.bytes.resize(wanted.max(twice).max(FIRST).max(self.before), 0);
             }
         }
         self.bytes.get_mut(self.end..).unwrap_or_default()
@@ -79,6 +82,7 @@ impl Buffer {
     /// Gives memory back, if nothing is in it, down to `keep` bytes.
     pub(crate) fn release(&mut self, keep: usize) {
         if self.is_empty() && self.bytes.len() > keep {
+            self.before = self.bytes.len();
             self.bytes.truncate(keep);
             self.bytes.shrink_to(keep);
         }

@@ -20,7 +20,7 @@ type Meaning = (ErrorKind, Option<&'static str>);
 fn meaning(error: &rustls::Error) -> Meaning {
     use rustls::Error as Tls;
     match error {
-        Tls::InvalidCertificate(certificate) => (ErrorKind::PermissionDenied, certificate_advice(certificate)),
+        Tls::InvalidCertificate(certificate) => (ErrorKind::PermissionDenied, Some(certificate_advice(certificate))),
         Tls::NoCertificatesPresented => (ErrorKind::PermissionDenied, Some("the peer must present a certificate")),
         Tls::InvalidMessage(
             InvalidMessage::InvalidContentType
@@ -46,10 +46,13 @@ fn meaning(error: &rustls::Error) -> Meaning {
 
 const NOTHING_IN_COMMON: &str = "the two sides have no version, suite or group in common";
 
-fn certificate_advice(error: &CertificateError) -> Option<&'static str> {
-    Some(match error {
+fn certificate_advice(error: &CertificateError) -> &'static str {
+    match error {
         CertificateError::UnknownIssuer => {
             "trust the authority that issued it (the peer's certificate, or an intermediate that it did not send)"
+        }
+        CertificateError::BadSignature => {
+            "the authority that it names did not sign it: an impostor, or an old authority"
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "the peer must renew it; or check the clock of this machine"
@@ -60,8 +63,8 @@ fn certificate_advice(error: &CertificateError) -> Option<&'static str> {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "connect to a name that the certificate has, or give the server one for this name"
         }
-        _ => return None,
-    })
+        _ => "the peer needs another certificate",
+    }
 }
 
 fn alert_meaning(alert: AlertDescription) -> Meaning {
@@ -132,5 +135,5 @@ pub(crate) fn closed() -> Error {
 
 pub(crate) fn endless() -> Error {
     let reason = format!("a handshake message is longer than {} KiB", crate::machine::INPUT / 1024);
-    Error::new(ErrorKind::InvalidData, reason)
+    Error::new(ErrorKind::InvalidData, reason).in_phase(Phase::Read)
 }

@@ -6,7 +6,7 @@ use core::fmt;
 use core::future::poll_fn;
 use core::task::{Context, Poll, ready};
 
-use mimic_core::{Ask, Error, ErrorKind, Flow, Phase, Text, TlsVersion, TwoWakers, key};
+use mimic_core::{Ask, Error, ErrorKind, Flow, Phase, ServerName, Text, TlsVersion, TwoWakers, key};
 use rustls::ProtocolVersion;
 use rustls::pki_types::CertificateDer;
 
@@ -21,8 +21,6 @@ key! {
     pub AlpnProtocol: Vec<u8>;
     /// Attribute of a flow: the certificates that the peer presented and that were verified, its own first.
     pub PeerCertificates: Arc<[CertificateDer<'static>]>;
-    /// Attribute of a flow: the name of the server, as the client asked for it.
-    pub ServerName: Text;
 }
 
 /// TLS over any flow; the handshake is done before there is one.
@@ -31,9 +29,11 @@ key! {
 /// - End of stream is close_notify. A connection that ends without is an error of kind
 ///   [`ConnectionAborted`](ErrorKind::ConnectionAborted): what was read may be cut short.
 /// - [`poll_shutdown`](Flow::poll_shutdown) sends close_notify, flushes, and shuts down below; reading goes on.
-/// - An error of TLS is final for both directions; its alert is sent with the next call that may write.
+/// - An error of TLS is final for both directions. Its alert is sent at once as far as there is room, and the rest with
+///   the next read, flush or shutdown. An error of the flow below is one of the direction in which it happened.
 /// - Taken bytes may wait, sealed, until a flush or the next read or write.
-/// - Allocates nothing per read or write beside what rustls does: one vector per record.
+/// - Allocates nothing per read or write beside what rustls does: one vector per record. Messages over 2 KiB take larger
+///   buffers, which are given back when a reader has to wait.
 pub struct TlsFlow<F, S: Side> {
     below: F,
     machine: Machine<S>,

@@ -46,7 +46,8 @@ mod side;
 
 pub use connect::{accept, connect, upgrade, upgrade_server};
 pub use error::tls_error;
-pub use flow::{AlpnProtocol, CipherSuite, PeerCertificates, ServerName, TlsFlow};
+pub use flow::{AlpnProtocol, CipherSuite, PeerCertificates, TlsFlow};
+pub use mimic_core::ServerName;
 #[cfg(feature = "platform")]
 pub use platform::platform_config;
 #[cfg(feature = "std")]

@@ -3,7 +3,7 @@
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic};
 use rustls::{CommonState, Error};
 
-use crate::buffer::{Buffer, IDLE};
+use crate::buffer::{Buffer, FIRST, IDLE};
 use crate::side::{Connection, Side};
 
 /// How much plaintext one write seals at most.
@@ -27,6 +27,8 @@ pub(crate) struct Machine<S: Side> {
     /// The peer's close_notify came: the end of its stream is the true one.
     peer_closed: bool,
     failed: Option<Error>,
+    /// What buffers keep at the next rest: at first little, for what the handshake took is not needed again.
+    keep: usize,
 }
 
 /// What to process for.
@@ -55,6 +57,7 @@ impl<S: Side> Machine<S> {
             at_record: false,
             peer_closed: false,
             failed: None,
+            keep: FIRST,
         }
     }
 
@@ -104,12 +107,13 @@ impl<S: Side> Machine<S> {
         self.incoming.fill(n);
     }
 
-    /// Gives back memory that an idle connection does not need.
+    /// Gives back memory that an idle connection does not need. What messages of up to 2 KiB take stays, so that they
+    /// come and go without allocating.
     pub(crate) fn rest(&mut self) {
-        self.incoming.release(IDLE);
-        // Small records come and go without allocating.
-        self.outgoing.release(IDLE / 4);
-        self.plain.release(0);
+        for buffer in [&mut self.incoming, &mut self.outgoing, &mut self.plain] {
+            buffer.release(self.keep);
+        }
+        self.keep = IDLE;
     }
 
     fn run(&mut self, mut goal: Goal<'_>) -> Result<usize, Error> {

@@ -6,6 +6,7 @@ mod common;
 
 use std::sync::Arc;
 
+use common::wire::{Log, Tap};
 use common::{Authority, BOTH};
 use futures_lite::future::{block_on, zip};
 use mimic_core::embedded_io_async::{Read, Write};
@@ -102,4 +103,35 @@ fn an_end_without_close_notify_is_not_a_clean_end() {
             drop(flow);
         },
     ));
+}
+
+#[test]
+fn a_session_is_resumed_and_tells_the_same() {
+    let authority = Authority::new();
+    for versions in [[&TLS13], [&TLS12]] {
+        let (client, server) = (Arc::new(authority.client(&versions)), authority.server(&[NAME], &versions));
+        let said = [(); 2].map(|()| {
+            let (near, far) = memory_pair::<Shared>(1 << 16);
+            let log = Log::default();
+            let far = Tap { below: far, log: log.clone() };
+            block_on(zip(
+                async {
+                    let mut flow = connect(near, client.clone(), Vec::new(), NAME).await.unwrap();
+                    assert_eq!(flow.attribute(PeerCertificates).unwrap().len(), 1);
+                    // Tickets come before it.
+                    assert_eq!(flow.read(&mut [0; 9]).await.unwrap(), 1);
+                    flow.close().await.unwrap();
+                },
+                async {
+                    let mut flow = accept(far, &server).await.unwrap();
+                    assert_eq!(flow.attribute(ServerName), Some(Text::from(NAME)));
+                    flow.write_all(b"!").await.unwrap();
+                    flow.close().await.unwrap();
+                },
+            ));
+            log.lock().unwrap().len()
+        });
+        // The certificate is not sent again.
+        assert!(said[1] + 200 < said[0], "{said:?}");
+    }
 }

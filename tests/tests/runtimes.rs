@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mimic_core::embedded_io_async::{Read, Write};
@@ -10,6 +11,9 @@ use mimic_core::{
     Context, Ctx, Deadline, Error, FlowExt, Host, Install, ListenerExt, Local, LocalContext, Mode, PeerAddr, Port,
     Shared, Stream, Transport, for_each_mode, memory_pair,
 };
+use mimic_rustls::rustls::pki_types::PrivateKeyDer;
+use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use mimic_rustls::{TlsConfig, TlsServerConfig};
 
 /// The server's side: one connection of the line protocol, to its end.
 async fn serve(listener: &mut <Shared as Mode>::Listener) -> Result<(), Error> {
@@ -55,30 +59,45 @@ fn runtimes() -> [Runtime; 3] {
     ]
 }
 
+/// For both sides of TLS, with a certificate for this machine that nobody else trusts.
+fn tls() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".into()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = mimic_rustls::provider().unwrap();
+    let server = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+    let server = server.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+    let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    (Arc::new(server), Arc::new(client.with_root_certificates(roots).with_no_client_auth()))
+}
+
 #[test]
 fn every_client_meets_every_server() {
+    let (server_config, client_config) = tls();
     let directory = std::env::temp_dir().join(format!("mimic-runtimes-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     for server in runtimes() {
         for client in runtimes() {
             let socket = directory.join(format!("{}-{}.sock", server.name, client.name));
-            let mut urls = vec!["tcp://127.0.0.1:0".to_string()];
+            let mut urls = vec!["tcp://127.0.0.1:0".to_string(), "tls://127.0.0.1:0".to_string()];
             if cfg!(unix) {
                 urls.push(format!("unix:{}", socket.display()));
             }
             for url in urls {
                 let (send, receive) = std::sync::mpsc::channel();
                 let (context, block_on) = (server.context, server.block_on);
-                let listen_at = url.clone();
+                let (listen_at, config) = (url.clone(), server_config.clone());
                 let thread = std::thread::spawn(move || {
                     block_on(Box::pin(async move {
-                        let mut listener = context().with_url(&listen_at).unwrap().listen().await.unwrap();
+                        let ctx = context().with(TlsServerConfig, config).with_url(&listen_at).unwrap();
+                        let mut listener = ctx.listen().await.unwrap();
                         send.send(listener.local_addr()).unwrap();
                         serve(&mut listener).await.unwrap();
                     }));
                 });
                 let bound = receive.recv_timeout(Duration::from_secs(30)).unwrap();
-                let mut ctx = (client.context)().with_url(&url).unwrap();
+                let mut ctx = (client.context)().with(TlsConfig, client_config.clone()).with_url(&url).unwrap();
                 if let Some(addr) = bound {
                     ctx = ctx.with(Port, addr.port());
                 }

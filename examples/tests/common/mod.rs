@@ -4,6 +4,8 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod tls;
+
 use std::env;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -87,7 +89,13 @@ impl Bin {
     /// `serve`, once it listens.
     #[track_caller]
     pub(crate) fn serve(self, urls: &[&str]) -> Serving {
-        let program = self.start(&[&["serve"], urls].concat());
+        self.serve_with(urls, &[])
+    }
+
+    /// `serve` with options, once it listens.
+    #[track_caller]
+    pub(crate) fn serve_with(self, urls: &[&str], options: &[&str]) -> Serving {
+        let program = self.start(&[&["serve"], urls, options].concat());
         program.until("it listens", |out| out.iter().filter(|&&byte| byte == b'\n').count() >= urls.len());
         let printed = String::from_utf8(program.out.bytes()).unwrap();
         let urls = printed

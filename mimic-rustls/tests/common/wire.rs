@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake};
 
@@ -22,8 +22,7 @@ impl Wake for Flag {
 /// Runs tasks to their ends, each with a waker of its own. Everything here happens in memory, so a round in which
 /// nobody is woken is a wake-up that was lost, or two sides that wait for each other: it panics with `what`.
 pub fn run(what: &dyn fmt::Display, tasks: Vec<Task<'_>>) {
-    let mut tasks: Vec<_> =
-        tasks.into_iter().map(|task| (Some(task), Arc::new(Flag(AtomicBool::new(true))))).collect();
+    let mut tasks: Vec<_> = tasks.into_iter().map(|task| (Some(task), Arc::new(Flag(AtomicBool::new(true))))).collect();
     loop {
         let mut woken = false;
         for (slot, flag) in &mut tasks {
@@ -124,8 +123,8 @@ pub struct Plan {
     pub spurious: usize,
     /// End of stream after so many bytes.
     pub cut: Option<usize>,
-    /// The byte with this number has a bit flipped.
-    pub flip: Option<usize>,
+    /// The byte with this number, counted from 1, has a bit flipped.
+    pub flip: Arc<AtomicUsize>,
     /// After so many bytes, a reset.
     pub reset: Option<usize>,
     /// Written bytes stay here until a flush.
@@ -183,10 +182,9 @@ impl<F: Flow> Flow for Trouble<F> {
         }
         let poll = self.below.poll_read(cx, &mut buf[..most]);
         if let Poll::Ready(Ok(n)) = poll {
-            if let Some(flip) = self.plan.flip
-                && (self.read..self.read + n).contains(&flip)
-            {
-                buf[flip - self.read] ^= 1;
+            let flip = self.plan.flip.load(SeqCst);
+            if (self.read + 1..=self.read + n).contains(&flip) {
+                buf[flip - 1 - self.read] ^= 1;
             }
             self.read += n;
         }

@@ -1,0 +1,284 @@
+//! `tls://` served through a context: a client that stalls holds up nobody, and one that fails is an error of `accept`.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
+mod common;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use common::wire::{both, run};
+use common::{Authority, BOTH};
+use mimic_core::embedded_io_async::{Read, Write};
+use mimic_core::{
+    Bind, Ctx, Error, ErrorKind, FlowExt, Instant, Listener, ListenerExt, Local, LocalContext, Lookup, Memory, Mode,
+    Phase, Shared, Sleep, Timer, TlsVersion, for_each_mode, memory_pair,
+};
+use mimic_rustls::rustls::AlertDescription;
+use mimic_rustls::{Tls, TlsServerConfig, connect, tls_error};
+
+const NAME: &str = "example.org";
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the test decides: who comes, what goes wrong below, and what time it is.
+struct World<M: Mode>(Arc<Mutex<Inner<M>>>);
+
+struct Inner<M: Mode> {
+    clients: VecDeque<Memory<M>>,
+    errors: usize,
+    accepting: Option<Waker>,
+    now: Duration,
+    waiting: Option<(Duration, Waker)>,
+}
+
+impl<M: Mode> Clone for World<M> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<M: Mode> fmt::Debug for World<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("World")
+    }
+}
+
+impl<M: Mode> World<M> {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Inner {
+            clients: VecDeque::new(),
+            errors: 0,
+            accepting: None,
+            now: Duration::ZERO,
+            waiting: None,
+        })))
+    }
+
+    /// A client comes; this is its end.
+    fn come(&self) -> Memory<M> {
+        let (near, far) = memory_pair::<M>(1 << 16);
+        let mut world = self.0.lock().unwrap();
+        world.clients.push_back(far);
+        world.accepting.take().into_iter().for_each(Waker::wake);
+        near
+    }
+
+    fn advance(&self, by: Duration) {
+        let mut world = self.0.lock().unwrap();
+        world.now += by;
+        let now = world.now;
+        if let Some((_, waker)) = world.waiting.take_if(|(at, _)| *at <= now) {
+            waker.wake();
+        }
+    }
+}
+
+for_each_mode!(M => {
+    impl Listener<M> for World<M> {
+        fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<<M as Mode>::Flow, Error>> {
+            let mut world = self.0.lock().unwrap();
+            if world.errors > 0 {
+                world.errors -= 1;
+                return Poll::Ready(Err(Error::new(ErrorKind::OutOfMemory, "no descriptors left").in_phase(Phase::Accept)));
+            }
+            match world.clients.pop_front() {
+                Some(flow) => Poll::Ready(Ok(Box::new(flow) as _)),
+                None => {
+                    world.accepting = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        }
+
+        fn local_addr(&self) -> Option<SocketAddr> {
+            Some(([192, 0, 2, 1], 443).into())
+        }
+    }
+});
+
+impl<M: Mode> Timer for World<M> {
+    fn now(&self) -> Instant {
+        Instant::new(self.0.lock().unwrap().now)
+    }
+
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        let mut world = self.0.lock().unwrap();
+        if world.now >= at.since_epoch() {
+            return Poll::Ready(());
+        }
+        world.waiting = Some((at.since_epoch(), cx.waker().clone()));
+        Poll::Pending
+    }
+}
+
+trait Listen: Mode {
+    fn listener(world: &World<Self>, url: &str, authority: &Authority) -> Self::Listener;
+}
+
+for_each_mode!(M => {
+    impl Listen for M {
+        fn listener(world: &World<M>, url: &str, authority: &Authority) -> <M as Mode>::Listener {
+            let (bind, sleep) = (world.clone(), world.clone());
+            let ctx = Ctx::<M>::new()
+                .install(Tls)
+                .register(Lookup, "none", 0, (), |_, ()| async { Ok(Vec::new()) })
+                .register(Bind, "world", 0, (), move |_, ()| {
+                    let bind = bind.clone();
+                    async move { Ok(Box::new(bind) as <M as Mode>::Listener) }
+                })
+                .register(Sleep, "world", 0, (), move |(), ()| {
+                    let sleep = sleep.clone();
+                    async move { Ok(Box::new(sleep) as <M as Mode>::Timer) }
+                })
+                .with(TlsServerConfig, Arc::new(authority.server(&[NAME], &BOTH)))
+                .with_url(url)
+                .unwrap();
+            futures_lite::future::block_on(ctx.listen()).unwrap()
+        }
+    }
+});
+
+/// Connects, says something, and hears it again.
+async fn visit<M: Mode>(near: Memory<M>, authority: &Authority) {
+    let mut flow = connect(near, Arc::new(authority.client(&BOTH)), Vec::new(), NAME).await.unwrap();
+    flow.write_all(b"ping").await.unwrap();
+    flow.flush().await.unwrap();
+    let mut echo = [0; 4];
+    flow.read_exact(&mut echo).await.unwrap();
+    assert_eq!(&echo, b"ping");
+}
+
+async fn serve<M: Mode>(flow: M::Flow) {
+    let mut flow = flow;
+    assert!(flow.attribute(TlsVersion).is_some());
+    let mut ping = [0; 4];
+    assert!(flow.read_exact(&mut ping).await.is_ok());
+    flow.write_all(&ping).await.unwrap();
+    flow.flush().await.unwrap();
+    // Until the client has gone.
+    let _ = flow.read(&mut ping).await;
+}
+
+fn stalled_clients<M: Listen>() {
+    let authority = Authority::new();
+    let world = World::<M>::new();
+    let mut listener = M::listener(&world, "tls://192.0.2.1:443", &authority);
+    assert_eq!(listener.local_addr(), Some(([192, 0, 2, 1], 443).into()));
+    // The first says nothing, the second a little, and then there are too many to be accepted at all.
+    let mut stalled: Vec<_> = (0..300).map(|_| world.come()).collect();
+    both(&"a part of a record", async { stalled[1].write_all(&[0x16, 3, 1]).await.unwrap() }, async {});
+    stalled.truncate(200);
+    for _ in 0..100 {
+        // Those that hung up are errors, one each.
+        let (result, ()) = both(&"hung up", listener.accept(), async {});
+        let error = result.map(drop).unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::ConnectionAborted, Some(Phase::Handshake)), "{error}");
+    }
+    world.advance(PATIENCE / 2);
+    for _ in 0..3 {
+        let near = world.come();
+        both(&"a client among 200 that stall", visit(near, &authority), async {
+            serve::<M>(listener.accept().await.unwrap()).await;
+        });
+    }
+    // They are given up when their time has come, and not before.
+    world.advance(PATIENCE / 2 - Duration::from_millis(1));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(listener.poll_accept(&mut cx).is_pending());
+    run(
+        &"given up",
+        vec![
+            Box::pin(async {
+                for _ in 0..200 {
+                    let error = listener.accept().await.map(drop).unwrap_err();
+                    assert_eq!((error.kind(), error.phase()), (ErrorKind::TimedOut, Some(Phase::Handshake)));
+                    assert!(error.to_string().contains("did not finish its handshake within 10s"), "{error}");
+                }
+            }),
+            Box::pin(async { world.advance(Duration::from_millis(1)) }),
+        ],
+    );
+    for mut near in stalled {
+        both(&"given up is closed", async { while near.read(&mut [0; 99]).await.unwrap() > 0 {} }, async {});
+    }
+    let near = world.come();
+    both(&"and on it goes", visit(near, &authority), async { serve::<M>(listener.accept().await.unwrap()).await });
+}
+
+#[test]
+fn stalled_clients_hold_up_nobody_and_are_given_up() {
+    stalled_clients::<Shared>();
+    stalled_clients::<Local>();
+}
+
+#[test]
+fn failed_handshakes_are_errors_of_accept() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let world = World::<Shared>::new();
+    let mut listener = Shared::listener(&world, "https://192.0.2.1", &authority);
+    for _ in 0..3 {
+        let mut plain = world.come();
+        let (error, told) = both(
+            &"plain text",
+            async { listener.accept().await.map(drop).unwrap_err() },
+            async {
+                plain.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+                let mut told = [0; 100];
+                let n = plain.read(&mut told).await.unwrap();
+                told[..n].to_vec()
+            },
+        );
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::InvalidData, Some(Phase::Handshake)), "{error}");
+        assert!(error.to_string().contains("does not seem to speak TLS"), "{error}");
+        assert_eq!((told[0], told[6]), (0x15, u8::from(AlertDescription::DecodeError)));
+
+        let near = world.come();
+        let (error, ()) = both(
+            &"a client that does not trust us",
+            async { listener.accept().await.map(drop).unwrap_err() },
+            async { drop(connect(near, Arc::new(other.client(&BOTH)), Vec::new(), NAME).await.unwrap_err()) },
+        );
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+        assert!(tls_error(&error).is_some());
+
+        let near = world.come();
+        both(&"a good one", visit(near, &authority), async {
+            serve::<Shared>(listener.accept().await.unwrap()).await;
+        });
+    }
+}
+
+/// A shortage below is told, and handshakes under way go on all the same.
+#[test]
+fn a_listener_below_that_fails_does_not_hold_up_handshakes() {
+    let authority = Authority::new();
+    let world = World::<Shared>::new();
+    let mut listener = Shared::listener(&world, "tls://192.0.2.1:443", &authority);
+    let near = world.come();
+    both(&"a shortage that lasts", visit(near, &authority), async {
+        let mut errors = 0;
+        loop {
+            // Never without an error below.
+            world.0.lock().unwrap().errors = usize::from(errors > 0);
+            match listener.accept().await {
+                Ok(flow) => break serve::<Shared>(flow).await,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+                    errors += 1;
+                    assert!(errors < 100, "the handshake makes no progress");
+                    // The caller waits a moment.
+                    futures_lite::future::yield_now().await;
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_local_context_serves_too() {
+    let _: LocalContext = LocalContext::new().install(Tls);
+}

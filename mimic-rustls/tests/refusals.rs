@@ -1,0 +1,491 @@
+//! What must not be connected: each ends in an error that says why, and the peer is told.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+
+use common::wire::{Log, Plan, Tap, Trouble, both};
+use common::{Authority, BOTH, provider, server};
+use mimic_core::embedded_io_async::{Read, Write};
+use mimic_core::{Error, ErrorKind, Flow, FlowExt, Local, Mode, Phase, Shared, memory_pair};
+use mimic_rustls::rustls::pki_types::UnixTime;
+use mimic_rustls::rustls::server::WebPkiClientVerifier;
+use mimic_rustls::rustls::time_provider::TimeProvider;
+use mimic_rustls::rustls::version::{TLS12, TLS13};
+use mimic_rustls::rustls::{self, AlertDescription, ClientConfig, ServerConfig, SupportedProtocolVersion};
+use mimic_rustls::{Side, TlsFlow, accept, connect, tls_error};
+use rcgen::{CertificateParams, DnType, Issuer, KeyPair, date_time_ymd};
+
+const NAME: &str = "example.org";
+/// What the application says, and nobody may see.
+const MARKER: &[u8] = b"the plaintext of the application";
+
+/// Says the marker, hears the other's, closes.
+async fn talk<F: Flow, S: Side>(flow: Result<TlsFlow<F, S>, Error>) -> Result<(), Error> {
+    let mut flow = flow?;
+    flow.write_all(MARKER).await?;
+    flow.flush().await?;
+    let mut heard = [0; MARKER.len()];
+    flow.read_exact(&mut heard).await.map_err(|error| match error {
+        mimic_core::embedded_io_async::ReadExactError::Other(error) => error,
+        other => panic!("{other:?}"),
+    })?;
+    assert_eq!(heard, MARKER);
+    flow.shutdown().await?;
+    assert_eq!(flow.read(&mut heard).await?, 0);
+    Ok(())
+}
+
+struct Duel {
+    client: Result<(), Error>,
+    server: Result<(), Error>,
+}
+
+fn assert_no_clear_text(log: &Log) -> usize {
+    let log = log.lock().unwrap();
+    assert!(!log.windows(8).any(|window| MARKER.windows(8).any(|part| part == window)), "clear text on the wire");
+    log.len()
+}
+
+fn duel(client: ClientConfig, server: &ServerConfig, name: &str) -> Duel {
+    let log = Log::default();
+    let (near, far) = memory_pair::<Shared>(1 << 16);
+    let (near, far) = (Tap { below: near, log: log.clone() }, Tap { below: far, log: log.clone() });
+    let (client, server) =
+        both(&name, async { talk(connect(near, Arc::new(client), Vec::new(), name).await).await }, async {
+            talk(accept(far, server).await).await
+        });
+    assert_no_clear_text(&log);
+    Duel { client, server }
+}
+
+#[track_caller]
+fn assert_error(result: &Result<(), Error>, kind: ErrorKind, phase: Phase, says: &[&str]) {
+    let error = result.as_ref().expect_err("refused");
+    let text = error.to_string();
+    assert_eq!((error.kind(), error.phase()), (kind, Some(phase)), "{text}");
+    for word in says {
+        assert!(text.contains(word), "no {word:?} in: {text}");
+    }
+    let first = text.chars().next().unwrap();
+    assert!(!first.is_uppercase() && !text.ends_with('.') && !text.contains('\n'), "{text}");
+}
+
+#[track_caller]
+fn assert_alert(result: &Result<(), Error>, alert: AlertDescription) {
+    let error = result.as_ref().expect_err("told");
+    assert_eq!(tls_error(error), Some(&rustls::Error::AlertReceived(alert)), "{error}");
+}
+
+/// The client refuses the server's certificate.
+#[track_caller]
+fn assert_refused(duel: &Duel, says: &[&str], alert: AlertDescription) {
+    assert_error(&duel.client, ErrorKind::PermissionDenied, Phase::Handshake, says);
+    assert!(matches!(tls_error(duel.client.as_ref().unwrap_err()), Some(rustls::Error::InvalidCertificate(_))));
+    assert_alert(&duel.server, alert);
+    assert_error(
+        &duel.server,
+        match alert {
+            AlertDescription::DecryptError => ErrorKind::ConnectionAborted,
+            _ => ErrorKind::PermissionDenied,
+        },
+        Phase::Handshake,
+        &["received fatal alert"],
+    );
+}
+
+const VERSIONS: [[&SupportedProtocolVersion; 1]; 2] = [[&TLS13], [&TLS12]];
+
+#[test]
+fn nothing_wrong() {
+    let authority = Authority::new();
+    for versions in VERSIONS {
+        let duel = duel(authority.client(&versions), &authority.server(&[NAME], &versions), NAME);
+        duel.client.unwrap();
+        duel.server.unwrap();
+    }
+}
+
+#[test]
+fn wrong_host() {
+    let authority = Authority::new();
+    for versions in VERSIONS {
+        let duel = duel(authority.client(&versions), &authority.server(&["other.org"], &versions), NAME);
+        let says = ["certificate not valid for name \"example.org\"", "other.org", "connect to a name that"];
+        assert_refused(&duel, &says, AlertDescription::BadCertificate);
+    }
+}
+
+#[test]
+fn an_authority_of_the_same_name() {
+    let (trusted, other) = (Authority::named("Trust Us"), Authority::named("Trust Us"));
+    for versions in VERSIONS {
+        let duel = duel(trusted.client(&versions), &other.server(&[NAME], &versions), NAME);
+        let says = ["invalid peer certificate: BadSignature", "the authority that it names did not sign it"];
+        assert_refused(&duel, &says, AlertDescription::DecryptError);
+    }
+}
+
+#[test]
+fn unknown_authority() {
+    let (trusted, other) = (Authority::new(), Authority::new());
+    for versions in VERSIONS {
+        let duel = duel(trusted.client(&versions), &other.server(&[NAME], &versions), NAME);
+        let says = ["invalid peer certificate: UnknownIssuer", "trust the authority that issued it"];
+        assert_refused(&duel, &says, AlertDescription::UnknownCA);
+    }
+}
+
+#[test]
+fn expired_and_not_yet_valid() {
+    let authority = Authority::new();
+    for versions in VERSIONS {
+        let (leaf, key) = authority.issue(&[NAME], |params| {
+            params.not_before = date_time_ymd(2000, 1, 1);
+            params.not_after = date_time_ymd(2001, 1, 1);
+        });
+        let past = duel(authority.client(&versions), &server(vec![leaf], key, &versions), NAME);
+        let says = ["invalid peer certificate: certificate expired", "2001", "must renew it", "check the clock"];
+        assert_refused(&past, &says[..1], AlertDescription::CertificateExpired);
+        assert_refused(&past, &says[2..], AlertDescription::CertificateExpired);
+        let (leaf, key) = authority.issue(&[NAME], |params| params.not_before = date_time_ymd(4000, 1, 1));
+        let future = duel(authority.client(&versions), &server(vec![leaf], key, &versions), NAME);
+        let says = ["certificate not valid yet", "check the clock of this machine"];
+        assert_refused(&future, &says, AlertDescription::CertificateExpired);
+    }
+}
+
+#[test]
+fn self_signed() {
+    let key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new(vec![NAME.to_string()]).unwrap().self_signed(&key).unwrap().der().clone();
+    for versions in VERSIONS {
+        let key = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let server = server(vec![leaf.clone()], key, &versions);
+        let duel = duel(Authority::new().client(&versions), &server, NAME);
+        assert_refused(&duel, &["UnknownIssuer", "trust the authority"], AlertDescription::UnknownCA);
+    }
+}
+
+#[test]
+fn leaf_signed_by_a_leaf() {
+    let authority = Authority::new();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["leaf.org".to_string()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "a leaf");
+    let (first, _) = authority.sign(&params, &key);
+    let issuer = Issuer::new(params, key);
+    let key = KeyPair::generate().unwrap();
+    let second = CertificateParams::new(vec![NAME.to_string()]).unwrap().signed_by(&key, &issuer).unwrap();
+    for versions in VERSIONS {
+        let key = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let server = server(vec![second.der().clone(), first.clone()], key, &versions);
+        let duel = duel(authority.client(&versions), &server, NAME);
+        let says = ["invalid peer certificate: Other(OtherError(EndEntityUsedAsCa))", "another certificate"];
+        assert_refused(&duel, &says, AlertDescription::CertificateUnknown);
+    }
+}
+
+#[test]
+fn an_address_needs_its_own_name() {
+    let authority = Authority::new();
+    for versions in VERSIONS {
+        for address in ["192.0.2.1", "2001:db8::1"] {
+            let wrong = duel(authority.client(&versions), &authority.server(&[NAME], &versions), address);
+            assert_refused(&wrong, &["certificate not valid for name", address], AlertDescription::BadCertificate);
+            let right = duel(authority.client(&versions), &authority.server(&[address], &versions), address);
+            right.client.unwrap();
+            right.server.unwrap();
+        }
+    }
+}
+
+#[test]
+fn alpn_without_overlap() {
+    let authority = Authority::new();
+    for versions in VERSIONS {
+        let mut client = authority.client(&versions);
+        client.alpn_protocols = vec![b"h2".to_vec()];
+        let mut server = authority.server(&[NAME], &versions);
+        server.alpn_protocols = vec![b"line".to_vec()];
+        let duel = duel(client, &server, NAME);
+        assert_error(&duel.client, ErrorKind::Unsupported, Phase::Handshake, &["ALPN", "that the peer knows"]);
+        assert_alert(&duel.client, AlertDescription::NoApplicationProtocol);
+        assert_error(&duel.server, ErrorKind::Unsupported, Phase::Handshake, &["ALPN", "both sides know"]);
+    }
+}
+
+#[test]
+fn no_version_in_common() {
+    let authority = Authority::new();
+    for (client, server) in [(&TLS12, &TLS13), (&TLS13, &TLS12)] {
+        let duel = duel(authority.client(&[client]), &authority.server(&[NAME], &[server]), NAME);
+        assert_alert(&duel.client, AlertDescription::ProtocolVersion);
+        for side in [&duel.client, &duel.server] {
+            assert_error(side, ErrorKind::Unsupported, Phase::Handshake, &["no version, suite or group in common"]);
+        }
+    }
+}
+
+#[test]
+fn client_certificates() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    for versions in VERSIONS {
+        let asking = |authority: &Authority| {
+            let (leaf, key) = authority.issue(&[NAME], |_| {});
+            let verifier = WebPkiClientVerifier::builder_with_provider(authority.roots(), provider()).build().unwrap();
+            ServerConfig::builder_with_provider(provider())
+                .with_protocol_versions(&versions)
+                .unwrap()
+                .with_client_cert_verifier(verifier)
+                .with_single_cert(vec![leaf], key)
+                .unwrap()
+        };
+        let presenting = |issuer: &Authority| {
+            let (leaf, key) = issuer.issue(&["client"], |_| {});
+            ClientConfig::builder_with_provider(provider())
+                .with_protocol_versions(&versions)
+                .unwrap()
+                .with_root_certificates(authority.roots())
+                .with_client_auth_cert(vec![leaf], key)
+                .unwrap()
+        };
+        // In TLS 1.3 the client is done before the server has looked: it hears of it when it reads.
+        let phase = if versions[0] == &TLS13 { Phase::Read } else { Phase::Handshake };
+
+        let right = duel(presenting(&authority), &asking(&authority), NAME);
+        right.client.unwrap();
+        right.server.unwrap();
+
+        let missing = duel(authority.client(&versions), &asking(&authority), NAME);
+        let says = ["peer sent no certificates", "the peer must present a certificate"];
+        assert_error(&missing.server, ErrorKind::PermissionDenied, Phase::Handshake, &says);
+        assert_alert(&missing.client, AlertDescription::CertificateRequired);
+        assert_eq!(missing.client.unwrap_err().phase(), Some(phase));
+
+        let wrong = duel(presenting(&other), &asking(&authority), NAME);
+        let says = ["invalid peer certificate: UnknownIssuer", "trust the authority"];
+        assert_error(&wrong.server, ErrorKind::PermissionDenied, Phase::Handshake, &says);
+        assert_alert(&wrong.client, AlertDescription::UnknownCA);
+        let says = ["does not accept the certificate that this side presented"];
+        assert_error(&wrong.client, ErrorKind::PermissionDenied, phase, &says);
+    }
+}
+
+/// A peer that says `garbage` and then nothing, and collects what it is told.
+fn against(
+    garbage: &[u8],
+    ours: impl AsyncFnOnce(Tap<mimic_core::Memory<Shared>>) -> Result<(), Error>,
+) -> (Result<(), Error>, Vec<u8>) {
+    let (near, mut far) = memory_pair::<Shared>(1 << 17);
+    let log = Log::default();
+    let (result, told) = both(&"garbage", ours(Tap { below: near, log: log.clone() }), async {
+        far.write_all(garbage).await.unwrap();
+        let mut told = Vec::new();
+        let mut buf = [0; 1000];
+        loop {
+            match far.read(&mut buf).await.unwrap() {
+                0 => return told,
+                n => told.extend(&buf[..n]),
+            }
+        }
+    });
+    assert_no_clear_text(&log);
+    (result, told)
+}
+
+/// The last record in clear text is that alert, and fatal.
+#[track_caller]
+fn assert_told(told: &[u8], alert: AlertDescription) {
+    let last = &told[told.len() - 7..];
+    assert_eq!((last[0], &last[3..]), (0x15, &[0, 2, 2, u8::from(alert)][..]), "{told:?}");
+}
+
+#[test]
+fn what_is_not_tls() {
+    let authority = Authority::new();
+    let client = Arc::new(authority.client(&BOTH));
+    let server = authority.server(&[NAME], &BOTH);
+    let mut oversized = vec![0x16, 3, 3, 0x48, 0x01];
+    oversized.resize(0x4801 + 5, 0);
+    for garbage in [
+        &b"GET / HTTP/1.0\r\nHost: example.org\r\n\r\n"[..],
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+        b"220 mail.example.org ESMTP\r\n",
+        &[0; 64],
+        &[0xff; 100_000],
+        &oversized,
+    ] {
+        let (result, told) =
+            against(garbage, async |flow| talk(connect(flow, client.clone(), Vec::new(), NAME).await).await);
+        let says = ["does not seem to speak TLS", "check scheme and port"];
+        assert_error(&result, ErrorKind::InvalidData, Phase::Handshake, &says);
+        assert_told(&told, AlertDescription::DecodeError);
+        let (result, told) = against(garbage, async |flow| talk(accept(flow, &server).await).await);
+        assert_error(&result, ErrorKind::InvalidData, Phase::Handshake, &says);
+        assert_told(&told, AlertDescription::DecodeError);
+    }
+}
+
+#[test]
+fn a_handshake_message_without_end() {
+    let authority = Authority::new();
+    let server = authority.server(&[NAME], &BOTH);
+    // A ClientHello that claims 60,000 bytes, in records of one byte each: six times that on the wire.
+    let mut endless = Vec::new();
+    for byte in [1, 0, 0xea, 0x60].into_iter().chain(std::iter::repeat_n(0, 59_000)) {
+        endless.extend([0x16, 3, 1, 0, 1, byte]);
+    }
+    let (near, mut far) = memory_pair::<Shared>(1 << 20);
+    let (result, ()) = both(&"endless", async { talk(accept(near, &server).await).await }, async {
+        far.write_all(&endless).await.unwrap();
+        far.read(&mut [0; 100]).await.unwrap();
+    });
+    assert_error(&result, ErrorKind::InvalidData, Phase::Handshake, &["longer than 256 KiB"]);
+}
+
+#[test]
+fn configurations_that_cannot_be_are_refused_before_the_first_byte() {
+    #[derive(Debug)]
+    struct Timeless;
+    impl TimeProvider for Timeless {
+        fn current_time(&self) -> Option<UnixTime> {
+            None
+        }
+    }
+
+    let authority = Authority::new();
+    let try_client = |config: ClientConfig, name: &str| {
+        let (near, _far) = memory_pair::<Shared>(1 << 16);
+        let log = Log::default();
+        let near = Tap { below: near, log: log.clone() };
+        let result = both(&"client", connect(near, Arc::new(config), Vec::new(), name), async {}).0;
+        assert_eq!(log.lock().unwrap().len(), 0, "a byte was written");
+        result.map(drop)
+    };
+    let try_server = |config: &ServerConfig| {
+        let (near, _far) = memory_pair::<Shared>(1 << 16);
+        let log = Log::default();
+        let near = Tap { below: near, log: log.clone() };
+        let result = both(&"server", accept(near, config), async {}).0;
+        assert_eq!(log.lock().unwrap().len(), 0, "a byte was written");
+        result.map(drop)
+    };
+
+    let mut client = authority.client(&BOTH);
+    client.time_provider = Arc::new(Timeless);
+    let says = ["failed to get current time", "give the configuration a clock"];
+    assert_error(&try_client(client, NAME), ErrorKind::Unsupported, Phase::Handshake, &says);
+    let mut server = authority.server(&[NAME], &BOTH);
+    server.time_provider = Arc::new(Timeless);
+    assert_error(&try_server(&server), ErrorKind::Unsupported, Phase::Handshake, &says);
+
+    for name in ["", "not a name", "a..b", "under_score-", "[::1]", "\u{e4}.org"] {
+        let result = try_client(authority.client(&BOTH), name);
+        if result.is_err() {
+            let says = ["neither a host name nor an address"];
+            assert_error(&result, ErrorKind::InvalidInput, Phase::Handshake, &says);
+        }
+    }
+
+    let mut server = authority.server(&[NAME], &BOTH);
+    server.max_early_data_size = 1;
+    let says = ["early data is not supported", "max_early_data_size"];
+    assert_error(&try_server(&server), ErrorKind::Unsupported, Phase::Handshake, &says);
+}
+
+#[test]
+fn a_server_without_a_clock_serves_without_tickets() {
+    #[derive(Debug)]
+    struct Timeless;
+    impl TimeProvider for Timeless {
+        fn current_time(&self) -> Option<UnixTime> {
+            None
+        }
+    }
+
+    let authority = Authority::new();
+    let mut server = authority.server(&[NAME], &[&TLS13]);
+    server.time_provider = Arc::new(Timeless);
+    server.send_tls13_tickets = 0;
+    let duel = duel(authority.client(&[&TLS13]), &server, NAME);
+    duel.client.unwrap();
+    duel.server.unwrap();
+}
+
+/// How many bytes each side writes until both are done, and what each cut of what the client reads, or the server,
+/// leads to. The other side must end as well.
+fn cut_at_every_byte<M: Mode>(versions: [&'static SupportedProtocolVersion; 1], cut_client: bool) {
+    let authority = Authority::new();
+    let client = Arc::new(authority.client(&versions));
+    let server = authority.server(&[NAME], &versions);
+    let mut at = 0;
+    loop {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (near, far) = memory_pair::<M>(1 << 16);
+        let plan = |cut: bool| Plan { cut: cut.then_some(at), ..Plan::default() };
+        let near = Tap { below: Trouble::new(near, plan(cut_client), 1), log: log.clone() };
+        let far = Tap { below: Trouble::new(far, plan(!cut_client), 1), log: log.clone() };
+        let (client, server) = both(
+            &format_args!("cut at {at}"),
+            async { talk(connect(near, client.clone(), Vec::new(), NAME).await).await },
+            async { talk(accept(far, &server).await).await },
+        );
+        assert_no_clear_text(&log);
+        let (cut, other) = if cut_client { (client, server) } else { (server, client) };
+        let Err(error) = cut else {
+            assert!(at > 200, "all was said in {at} bytes?");
+            return;
+        };
+        assert_eq!(error.kind(), ErrorKind::ConnectionAborted, "cut at {at}: {error}");
+        match error.phase() {
+            Some(Phase::Handshake) => assert!(error.to_string().contains("closed the connection in the handshake")),
+            Some(Phase::Read) => assert!(error.to_string().contains("without close_notify")),
+            _ => panic!("cut at {at}: {error}"),
+        }
+        if let Err(error) = other {
+            let kinds = [ErrorKind::ConnectionAborted, ErrorKind::BrokenPipe];
+            assert!(kinds.contains(&error.kind()), "cut at {at}, the other side: {error}");
+        }
+        at += 1;
+    }
+}
+
+#[test]
+fn the_client_is_cut_at_every_byte_of_tls_13() {
+    cut_at_every_byte::<Shared>([&TLS13], true);
+}
+
+#[test]
+fn the_server_is_cut_at_every_byte_of_tls_13() {
+    cut_at_every_byte::<Local>([&TLS13], false);
+}
+
+#[test]
+fn the_client_is_cut_at_every_byte_of_tls_12() {
+    cut_at_every_byte::<Local>([&TLS12], true);
+}
+
+#[test]
+fn the_server_is_cut_at_every_byte_of_tls_12() {
+    cut_at_every_byte::<Shared>([&TLS12], false);
+}
+
+#[test]
+fn a_reset_says_where_it_struck() {
+    let authority = Authority::new();
+    for versions in VERSIONS {
+        for at in [0, 3, 100, 500] {
+            let (near, far) = memory_pair::<Shared>(1 << 16);
+            let near = Trouble::new(near, Plan { reset: Some(at), ..Plan::default() }, 1);
+            let client = Arc::new(authority.client(&versions));
+            let server = authority.server(&[NAME], &versions);
+            let (result, _) = both(&at, async { talk(connect(near, client, Vec::new(), NAME).await).await }, async {
+                talk(accept(far, &server).await).await
+            });
+            assert_error(&result, ErrorKind::ConnectionReset, Phase::Handshake, &["reset by the test"]);
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! A reader and a writer of one flow, each with a waker of its own: neither delays the other, nor takes its wake-up.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
+mod common;
+#[path = "../../mimic-core/tests/flow_kit/mod.rs"]
+mod flow_kit;
+
+use std::sync::Arc;
+use std::task::Poll;
+
+use common::wire::both;
+use common::{Authority, BOTH};
+use flow_kit::{Task, fails, got, ok, pattern};
+use mimic_core::embedded_io_async::{Read, Write};
+use mimic_core::{ErrorKind, Flow, Local, Memory, Mode, Shared, memory_pair};
+use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
+
+const NAME: &str = "example.org";
+
+type Pair<M> = (TlsFlow<Memory<M>, Client>, TlsFlow<Memory<M>, Server>);
+
+/// A pair with the handshake behind it, and the tickets read.
+fn pair<M: Mode>(capacity: usize) -> Pair<M> {
+    let authority = Authority::new();
+    let (near, far) = memory_pair::<M>(capacity);
+    let server = authority.server(&[NAME], &BOTH);
+    both(
+        &"handshake",
+        async {
+            let mut flow = connect(near, Arc::new(authority.client(&BOTH)), Vec::new(), NAME).await.unwrap();
+            flow.read_exact(&mut [0]).await.unwrap();
+            flow
+        },
+        async {
+            let mut flow = accept(far, &server).await.unwrap();
+            flow.write_all(b"!").await.unwrap();
+            flow.flush().await.unwrap();
+            flow
+        },
+    )
+}
+
+/// Writes until nothing more is taken, and says how much was.
+fn stuff(task: &Task, flow: &mut dyn Flow) -> usize {
+    let mut taken = 0;
+    loop {
+        match task.write(flow, &[5; 100]) {
+            Poll::Ready(n) => taken += n.unwrap(),
+            Poll::Pending => return taken,
+        }
+    }
+}
+
+/// Reads all there is, and says how much.
+fn drain(task: &Task, flow: &mut dyn Flow) -> usize {
+    let mut read = 0;
+    while let Poll::Ready(bytes) = task.read(flow) {
+        read += bytes.unwrap().len();
+    }
+    read
+}
+
+both_modes! {
+    fn a_pending_read_does_not_delay_a_write<M: Mode>() {
+        let (mut near, mut far) = pair::<M>(4096);
+        let (reader, writer, other) = (Task::new(), Task::new(), Task::new());
+        assert_eq!(reader.read(&mut near), Poll::Pending);
+        assert_eq!(writer.write(&mut near, b"hello"), ok(5));
+        assert_eq!(writer.flush(&mut near), ok(()));
+        assert_eq!(other.read(&mut far), got(b"hello"));
+        assert_eq!(other.write(&mut far, b"answer"), ok(6));
+        assert!(reader.wakes() > 0);
+        assert_eq!(reader.read(&mut near), got(b"answer"));
+    }
+
+    fn a_pending_write_does_not_delay_a_read<M: Mode>() {
+        let (mut near, mut far) = pair::<M>(300);
+        let (reader, writer, other) = (Task::new(), Task::new(), Task::new());
+        let taken = stuff(&writer, &mut near);
+        assert!(taken > 0);
+        for _ in 0..3 {
+            assert_eq!(reader.read(&mut near), Poll::Pending);
+            assert_eq!(other.write(&mut far, b"data"), ok(4));
+            assert!(reader.wakes() > 0, "the reader's waker was replaced by the writer's");
+            assert_eq!(reader.read(&mut near), got(b"data"));
+            assert_eq!(writer.write(&mut near, b"x"), Poll::Pending);
+        }
+        assert_eq!(reader.read(&mut near), Poll::Pending);
+        writer.wakes();
+        assert!(drain(&other, &mut far) > 0);
+        assert!(writer.wakes() > 0, "the writer's waker was replaced by the reader's, who sends as well");
+        assert_eq!(writer.write(&mut near, b"x"), ok(1));
+    }
+
+    fn whoever_sends_the_rest_wakes_the_writer<M: Mode>() {
+        let (mut near, mut far) = pair::<M>(64);
+        let (reader, writer, other) = (Task::new(), Task::new(), Task::new());
+        let data = pattern(500);
+        assert_eq!(writer.write(&mut near, &data), ok(500));
+        // It does not fit the pipe; the writer goes to sleep in the flush.
+        assert_eq!(writer.flush(&mut near), Poll::Pending);
+        let mut read = Vec::new();
+        for _ in 0..1000 {
+            if let Poll::Ready(bytes) = other.read(&mut far) {
+                read.extend(bytes.unwrap());
+            }
+            // The reader alone runs, if it was woken, and sends what there is room for.
+            if reader.wakes() > 0 || read.is_empty() {
+                assert_eq!(reader.read(&mut near), Poll::Pending);
+            }
+        }
+        assert_eq!(read, data);
+        assert!(writer.wakes() > 0);
+        assert_eq!(writer.flush(&mut near), ok(()));
+    }
+
+    fn a_forgotten_flush_does_not_hang<M: Mode>() {
+        let (mut near, mut far) = pair::<M>(8);
+        let (task, other) = (Task::new(), Task::new());
+        assert_eq!(task.write(&mut near, b"question"), ok(8));
+        for _ in 0..100 {
+            assert_eq!(task.read(&mut near), Poll::Pending);
+            if let Poll::Ready(question) = other.read(&mut far) {
+                assert_eq!(question.unwrap(), b"question");
+                return;
+            }
+        }
+        panic!("the question did not leave");
+    }
+
+    fn pending_takes_nothing<M: Mode>() {
+        let (mut near, mut far) = pair::<M>(64);
+        let (writer, other) = (Task::new(), Task::new());
+        let mut taken = stuff(&writer, &mut near);
+        for _ in 0..50 {
+            // Given up and tried again, each time with something else.
+            assert_eq!(writer.write(&mut near, b"given up"), Poll::Pending);
+        }
+        let mut read = 0;
+        for _ in 0..100 {
+            read += drain(&other, &mut far);
+            if writer.flush(&mut near).is_ready() {
+                break;
+            }
+        }
+        read += drain(&other, &mut far);
+        assert_eq!(read, taken);
+        taken = 0;
+        assert_eq!(drain(&other, &mut far), taken);
+    }
+
+    fn a_writer_that_is_gone_leaves_the_rest_to_read<M: Mode>() {
+        let (mut near, mut far) = pair::<M>(4096);
+        let (task, other) = (Task::new(), Task::new());
+        assert_eq!(other.write(&mut far, b"last words"), ok(10));
+        assert_eq!(other.shutdown(&mut far), ok(()));
+        drop(far);
+        // Writing fails now; what came before the end is still read, and the end is the true one.
+        let mut failed = false;
+        for _ in 0..3 {
+            failed |= task.write(&mut near, b"x") == fails(ErrorKind::BrokenPipe);
+        }
+        assert!(failed);
+        assert_eq!(task.read(&mut near), got(b"last words"));
+        assert_eq!(task.read(&mut near), got(b""));
+        assert_eq!(task.read(&mut near), got(b""));
+    }
+
+    fn shutdown_waits_for_room_and_reading_goes_on<M: Mode>() {
+        let (mut near, mut far) = pair::<M>(64);
+        let (reader, writer, other) = (Task::new(), Task::new(), Task::new());
+        let taken = stuff(&writer, &mut near);
+        assert_eq!(writer.shutdown(&mut near), Poll::Pending);
+        assert_eq!(writer.write(&mut near, b"x"), fails(ErrorKind::BrokenPipe));
+        assert_eq!(other.write(&mut far, b"data"), ok(4));
+        let mut read = 0;
+        for _ in 0..1000 {
+            if let Poll::Ready(Ok(bytes)) = other.read(&mut far) {
+                read += bytes.len();
+                if bytes.is_empty() {
+                    break;
+                }
+            }
+            if writer.wakes() > 0 {
+                let _ = writer.shutdown(&mut near);
+            }
+        }
+        assert_eq!(read, taken);
+        assert_eq!(writer.shutdown(&mut near), ok(()));
+        assert_eq!(writer.shutdown(&mut near), ok(()));
+        let mut data = Vec::new();
+        for _ in 0..100 {
+            let _ = other.flush(&mut far);
+            if let Poll::Ready(bytes) = reader.read(&mut near) {
+                data.extend(bytes.unwrap());
+            }
+        }
+        assert_eq!(data, b"data");
+    }
+
+    fn empty_buffers<M: Mode>() {
+        let (mut near, _far) = pair::<M>(64);
+        let task = Task::new();
+        assert_eq!(task.write(&mut near, b""), ok(0));
+        assert!(matches!(near.poll_read(&mut task.cx(), &mut []), Poll::Ready(Ok(0))));
+        assert!(matches!(near.poll_write_vectored(&mut task.cx(), &[b"", b""]), Poll::Ready(Ok(0))));
+        assert!(matches!(near.poll_write_vectored(&mut task.cx(), &[]), Poll::Ready(Ok(0))));
+    }
+}
+
+#[test]
+fn flows_are_send_where_they_should_be() {
+    fn auto<T: Send + Sync + Unpin>() {}
+    auto::<TlsFlow<Memory<Shared>, Client>>();
+    auto::<TlsFlow<Memory<Shared>, Server>>();
+    let _ = pair::<Local>(100);
+}
