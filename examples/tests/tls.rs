@@ -8,11 +8,12 @@
 mod common;
 
 use std::io::{ErrorKind, Read, Write};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use common::tls::{self, Authority, Identity};
-use common::{BINARIES, Bin, Conn, Over, Peer, Ran, TRANSCRIPT};
+use common::{BINARIES, Bin, Conn, Over, Peer, Program, Ran, TRANSCRIPT};
 use mimic_rustls::rustls::{ServerConnection, StreamOwned};
 use rustix::process::Signal;
 
@@ -31,6 +32,7 @@ common::every_binary! {
     a_server_that_closes_in_the_handshake, clients_that_stall_hold_up_nobody, a_reset_in_mid_record,
     an_end_without_close_notify, a_client_that_goes_without_close_notify, a_handshake_cut_short, records_of_garbage,
     ten_thousand_small_records, key_updates_in_a_loop,
+    serve_outlives_a_shortage_of_descriptors,
 }
 
 fn every_binary_pings(server: Bin) {
@@ -49,7 +51,7 @@ fn every_binary_pings(server: Bin) {
 }
 
 /// Stops a `serve`.
-fn end(program: common::Program) -> Ran {
+fn end(program: Program) -> Ran {
     program.signal(Signal::TERM);
     program.wait().exits(0)
 }
@@ -619,4 +621,24 @@ fn key_updates_in_a_loop(bin: Bin) {
     let ran = bin.feed(&["connect", &peer.url, "--ca", &authority.file], "heard\n".repeat(200));
     ran.exits(0).quietly().prints("again\n".repeat(200));
     assert_eq!(peer.finish(), b"heard\n".repeat(200));
+}
+
+/// Connections whose clients have gone in the handshake free their descriptors, also while there are none to accept by.
+fn serve_outlives_a_shortage_of_descriptors(bin: Bin) {
+    const FEW: &str = r#"ulimit -n 24 && exec "$0" serve tls://127.0.0.1:0 "$@""#;
+    let authority = Authority::new();
+    let mut command = Command::new("sh");
+    command.args(["-c", FEW]).arg(bin.command::<&str>(&[]).get_program()).args(authority.localhost().options());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let program = Program::start(command);
+    program.until("it listens", |out| out.ends_with(b"\n"));
+    let printed = String::from_utf8(program.stdout()).unwrap();
+    let url = printed.trim_end().strip_prefix("listening on ").unwrap();
+
+    let many: Vec<_> = (0..40).map(|_| tls::tcp(url)).collect();
+    common::until("it says that something is short", || !program.stderr().is_empty());
+    thread::sleep(Duration::from_millis(500));
+    drop(many);
+    bin.run(&["ping", url, "--ca", &authority.file, "--timeout", "20"]).exits(0).prints(TRANSCRIPT);
+    end(program);
 }

@@ -28,7 +28,7 @@ use crate::Role;
 /// assert_eq!(ctx.get(Upstream(2)), Some(443));
 /// ```
 ///
-/// Keys also name the typed [attributes](crate::attributes) of a flow.
+/// Keys also name the typed [attributes](crate::FlowExt::attribute) of a flow.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a key",
     note = "keys are types made by `key!(pub Name: Value)`; a role is not a key"

@@ -5,10 +5,11 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::poll_fn;
+use core::net::SocketAddr;
 use core::task::{Context, Poll};
 
 use mimic_core::embedded_io_async::Read;
-use mimic_core::{BufReader, Error, ErrorKind, Flow, Phase, Text};
+use mimic_core::{BufReader, Error, ErrorKind, Flow, FlowExt, PeerAddr, Phase, Text};
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName as Name;
 use rustls::server::{ClientHello, ResolvesServerCert, UnbufferedServerConnection};
@@ -126,6 +127,11 @@ impl<F: Flow> Accepting<F> {
         let connection =
             UnbufferedServerConnection::new(Arc::new(config)).map_err(|error| explain(error, Phase::Handshake))?;
         Ok(Self { flow: TlsFlow::new(flow, connection, None), asked })
+    }
+
+    /// Who the client is, as far as the flow below knows.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.flow.attribute(PeerAddr)
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

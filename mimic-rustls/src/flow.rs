@@ -124,6 +124,25 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
         poll_send(&mut self.below, &mut self.machine, &mut both)
     }
 
+    /// As [`poll_drain`](Self::poll_drain), for writers: when the flow below fails, the peer may have said why before it
+    /// went, and that is the better error.
+    fn poll_drain_or_why(&mut self) -> Poll<Result<(), Error>> {
+        let error = match self.poll_drain() {
+            Poll::Ready(Err(error)) => error,
+            other => return other,
+        };
+        let mut both = Context::from_waker(self.wakers.both());
+        if let Poll::Ready(Ok(n)) = poll_receive(&mut self.below, &mut self.machine, &mut both) {
+            self.truncated |= n == 0;
+            // What a reader waits for was just taken from below.
+            self.wakers.both().wake_by_ref();
+        }
+        Poll::Ready(Err(match self.machine.drive() {
+            Ok(()) => error,
+            Err(why) => explain(why, Phase::Write),
+        }))
+    }
+
     /// Sends what is outgoing as far as it goes now. If that fails, whoever writes next hears of it.
     fn push(&mut self) {
         if let Poll::Ready(Ok(())) = self.poll_drain() {
@@ -207,9 +226,9 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         }
         self.wakers.writer(cx);
         // Nothing is sealed before all that was sealed is sent: `Pending` takes nothing, and memory is bounded.
-        ready!(self.poll_drain())?;
+        ready!(self.poll_drain_or_why())?;
         match self.machine.write(buf) {
-            Ok(taken) => match self.poll_drain() {
+            Ok(taken) => match self.poll_drain_or_why() {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
                 _ => Poll::Ready(Ok(taken)),
             },
@@ -222,7 +241,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.wakers.writer(cx);
-        ready!(self.poll_drain())?;
+        ready!(self.poll_drain_or_why())?;
         self.below.poll_flush(&mut Context::from_waker(self.wakers.both()))
     }
 
@@ -236,7 +255,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
             let _ = self.machine.close();
             self.writing = Writing::Closing;
         }
-        ready!(self.poll_drain())?;
+        ready!(self.poll_drain_or_why())?;
         ready!(self.below.poll_shutdown(&mut Context::from_waker(self.wakers.both())))?;
         self.writing = Writing::Closed;
         Poll::Ready(Ok(()))

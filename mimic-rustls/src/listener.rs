@@ -9,7 +9,7 @@ use core::net::SocketAddr;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use mimic_core::{Error, ErrorKind, Instant, Listener, Mode, Phase, Timer, for_each_mode};
+use mimic_core::{Error, ErrorKind, Flow, Instant, Listener, Mode, Phase, Timer, for_each_mode};
 use rustls::ServerConfig;
 
 use crate::connect::Accepting;
@@ -39,26 +39,36 @@ impl<M: Mode> TlsListener<M> {
         for at in 0..self.handshakes.len() {
             if let Poll::Ready(result) = self.handshakes[at].1.poll(cx) {
                 let (_, accepting) = self.handshakes.remove(at);
-                return Poll::Ready(result.map(|()| accepting));
+                return Poll::Ready(ended(result, accepting));
             }
         }
         while self.handshakes.len() < HANDSHAKES {
             let Poll::Ready(flow) = self.below.poll_accept(cx) else { break };
             let mut accepting = Accepting::new(flow?, &self.config)?;
             match accepting.poll(cx) {
-                Poll::Ready(result) => return Poll::Ready(result.map(|()| accepting)),
+                Poll::Ready(result) => return Poll::Ready(ended(result, accepting)),
                 Poll::Pending => self.handshakes.push((self.timer.now() + PATIENCE, accepting)),
             }
         }
         // They are in the order of their ends.
         match self.handshakes.first() {
             Some((end, _)) if self.timer.poll_until(cx, *end).is_ready() => {
-                self.handshakes.remove(0);
+                let (_, accepting) = self.handshakes.remove(0);
                 let reason = format!("the client did not finish its handshake within {PATIENCE:?}");
-                Poll::Ready(Err(Error::new(ErrorKind::TimedOut, reason).in_phase(Phase::Handshake)))
+                let error = Error::new(ErrorKind::TimedOut, reason).in_phase(Phase::Handshake);
+                Poll::Ready(ended(Err(error), accepting))
             }
             _ => Poll::Pending,
         }
+    }
+}
+
+/// An error says whose handshake it was.
+fn ended<F: Flow>(result: Result<(), Error>, accepting: Accepting<F>) -> Result<Accepting<F>, Error> {
+    match (result, accepting.peer()) {
+        (Ok(()), _) => Ok(accepting),
+        (Err(error), Some(peer)) => Err(error.to_target(peer)),
+        (Err(error), None) => Err(error),
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use common::wire::{both, run};
+use common::wire::{Log, PEER, Tap, both, run};
 use common::{Authority, BOTH};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
@@ -86,7 +86,7 @@ for_each_mode!(M => {
                 return Poll::Ready(Err(Error::new(ErrorKind::OutOfMemory, "no descriptors left").in_phase(Phase::Accept)));
             }
             match world.clients.pop_front() {
-                Some(flow) => Poll::Ready(Ok(Box::new(flow) as _)),
+                Some(below) => Poll::Ready(Ok(Box::new(Tap { below, log: Log::default() }) as _)),
                 None => {
                     world.accepting = Some(cx.waker().clone());
                     Poll::Pending
@@ -197,6 +197,7 @@ fn stalled_clients<M: Listen>() {
                     let error = listener.accept().await.map(drop).unwrap_err();
                     assert_eq!((error.kind(), error.phase()), (ErrorKind::TimedOut, Some(Phase::Handshake)));
                     assert!(error.to_string().contains("did not finish its handshake within 10s"), "{error}");
+                    assert_eq!(error.target(), Some(PEER.to_string().as_str()));
                 }
             }),
             Box::pin(async { world.advance(Duration::from_millis(1)) }),
@@ -222,26 +223,22 @@ fn failed_handshakes_are_errors_of_accept() {
     let mut listener = Shared::listener(&world, "https://192.0.2.1", &authority);
     for _ in 0..3 {
         let mut plain = world.come();
-        let (error, told) = both(
-            &"plain text",
-            async { listener.accept().await.map(drop).unwrap_err() },
-            async {
-                plain.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
-                let mut told = [0; 100];
-                let n = plain.read(&mut told).await.unwrap();
-                told[..n].to_vec()
-            },
-        );
+        let (error, told) = both(&"plain text", async { listener.accept().await.map(drop).unwrap_err() }, async {
+            plain.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+            let mut told = [0; 100];
+            let n = plain.read(&mut told).await.unwrap();
+            told[..n].to_vec()
+        });
         assert_eq!((error.kind(), error.phase()), (ErrorKind::InvalidData, Some(Phase::Handshake)), "{error}");
         assert!(error.to_string().contains("does not seem to speak TLS"), "{error}");
+        assert_eq!(error.target(), Some(PEER.to_string().as_str()));
         assert_eq!((told[0], told[6]), (0x15, u8::from(AlertDescription::DecodeError)));
 
         let near = world.come();
-        let (error, ()) = both(
-            &"a client that does not trust us",
-            async { listener.accept().await.map(drop).unwrap_err() },
-            async { drop(connect(near, Arc::new(other.client(&BOTH)), Vec::new(), NAME).await.unwrap_err()) },
-        );
+        let (error, ()) =
+            both(&"a client that does not trust us", async { listener.accept().await.map(drop).unwrap_err() }, async {
+                drop(connect(near, Arc::new(other.client(&BOTH)), Vec::new(), NAME).await.unwrap_err())
+            });
         assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
         assert!(tls_error(&error).is_some());
 

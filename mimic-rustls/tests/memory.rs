@@ -88,7 +88,9 @@ fn steady_reads_and_writes_allocate_once_per_record_sealed_and_opened() {
     for (version, versions) in ALL {
         let (client, server) = (Arc::new(authority.client(&versions)), authority.server(&[NAME], &versions));
         let mut pair = ours(&client, &server);
-        for (size, window) in [(64, 4096), (64, 16), (400, 400), (1000, 4096), (1900, 1900), (16_000, 20_000), (60_000, 60_000)] {
+        for (size, window) in
+            [(64, 4096), (64, 16), (400, 400), (1000, 4096), (1900, 1900), (16_000, 20_000), (60_000, 60_000)]
+        {
             let mut buf = vec![0; window];
             for _ in 0..3 {
                 ping(&mut pair, size, &mut buf);

@@ -274,6 +274,37 @@ fn client_certificates() {
     }
 }
 
+/// In TLS 1.3 the server looks at the client's certificate when the client has begun to write.
+#[test]
+fn a_write_to_a_peer_that_has_gone_says_why_it_went() {
+    let authority = Authority::new();
+    let verifier = WebPkiClientVerifier::builder_with_provider(authority.roots(), provider()).build().unwrap();
+    let (leaf, key) = authority.issue(&[NAME], |_| {});
+    let server = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&BOTH)
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![leaf], key)
+        .unwrap();
+    let (near, far) = memory_pair::<Shared>(1 << 16);
+    let client = connect(near, Arc::new(authority.client(&BOTH)), Vec::new(), NAME);
+    let (client, server) = both(&"client certificate", client, accept(far, &server));
+    drop(server.unwrap_err());
+    let mut client = client.unwrap();
+    let (result, ()) = both(
+        &"write",
+        async {
+            client.write_all(MARKER).await?;
+            client.flush().await
+        },
+        async {},
+    );
+    let says = ["CertificateRequired", "asks for a client certificate"];
+    assert_error(&result, ErrorKind::PermissionDenied, Phase::Write, &says);
+    let (result, _) = both(&"read", client.read(&mut [0]), async {});
+    assert_error(&result.map(drop), ErrorKind::PermissionDenied, Phase::Read, &says);
+}
+
 /// A peer that says `garbage` and then nothing, and collects what it is told.
 fn against(
     garbage: &[u8],
