@@ -85,7 +85,7 @@ async fn talk<R: Runtime>(ctx: &Context, endpoints: &[Endpoint]) -> Result<(), F
 
         print(format_args!("\n{endpoint}\n"))?;
         print(format_args!(
-            "  What is tried (+), and why not the rest (-):\n{}",
+            "  What is tried (+) or may be (?), and why not the rest (-):\n{}",
             Indented(&ctx.explain(Stream).to_string())
         ))?;
         print(format_args!("  What was said (>) and answered (<):\n{}", Indented(&transcript)))?;

@@ -193,7 +193,11 @@ impl Choice {
 
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.taken { "+ " } else { "- " })?;
+        f.write_str(match &self.verdict {
+            Verdict::Maybe(_) => "? ",
+            _ if self.taken => "+ ",
+            _ => "- ",
+        })?;
         match self.kind {
             ChoiceKind::Function => f.write_str("function")?,
             ChoiceKind::Candidate => f.write_str(&self.name)?,

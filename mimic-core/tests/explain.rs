@@ -96,7 +96,7 @@ Stream
   - git [100]: no: Scheme is "tcp", not "git"
   - http [100]: no: Scheme is "tcp", not "http"
   - unix [100]: no: Scheme is "tcp", not "unix"
-  - tcp [100]: maybe: B is computed by a function
+  ? tcp [100]: maybe: B is computed by a function
     Scheme is "tcp": yes
     req Host: given
     req Port: given
@@ -107,9 +107,9 @@ Stream
         over Link: yes
           + tcp [100]: yes
             opt A: not given, which is fine
-      - layer socks5: maybe: B is computed by a function
+      ? layer socks5: maybe: B is computed by a function
         req B: computed by a function
-          - function: maybe: B is computed by a function
+          ? function: maybe: B is computed by a function
             opt C: not given, which is fine
 "#
         .trim()

@@ -8,7 +8,7 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatibl
 /// Says what is known of a failure.
 pub(crate) fn explain(error: rustls::Error, phase: Phase) -> Error {
     let (kind, advice) = meaning(&error);
-    let error = Error::with_source(kind, Source(error)).in_phase(phase);
+    let error = named(Error::with_source(kind, Source(error)).in_phase(phase), phase);
     match advice {
         Some(advice) => error.advise(advice),
         None => error,
@@ -126,7 +126,12 @@ pub(crate) fn truncated(phase: Phase) -> Error {
         Phase::Handshake => "the peer closed the connection in the handshake",
         _ => "the peer closed the connection without close_notify: what it sent may be cut short",
     };
-    Error::new(ErrorKind::ConnectionAborted, reason).in_phase(phase)
+    named(Error::new(ErrorKind::ConnectionAborted, reason).in_phase(phase), phase)
+}
+
+/// A dial says by itself whose handshake failed; what comes later has only the layer to go by.
+fn named(error: Error, phase: Phase) -> Error {
+    if phase == Phase::Handshake { error } else { error.at_layer("tls") }
 }
 
 pub(crate) fn closed() -> Error {

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 use mimic_core::{Error, ErrorKind, Flow, Instant, Listener, Mode, Phase, Timer, for_each_mode};
@@ -42,6 +42,10 @@ impl<M: Mode> TlsListener<M> {
                 return Poll::Ready(ended(result, accepting));
             }
         }
+        // Before accepting, which fails for as long as these hold the last descriptors.
+        if let Poll::Ready(error) = self.poll_patience(cx) {
+            return Poll::Ready(Err(error));
+        }
         while self.handshakes.len() < HANDSHAKES {
             let Poll::Ready(flow) = self.below.poll_accept(cx) else { break };
             let mut accepting = Accepting::new(flow?, &self.config)?;
@@ -50,16 +54,22 @@ impl<M: Mode> TlsListener<M> {
                 Poll::Pending => self.handshakes.push((self.timer.now() + PATIENCE, accepting)),
             }
         }
+        // Again: what waits first may be new.
+        self.poll_patience(cx).map(Err)
+    }
+
+    /// Gives up the handshake that took too long, if one did.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         // They are in the order of their ends.
-        match self.handshakes.first() {
-            Some((end, _)) if self.timer.poll_until(cx, *end).is_ready() => {
-                let (_, accepting) = self.handshakes.remove(0);
-                let reason = format!("the client did not finish its handshake within {PATIENCE:?}");
-                let error = Error::new(ErrorKind::TimedOut, reason).in_phase(Phase::Handshake);
-                Poll::Ready(ended(Err(error), accepting))
-            }
-            _ => Poll::Pending,
-        }
+        let Some((end, _)) = self.handshakes.first() else { return Poll::Pending };
+        ready!(self.timer.poll_until(cx, *end));
+        let (_, accepting) = self.handshakes.remove(0);
+        let reason = format!("the client did not finish its handshake within {PATIENCE:?}");
+        let error = Error::new(ErrorKind::TimedOut, reason).in_phase(Phase::Handshake);
+        Poll::Ready(match accepting.peer() {
+            Some(peer) => error.to_target(peer),
+            None => error,
+        })
     }
 }
 

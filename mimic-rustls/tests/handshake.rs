@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use common::wire::{Log, Tap};
 use common::{Authority, BOTH};
-use futures_lite::future::{block_on, zip};
+use futures_lite::future::{block_on, yield_now, zip};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{ErrorKind, FlowExt, Phase, Shared, Text, TlsVersion, memory_pair};
+use mimic_core::{ErrorKind, Flow, FlowExt, Phase, Shared, Text, TlsVersion, memory_pair};
 use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::{AlpnProtocol, CipherSuite, PeerCertificates, ServerName, accept, connect};
 
@@ -34,7 +34,7 @@ fn both_versions_carry_bytes_and_close_in_order() {
                     assert_eq!(flow.write(b"x").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
                     let mut answer = [0; 100_000];
                     flow.read_exact(&mut answer).await.unwrap();
-                    assert!(answer.iter().enumerate().all(|(at, byte)| *byte == at as u8));
+                    assert!(answer.iter().enumerate().all(|(at, byte)| *byte == at.to_le_bytes()[0]));
                     assert_eq!(flow.read(&mut answer).await.unwrap(), 0);
                     assert_eq!(flow.read(&mut answer).await.unwrap(), 0);
                 },
@@ -44,7 +44,7 @@ fn both_versions_carry_bytes_and_close_in_order() {
                     flow.read_exact(&mut question).await.unwrap();
                     assert_eq!(&question, b"question");
                     assert_eq!(flow.read(&mut question).await.unwrap(), 0);
-                    let answer: Vec<u8> = (0..100_000).map(|at| at as u8).collect();
+                    let answer: Vec<u8> = (0..100_000_u32).map(|at| at.to_le_bytes()[0]).collect();
                     flow.write_all(&answer).await.unwrap();
                     flow.close().await.unwrap();
                 },
@@ -133,5 +133,34 @@ fn a_session_is_resumed_and_tells_the_same() {
         });
         // The certificate is not sent again.
         assert!(said[1] + 200 < said[0], "{said:?}");
+    }
+}
+
+#[test]
+fn an_end_or_a_reset_in_mid_record_is_an_error() {
+    let authority = Authority::new();
+    for versions in [[&TLS13], [&TLS12]] {
+        for (reset, kind) in [(false, ErrorKind::ConnectionAborted), (true, ErrorKind::ConnectionReset)] {
+            let (near, far) = memory_pair::<Shared>(4096);
+            let (client, server) = (Arc::new(authority.client(&versions)), authority.server(&[NAME], &versions));
+            block_on(zip(
+                async {
+                    let mut flow = connect(near, client, Vec::new(), NAME).await.unwrap();
+                    for _ in 0..2 {
+                        let error = flow.read(&mut [0; 16]).await.unwrap_err();
+                        assert_eq!((error.kind(), error.phase()), (kind, Some(Phase::Read)), "{error}");
+                    }
+                },
+                async {
+                    let mut below = accept(far, &server).await.unwrap().into_inner();
+                    below.write_all(&[0x17, 3, 3, 0, 40, 1, 2, 3]).await.unwrap();
+                    // The reader takes what there is and waits for the rest.
+                    yield_now().await;
+                    if reset {
+                        below.abort();
+                    }
+                },
+            ));
+        }
     }
 }

@@ -275,6 +275,23 @@ fn a_listener_below_that_fails_does_not_hold_up_handshakes() {
     });
 }
 
+/// Silent clients that hold the last descriptors make every accept below fail; they must be given up all the same.
+#[test]
+fn a_listener_below_that_goes_on_failing_does_not_keep_stalled_clients() {
+    let authority = Authority::new();
+    let world = World::<Shared>::new();
+    let mut listener = Shared::listener(&world, "tls://192.0.2.1:443", &authority);
+    let _silent = world.come();
+    let mut task = Context::from_waker(Waker::noop());
+    assert!(listener.poll_accept(&mut task).is_pending(), "its handshake is under way");
+    world.0.lock().unwrap().errors = usize::MAX;
+    let Poll::Ready(Err(error)) = listener.poll_accept(&mut task) else { panic!("the listener below fails") };
+    assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+    world.advance(PATIENCE);
+    let Poll::Ready(Err(error)) = listener.poll_accept(&mut task) else { panic!("the client is given up") };
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+}
+
 #[test]
 fn a_local_context_serves_too() {
     let _: LocalContext = LocalContext::new().install(Tls);

@@ -413,12 +413,9 @@ fn configurations_that_cannot_be_are_refused_before_the_first_byte() {
     server.time_provider = Arc::new(Timeless);
     assert_error(&try_server(&server), ErrorKind::Unsupported, Phase::Handshake, &says);
 
-    for name in ["", "not a name", "a..b", "under_score-", "[::1]", "\u{e4}.org"] {
-        let result = try_client(authority.client(&BOTH), name);
-        if result.is_err() {
-            let says = ["neither a host name nor an address"];
-            assert_error(&result, ErrorKind::InvalidInput, Phase::Handshake, &says);
-        }
+    for name in ["", "not a name", "a..b", "[::1]", "fe80::1%eth0", "\u{e4}.org"] {
+        let says = ["neither a host name nor an address"];
+        assert_error(&try_client(authority.client(&BOTH), name), ErrorKind::InvalidInput, Phase::Handshake, &says);
     }
 
     let mut server = authority.server(&[NAME], &BOTH);

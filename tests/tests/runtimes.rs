@@ -149,6 +149,8 @@ fn contexts_of_adapters_have_a_deadline_and_say_what_they_would_do() {
         assert_eq!(ctx.get(Host).as_deref(), Some("example.org"));
         let plan = ctx.explain(Stream).to_string();
         assert!(plan.contains("+ http [100]: yes") && plan.contains("- tcp [100]: no"), "{}: {plan}", runtime.name);
+        let tls = (runtime.context)().with_url("https://example.org").unwrap().explain(Stream).to_string();
+        assert!(tls.contains("over Secure") && tls.contains("req TlsConfig: computed"), "{}: {tls}", runtime.name);
     }
 }
 
