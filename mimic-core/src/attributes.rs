@@ -15,14 +15,25 @@ pub struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    /// Answers if `key` is what is asked for and nobody has answered; `value` is not called otherwise.
+    /// Answers if `key` is what is asked for and nobody has answered; `value` is not called otherwise. `None` leaves the
+    /// question to the layers below.
     pub fn give<K: Key>(&mut self, key: K, value: impl FnOnce() -> Option<K::Value>) -> &mut Self {
+        self.settle(key, value, false)
+    }
+
+    /// As [`give`](Ask::give), but `None` is an answer too: there is no such thing here, and what a layer below has is
+    /// not of this flow (the ALPN of a proxy's TLS, below one's own).
+    pub fn know<K: Key>(&mut self, key: K, value: impl FnOnce() -> Option<K::Value>) -> &mut Self {
+        self.settle(key, value, true)
+    }
+
+    fn settle<K: Key>(&mut self, key: K, value: impl FnOnce() -> Option<K::Value>, known: bool) -> &mut Self {
         if !self.answered
             && Id::of(&key) == self.id
             && let Some(slot) = self.slot.downcast_mut::<Option<K::Value>>()
         {
             *slot = value();
-            self.answered = slot.is_some();
+            self.answered = known || slot.is_some();
         }
         self
     }

@@ -294,13 +294,13 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
     fn answer(&self, ask: &mut Ask<'_>) {
         let state = self.machine.state();
         ask.give(TlsVersion, || state.protocol_version().map(u16::from))
-            .give(CipherSuite, || state.negotiated_cipher_suite().map(|suite| suite.suite().into()))
-            .give(AlpnProtocol, || state.alpn_protocol().map(Into::into))
-            .give(PeerCertificates, || {
+            .know(CipherSuite, || state.negotiated_cipher_suite().map(|suite| suite.suite().into()))
+            .know(AlpnProtocol, || state.alpn_protocol().map(Into::into))
+            .know(PeerCertificates, || {
                 let certificates = state.peer_certificates()?;
                 Some(certificates.iter().map(|certificate| certificate.clone().into_owned()).collect())
             })
-            .give(ServerName, || self.name.clone());
+            .know(ServerName, || self.name.clone());
     }
 }
 

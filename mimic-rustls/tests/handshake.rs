@@ -164,3 +164,28 @@ fn an_end_or_a_reset_in_mid_record_is_an_error() {
         }
     }
 }
+
+#[test]
+fn attributes_of_a_tls_below_are_not_those_of_the_flow() {
+    let authority = Authority::new();
+    let mut proxied = authority.client(&BOTH);
+    proxied.alpn_protocols = vec![b"h2".to_vec()];
+    let mut proxy = authority.server(&["proxy"], &BOTH);
+    proxy.alpn_protocols = vec![b"h2".to_vec()];
+    let (client, server) = (Arc::new(authority.client(&BOTH)), authority.server(&[NAME], &BOTH));
+    let (near, far) = memory_pair::<Shared>(1 << 16);
+    block_on(zip(
+        async {
+            let below = connect(near, Arc::new(proxied), Vec::new(), "proxy").await.unwrap();
+            assert_eq!(below.attribute(AlpnProtocol).as_deref(), Some(&b"h2"[..]));
+            let flow = connect(below, client, Vec::new(), NAME).await.unwrap();
+            assert_eq!(flow.attribute(AlpnProtocol), None);
+            assert_eq!(flow.attribute(ServerName), Some(Text::from(NAME)));
+        },
+        async {
+            let below = accept(far, &proxy).await.unwrap();
+            let flow = accept(below, &server).await.unwrap();
+            assert_eq!(flow.attribute(AlpnProtocol), None);
+        },
+    ));
+}
