@@ -75,20 +75,15 @@ impl<R: Role, M: Mode> Dialer<R, M> {
     /// # Cancellation
     /// Dropping the future closes all it had opened.
     pub async fn dial(&self, target: R::Target) -> Result<R::Output<M>, Error> {
-        let kept = match &self.origin {
+        let (kept, deadline) = match &self.origin {
             Origin::Below(scope) => {
                 if let Some(id) = scope.with(Record::start).flatten() {
                     return attempt(&self.role, &self.node, target, scope, id).await;
                 }
-                None
+                (None, scope.deadline.as_ref())
             }
-            Origin::Kept(kept) => Some(&**kept),
-            Origin::Alone => None,
-        };
-        let deadline = match &self.origin {
-            Origin::Below(scope) => scope.deadline.as_ref(),
-            Origin::Kept(kept) => kept.deadline.as_ref(),
-            Origin::Alone => None,
+            Origin::Kept(kept) => (Some(kept), kept.deadline.as_ref()),
+            Origin::Alone => (None, None),
         };
         let mut alarm = Alarm::set(deadline).await?;
         let scope = (!self.node.is_leaf()).then(|| Scope::open(deadline.cloned()));

@@ -147,7 +147,7 @@ pub use mode::Shared;
 pub use mode::{Cell, Local, Mode};
 pub use needs::{Given, Is, Map, Need, Needs, Opt, OrDefault, Over, Req, given, is, map, opt, or_default, over, req};
 pub use plan::Priority;
-pub use protocols::{Dialers, InOrder, Schemes, dial_addresses, first_ok};
+pub use protocols::{Dialers, InOrder, Schemes, dial_addresses, dial_host, first_ok};
 pub use pump::{Repoll, pump};
 #[doc(hidden)]
 pub use read_write::poll_write_all;

@@ -19,14 +19,14 @@ use crate::{
 /// A scheme of your own is one more candidate:
 ///
 /// ```
-/// use mimic_core::{Context, Host, HostPort, Port, Schemes, Scheme, Stream, Transport, is, or_default, over, req};
+/// use mimic_core::{Context, Host, Port, Scheme, Schemes, Stream, Transport, dial_host, is, or_default, over, req};
 ///
 /// let ctx = Context::new().install(Schemes).register(
 ///     Stream,
 ///     "gopher",
 ///     100,
 ///     (is(Scheme, "gopher"), req(Host), or_default(Port, 70), over(Transport)),
-///     |(), (host, port, transport)| async move { transport.dial(HostPort::new(host, port)).await },
+///     dial_host,
 /// );
 /// # let _ = ctx;
 /// ```
@@ -44,14 +44,14 @@ crate::for_each_mode!(M => {
     impl Install<M> for Schemes {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
             let ctx = ctx
-                .register(Stream, "tcp", PRIORITY, (is(Scheme, "tcp"), req(Host), req(Port), over(Transport)), connect)
+                .register(Stream, "tcp", PRIORITY, (is(Scheme, "tcp"), req(Host), req(Port), over(Transport)), dial_host)
                 .register(Listen, "tcp", PRIORITY, (is(Scheme, "tcp"), req(Host), req(Port), over(Lookup), over(Bind)), listen)
                 .register(Stream, "unix", PRIORITY, (is(Scheme, "unix"), opt(Host), opt(Path), over(Unix)), connect_unix)
                 .register(Listen, "unix", PRIORITY, (is(Scheme, "unix"), opt(Host), opt(Path), over(BindUnix)), connect_unix);
             [("http", 80), ("git", 9418)].into_iter().fold(ctx, |ctx, (scheme, port)| {
                 let port = || (is(Scheme, scheme), req(Host), or_default(Port, port));
                 let (gate, host, default) = port();
-                let ctx = ctx.register(Stream, scheme, PRIORITY, (gate, host, default, over(Transport)), connect);
+                let ctx = ctx.register(Stream, scheme, PRIORITY, (gate, host, default, over(Transport)), dial_host);
                 let (gate, host, default) = port();
                 ctx.register(Listen, scheme, PRIORITY, (gate, host, default, over(Lookup), over(Bind)), listen)
             })
@@ -65,27 +65,22 @@ crate::for_each_mode!(M => {
     }
 });
 
-/// Dials a role over host and port, for a scheme that names both.
-async fn connect<M: Mode>(
+/// A connect function for a candidate of [`Stream`] whose scheme names a host and a port: dials the role below with
+/// them.
+///
+/// # Errors
+/// That of the role; and [`InvalidInput`](ErrorKind::InvalidInput) for port 0, which only a listener may ask for.
+pub async fn dial_host<M: Mode, R: Role<Target = HostPort>>(
     (): (),
-    (host, port, transport): (Text, u16, Dialer<Transport, M>),
-) -> Result<M::Flow, Error> {
-    transport.dial(HostPort::new(host, port).to_connect()?).await
-}
-
-impl HostPort {
-    /// The target itself, if one can connect to it.
-    ///
-    /// # Errors
-    /// [`InvalidInput`](ErrorKind::InvalidInput) for port 0, which only a listener may ask for.
-    pub fn to_connect(self) -> Result<Self, Error> {
-        match self.port {
-            0 => Err(Error::new(ErrorKind::InvalidInput, "nobody listens on port 0")
-                .in_phase(Phase::Endpoint)
-                .to_target(self)
-                .advise("give the port that the server listens on")),
-            _ => Ok(self),
-        }
+    (host, port, role): (Text, u16, Dialer<R, M>),
+) -> Result<R::Output<M>, Error> {
+    let to = HostPort::new(host, port);
+    match to.port {
+        0 => Err(Error::new(ErrorKind::InvalidInput, "nobody listens on port 0")
+            .in_phase(Phase::Endpoint)
+            .to_target(to)
+            .advise("give the port that the server listens on")),
+        _ => role.dial(to).await,
     }
 }
 

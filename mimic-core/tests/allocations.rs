@@ -5,6 +5,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
+mod common;
 mod flow_kit;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -236,36 +237,12 @@ mod graph {
     use std::pin::pin;
     use std::task::{Context as Task, Poll, Waker};
 
-    use mimic_core::{Context, Error, Flow, Host, HostPort, Port, Scheme, Stream, Transport, is, key, or_default, req};
+    use mimic_core::{Context, Host, HostPort, Port, Scheme, Stream, Transport, is, key, or_default, req};
 
     use super::allocations;
+    use super::common::named;
 
     key! { Ip: IpAddr }
-
-    #[derive(Debug)]
-    struct Nothing(#[expect(dead_code, reason = "a flow that is not a box of nothing")] u8);
-
-    impl Flow for Nothing {
-        fn poll_read(&mut self, _: &mut Task<'_>, _: &mut [u8]) -> Poll<Result<usize, Error>> {
-            Poll::Ready(Ok(0))
-        }
-
-        fn poll_write(&mut self, _: &mut Task<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
-            Poll::Ready(Ok(buf.len()))
-        }
-
-        fn poll_flush(&mut self, _: &mut Task<'_>) -> Poll<Result<(), Error>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn poll_shutdown(&mut self, _: &mut Task<'_>) -> Poll<Result<(), Error>> {
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    fn flow() -> Box<dyn Flow + Send> {
-        Box::new(Nothing(0))
-    }
 
     fn context() -> Context {
         let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -276,16 +253,16 @@ mod graph {
                 "tcp",
                 20,
                 (is(Scheme, "http"), req(Ip), or_default(Port, 80)),
-                |(), (_ip, _port)| async { Ok(flow()) },
+                |(), (_ip, _port)| async { named("flow") },
             )
             .register(
                 Stream,
                 "tls",
                 10,
                 (is(Scheme, "https"), req(Host), req(Ip), or_default(Port, 443)),
-                |(), (_host, _ip, _port)| async { Ok(flow()) },
+                |(), (_host, _ip, _port)| async { named("flow") },
             )
-            .register(Transport, "leaf", 0, (), |_: HostPort, ()| async { Ok(flow()) })
+            .register(Transport, "leaf", 0, (), |_: HostPort, ()| async { named("flow") })
             .with(Scheme, "http".into())
             .with(Host, "example.org".into())
             .with(Port, 8080)

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use mimic_core::{
     Bind, Ctx, Dialer, Error, Host, HostPort, Install, Listen, Lookup, Mode, Port, Scheme, Secure, Sleep, Stream, Text,
-    Transport, dial_addresses, for_each_mode, is, key, or_default, over, req,
+    Transport, dial_addresses, dial_host, for_each_mode, is, key, or_default, over, req,
 };
 use rustls::{ClientConfig, ServerConfig};
 
@@ -48,13 +48,13 @@ for_each_mode!(M => {
                         Ok(Box::new(connect(flow, config, alpn, &to.host).await?) as <M as Mode>::Flow)
                     },
                 )
-                .register(Stream, "tls", PRIORITY, (is(Scheme, "tls"), req(Host), req(Port), over(Secure)), dial)
+                .register(Stream, "tls", PRIORITY, (is(Scheme, "tls"), req(Host), req(Port), over(Secure)), dial_host)
                 .register(
                     Stream,
                     "https",
                     PRIORITY,
                     (is(Scheme, "https"), req(Host), or_default(Port, 443), over(Secure)),
-                    dial,
+                    dial_host,
                 )
                 .register(
                     Listen,
@@ -81,10 +81,6 @@ for_each_mode!(M => {
         }
     }
 });
-
-async fn dial<M: Mode>((): (), (host, port, secure): (Text, u16, Dialer<Secure, M>)) -> Result<M::Flow, Error> {
-    secure.dial(HostPort::new(host, port).to_connect()?).await
-}
 
 type Listening<M> = (Text, u16, Arc<ServerConfig>, Dialer<Lookup, M>, Dialer<Bind, M>, Dialer<Sleep, M>);
 
