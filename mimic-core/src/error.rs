@@ -207,7 +207,9 @@ impl Error {
         }
     }
 
-    fn reason(&self) -> String {
+    /// Why, in one line, with its sources: what [`Display`](fmt::Display) prints without layer, target, phase and advice.
+    #[must_use]
+    pub fn reason(&self) -> String {
         match &self.0.cause {
             Cause::Text(text) => text.to_string(),
             Cause::Deadline(text) => text.clone(),

@@ -84,7 +84,7 @@
 //! | how it is decided who dials | `needs.rs`, `spec.rs`, `engine.rs`, `plan.rs`, and its twin `explain.rs` |
 //! | dialling, deadlines, what errors tell | `dialer.rs`, `record.rs`, `error.rs` |
 //! | the byte stream | `flow.rs`, `attributes.rs`, `split.rs`, `wakers.rs`, `pump.rs`, `memory.rs`, `buf_reader.rs` |
-//! | standard keys, roles, schemes and protocols | `standard.rs`, `protocols.rs`, `endpoint.rs` |
+//! | standard keys, roles, schemes and protocols | `standard.rs`, `until.rs`, `protocols.rs`, `endpoint.rs` |
 //! | modes, time, listeners | `mode.rs`, `timer.rs`, `listener.rs` |
 //!
 //! # Features
@@ -124,6 +124,7 @@ pub mod std_io;
 mod sync;
 mod text;
 mod timer;
+mod until;
 mod values;
 #[cfg(target_has_atomic = "ptr")]
 mod wakers;
@@ -157,5 +158,8 @@ pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteH
 pub use standard::*;
 pub use text::Text;
 pub use timer::{Instant, Timer, sleep, timeout};
+pub use until::Handshake;
+#[doc(hidden)]
+pub use until::Until;
 #[cfg(target_has_atomic = "ptr")]
 pub use wakers::TwoWakers;

@@ -10,8 +10,9 @@ use embedded_io_async::{Read, Write};
 
 use crate::spec::Inputs;
 use crate::sync::Arc;
+use crate::until::Until;
 use crate::values::Value;
-use crate::{Error, Flow, Listener, Role, Timer};
+use crate::{Error, Flow, Handshake, Listener, Role, Timer};
 
 /// [`Shared`] or [`Local`]: the one parameter of [`Ctx`](crate::Ctx).
 ///
@@ -59,10 +60,22 @@ pub trait Mode: sealed::Sealed + Copy + Debug + Default + Send + Sync + Sized + 
     type Erased: Clone;
 
     #[doc(hidden)]
+    type Handshake: Clone;
+
+    #[doc(hidden)]
     fn erase<R: Role>(connect: Self::Connect<R>) -> Self::Erased;
 
     #[doc(hidden)]
     fn restore<R: Role>(erased: &Self::Erased) -> Option<&Self::Connect<R>>;
+
+    #[doc(hidden)]
+    fn shake(handshake: &Self::Handshake, flow: Self::Flow) -> Self::Future<Result<Self::Flow, Error>>;
+
+    #[doc(hidden)]
+    fn until(handshake: Handshake<Self>) -> Option<Until>;
+
+    #[doc(hidden)]
+    fn handshake(until: Until) -> Option<Handshake<Self>>;
 }
 
 /// A future that was made of a plan's inputs, unless they do not fit.
@@ -96,12 +109,41 @@ impl Mode for Local {
     type Connect<R: Role> = Box<dyn Fn(R::Target, &mut Inputs<'_, Self>) -> Planned<Self, R::Output<Self>>>;
     type Erased = Arc<dyn Any>;
 
+    type Handshake = Arc<dyn Fn(Self::Flow) -> Self::Future<Result<Self::Flow, Error>> + Send + Sync>;
+
     fn erase<R: Role>(connect: Self::Connect<R>) -> Self::Erased {
         Arc::new(connect)
     }
 
     fn restore<R: Role>(erased: &Self::Erased) -> Option<&Self::Connect<R>> {
         erased.downcast_ref()
+    }
+
+    fn shake(handshake: &Self::Handshake, flow: Self::Flow) -> Self::Future<Result<Self::Flow, Error>> {
+        handshake(flow)
+    }
+
+    #[cfg(target_has_atomic = "ptr")]
+    fn until(handshake: Handshake<Self>) -> Option<Until> {
+        Some(Until::Local(handshake))
+    }
+
+    #[cfg(target_has_atomic = "ptr")]
+    fn handshake(until: Until) -> Option<Handshake<Self>> {
+        match until {
+            Until::Local(handshake) => Some(handshake),
+            Until::Shared(_) => None,
+        }
+    }
+
+    #[cfg(not(target_has_atomic = "ptr"))]
+    fn until(_: Handshake<Self>) -> Option<Until> {
+        None
+    }
+
+    #[cfg(not(target_has_atomic = "ptr"))]
+    fn handshake(until: Until) -> Option<Handshake<Self>> {
+        match until {}
     }
 }
 
@@ -139,12 +181,29 @@ impl Mode for Shared {
         Box<dyn Fn(R::Target, &mut Inputs<'_, Self>) -> Planned<Self, R::Output<Self>> + Send + Sync>;
     type Erased = Arc<dyn Any + Send + Sync>;
 
+    type Handshake = Arc<dyn Fn(Self::Flow) -> Self::Future<Result<Self::Flow, Error>> + Send + Sync>;
+
     fn erase<R: Role>(connect: Self::Connect<R>) -> Self::Erased {
         Arc::new(connect)
     }
 
     fn restore<R: Role>(erased: &Self::Erased) -> Option<&Self::Connect<R>> {
         erased.downcast_ref()
+    }
+
+    fn shake(handshake: &Self::Handshake, flow: Self::Flow) -> Self::Future<Result<Self::Flow, Error>> {
+        handshake(flow)
+    }
+
+    fn until(handshake: Handshake<Self>) -> Option<Until> {
+        Some(Until::Shared(handshake))
+    }
+
+    fn handshake(until: Until) -> Option<Handshake<Self>> {
+        match until {
+            Until::Shared(handshake) => Some(handshake),
+            Until::Local(_) => None,
+        }
     }
 }
 

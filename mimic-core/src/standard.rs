@@ -11,7 +11,8 @@ use core::time::Duration;
 use embedded_io_async::ErrorKind;
 
 use crate::endpoint::{decode, write_host};
-use crate::{Error, FlowExt, Mode, Phase, Role, Text};
+use crate::until::Until;
+use crate::{Error, FlowExt, Handshake, Mode, Phase, Role, Text};
 
 crate::key! {
     /// The scheme of the endpoint, in lower case: `tcp`, `unix`, `http`.
@@ -94,20 +95,47 @@ crate::role! {
     pub BindUnix: UnixPath => M::Listener;
 }
 
-/// The target of [`Transport`]: a host, not looked up yet, and a port.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// The target of [`Transport`]: a host, not looked up yet, and a port. Two are equal if these are.
+#[derive(Clone)]
 pub struct HostPort {
     /// A name, an IPv4 address, or an IPv6 address without brackets.
     pub host: Text,
     /// The port.
     pub port: u16,
+    until: Option<Until>,
+}
+
+impl PartialEq for HostPort {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.host, self.port) == (&other.host, other.port)
+    }
+}
+
+impl Eq for HostPort {}
+
+impl core::hash::Hash for HostPort {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        (&self.host, self.port).hash(state);
+    }
 }
 
 impl HostPort {
     /// A target.
     #[must_use]
     pub fn new(host: impl Into<Text>, port: u16) -> Self {
-        Self { host: host.into(), port }
+        Self { host: host.into(), port, until: None }
+    }
+
+    /// The same, to be taken for connected only after `handshake`.
+    #[must_use]
+    pub fn until<M: Mode>(self, handshake: Handshake<M>) -> Self {
+        Self { until: M::until(handshake), ..self }
+    }
+
+    /// Takes out the handshake after which it is connected, if there is one of this mode.
+    #[must_use]
+    pub fn take_handshake<M: Mode>(&mut self) -> Option<Handshake<M>> {
+        M::handshake(self.until.take()?)
     }
 
     /// The socket address, if the host is an address rather than a name.
@@ -207,6 +235,8 @@ pub enum RecordType {
     A,
     /// IPv6 addresses.
     Aaaa,
+    /// How to reach a service over HTTP ([RFC 9460](https://www.rfc-editor.org/rfc/rfc9460)).
+    Https,
 }
 
 /// One answer of [`Lookup`].
@@ -217,6 +247,29 @@ pub enum Record {
     A(Ipv4Addr),
     /// An IPv6 address.
     Aaaa(Ipv6Addr),
+    /// One way to reach a service.
+    Https(Service),
+}
+
+/// One way to reach a service: an HTTPS record ([RFC 9460](https://www.rfc-editor.org/rfc/rfc9460)).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Service {
+    /// Lower comes first; 0 is an alias: another name to ask instead.
+    pub priority: u16,
+    /// Whose addresses to use, or the alias. Empty: the name that was asked.
+    pub target: Text,
+    /// The protocols that it speaks, by their ALPN names, beside the scheme's default.
+    pub alpn: Vec<Vec<u8>>,
+    /// Whether it does not speak the scheme's default.
+    pub no_default_alpn: bool,
+    /// The port, if it is another.
+    pub port: Option<u16>,
+    /// Addresses to use until those of the target are known.
+    pub hints: Vec<IpAddr>,
+    /// Whether it offers Encrypted Client Hello.
+    pub ech: bool,
+    /// Whether whoever does not know more about it than is told here must not use it.
+    pub unsupported: bool,
 }
 
 impl Record {
@@ -226,6 +279,7 @@ impl Record {
         match self {
             Self::A(address) => Some(IpAddr::V4(*address)),
             Self::Aaaa(address) => Some(IpAddr::V6(*address)),
+            Self::Https(_) => None,
         }
     }
 }

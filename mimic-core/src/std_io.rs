@@ -192,10 +192,15 @@ pub fn with_byte_slices<T>(slices: &[IoSlice<'_>], write: impl FnOnce(&[&[u8]]) 
 /// # Errors
 /// [`NotFound`](ErrorKind::NotFound) if the name does not exist; that of the system, if it could not find out.
 pub fn lookup(question: &Question) -> Result<Vec<Record>, Error> {
-    let wanted = |address: &IpAddr| match question.record_type {
-        RecordType::Addresses => true,
-        RecordType::A => address.is_ipv4(),
-        RecordType::Aaaa => address.is_ipv6(),
+    let wanted = match question.record_type {
+        RecordType::Addresses => |_: &IpAddr| true,
+        RecordType::A => IpAddr::is_ipv4,
+        RecordType::Aaaa => IpAddr::is_ipv6,
+        RecordType::Https => {
+            return Err(Error::new(ErrorKind::Unsupported, "the system's resolver knows addresses only")
+                .in_phase(Phase::Lookup)
+                .advise("ask a resolver of your own, or do not ask for HTTPS records"));
+        }
     };
     match (&*question.name, 0).to_socket_addrs() {
         Ok(found) => Ok(found.map(|address| address.ip()).filter(wanted).map(Record::from).collect()),
