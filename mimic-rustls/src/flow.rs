@@ -12,6 +12,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::error::{closed, endless, explain, truncated};
 use crate::machine::{Machine, Readable};
+use crate::mark::{Mark, MarkOf};
 use crate::side::Side;
 
 key! {
@@ -31,14 +32,16 @@ key! {
 /// - [`poll_shutdown`](Flow::poll_shutdown) sends close_notify, flushes, and shuts down below; reading goes on.
 /// - An error of TLS is final for both directions. Its alert is sent at once as far as there is room, and the rest with
 ///   the next read, flush or shutdown. An error of the flow below is one of the direction in which it happened.
+/// - Keys that are used up (TLS 1.2; TLS 1.3 renews them) end writing with an error and close_notify; reading goes on.
 /// - Taken bytes may wait, sealed, until a flush or the next read or write.
-/// - Allocates nothing per read or write beside what rustls does: one vector per record. Messages over 2 KiB take larger
-///   buffers, which are given back when a reader has to wait.
+/// - Allocates nothing per read or write beside what rustls does: one vector per record. Messages over 2 KiB borrow
+///   larger buffers, which are given back when a reader has to wait: with `std`, to a few that each thread keeps.
 pub struct TlsFlow<F, S: Side> {
     below: F,
     machine: Machine<S>,
     wakers: TwoWakers,
     name: Option<Text>,
+    mark: Option<Mark>,
     writing: Writing,
     /// An end of stream from below that TLS did not announce.
     truncated: bool,
@@ -59,6 +62,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
             machine: Machine::new(connection),
             wakers: TwoWakers::new(),
             name,
+            mark: None,
             writing: Writing::Open,
             truncated: false,
         }
@@ -73,6 +77,10 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
     /// side had received beyond that is lost.
     pub fn into_inner(self) -> F {
         self.below
+    }
+
+    pub(crate) fn marked(self, mark: Mark) -> Self {
+        Self { mark: Some(mark), ..self }
     }
 
     pub(crate) fn set_name(&mut self, name: Option<Text>) {
@@ -300,7 +308,8 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                 let certificates = state.peer_certificates()?;
                 Some(certificates.iter().map(|certificate| certificate.clone().into_owned()).collect())
             })
-            .know(ServerName, || self.name.clone());
+            .know(ServerName, || self.name.clone())
+            .know(MarkOf, || self.mark.clone());
     }
 }
 

@@ -34,13 +34,17 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "platform")]
+mod aside;
 mod buffer;
 mod connect;
 mod error;
 mod flow;
 mod listener;
 mod machine;
+mod mark;
 mod platform;
+mod pool;
 mod protocol;
 mod side;
 

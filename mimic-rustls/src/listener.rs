@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -14,17 +15,32 @@ use rustls::ServerConfig;
 
 use crate::connect::Accepting;
 
-/// How many handshakes may be under way; more clients wait to be accepted.
+/// How many handshakes may be under way.
 const HANDSHAKES: usize = 256;
 
 /// How long a client may take for its handshake.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long it may take while others wait for its place.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Handshakes end in any order, either way, each as one answer of `accept`.
+///
+/// A client may take [`PATIENCE`]. Once [`HANDSHAKES`] are under way, a newcomer takes the place of the one that began
+/// first, if that had [`GRACE`]; until then newcomers wait to be accepted.
+///
+/// - Clients that say nothing would otherwise keep everybody out at 26 connections a second. Now it takes 256 a second,
+///   kept up; against that only a limit per address helps, below TLS.
+/// - The first, and not any: who is given up has then had more time than everybody who stays. A random victim may be an
+///   honest client that needs one more round trip, even in a flood too slow to push anybody out in that time; and
+///   nothing that a client says in between lengthens its stay.
+/// - Not before the grace is over, for a crowd of honest clients (after a restart, say) would push each other out round
+///   after round, and none would get through. As it is they wait for the others' round trips.
 pub(crate) struct TlsListener<M: Mode> {
     below: M::Listener,
     config: Arc<ServerConfig>,
     timer: M::Timer,
-    /// Each with the time at which it is given up.
+    /// Each with the time at which it began, in this order.
     handshakes: Vec<(Instant, Accepting<M::Flow>)>,
 }
 
@@ -46,12 +62,20 @@ impl<M: Mode> TlsListener<M> {
         if let Poll::Ready(error) = self.poll_patience(cx) {
             return Poll::Ready(Err(error));
         }
-        while self.handshakes.len() < HANDSHAKES {
+        loop {
+            if let Some((began, _)) = self.handshakes.first().filter(|_| self.handshakes.len() >= HANDSHAKES) {
+                // Sooner than any patience ends.
+                ready!(self.timer.poll_until(cx, *began + GRACE));
+            }
             let Poll::Ready(flow) = self.below.poll_accept(cx) else { break };
             let mut accepting = Accepting::new(flow?, &self.config)?;
             match accepting.poll(cx) {
                 Poll::Ready(result) => return Poll::Ready(ended(result, accepting)),
-                Poll::Pending => self.handshakes.push((self.timer.now() + PATIENCE, accepting)),
+                Poll::Pending => self.handshakes.push((self.timer.now(), accepting)),
+            }
+            if self.handshakes.len() > HANDSHAKES {
+                let reason = format!("the client did not finish its handshake within {GRACE:?}, and others wait");
+                return Poll::Ready(Err(self.give_up(reason)));
             }
         }
         // Again: what waits first may be new.
@@ -60,16 +84,20 @@ impl<M: Mode> TlsListener<M> {
 
     /// Gives up the handshake that took too long, if one did.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        // They are in the order of their ends.
-        let Some((end, _)) = self.handshakes.first() else { return Poll::Pending };
-        ready!(self.timer.poll_until(cx, *end));
-        let (_, accepting) = self.handshakes.remove(0);
+        let Some((began, _)) = self.handshakes.first() else { return Poll::Pending };
+        ready!(self.timer.poll_until(cx, *began + PATIENCE));
         let reason = format!("the client did not finish its handshake within {PATIENCE:?}");
+        Poll::Ready(self.give_up(reason))
+    }
+
+    /// Drops the handshake that began first, and the flow with it.
+    fn give_up(&mut self, reason: String) -> Error {
+        let (_, accepting) = self.handshakes.remove(0);
         let error = Error::new(ErrorKind::TimedOut, reason).in_phase(Phase::Handshake);
-        Poll::Ready(match accepting.peer() {
+        match accepting.peer() {
             Some(peer) => error.to_target(peer),
             None => error,
-        })
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic};
 use rustls::{CommonState, Error};
 
-use crate::buffer::{Buffer, FIRST, IDLE};
+use crate::buffer::Buffer;
 use crate::side::{Connection, Side};
 
 /// How much plaintext one write seals at most.
@@ -27,8 +27,10 @@ pub(crate) struct Machine<S: Side> {
     /// The peer's close_notify came: the end of its stream is the true one.
     peer_closed: bool,
     failed: Option<Error>,
-    /// What buffers keep at the next rest: at first little, for what the handshake took is not needed again.
-    keep: usize,
+    /// The keys to write with are used up (TLS 1.2), and close_notify says so. Reading goes on.
+    exhausted: bool,
+    /// Whether it has rested. At the first time buffers shrink, for what the handshake took is not needed again.
+    rested: bool,
 }
 
 /// What to process for.
@@ -57,7 +59,8 @@ impl<S: Side> Machine<S> {
             at_record: false,
             peer_closed: false,
             failed: None,
-            keep: FIRST,
+            exhausted: false,
+            rested: false,
         }
     }
 
@@ -85,7 +88,10 @@ impl<S: Side> Machine<S> {
 
     /// Seals up to 64 KiB of `buf` behind what is outgoing, and says how much. `buf` is not empty.
     pub(crate) fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
-        self.run(Goal::Write(&buf[..buf.len().min(SEAL)]))
+        match self.run(Goal::Write(&buf[..buf.len().min(SEAL)]))? {
+            0 => Err(Error::EncryptError),
+            n => Ok(n),
+        }
     }
 
     /// Puts close_notify behind what is outgoing.
@@ -107,13 +113,12 @@ impl<S: Side> Machine<S> {
         self.incoming.fill(n);
     }
 
-    /// Gives back memory that an idle connection does not need. What messages of up to 2 KiB take stays, so that they
-    /// come and go without allocating.
+    /// Gives back memory that an idle connection does not need. What messages of up to 2 KiB take stays.
     pub(crate) fn rest(&mut self) {
         for buffer in [&mut self.incoming, &mut self.outgoing, &mut self.plain] {
-            buffer.release(self.keep);
+            if self.rested { buffer.release() } else { buffer.shrink() }
         }
-        self.keep = IDLE;
+        self.rested = true;
     }
 
     fn run(&mut self, mut goal: Goal<'_>) -> Result<usize, Error> {
@@ -122,7 +127,7 @@ impl<S: Side> Machine<S> {
         }
         let mut done = 0;
         loop {
-            let Self { connection, incoming, outgoing, plain, at_record, .. } = self;
+            let Self { connection, incoming, outgoing, plain, at_record, exhausted, .. } = self;
             let skip = *at_record && !matches!(goal, Goal::Read(_));
             let input = if skip { Default::default() } else { incoming.filled() };
             let UnbufferedStatus { discard, state } = connection.process(input);
@@ -157,15 +162,18 @@ impl<S: Side> Machine<S> {
                 // What is outgoing keeps its order, whoever sends it.
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 Ok(ConnectionState::PeerClosed) => self.peer_closed = true,
-                Ok(ConnectionState::WriteTraffic(traffic)) => {
+                Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                     *at_record &= skip;
                     go = false;
                     match goal {
-                        Goal::Write(buf) => match seal(traffic, buf, outgoing) {
-                            Ok(()) => done = buf.len(),
-                            Err(error) => result = Err(error),
-                        },
-                        Goal::Close => result = close_notify(traffic, outgoing),
+                        // Nothing may follow close_notify, though the keys may do for something shorter.
+                        Goal::Write(_) if *exhausted => {}
+                        Goal::Write(buf) if seal(&mut traffic, buf, outgoing) => done = buf.len(),
+                        Goal::Write(_) => {
+                            *exhausted = true;
+                            close_notify(&mut traffic, outgoing);
+                        }
+                        Goal::Close => close_notify(&mut traffic, outgoing),
                         Goal::Drive | Goal::Read(_) => {}
                     }
                 }
@@ -212,31 +220,30 @@ fn encode<D>(mut data: EncodeTlsData<'_, D>, outgoing: &mut Buffer) {
     }
 }
 
-fn seal<D>(mut traffic: WriteTraffic<'_, D>, buf: &[u8], outgoing: &mut Buffer) -> Result<(), Error> {
+/// Says whether the keys may still do that. If not, nothing is sealed, and rustls takes no more than close_notify.
+fn seal<D>(traffic: &mut WriteTraffic<'_, D>, buf: &[u8], outgoing: &mut Buffer) -> bool {
     // Header, padding and tag of each record fit; if not, rustls says how much it wants.
     let mut room = buf.len() + 64 * (buf.len() / 1024 / 16 + 1);
     loop {
         match traffic.encrypt(buf, outgoing.space(room)) {
             Ok(n) => {
                 outgoing.fill(n);
-                return Ok(());
+                return true;
             }
             Err(EncryptError::InsufficientSize(size)) => room = size.required_size,
-            Err(EncryptError::EncryptExhausted) => return Err(Error::EncryptError),
+            Err(EncryptError::EncryptExhausted) => return false,
         }
     }
 }
 
-fn close_notify<D>(mut traffic: WriteTraffic<'_, D>, outgoing: &mut Buffer) -> Result<(), Error> {
+fn close_notify<D>(traffic: &mut WriteTraffic<'_, D>, outgoing: &mut Buffer) {
     let mut room = 0;
     loop {
         match traffic.queue_close_notify(outgoing.space(room)) {
-            Ok(n) => {
-                outgoing.fill(n);
-                return Ok(());
-            }
+            Ok(n) => return outgoing.fill(n),
             Err(EncryptError::InsufficientSize(size)) => room = size.required_size,
-            Err(EncryptError::EncryptExhausted) => return Err(Error::EncryptError),
+            // Alerts are sealed whatever the limit.
+            Err(EncryptError::EncryptExhausted) => return,
         }
     }
 }

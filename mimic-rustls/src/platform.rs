@@ -6,10 +6,14 @@ use mimic_core::{Error, ErrorKind, Phase};
 use rustls::ClientConfig;
 
 /// The default configuration, made when it is first needed and then kept.
+///
+/// Where the trust store is files (Linux and the like), reading them takes 2.5 ms of the processor, ten times that in a
+/// build without optimisation or when they are not in memory yet. So a thread does it, and the resolve waits. Elsewhere
+/// the platform is asked at each handshake.
 #[derive(Clone)]
 pub(crate) struct Default {
     #[cfg(feature = "platform")]
-    made: Arc<std::sync::OnceLock<Arc<ClientConfig>>>,
+    made: Arc<crate::aside::Aside<Arc<ClientConfig>>>,
 }
 
 impl Default {
@@ -25,19 +29,15 @@ impl Default {
 
     /// # Errors
     /// If the platform's trust store cannot be read, or the features leave out a trust store or a provider. It ends
-    /// the resolve: TLS is never left out because it could not be set up.
+    /// the resolve: TLS is never left out because it could not be set up. The next resolve tries again.
     #[cfg(feature = "platform")]
-    pub(crate) fn get(&self) -> Result<Arc<ClientConfig>, Error> {
-        if let Some(config) = self.made.get() {
-            return Ok(config.clone());
-        }
+    pub(crate) async fn get(&self) -> Result<Arc<ClientConfig>, Error> {
         let provider = provider().ok_or_else(|| lacking("no crypto provider is compiled in"))?;
-        let config = platform_config(provider)?;
-        Ok(self.made.get_or_init(|| Arc::new(config)).clone())
+        self.made.get(move || platform(provider).map(Arc::new)).await.map_err(unreadable)
     }
 
     #[cfg(not(feature = "platform"))]
-    pub(crate) fn get(&self) -> Result<Arc<ClientConfig>, Error> {
+    pub(crate) async fn get(&self) -> Result<Arc<ClientConfig>, Error> {
         Err(lacking("there is no default without a platform's trust store"))
     }
 }
@@ -64,20 +64,27 @@ pub fn provider() -> Option<Arc<rustls::crypto::CryptoProvider>> {
 
 /// A client configuration that trusts what the platform trusts, with `provider`.
 ///
+/// On Linux and the like it reads files, which takes milliseconds: call it where a task may take that long.
+///
 /// # Errors
 /// If the platform's trust store cannot be read.
 #[cfg(feature = "platform")]
 pub fn platform_config(provider: Arc<rustls::crypto::CryptoProvider>) -> Result<ClientConfig, Error> {
+    platform(provider).map_err(unreadable)
+}
+
+#[cfg(feature = "platform")]
+fn platform(provider: Arc<rustls::crypto::CryptoProvider>) -> Result<ClientConfig, rustls::Error> {
     use rustls_platform_verifier::BuilderVerifierExt;
-    let unreadable = |error: rustls::Error| {
-        Error::with_source(ErrorKind::NotFound, error)
-            .in_phase(Phase::Plan)
-            .advise("check the trust store of this machine, or give a configuration, with(TlsConfig, …)")
-    };
     Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(unreadable)?
-        .with_platform_verifier()
-        .map_err(unreadable)?
+        .with_safe_default_protocol_versions()?
+        .with_platform_verifier()?
         .with_no_client_auth())
+}
+
+#[cfg(feature = "platform")]
+fn unreadable(error: rustls::Error) -> Error {
+    Error::with_source(ErrorKind::NotFound, error)
+        .in_phase(Phase::Plan)
+        .advise("check the trust store of this machine, or give a configuration, with(TlsConfig, …)")
 }

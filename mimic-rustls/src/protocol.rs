@@ -5,17 +5,19 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use mimic_core::{
-    Bind, Ctx, Dialer, Error, Host, HostPort, Install, Listen, Lookup, Mode, Port, Scheme, Secure, Sleep, Stream, Text,
-    Transport, dial_addresses, dial_host, for_each_mode, is, key, or_default, over, req,
+    Bind, Ctx, Dialer, Error, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Port, Scheme, Secure, Sleep,
+    Stream, Text, Transport, dial_addresses, dial_host, for_each_mode, is, key, or_default, over, req,
 };
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::connect::connect;
 use crate::listener::TlsListener;
+use crate::mark::Mark;
 
 key! {
     /// What a client trusts and offers: rustls's own configuration, with any crypto provider. With the feature
-    /// `platform` and a provider, it is derived from the platform's trust store when none is given.
+    /// `platform` and a provider, it is derived from the platform's trust store when none is given: once per context,
+    /// on a thread of its own, while the resolve waits.
     pub TlsConfig: Arc<ClientConfig>;
     /// What a server presents and asks for: rustls's own configuration.
     pub TlsServerConfig: Arc<ServerConfig>;
@@ -25,18 +27,34 @@ key! {
 
 /// Installs TLS: [`Secure`] over [`Transport`], the schemes `tls` and `https` (port 443) for [`Stream`] and
 /// [`Listen`], and, where features allow, a default for [`TlsConfig`].
+///
+/// A listener's handshakes go on side by side. A client has 10 s for its own; while 256 are under way, a newcomer takes
+/// the place of the one that began first, once that had 1 s. A handshake that fails or is given up is one error of
+/// `accept`, in the phase [`Handshake`](mimic_core::Phase::Handshake): go on accepting, without a pause.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tls;
 
 const PRIORITY: i32 = 100;
 
 for_each_mode!(M => {
+    /// The handshake of a client, for whoever connects: the flow that comes of it bears the mark.
+    fn handshake(host: Text, config: Arc<ClientConfig>, alpn: Vec<Vec<u8>>, mark: Mark) -> Handshake<M> {
+        Handshake::<M>::new(move |flow| {
+            let (host, config, alpn, mark) = (host.clone(), config.clone(), alpn.clone(), mark.clone());
+            async move {
+                // Whoever runs it may be another layer, whose failure it is not.
+                let flow = connect(flow, config, alpn, &host).await.map_err(|error| error.at_layer("\"tls\""))?;
+                Ok(Box::new(flow.marked(mark)) as <M as Mode>::Flow)
+            }
+        })
+    }
+
     impl Install<M> for Tls {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
             let config = crate::platform::Default::new();
             ctx.derive(TlsConfig, (), move |()| {
                     let config = config.clone();
-                    async move { config.get().map(Some) }
+                    async move { config.get().await.map(Some) }
                 })
                 .register(
                     Secure,
@@ -44,8 +62,11 @@ for_each_mode!(M => {
                     PRIORITY,
                     (req(TlsConfig), or_default(Alpn, Vec::new()), over(Transport)),
                     |to: HostPort, (config, alpn, transport)| async move {
-                        let flow = transport.dial(to.clone()).await?;
-                        Ok(Box::new(connect(flow, config, alpn, &to.host).await?) as <M as Mode>::Flow)
+                        let mark = Mark::default();
+                        let handshake = handshake(to.host.clone(), config, alpn, mark.clone());
+                        let flow = transport.dial(to.until(handshake.clone())).await?;
+                        // Whoever connected may have done it, to choose between addresses by it.
+                        if mark.is_on(&flow) { Ok(flow) } else { handshake.run(flow).await }
                     },
                 )
                 .register(Stream, "tls", PRIORITY, (is(Scheme, "tls"), req(Host), req(Port), over(Secure)), dial_host)

@@ -4,15 +4,24 @@
 
 mod common;
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use common::wire::{Log, Tap};
 use common::{Authority, BOTH};
-use futures_lite::future::{block_on, yield_now, zip};
+use futures_lite::future::{block_on, poll_once, yield_now, zip};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{ErrorKind, Flow, FlowExt, Phase, Shared, Text, TlsVersion, memory_pair};
+use mimic_core::{ErrorKind, Flow, FlowExt, Memory, Phase, Shared, Text, TlsVersion, memory_pair};
+use mimic_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use mimic_rustls::rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
+use mimic_rustls::rustls::pki_types::{self, CertificateDer};
+use mimic_rustls::rustls::server::AlwaysResolvesServerRawPublicKeys;
+use mimic_rustls::rustls::sign::CertifiedKey;
 use mimic_rustls::rustls::version::{TLS12, TLS13};
-use mimic_rustls::{AlpnProtocol, CipherSuite, PeerCertificates, ServerName, accept, connect};
+use mimic_rustls::rustls::{
+    self, AlertDescription, ClientConfig, DigitallySignedStruct, ServerConfig, ServerConnection, SignatureScheme,
+};
+use mimic_rustls::{AlpnProtocol, CipherSuite, Client, PeerCertificates, ServerName, TlsFlow, accept, connect};
 
 const NAME: &str = "example.org";
 
@@ -77,6 +86,161 @@ fn attributes_tell_of_the_connection() {
             assert_eq!(flow.attribute(PeerCertificates), None);
         },
     ));
+}
+
+#[test]
+fn protocols_that_are_asked_for_replace_those_of_the_configuration() {
+    let authority = Authority::new();
+    let mut client = authority.client(&BOTH);
+    client.alpn_protocols = vec![b"h2".to_vec()];
+    let mut server = authority.server(&[NAME], &BOTH);
+    server.alpn_protocols = vec![b"h2".to_vec(), b"line".to_vec()];
+    let (near, far) = memory_pair::<Shared>(4096);
+    let (flow, peer) =
+        block_on(zip(connect(near, Arc::new(client), vec![b"line".to_vec()], NAME), accept(far, &server)));
+    assert_eq!(flow.unwrap().attribute(AlpnProtocol).as_deref(), Some(&b"line"[..]));
+    assert_eq!(peer.unwrap().attribute(AlpnProtocol).as_deref(), Some(&b"line"[..]));
+}
+
+/// A client that has read 5 bytes, which came in front of session tickets, and a part of a ticket; the flow below its
+/// peer, the peer, and the rest of the tickets.
+fn a_part_of_a_ticket() -> (TlsFlow<Memory<Shared>, Client>, Memory<Shared>, ServerConnection, Vec<u8>) {
+    let authority = Authority::new();
+    let mut server = authority.server(&[NAME], &[&TLS13]);
+    (server.send_half_rtt_data, server.max_fragment_size) = (true, Some(64));
+    let mut peer = ServerConnection::new(Arc::new(server)).unwrap();
+    peer.writer().write_all(b"early").unwrap();
+    let (near, mut far) = memory_pair::<Shared>(1 << 16);
+    let (flow, mut tickets) =
+        block_on(zip(connect(near, Arc::new(authority.client(&BOTH)), Vec::new(), NAME), async {
+            let mut buf = [0; 2000];
+            while peer.is_handshaking() {
+                far.write_all(&sent(&mut peer)).await.unwrap();
+                let n = far.read(&mut buf).await.unwrap();
+                peer.read_tls(&mut &buf[..n]).unwrap();
+                peer.process_new_packets().unwrap();
+            }
+            sent(&mut peer)
+        }));
+    let mut flow = flow.unwrap();
+    block_on(async {
+        let mut buf = [0; 100];
+        assert_eq!(flow.read(&mut buf).await.unwrap(), 5);
+        // A record, which is a part of a message.
+        let rest = tickets.split_off(5 + usize::from(tickets[4]));
+        assert!(rest.len() > 64);
+        far.write_all(&tickets).await.unwrap();
+        assert!(poll_once(flow.read(&mut buf)).await.is_none());
+        (flow, far, peer, rest)
+    })
+}
+
+fn sent(peer: &mut ServerConnection) -> Vec<u8> {
+    let mut sent = Vec::new();
+    while peer.wants_write() {
+        peer.write_tls(&mut sent).unwrap();
+    }
+    sent
+}
+
+#[test]
+fn a_write_while_a_ticket_has_come_in_part() {
+    let (mut flow, mut far, mut peer, rest) = a_part_of_a_ticket();
+    block_on(async {
+        flow.write_all(b"question").await.unwrap();
+        flow.flush().await.unwrap();
+        let mut buf = [0; 100];
+        let n = far.read(&mut buf).await.unwrap();
+        peer.read_tls(&mut &buf[..n]).unwrap();
+        assert_eq!(peer.process_new_packets().unwrap().plaintext_bytes_to_read(), 8);
+        peer.writer().write_all(b"answer").unwrap();
+        far.write_all(&rest).await.unwrap();
+        far.write_all(&sent(&mut peer)).await.unwrap();
+        let mut answer = [0; 6];
+        flow.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"answer");
+    });
+}
+
+#[test]
+fn an_error_while_a_ticket_has_come_in_part() {
+    let (mut flow, mut far, mut peer, mut rest) = a_part_of_a_ticket();
+    rest[9] ^= 1;
+    block_on(async {
+        far.write_all(&rest).await.unwrap();
+        let mut buf = [0; 100];
+        for _ in 0..2 {
+            assert_eq!(flow.read(&mut buf).await.unwrap_err().kind(), ErrorKind::InvalidData);
+        }
+        flow.shutdown().await.unwrap();
+        let n = far.read(&mut buf).await.unwrap();
+        peer.read_tls(&mut &buf[..n]).unwrap();
+        let alert = rustls::Error::AlertReceived(AlertDescription::BadRecordMac);
+        assert_eq!(peer.process_new_packets().unwrap_err(), alert);
+    });
+}
+
+/// A server without a certificate, whose key the client knows (RFC 7250).
+#[test]
+fn raw_public_keys() {
+    #[derive(Debug)]
+    struct Known(CertificateDer<'static>, WebPkiSupportedAlgorithms);
+
+    impl ServerCertVerifier for Known {
+        fn verify_server_cert(
+            &self,
+            key: &CertificateDer<'_>,
+            _: &[CertificateDer<'_>],
+            _: &pki_types::ServerName<'_>,
+            _: &[u8],
+            _: pki_types::UnixTime,
+        ) -> Result<ServerCertVerified, rustls::Error> {
+            assert_eq!(*key, self.0);
+            Ok(ServerCertVerified::assertion())
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            panic!("not of TLS 1.2")
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            key: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            verify_tls13_signature_with_raw_key(message, &key.as_ref().into(), signed, &self.1)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.1.supported_schemes()
+        }
+
+        fn requires_raw_public_keys(&self) -> bool {
+            true
+        }
+    }
+
+    let provider = common::provider();
+    let (_, key) = Authority::new().issue(&[NAME], |_| {});
+    let key = provider.key_provider.load_private_key(key).unwrap();
+    let public = CertificateDer::from(key.public_key().unwrap().to_vec());
+    let known = Known(public.clone(), provider.signature_verification_algorithms);
+    let client = ClientConfig::builder_with_provider(provider.clone()).with_protocol_versions(&[&TLS13]).unwrap();
+    let client = client.dangerous().with_custom_certificate_verifier(Arc::new(known)).with_no_client_auth();
+    let server = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13]).unwrap();
+    let certified = Arc::new(CertifiedKey::new(vec![public.clone()], key));
+    let resolver = Arc::new(AlwaysResolvesServerRawPublicKeys::new(certified));
+    let server = server.with_no_client_auth().with_cert_resolver(resolver);
+    let (near, far) = memory_pair::<Shared>(4096);
+    let (flow, peer) = block_on(zip(connect(near, Arc::new(client), Vec::new(), NAME), accept(far, &server)));
+    assert_eq!(flow.unwrap().attribute(PeerCertificates).as_deref(), Some(&[public][..]));
+    peer.unwrap();
 }
 
 #[test]

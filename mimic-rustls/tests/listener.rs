@@ -22,7 +22,9 @@ use mimic_rustls::rustls::AlertDescription;
 use mimic_rustls::{Tls, TlsServerConfig, connect, tls_error};
 
 const NAME: &str = "example.org";
+const HANDSHAKES: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What the test decides: who comes, what goes wrong below, and what time it is.
 struct World<M: Mode>(Arc<Mutex<Inner<M>>>);
@@ -214,6 +216,146 @@ fn stalled_clients<M: Listen>() {
 fn stalled_clients_hold_up_nobody_and_are_given_up() {
     stalled_clients::<Shared>();
     stalled_clients::<Local>();
+}
+
+/// Visits while `given_up` clients that stall lose their places.
+fn visit_among<M: Listen>(world: &World<M>, listener: &mut M::Listener, authority: &Authority, given_up: usize) {
+    let near = world.come();
+    let (errors, ()) = both(
+        &given_up,
+        async {
+            let mut errors = 0;
+            loop {
+                match listener.accept().await {
+                    Ok(flow) => break serve::<M>(flow).await,
+                    Err(error) => {
+                        assert_eq!((error.kind(), error.phase()), (ErrorKind::TimedOut, Some(Phase::Handshake)));
+                        assert!(error.to_string().contains("within 1s, and others wait"), "{error}");
+                        assert_eq!(error.target(), Some(PEER.to_string().as_str()));
+                        errors += 1;
+                    }
+                }
+            }
+            errors
+        },
+        visit(near, authority),
+    );
+    assert_eq!(errors, given_up);
+}
+
+fn newcomers_among<M: Listen>(silent: usize) {
+    let authority = Authority::new();
+    let world = World::<M>::new();
+    let mut listener = M::listener(&world, "tls://192.0.2.1:443", &authority);
+    let mut stalled: VecDeque<_> = (0..silent).map(|_| world.come()).collect();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(listener.poll_accept(&mut cx).is_pending(), "nobody is given up before the grace is over");
+    world.advance(GRACE - Duration::from_millis(1));
+    assert!(listener.poll_accept(&mut cx).is_pending(), "nobody is given up before the grace is over");
+    world.advance(Duration::from_millis(1));
+    // Those that came first make room: for the others that wait, and for the newcomer.
+    let room = silent + 1 - HANDSHAKES;
+    visit_among::<M>(&world, &mut listener, &authority, room);
+    for mut near in stalled.drain(..room) {
+        both(&"given up is closed", async { assert_eq!(near.read(&mut [0; 9]).await.unwrap(), 0) }, async {});
+    }
+    // The visitor has gone, so that there is room for one without loss, as often as that happens.
+    for _ in 0..3 {
+        visit_among::<M>(&world, &mut listener, &authority, 0);
+    }
+    for near in &mut stalled {
+        let mut buf = [0; 9];
+        let mut read = std::pin::pin!(near.read(&mut buf));
+        assert!(read.as_mut().poll(&mut cx).is_pending(), "the others stay");
+    }
+}
+
+#[test]
+fn newcomers_take_the_places_of_clients_that_stall() {
+    newcomers_among::<Shared>(HANDSHAKES);
+    newcomers_among::<Local>(300);
+}
+
+/// A task that waits for room is woken when the grace of the first is over.
+#[test]
+fn the_end_of_the_grace_wakes() {
+    let authority = Authority::new();
+    let world = World::<Shared>::new();
+    let mut listener = Shared::listener(&world, "tls://192.0.2.1:443", &authority);
+    let _silent: Vec<_> = (0..=HANDSHAKES).map(|_| world.come()).collect();
+    let (error, ()) =
+        both(&"grace", async { listener.accept().await.map(drop).unwrap_err() }, async { world.advance(GRACE) });
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    // Then nobody waits, and it is patience that ends.
+    let (error, ()) =
+        both(&"patience", async { listener.accept().await.map(drop).unwrap_err() }, async { world.advance(PATIENCE) });
+    assert!(error.to_string().contains("within 10s"), "{error}");
+}
+
+/// Also for a client that came last and alone, where nothing else polls.
+#[test]
+fn the_end_of_the_patience_wakes() {
+    let authority = Authority::new();
+    let world = World::<Shared>::new();
+    let mut listener = Shared::listener(&world, "tls://192.0.2.1:443", &authority);
+    let _silent = world.come();
+    let (error, ()) =
+        both(&"patience", async { listener.accept().await.map(drop).unwrap_err() }, async { world.advance(PATIENCE) });
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+}
+
+/// Whoever goes in between does not lengthen the patience with the others.
+#[test]
+fn the_first_is_given_up_first() {
+    let authority = Authority::new();
+    let world = World::<Shared>::new();
+    let mut listener = Shared::listener(&world, "tls://192.0.2.1:443", &authority);
+    let mut task = Context::from_waker(Waker::noop());
+    let mut silent = VecDeque::new();
+    for _ in 0..3 {
+        silent.push_back(world.come());
+        assert!(listener.poll_accept(&mut task).is_pending());
+        world.advance(Duration::from_secs(1));
+    }
+    silent.pop_front();
+    let Poll::Ready(Err(error)) = listener.poll_accept(&mut task) else { panic!("it hung up") };
+    assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
+    for _ in 0..2 {
+        assert!(listener.poll_accept(&mut task).is_pending());
+        world.advance(if silent.len() == 2 { Duration::from_secs(8) } else { Duration::from_secs(1) });
+        let Poll::Ready(Err(error)) = listener.poll_accept(&mut task) else { panic!("its time has come") };
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        let mut first = silent.pop_front().unwrap();
+        both(&"it is closed", async { assert_eq!(first.read(&mut [0]).await.unwrap(), 0) }, async {});
+    }
+}
+
+/// A crowd that comes at once, each a little slow: they wait for each other, and nobody is pushed out.
+#[test]
+fn a_crowd_of_honest_clients_gets_through() {
+    let authority = Authority::new();
+    let world = World::<Shared>::new();
+    let mut listener = Shared::listener(&world, "tls://192.0.2.1:443", &authority);
+    let client = Arc::new(authority.client(&BOTH));
+    let crowd: Vec<_> = (0..2 * HANDSHAKES + 50).map(|_| world.come()).collect();
+    let count = crowd.len();
+    let mut tasks: Vec<common::wire::Task<'_>> = Vec::new();
+    for near in crowd {
+        let client = client.clone();
+        tasks.push(Box::pin(async move {
+            futures_lite::future::yield_now().await;
+            drop(connect(near, client, Vec::new(), NAME).await.unwrap());
+        }));
+    }
+    tasks.insert(
+        0,
+        Box::pin(async {
+            for _ in 0..count {
+                drop(listener.accept().await.unwrap());
+            }
+        }),
+    );
+    run(&"a crowd", tasks);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod common;
 
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use common::wire::{Log, Plan, Tap, Trouble, both};
 use common::{Authority, BOTH, provider, server};
@@ -272,6 +273,62 @@ fn client_certificates() {
         let says = ["does not accept the certificate that this side presented"];
         assert_error(&wrong.client, ErrorKind::PermissionDenied, phase, &says);
     }
+}
+
+/// The flow below fails, but why the peer went is there to be read.
+#[test]
+fn a_peer_that_has_gone_before_it_was_greeted_said_why() {
+    let (near, mut far) = memory_pair::<Shared>(1 << 16);
+    let client = Arc::new(Authority::new().client(&BOTH));
+    let alert = [0x15, 3, 3, 0, 2, 2, u8::from(AlertDescription::HandshakeFailure)];
+    both(&"alert", async { far.write_all(&alert).await.unwrap() }, async {});
+    drop(far);
+    let (result, ()) = both(&"client", connect(near, client, Vec::new(), NAME), async {});
+    assert_alert(&result.map(drop), AlertDescription::HandshakeFailure);
+}
+
+/// Flows that keep what they took until they are flushed.
+#[test]
+fn the_alert_is_flushed() {
+    let (trusted, other) = (Authority::new(), Authority::new());
+    for versions in VERSIONS {
+        let (near, far) = memory_pair::<Shared>(1 << 16);
+        let buffered = |below| Trouble::new(below, Plan { buffered: true, ..Plan::default() }, 1);
+        let server = other.server(&[NAME], &versions);
+        let client = connect(buffered(near), Arc::new(trusted.client(&versions)), Vec::new(), NAME);
+        let (client, server) = both(&"buffered", client, accept(buffered(far), &server));
+        drop(client.unwrap_err());
+        assert_alert(&server.map(drop), AlertDescription::UnknownCA);
+    }
+}
+
+#[test]
+fn a_flow_below_that_takes_nothing() {
+    #[derive(Debug)]
+    struct Full;
+    impl Flow for Full {
+        fn poll_read(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<Result<usize, Error>> {
+            Poll::Pending
+        }
+
+        fn poll_write(&mut self, _: &mut Context<'_>, _: &[u8]) -> Poll<Result<usize, Error>> {
+            Poll::Ready(Ok(0))
+        }
+
+        fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    let client = Arc::new(Authority::new().client(&BOTH));
+    let connecting = connect(Full, client, Vec::new(), NAME);
+    let connecting = futures_lite::future::block_on(futures_lite::future::poll_once(connecting));
+    let result = connecting.expect("no hang").map(drop);
+    assert_error(&result, ErrorKind::WriteZero, Phase::Handshake, &["the flow below took no byte"]);
 }
 
 /// In TLS 1.3 the server looks at the client's certificate when the client has begun to write.

@@ -9,7 +9,7 @@ mod flow_kit;
 use std::sync::Arc;
 use std::task::Poll;
 
-use common::wire::both;
+use common::wire::{Plan, Trouble, both};
 use common::{Authority, BOTH};
 use flow_kit::{Task, fails, got, ok, pattern};
 use mimic_core::embedded_io_async::{Read, Write};
@@ -39,6 +39,19 @@ fn pair<M: Mode>(capacity: usize) -> Pair<M> {
             flow
         },
     )
+}
+
+type Buffered<M> = (TlsFlow<Trouble<Memory<M>>, Client>, TlsFlow<Trouble<Memory<M>>, Server>);
+
+/// A pair over flows that keep what they took until they are flushed.
+fn buffered_pair<M: Mode>() -> Buffered<M> {
+    let authority = Authority::new();
+    let (near, far) = memory_pair::<M>(4096);
+    let buffered = |below| Trouble::new(below, Plan { buffered: true, ..Plan::default() }, 1);
+    let (client, server) = (Arc::new(authority.client(&BOTH)), authority.server(&[NAME], &BOTH));
+    let client = connect(buffered(near), client, Vec::new(), NAME);
+    let (near, far) = both(&"handshake", client, accept(buffered(far), &server));
+    (near.unwrap(), far.unwrap())
 }
 
 /// Writes until nothing more is taken, and says how much was.
@@ -129,6 +142,79 @@ both_modes! {
         panic!("the question did not leave");
     }
 
+    fn a_flush_goes_all_the_way_down<M: Mode>() {
+        let (mut near, mut far) = buffered_pair::<M>();
+        let (task, other) = (Task::new(), Task::new());
+        assert_eq!(task.write(&mut near, b"hello"), ok(5));
+        assert_eq!(other.read(&mut far), Poll::Pending, "the flow below keeps it");
+        assert_eq!(task.flush(&mut near), ok(()));
+        assert_eq!(other.read(&mut far), got(b"hello"));
+    }
+
+    // Also where the flow below keeps what it took until it is flushed.
+    fn a_forgotten_flush_does_not_hang_over_a_flow_that_buffers<M: Mode>() {
+        let (mut near, mut far) = buffered_pair::<M>();
+        both(
+            &"nobody flushes",
+            async move {
+                for _ in 0..3 {
+                    near.write_all(b"question").await.unwrap();
+                    let mut answer = [0; 6];
+                    near.read_exact(&mut answer).await.unwrap();
+                    assert_eq!(&answer, b"answer");
+                }
+            },
+            async {
+                for _ in 0..3 {
+                    let mut question = [0; 8];
+                    far.read_exact(&mut question).await.unwrap();
+                    far.write_all(b"answer").await.unwrap();
+                }
+                // Waits for what does not come, as somebody does who serves.
+                drop(far.read(&mut [0]).await);
+            },
+        );
+    }
+
+    fn an_alert_leaves_with_the_error_of_a_read<M: Mode>() {
+        let (mut near, far) = pair::<M>(4096);
+        let (task, other) = (Task::new(), Task::new());
+        let mut below = far.into_inner();
+        let forged = [&[0x17, 3, 3, 0, 20][..], &[7; 20]].concat();
+        assert_eq!(other.write(&mut below, &forged), ok(25));
+        assert_eq!(task.read(&mut near), fails(ErrorKind::InvalidData));
+        // A record, without anything more of who read.
+        assert!(matches!(other.read(&mut below), Poll::Ready(Ok(alert)) if alert.len() > 5));
+    }
+
+    fn bytes_in_front_of_an_error_are_read<M: Mode>() {
+        let (mut near, mut far) = pair::<M>(4096);
+        let (task, other) = (Task::new(), Task::new());
+        assert_eq!(other.write(&mut far, b"last words"), ok(10));
+        assert_eq!(other.flush(&mut far), ok(()));
+        let forged = [&[0x17, 3, 3, 0, 20][..], &[7; 20]].concat();
+        assert_eq!(other.write(&mut far.into_inner(), &forged), ok(25));
+        assert_eq!(task.read(&mut near), got(b"last words"));
+        assert_eq!(task.read(&mut near), fails(ErrorKind::InvalidData));
+    }
+
+    fn a_large_write_takes_bounded_memory<M: Mode>() {
+        let (mut near, mut far) = pair::<M>(100);
+        let (task, other) = (Task::new(), Task::new());
+        let data = pattern(1 << 20);
+        let Poll::Ready(Ok(taken)) = task.write(&mut near, &data) else { panic!("nothing is in its way") };
+        assert!((1..=1 << 18).contains(&taken), "{taken} bytes are sealed at once");
+        assert_eq!(task.write(&mut near, &data), Poll::Pending);
+        let mut read = Vec::new();
+        while read.len() < taken {
+            if let Poll::Ready(bytes) = other.read(&mut far) {
+                read.extend(bytes.unwrap());
+            }
+            let _ = task.flush(&mut near);
+        }
+        assert_eq!(read, data[..taken]);
+    }
+
     fn pending_takes_nothing<M: Mode>() {
         let (mut near, mut far) = pair::<M>(64);
         let (writer, other) = (Task::new(), Task::new());
@@ -197,6 +283,30 @@ both_modes! {
             }
         }
         assert_eq!(data, b"data");
+    }
+
+    fn small_slices_go_together<M: Mode>() {
+        let (mut near, mut far) = pair::<M>(1 << 16);
+        let (task, other) = (Task::new(), Task::new());
+        let slices: [&[u8]; 4] = [b"a", b"", b"bc", b"def"];
+        assert!(matches!(near.poll_write_vectored(&mut task.cx(), &slices), Poll::Ready(Ok(6))));
+        // One record, which one read takes.
+        assert_eq!(other.read(&mut far), got(b"abcdef"));
+        let data = pattern(6000);
+        let slices = [&data[..3000], &data[3000..]];
+        let Poll::Ready(Ok(taken)) = near.poll_write_vectored(&mut task.cx(), &slices) else { panic!("there is room") };
+        let mut read = Vec::new();
+        while let Poll::Ready(bytes) = other.read(&mut far) {
+            read.extend(bytes.unwrap());
+        }
+        assert_eq!(read, data[..taken]);
+    }
+
+    fn abort_reaches_the_flow_below<M: Mode>() {
+        let (mut near, mut far) = pair::<M>(4096);
+        near.abort();
+        drop(near);
+        assert_eq!(Task::new().read(&mut far), fails(ErrorKind::ConnectionReset));
     }
 
     fn empty_buffers<M: Mode>() {
