@@ -7,6 +7,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use crate::failure::Failure;
 use crate::runtime::Runtime;
 use crate::tls::{ClientTls, ServerTls};
+use crate::trace::Trace;
 use crate::{connect, demo, explain, ping, serve};
 
 /// One application over whatever byte stream a URL names.
@@ -49,6 +50,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
         timeout: Option<Duration>,
         #[command(flatten)]
+        trace: Trace,
+        #[command(flatten)]
         tls: ClientTls,
     },
     /// Copy standard input to the peer and what it sends to standard output, both at once
@@ -66,6 +69,8 @@ pub(crate) enum Command {
         /// First print to standard error what will be tried, and why not the rest
         #[arg(long)]
         explain: bool,
+        #[command(flatten)]
+        trace: Trace,
         #[command(flatten)]
         tls: ClientTls,
     },
@@ -114,9 +119,11 @@ pub(crate) async fn run<R: Runtime>(command: Option<Command>) -> Result<(), Fail
     match command {
         None => demo::run::<R>(&ctx).await,
         Some(Command::Serve { urls, tls }) => serve::run::<R>(&tls.apply(ctx), &urls).await,
-        Some(Command::Ping { url, timeout, tls }) => ping::run(&tls.apply(ctx), &url, timeout).await,
-        Some(Command::Connect { url, timeout, explain, tls }) => {
-            connect::run(tls.apply(ctx), &url, timeout, explain).await
+        Some(Command::Ping { url, timeout, trace, tls }) => {
+            ping::run(&tls.apply(trace.apply(ctx)), &url, timeout).await
+        }
+        Some(Command::Connect { url, timeout, explain, trace, tls }) => {
+            connect::run(tls.apply(trace.apply(ctx)), &url, timeout, explain).await
         }
         Some(Command::Explain { url, format }) => explain::run(&ctx, &url, format),
     }

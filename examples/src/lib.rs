@@ -27,6 +27,7 @@ mod serve;
 mod stdio;
 mod stop;
 mod tls;
+mod trace;
 
 use std::process::ExitCode;
 

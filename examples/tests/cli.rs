@@ -38,6 +38,8 @@ common::every_binary! {
     connect_ends_when_the_peer_closes, connect_ends_quietly_on_closed_output,
     connect_timeout_is_for_connecting_only, connect_copies_both_ways_at_once, connect_leaves_its_input_as_it_was,
     connect_explains,
+    // --trace
+    trace_tells_of_a_race, trace_tells_of_a_failure, trace_is_silent_without_a_race,
     // explain
     explain_does_no_io, explain_says_why_not_the_rest, explain_draws, default_ports, closed_output_is_no_panic,
 }
@@ -65,8 +67,14 @@ fn help(bin: Bin) {
     for word in ["serve", "ping", "connect", "explain"] {
         assert!(ran.text().contains(word), "{word}: {ran}");
     }
-    for (command, word) in [("serve", "URL"), ("ping", "--timeout"), ("connect", "--explain"), ("explain", "--format")]
-    {
+    for (command, word) in [
+        ("serve", "URL"),
+        ("ping", "--timeout"),
+        ("ping", "--trace"),
+        ("connect", "--explain"),
+        ("connect", "--trace"),
+        ("explain", "--format"),
+    ] {
         let ran = bin.run(&[command, "--help"]).exits(0).quietly();
         assert!(ran.text().contains(word), "{word}: {ran}");
     }
@@ -644,6 +652,75 @@ fn connect_explains(bin: Bin) {
     assert!(with.err.ends_with(&without.err) && with.err.len() > without.err.len(), "{with}{without}");
 }
 
+/// What a line of the trace says, without its time: `  250.3 ms  start   192.0.2.1:443`.
+#[track_caller]
+fn traced(line: &str) -> (&str, &str) {
+    let split = || {
+        let (time, event) = line.split_once(" ms  ")?;
+        let (whole, tenth) = time.split_once('.')?;
+        let digits = whole.trim_start_matches(' ');
+        let number = !digits.is_empty() && digits.bytes().chain(tenth.bytes()).all(|byte| byte.is_ascii_digit());
+        // In columns: the times end below one another, and so do the words.
+        (number && tenth.len() == 1 && whole.len() >= 5 && event.len() > 8).then_some(())?;
+        Some((event[..8].trim_end(), &event[8..]))
+    };
+    match split() {
+        Some(event) => event,
+        None => panic!("no line of a trace: {line:?}"),
+    }
+}
+
+fn trace_tells_of_a_race(bin: Bin) {
+    let serving = bin.serve(&["tcp://127.0.0.1:0"]);
+    let port = serving.urls[0].rsplit(':').next().unwrap();
+    let url = format!("tcp://localhost:{port}");
+    let won = format!("127.0.0.1:{port}");
+    for ran in [
+        bin.run(&["ping", &url, "--trace"]).exits(0).prints(TRANSCRIPT),
+        bin.feed(&["connect", &url, "--trace"], "ping\n").exits(0).prints("pong\n"),
+    ] {
+        let events: Vec<_> = ran.err.lines().map(traced).collect();
+        assert_eq!(events.iter().filter(|(word, _)| *word == "ask").count(), 2, "{ran}");
+        for wanted in [("ask", "AAAA"), ("ask", "A"), ("answer", "A: 1"), ("start", &won)] {
+            assert!(events.contains(&wanted), "{wanted:?}: {ran}");
+        }
+        assert_eq!(events.last(), Some(&("win", &*won)), "{ran}");
+        let words = ["ask", "answer", "start", "fail", "cancel", "win"];
+        assert!(events.iter().all(|(word, _)| words.contains(word)), "{ran}");
+    }
+    // An address is not looked up.
+    let ran = bin.run(&["ping", &serving.urls[0], "--trace"]).exits(0).prints(TRANSCRIPT);
+    let events: Vec<_> = ran.err.lines().map(traced).collect();
+    assert_eq!(events, [("start", &*won), ("win", &*won)], "{ran}");
+}
+
+fn trace_tells_of_a_failure(bin: Bin) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    for command in ["ping", "connect"] {
+        // First the trace, then the error as it is without; only the plan below it differs.
+        let ran = bin.run(&[command, &format!("tcp://{address}"), "--trace"]).exits(1).names(&["error: "]).prints("");
+        let events: Vec<_> = ran.err.lines().take(2).map(traced).collect();
+        assert_eq!(events[0], ("start", &*address.to_string()), "{ran}");
+        assert!(events[1].0 == "fail" && events[1].1.starts_with(&format!("{address}: ")), "{ran}");
+        let without = bin.run(&[command, &format!("tcp://{address}")]).exits(1);
+        assert_eq!(ran.err.lines().nth(2), without.err.lines().next(), "{ran}{without}");
+    }
+}
+
+fn trace_is_silent_without_a_race(bin: Bin) {
+    let peer = common::echo(Over::Unix);
+    bin.feed(&["connect", &peer.url, "--trace"], "data").exits(0).quietly().prints("data");
+    let serving = bin.serve_both();
+    bin.run(&["ping", &serving.urls[1], "--trace"]).exits(0).quietly().prints(TRANSCRIPT);
+    // Nor does it change what a failure says.
+    let (_dir, path) = common::socket_path();
+    let url = common::unix_url(&path);
+    let without = bin.run(&["connect", &url]).exits(1);
+    assert_eq!(bin.run(&["connect", &url, "--trace"]).exits(1).err, without.err);
+}
+
 fn explain_does_no_io(bin: Bin) {
     let (_dir, path) = common::socket_path();
     for url in ["tcp://nosuch.invalid:80", "tcp://127.0.0.1:1", &common::unix_url(&path)] {
@@ -663,6 +740,7 @@ fn explain_says_why_not_the_rest(bin: Bin) {
         // What is tried and what is not are both there.
         let lower = text.text().to_lowercase();
         assert!(lower.contains("tcp") && lower.contains("unix"), "{text}");
+        assert_eq!(lower.contains("happy-eyeballs"), url.starts_with("tcp"), "{text}");
         let explicit = bin.run(&["explain", url, "--format", "text"]).exits(0).quietly();
         explicit.prints(&text.out);
     }

@@ -40,9 +40,9 @@ impl Ctx<Shared> {
         F: Fn(R::Target, N::Args) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R::Output<Shared>, Error>> + Send + 'static,
     {
-        let declared = Declared::new(&needs);
+        let (declared, filled) = (Declared::new(&needs), role.clone());
         let run: <Shared as Mode>::Connect<R> =
-            Box::new(move |target, inputs| Ok(Box::pin(connect(target, needs.take(inputs)?))));
+            Box::new(move |target, inputs| Ok(Box::pin(connect(filled.arrive(target), needs.take(inputs)?))));
         self.add(candidate(&role, name.into(), priority.into(), declared, run))
     }
 
@@ -61,8 +61,9 @@ impl Ctx<Shared> {
         Fut: Future<Output = Result<R::Output<Shared>, Error>> + Send + 'static,
     {
         let (declared, wrapped) = (Declared::new(&needs), role.clone());
-        let run: <Shared as Mode>::Connect<R> =
-            Box::new(move |target, inputs| Ok(Box::pin(connect(target, inputs.below(&wrapped)?, needs.take(inputs)?))));
+        let run: <Shared as Mode>::Connect<R> = Box::new(move |target, inputs| {
+            Ok(Box::pin(connect(wrapped.arrive(target), inputs.below(&wrapped)?, needs.take(inputs)?)))
+        });
         self.add(layer(&role, name.into(), declared, run))
     }
 
@@ -126,9 +127,9 @@ impl Ctx<Local> {
         F: Fn(R::Target, N::Args) -> Fut + 'static,
         Fut: Future<Output = Result<R::Output<Local>, Error>> + 'static,
     {
-        let declared = Declared::new(&needs);
+        let (declared, filled) = (Declared::new(&needs), role.clone());
         let run: <Local as Mode>::Connect<R> =
-            Box::new(move |target, inputs| Ok(Box::pin(connect(target, needs.take(inputs)?))));
+            Box::new(move |target, inputs| Ok(Box::pin(connect(filled.arrive(target), needs.take(inputs)?))));
         self.add(candidate(&role, name.into(), priority.into(), declared, run))
     }
 
@@ -146,8 +147,9 @@ impl Ctx<Local> {
         Fut: Future<Output = Result<R::Output<Local>, Error>> + 'static,
     {
         let (declared, wrapped) = (Declared::new(&needs), role.clone());
-        let run: <Local as Mode>::Connect<R> =
-            Box::new(move |target, inputs| Ok(Box::pin(connect(target, inputs.below(&wrapped)?, needs.take(inputs)?))));
+        let run: <Local as Mode>::Connect<R> = Box::new(move |target, inputs| {
+            Ok(Box::pin(connect(wrapped.arrive(target), inputs.below(&wrapped)?, needs.take(inputs)?)))
+        });
         self.add(layer(&role, name.into(), declared, run))
     }
 

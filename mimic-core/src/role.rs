@@ -31,6 +31,13 @@ pub trait Role: Clone + Send + Sync + 'static {
         0
     }
 
+    /// What protocols and layers of the role receive of the target that they are dialled with.
+    /// [`Transport`](crate::Transport) makes each choose whether to pass a [handshake](crate::Handshake) on.
+    #[must_use]
+    fn arrive(&self, target: Self::Target) -> Self::Target {
+        target
+    }
+
     /// Checks what the role promises of an output; called after every candidate, layer and given dialer.
     ///
     /// # Errors

@@ -47,12 +47,24 @@ crate::role! {
     /// The root: from nothing to a flow, decided by [`Scheme`], [`Host`], [`Port`] and [`Path`].
     /// [`Ctx::connect`](crate::Ctx::connect) resolves it.
     pub Stream: ();
-    /// From a host and port to a byte stream between here and there, in clear text. Proxies are layers on it.
-    pub Transport: HostPort;
     /// From a socket address to a byte stream: TCP.
     pub Link: SocketAddr;
     /// From a path to a byte stream: a Unix socket.
     pub Unix: UnixPath;
+}
+
+/// From a host and port to a byte stream between here and there, in clear text. Proxies are layers on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Transport;
+
+impl Role for Transport {
+    type Target = HostPort;
+    type Output<M: Mode> = M::Flow;
+    const NAME: &'static str = "Transport";
+
+    fn arrive(&self, target: HostPort) -> HostPort {
+        HostPort { offered: target.until, until: None, ..target }
+    }
 }
 
 /// As [`Transport`], authenticated and encrypted. Whatever fills it, a flow is refused that does not say which version
@@ -102,7 +114,10 @@ pub struct HostPort {
     pub host: Text,
     /// The port.
     pub port: u16,
+    /// What connecting is to include.
     until: Option<Until>,
+    /// What whoever was dialled with it may take, and otherwise drops by dialling on.
+    offered: Option<Until>,
 }
 
 impl PartialEq for HostPort {
@@ -123,7 +138,7 @@ impl HostPort {
     /// A target.
     #[must_use]
     pub fn new(host: impl Into<Text>, port: u16) -> Self {
-        Self { host: host.into(), port, until: None }
+        Self { host: host.into(), port, until: None, offered: None }
     }
 
     /// The same, to be taken for connected only after `handshake`.
@@ -132,10 +147,11 @@ impl HostPort {
         Self { until: M::until(handshake), ..self }
     }
 
-    /// Takes out the handshake after which it is connected, if there is one of this mode.
+    /// Takes out the handshake after which it is connected, if there is one of this mode. A layer that is dialled with one
+    /// finds it here, and dials without unless it says [`until`](Self::until) again.
     #[must_use]
     pub fn take_handshake<M: Mode>(&mut self) -> Option<Handshake<M>> {
-        M::handshake(self.until.take()?)
+        M::handshake(self.until.take().or(self.offered.take())?)
     }
 
     /// The socket address, if the host is an address rather than a name.

@@ -5,7 +5,7 @@ use core::fmt;
 #[cfg(target_has_atomic = "ptr")]
 use crate::Shared;
 use crate::sync::Arc;
-use crate::{Error, Local, Mode};
+use crate::{Error, Local, Mode, Phase};
 
 /// A handshake that a layer above does on the flow it asks for, handed down to whoever connects.
 ///
@@ -15,46 +15,34 @@ use crate::{Error, Local, Mode};
 ///
 /// The rules, for protocols and layers of [`Transport`](crate::Transport):
 /// - Nobody has to run it. Who asks finds out from the flow, and does the handshake if it was not done.
-/// - It is for the end of the way. A layer that dials something else, such as a proxy, makes a target of its own, which
-///   has no handshake, or [one](Handshake::after) that first goes through the proxy.
-/// - A layer that dials the target it was given passes the handshake on, and gets back a flow on which it was done. To
-///   speak before it, take it [out](crate::HostPort::take_handshake).
+/// - It is for the end of the way, and never done with a proxy instead: a layer's targets have none unless the layer
+///   [takes](crate::HostPort::take_handshake) the one it was dialled with and says
+///   [`until`](crate::HostPort::until) again, for the same target, or by a handshake that goes through the proxy first.
+/// - A layer that does so gets back a flow on which the handshake was done, and its own flow must answer
+///   [`Flow::lower`](crate::Flow::lower). Nobody has to run what it made either: it finds out as everybody does.
 pub struct Handshake<M: Mode>(M::Handshake);
 
 impl<M: Mode> Handshake<M> {
     /// Does it.
     ///
     /// # Errors
-    /// That of the handshake; the flow is closed.
+    /// That of the handshake, in [`Phase::Handshake`] unless it says otherwise; the flow is closed.
     pub async fn run(&self, flow: M::Flow) -> Result<M::Flow, Error> {
-        M::shake(&self.0, flow).await
+        M::shake(&self.0, flow).await.map_err(|error| error.in_phase(Phase::Handshake))
     }
 }
 
 macro_rules! new {
     ($mode:ident $(+ $send:ident)?) => {
         impl Handshake<$mode> {
-            /// A handshake made of a function from the flow below to the flow above.
+            /// A handshake made of a function from the flow below to the flow above. The function is `Send + Sync` in
+            /// both modes, because targets are.
             pub fn new<F, Fut>(handshake: F) -> Self
             where
                 F: Fn(<$mode as Mode>::Flow) -> Fut + Send + Sync + 'static,
                 Fut: Future<Output = Result<<$mode as Mode>::Flow, Error>> $(+ $send)? + 'static,
             {
                 Self(Arc::new(move |flow| alloc::boxed::Box::pin(handshake(flow))))
-            }
-
-            /// This handshake, after another that is done first: that with a proxy, on the flow to the proxy.
-            #[cfg(target_has_atomic = "ptr")]
-            #[must_use]
-            pub fn after<F, Fut>(self, first: F) -> Self
-            where
-                F: Fn(<$mode as Mode>::Flow) -> Fut + Send + Sync + 'static,
-                Fut: Future<Output = Result<<$mode as Mode>::Flow, Error>> $(+ $send)? + 'static,
-            {
-                Self::new(move |flow| {
-                    let (first, then) = (first(flow), self.clone());
-                    async move { then.run(first.await?).await }
-                })
             }
         }
     };

@@ -17,4 +17,12 @@ impl Mark {
     pub(crate) fn is_on(&self, flow: &impl Flow) -> bool {
         flow.attribute(MarkOf).is_some_and(|mark| Arc::ptr_eq(&mark.0, &self.0))
     }
+
+    /// Whether a flow bears it, though the one that came back does not show it. TLS within that TLS would reach nobody
+    /// who expects it, and each side would wait for the other.
+    ///
+    /// To be asked after the dial, by the first to have the mark, while one handshake has it too.
+    pub(crate) fn is_hidden(&self) -> bool {
+        Arc::strong_count(&self.0) > 2
+    }
 }

@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use mimic_core::{
-    Bind, Ctx, Dialer, Error, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Port, Scheme, Secure, Sleep,
-    Stream, Text, Transport, dial_addresses, dial_host, for_each_mode, is, key, or_default, over, req,
+    Bind, Ctx, Dialer, Error, ErrorKind, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Phase, Port, Scheme,
+    Secure, Sleep, Stream, Text, Transport, dial_addresses, dial_host, for_each_mode, is, key, or_default, over, req,
 };
 use rustls::{ClientConfig, ServerConfig};
 
@@ -66,7 +66,11 @@ for_each_mode!(M => {
                         let handshake = handshake(to.host.clone(), config, alpn, mark.clone());
                         let flow = transport.dial(to.until(handshake.clone())).await?;
                         // Whoever connected may have done it, to choose between addresses by it.
-                        if mark.is_on(&flow) { Ok(flow) } else { handshake.run(flow).await }
+                        match mark.is_on(&flow) {
+                            true => Ok(flow),
+                            false if mark.is_hidden() => Err(hidden()),
+                            false => handshake.run(flow).await,
+                        }
                     },
                 )
                 .register(Stream, "tls", PRIORITY, (is(Scheme, "tls"), req(Host), req(Port), over(Secure)), dial_host)
@@ -102,6 +106,12 @@ for_each_mode!(M => {
         }
     }
 });
+
+fn hidden() -> Error {
+    Error::new(ErrorKind::Unsupported, "a layer hides the TLS below it")
+        .in_phase(Phase::Handshake)
+        .advise("let the flow of the layer that passes the handshake on answer Flow::lower")
+}
 
 type Listening<M> = (Text, u16, Arc<ServerConfig>, Dialer<Lookup, M>, Dialer<Bind, M>, Dialer<Sleep, M>);
 

@@ -21,6 +21,13 @@
 //! | [`Unix`], [`BindUnix`] | `unix` | Unix sockets, where the system has them |
 //! | [`Lookup`] | `system` | the system's resolver, on a thread of the `blocking` pool |
 //! | [`Sleep`] | `timer` | async-io's timer |
+//! | `SourceAddress` | `udp` | the local address of a connected UDP socket, which sends nothing |
+//!
+//! With the feature `happy-eyeballs`, on by default, [`Transport`](mimic_core::Transport) is filled by
+//! `mimic_happy_eyeballs`: the AAAA and A records of a host are looked up separately and at once, and its addresses
+//! raced as the draft says. The flow's attribute `mimic_happy_eyeballs::Timeline` tells who was tried when, and
+//! `mimic_happy_eyeballs::Raced` gives back the socket. Without the feature the addresses are tried one after the other,
+//! in the order of the look-up, by [`InOrder`](mimic_core::InOrder), and nothing fills `SourceAddress`.
 //!
 //! With the feature `rustls`, on by default, the contexts have TLS too, from `mimic_rustls`: `tls://host:port` and
 //! `https` work, with the platform's trust store and the provider of the feature `ring` (default) or `aws-lc-rs`;
@@ -45,12 +52,16 @@ mod unix;
 
 use std::time::{Duration, Instant};
 
+#[cfg(not(feature = "happy-eyeballs"))]
+use mimic_core::InOrder as Addresses;
 use mimic_core::{
-    Bind, Context, Ctx, Deadline, Error, Flow, InOrder, Install, KeepAlive, Link, LocalContext, Lookup, Mode, NoDelay,
-    Schemes, Sleep, for_each_mode, map, opt, or_default,
+    Bind, Context, Ctx, Deadline, Error, Flow, Install, KeepAlive, Link, LocalContext, Lookup, Mode, NoDelay, Schemes,
+    Sleep, for_each_mode, map, opt, or_default,
 };
 #[cfg(unix)]
 use mimic_core::{BindUnix, Unix};
+#[cfg(feature = "happy-eyeballs")]
+use mimic_happy_eyeballs::{HappyEyeballs as Addresses, SourceAddress, system};
 
 #[cfg(unix)]
 pub use bridge::UnixFlow;
@@ -80,6 +91,8 @@ for_each_mode!(M => {
                 .register(Sleep, "timer", PRIORITY, (), move |(), ()| async move {
                     Ok(Box::new(timer::Timer::new(epoch)) as <M as Mode>::Timer)
                 });
+            #[cfg(feature = "happy-eyeballs")]
+            let ctx = ctx.register(SourceAddress, "udp", PRIORITY, (), |to, ()| async move { Ok(system::source(to)) });
             #[cfg(unix)]
             let ctx = ctx
                 .register(Unix, "unix", PRIORITY, (), |to, ()| async move {
@@ -93,8 +106,8 @@ for_each_mode!(M => {
     }
 });
 
-/// A context with everything in it: the standard schemes, addresses tried in order, [`Smol`], TLS by the feature `rustls`,
-/// and a deadline of 30 s.
+/// A context with everything in it: the standard schemes, [`Smol`], addresses raced by the feature
+/// `happy-eyeballs`, TLS by the feature `rustls`, and a deadline of 30 s.
 #[must_use]
 pub fn context() -> Context {
     Ctx::new().install(Everything)
@@ -114,7 +127,7 @@ for_each_mode!(M => {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
             #[cfg(feature = "rustls")]
             let ctx = ctx.install(mimic_rustls::Tls);
-            ctx.install(Schemes).install(InOrder).install(Smol).with(Deadline, Duration::from_secs(30))
+            ctx.install(Schemes).install(Addresses).install(Smol).with(Deadline, Duration::from_secs(30))
         }
     }
 });

@@ -20,10 +20,20 @@
 //! | [`Unix`], [`BindUnix`] | `unix` | Unix sockets, where the system has them |
 //! | [`Lookup`] | `system` | the system's resolver, on a thread of the runtime's blocking pool |
 //! | [`Sleep`] | `timer` | tokio's timer, paused time included |
+//! | `SourceAddress` | `udp` | the local address of a connected UDP socket, which sends nothing |
+//!
+//! With the feature `happy-eyeballs`, on by default, [`Transport`](mimic_core::Transport) is filled by
+//! `mimic_happy_eyeballs`: the AAAA and A records of a host are looked up separately and at once, and its addresses
+//! raced as the draft says. The flow's attribute `mimic_happy_eyeballs::Timeline` tells who was tried when, and
+//! `mimic_happy_eyeballs::Raced` gives back the socket. Without the feature the addresses are tried one after the other,
+//! in the order of the look-up, by [`InOrder`](mimic_core::InOrder), and nothing fills `SourceAddress`.
 //!
 //! With the feature `rustls`, on by default, the contexts have TLS too, from `mimic_rustls`: `tls://host:port` and
 //! `https` work, with the platform's trust store and the provider of the feature `ring` (default) or `aws-lc-rs`;
 //! without a provider, give a configuration by `mimic_rustls::TlsConfig`.
+//!
+//! With the feature `hickory` there is `Hickory`, to be installed: asynchronous DNS with HTTPS records, in place of the
+//! system's resolver. The feature alone changes nothing.
 //!
 //! Flows from elsewhere: [`TcpFlow`] and [`UnixFlow`] come from an accepted or connected socket, [`FromTokio`] makes a
 //! flow of anything that tokio can read and write, and [`ToTokio`] goes the other way.
@@ -32,9 +42,11 @@
 //! - Dial inside a tokio runtime; elsewhere it is an error that says so. I/O and time must be enabled in it: without
 //!   them, tokio panics.
 //! - A look-up that runs cannot be cancelled. When a deadline passes, its thread is left to finish, and a runtime that
-//!   shuts down waits for it (`Runtime::shutdown_background` does not).
+//!   shuts down waits for it (`Runtime::shutdown_background` does not). Those of `Hickory` end with whoever waits.
 
 mod bridge;
+#[cfg(feature = "hickory")]
+mod hickory;
 mod lookup;
 mod tcp;
 mod timer;
@@ -43,18 +55,26 @@ mod unix;
 
 use std::time::Duration;
 
+#[cfg(not(feature = "happy-eyeballs"))]
+use mimic_core::InOrder as Addresses;
 use mimic_core::{
-    Bind, Context, Ctx, Deadline, Error, ErrorKind, Flow, InOrder, Install, KeepAlive, Link, LocalContext, Lookup,
-    Mode, NoDelay, Schemes, Sleep, for_each_mode, map, opt, or_default,
+    Bind, Context, Ctx, Deadline, Error, ErrorKind, Flow, Install, KeepAlive, Link, LocalContext, Lookup, Mode,
+    NoDelay, Schemes, Sleep, for_each_mode, map, opt, or_default,
 };
 #[cfg(unix)]
 use mimic_core::{BindUnix, Unix};
+#[cfg(feature = "happy-eyeballs")]
+use mimic_happy_eyeballs::{HappyEyeballs as Addresses, SourceAddress, system};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 #[cfg(unix)]
 pub use bridge::UnixFlow;
 pub use bridge::{FromTokio, TcpFlow, ToTokio};
+#[cfg(feature = "hickory")]
+pub use hickory::Hickory;
+#[cfg(feature = "hickory")]
+pub use hickory_resolver;
 
 /// The roles that tokio fills: what [`Ctx::install`] takes.
 ///
@@ -80,6 +100,8 @@ for_each_mode!(M => {
                 .register(Sleep, "timer", PRIORITY, (), move |(), ()| async move {
                     Ok(Box::new(timer::Timer::new(epoch)?) as <M as Mode>::Timer)
                 });
+            #[cfg(feature = "happy-eyeballs")]
+            let ctx = ctx.register(SourceAddress, "udp", PRIORITY, (), |to, ()| async move { Ok(system::source(to)) });
             #[cfg(unix)]
             let ctx = ctx
                 .register(Unix, "unix", PRIORITY, (), |to, ()| async move {
@@ -93,8 +115,8 @@ for_each_mode!(M => {
     }
 });
 
-/// A context with everything in it: the standard schemes, addresses tried in order, [`Tokio`], TLS by the feature `rustls`,
-/// and a deadline of 30 s.
+/// A context with everything in it: the standard schemes, [`Tokio`], addresses raced by the feature
+/// `happy-eyeballs`, TLS by the feature `rustls`, and a deadline of 30 s.
 #[must_use]
 pub fn context() -> Context {
     Ctx::new().install(Everything)
@@ -114,7 +136,7 @@ for_each_mode!(M => {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
             #[cfg(feature = "rustls")]
             let ctx = ctx.install(mimic_rustls::Tls);
-            ctx.install(Schemes).install(InOrder).install(Tokio).with(Deadline, Duration::from_secs(30))
+            ctx.install(Schemes).install(Addresses).install(Tokio).with(Deadline, Duration::from_secs(30))
         }
     }
 });

@@ -1,11 +1,15 @@
 //! Look-ups by the system's resolver.
 
-use mimic_core::{Error, ErrorKind, Phase, Question, Record, std_io};
+#[cfg(not(feature = "happy-eyeballs"))]
+use mimic_core::std_io as system;
+use mimic_core::{Error, ErrorKind, Phase, Question, Record};
+#[cfg(feature = "happy-eyeballs")]
+use mimic_happy_eyeballs::system;
 
 use crate::runtime;
 
 pub(crate) async fn lookup(question: Question) -> Result<Vec<Record>, Error> {
-    match runtime()?.spawn_blocking(move || std_io::lookup(&question)).await {
+    match runtime()?.spawn_blocking(move || system::lookup(&question)).await {
         Ok(result) => result,
         // The runtime is shutting down.
         Err(error) => Err(Error::with_source(ErrorKind::Other, error).in_phase(Phase::Lookup)),

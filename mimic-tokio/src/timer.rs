@@ -1,12 +1,16 @@
 //! Time, by tokio's clock.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use mimic_core::{Error, Instant};
 use tokio::time;
 
 use crate::runtime;
+
+/// What tokio's timer counts in.
+const TICK: Duration = Duration::from_millis(1);
 
 /// Waits by one `Sleep`, made at the first wait and reset at later ones.
 #[derive(Debug)]
@@ -37,11 +41,19 @@ impl mimic_core::Timer for Timer {
         if end <= time::Instant::now() {
             return Poll::Ready(());
         }
-        let (until, sleep) = self.wait.get_or_insert_with(|| (at, Box::pin(time::sleep_until(end))));
+        // It rounds its end up to a tick, and so does the wait for it: two ticks late in all, unless it aims earlier.
+        let early = end.checked_sub(TICK).unwrap_or(end);
+        let (until, sleep) = self.wait.get_or_insert_with(|| (at, Box::pin(time::sleep_until(early))));
         if *until != at {
             *until = at;
+            sleep.as_mut().reset(early);
+        }
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            if end <= time::Instant::now() {
+                return Poll::Ready(());
+            }
             sleep.as_mut().reset(end);
         }
-        sleep.as_mut().poll(cx)
     }
 }

@@ -1,0 +1,144 @@
+//! The attempts of a race.
+
+use core::time::Duration;
+
+use heapless::Vec;
+
+use crate::{AttemptId, Endpoint};
+
+/// One attempt of a race: where to, when, and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Attempt<E> {
+    /// Its number.
+    pub id: AttemptId,
+    /// Where to.
+    pub endpoint: Endpoint,
+    /// When it started, since the machine was made.
+    pub started: Duration,
+    /// When it ended, since the machine was made; none while it runs.
+    pub ended: Option<Duration>,
+    /// What became of it.
+    pub outcome: Outcome<E>,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome<E> {
+    /// It has no outcome yet.
+    Running,
+    /// Connected, but the race is not decided yet.
+    Connected,
+    /// It is the connection.
+    Won,
+    /// It failed.
+    Failed {
+        /// Why.
+        reason: E,
+        /// Whether a packet may have been sent.
+        sent: bool,
+    },
+    /// Another won, or the race ended without a connection.
+    Cancelled,
+}
+
+impl<E> Outcome<E> {
+    fn open(&self) -> bool {
+        matches!(self, Self::Running | Self::Connected)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Attempts<E, const N: usize> {
+    list: Vec<Attempt<E>, N>,
+    running: usize,
+    connected: usize,
+}
+
+impl<E, const N: usize> Attempts<E, N> {
+    pub(crate) const fn new() -> Self {
+        Self { list: Vec::new(), running: 0, connected: 0 }
+    }
+
+    pub(crate) fn list(&self) -> &[Attempt<E>] {
+        &self.list
+    }
+
+    /// How many have not ended.
+    pub(crate) fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Whether one is connected and the race undecided.
+    pub(crate) fn holding(&self) -> bool {
+        self.connected > 0
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.is_full() || self.list.len() > usize::from(u16::MAX)
+    }
+
+    pub(crate) fn is_open(&self, id: AttemptId) -> bool {
+        self.list.get(usize::from(id.0)).is_some_and(|attempt| attempt.outcome.open())
+    }
+
+    pub(crate) fn start(&mut self, endpoint: Endpoint, now: Duration) -> Option<AttemptId> {
+        let id = AttemptId(u16::try_from(self.list.len()).ok()?);
+        let attempt = Attempt { id, endpoint, started: now, ended: None, outcome: Outcome::Running };
+        self.list.push(attempt).ok()?;
+        self.running += 1;
+        Some(id)
+    }
+
+    pub(crate) fn succeed(&mut self, id: AttemptId) {
+        if let Some(attempt) = self.list.get_mut(usize::from(id.0))
+            && matches!(attempt.outcome, Outcome::Running)
+        {
+            attempt.outcome = Outcome::Connected;
+            self.connected += 1;
+        }
+    }
+
+    /// Ends an attempt that has not ended, and says whether there was one.
+    pub(crate) fn end(&mut self, id: AttemptId, outcome: Outcome<E>, now: Duration) -> bool {
+        let Some(attempt) = self.list.get_mut(usize::from(id.0)).filter(|attempt| attempt.outcome.open()) else {
+            return false;
+        };
+        self.connected -= usize::from(matches!(attempt.outcome, Outcome::Connected));
+        self.running -= 1;
+        attempt.outcome = outcome;
+        attempt.ended = Some(now);
+        true
+    }
+
+    /// The earliest started that is connected.
+    pub(crate) fn connected(&self) -> Option<AttemptId> {
+        if self.connected == 0 {
+            return None;
+        }
+        self.list.iter().find(|attempt| matches!(attempt.outcome, Outcome::Connected)).map(|attempt| attempt.id)
+    }
+
+    /// Any that has not ended.
+    pub(crate) fn next_open(&self) -> Option<AttemptId> {
+        if self.running == 0 {
+            return None;
+        }
+        self.list.iter().find(|attempt| attempt.outcome.open()).map(|attempt| attempt.id)
+    }
+
+    pub(crate) fn is_latest(&self, id: AttemptId) -> bool {
+        self.list.last().is_some_and(|attempt| attempt.id == id)
+    }
+
+    /// When the last attempt started that may have sent a packet.
+    pub(crate) fn last_sent(&self) -> Option<Duration> {
+        let sent = |attempt: &&Attempt<E>| !matches!(attempt.outcome, Outcome::Failed { sent: false, .. });
+        self.list.iter().rfind(sent).map(|attempt| attempt.started)
+    }
+
+    /// Whether this address, port and protocol have been tried.
+    pub(crate) fn tried(&self, endpoint: &Endpoint) -> bool {
+        self.list.iter().any(|attempt| attempt.endpoint.same(endpoint))
+    }
+}

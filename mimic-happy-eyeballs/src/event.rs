@@ -1,0 +1,220 @@
+//! What the machine is told, and what it tells.
+
+use core::fmt;
+use core::net::IpAddr;
+
+use crate::{Candidate, Prefix, Service};
+
+/// What to connect to.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// A name, [`Name::ORIGINAL`]. The machine asks for its addresses.
+    Name,
+    /// Addresses that are known already, such as one that was written instead of a name. No query is made. Sorted and
+    /// interleaved like answers; IPv4 addresses without a route are synthesised (draft §8.3).
+    Addresses(&'a [Candidate]),
+}
+
+/// A name to ask about, as a small number. The machine stores no strings: the caller numbers the names that it meets
+/// in SVCB records, the same name always by the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(pub u16);
+
+impl Name {
+    /// The name to connect to.
+    pub const ORIGINAL: Self = Self(0);
+}
+
+/// Which records to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// HTTPS records.
+    Https,
+    /// SVCB records.
+    Svcb,
+    /// IPv6 addresses.
+    Aaaa,
+    /// IPv4 addresses.
+    A,
+}
+
+/// One DNS query. It is asked once; there may be several answers to it, the later replacing the earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Query {
+    /// The name.
+    pub name: Name,
+    /// The type of records.
+    pub kind: Kind,
+}
+
+/// The answer to a query.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer<'a> {
+    /// The addresses there are now, which replace those of an earlier answer. None: no record of that type, or no such
+    /// name (NXDOMAIN).
+    Addresses(&'a [Candidate]),
+    /// The SVCB or HTTPS records there are now, which replace those of an earlier answer. None: as above.
+    Services(&'a [Service<'a>]),
+    /// Not known: SERVFAIL, a timeout, a failed validation. Counts as a negative answer if there was none before, and
+    /// otherwise changes nothing.
+    Failed,
+}
+
+/// What happened. Whatever names a query that was not asked or an attempt that does not run is ignored, and so is
+/// everything after the end.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a, E> {
+    /// An answer came, or changed: by a push or a query made again.
+    Answer {
+        /// The query.
+        query: Query,
+        /// Its answer.
+        answer: Answer<'a>,
+    },
+    /// A lower handshake of the attempt is done, and an upper one has begun.
+    Progress {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// The attempt is connected, all its handshakes done.
+    Succeeded {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// The attempt failed; also one that succeeded, if the connection is lost before [`Output::Won`].
+    Failed {
+        /// Which.
+        attempt: AttemptId,
+        /// Why.
+        reason: E,
+        /// Whether a packet may have been sent. Only an attempt that surely sent none does not count for pacing.
+        sent: bool,
+    },
+    /// The network's NAT64 prefix became known (RFC 8781, RFC 7050), or changed.
+    Prefix(Prefix),
+    /// Nobody waits for the connection any more: every attempt is cancelled.
+    Cancel,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output<T> {
+    /// Ask this query, without waiting for the answers of others.
+    Query(Query),
+    /// Start connecting.
+    Start {
+        /// The number of the attempt, by which to tell of it.
+        attempt: AttemptId,
+        /// Where to.
+        endpoint: Endpoint,
+    },
+    /// Stop this attempt, and close it if it is connected.
+    Cancel {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// Ask for output again at this time, if nothing happens earlier. Replaces what was said before: without it,
+    /// there is nothing to wait for but input.
+    Wake(T),
+    /// This attempt is the connection. The end: nothing follows.
+    Won {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// There is no connection. The end: nothing follows.
+    Failed(Failure),
+}
+
+/// One attempt of a race: its place in [`Machine::attempts`](crate::Machine::attempts).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AttemptId(pub u16);
+
+/// Where an attempt connects to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// The address to connect to.
+    pub address: IpAddr,
+    /// The zone of a link-local address.
+    pub scope_id: u32,
+    /// The address without NAT64: differs from [`address`](Self::address) where that was synthesised.
+    pub original: IpAddr,
+    /// The port, if a service gives another than the caller's own.
+    pub port: Option<u16>,
+    /// The name whose address it is.
+    pub name: Name,
+    /// The SVCB or HTTPS record it belongs to.
+    pub service: Option<ServiceId>,
+    /// The protocol it is tried for, as a place in [`Config::protocols`](crate::Config::protocols): only when grouped
+    /// by protocol.
+    pub protocol: Option<u8>,
+}
+
+/// A record of an [`Answer::Services`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ServiceId {
+    /// The name that was asked.
+    pub owner: Name,
+    /// The place in the latest answer at the time the attempt started.
+    pub index: u16,
+}
+
+/// How a race ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// With a connection.
+    Won(AttemptId),
+    /// Without one.
+    Failed(Failure),
+    /// By [`Input::Cancel`].
+    Cancelled,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The answers held no address that could be tried.
+    NoAddresses,
+    /// Every attempt failed. [`Machine::attempts`](crate::Machine::attempts) has the reasons.
+    AllFailed,
+    /// The query for SVCB or HTTPS records failed, and with protected DNS that may be a downgrade attack (draft §6.3).
+    Services,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoAddresses => "no usable address in the answers",
+            Self::AllFailed => "every connection attempt failed",
+            Self::Services => "the lookup of service records failed over protected DNS",
+        })
+    }
+}
+
+impl core::error::Error for Failure {}
+
+/// How much was left out, because it could not be used or there was no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// Unspecified, multicast and broadcast addresses.
+    pub unusable: u32,
+    /// Addresses beyond the capacity `ENDPOINTS`.
+    pub addresses: u32,
+    /// Records beyond the capacity `SERVICES`.
+    pub services: u32,
+    /// Queries beyond the capacity `QUERIES`.
+    pub queries: u32,
+    /// Aliases that ran in a circle or were nested too deep.
+    pub aliases: u32,
+}
+
+impl Dropped {
+    /// All together.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        let Self { unusable, addresses, services, queries, aliases } = self;
+        [addresses, services, queries, aliases].into_iter().fold(*unusable, |total, more| total.saturating_add(*more))
+    }
+}

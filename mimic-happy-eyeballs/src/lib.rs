@@ -1,0 +1,103 @@
+//! Happy Eyeballs version 3, as `draft-ietf-happy-happyeyeballs-v3` says: how to connect soon to a name with several
+//! addresses, some of which may be dead.
+//!
+//! ```text
+//!   queries (§4)              order (§5)                  attempts (§6)
+//!
+//!   HTTPS? ──►  ports, ALPN,   groups by protocol,        t = 0     v6 a ───────────────────── ✗ cancelled
+//!               aliases,       priority; RFC 6724;          250 ms     v4 a ───── ✗ failed
+//!               hints      ──► families in turn:      ──►   300 ms           v6 b ─────────── ✓ won
+//!   AAAA?  ──►  addresses      v6a v4a v6b v4b                                  v4 b   never started
+//!   A?     ──►  addresses         ▲
+//!                                 └── later answers are sorted in; what has started goes on
+//! ```
+//!
+//! [`Machine`] is that algorithm and nothing else: it does no input or output, knows no runtime and no clock, and
+//! allocates nothing. It is told what happens and the time ([`Input`]), and says what to do ([`Output`]).
+//!
+//! ```
+//! use core::time::Duration;
+//! use mimic_happy_eyeballs::{Answer, Candidate, Config, Input, Kind, Machine, Name, Output, Query, Target};
+//!
+//! let mut machine: Machine<Duration, &str> = Machine::new(Config::new(), Target::Name, Duration::ZERO);
+//! let at = Duration::from_millis;
+//! let aaaa = Query { name: Name::ORIGINAL, kind: Kind::Aaaa };
+//! assert_eq!(machine.output(at(0)), Some(Output::Query(aaaa)));
+//! assert_eq!(machine.output(at(0)), Some(Output::Query(Query { kind: Kind::A, ..aaaa })));
+//! assert_eq!(machine.output(at(0)), None);
+//!
+//! let found = [Candidate::new("2001:db8::1".parse()?)];
+//! machine.input(Input::Answer { query: aaaa, answer: Answer::Addresses(&found) }, at(30));
+//! let Some(Output::Start { attempt, endpoint }) = machine.output(at(30)) else { panic!("an attempt") };
+//! assert_eq!(endpoint.address, found[0].address);
+//!
+//! machine.input(Input::Succeeded { attempt }, at(50));
+//! assert_eq!(machine.output(at(50)), Some(Output::Won { attempt }));
+//! # Ok::<(), core::net::AddrParseError>(())
+//! ```
+//!
+//! # Where the draft is silent
+//!
+//! - When the most recently started attempt fails, or none is left running, the next starts at once, but not within
+//!   10 ms of the last start that may have sent a packet. The failure of an older attempt changes nothing.
+//! - An address that comes while nothing runs, or after the delay has passed, starts at once.
+//! - A start held back by [`Config::max_in_flight`] happens as soon as an attempt ends.
+//! - While a query is open, running out of addresses is not a failure.
+//! - There is no deadline, neither for an attempt nor for the race: [`Input::Cancel`] ends it.
+//! - An answer without addresses takes back the hints that it stands for; a failed query does not.
+//!
+//! # Where things are
+//!
+//! | to change | see |
+//! |---|---|
+//! | what happens when | `machine.rs`, `pace.rs` |
+//! | what is told | `event.rs`, `candidate.rs`, `services.rs`, `tick.rs` |
+//! | options and their defaults | `config.rs` |
+//! | which is tried before which | `order.rs`, `select.rs` |
+//! | what is kept of answers | `queries.rs`, `addresses.rs`, `services.rs`, `nat64.rs` |
+//! | what is kept of attempts | `attempts.rs` |
+//! | what adapters ask the system | `system.rs` (feature `system`) |
+//! | each requirement of the draft, and its test | [`draft`] |
+//!
+//! # Features
+//!
+//! `std` (default): that of `mimic-core`. `system`: the module of that name, for adapters. No feature changes behaviour.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(feature = "system")]
+extern crate std;
+
+mod addresses;
+mod attempts;
+mod candidate;
+mod config;
+pub mod draft;
+mod driver;
+mod event;
+mod machine;
+mod nat64;
+mod order;
+mod pace;
+mod queries;
+pub mod select;
+mod services;
+#[cfg(feature = "system")]
+pub mod system;
+mod tick;
+mod timeline;
+
+pub use attempts::{Attempt, Outcome};
+pub use candidate::{Candidate, Family, Source};
+pub use config::Config;
+pub use driver::{HappyEyeballs, RaceConfig, SourceAddress};
+pub use event::{
+    Answer, AttemptId, Dropped, End, Endpoint, Failure, Input, Kind, Name, Output, Query, ServiceId, Target,
+};
+pub use machine::Machine;
+pub use nat64::Prefix;
+pub use services::Service;
+pub use tick::Tick;
+pub use timeline::{Event, Observer, Peer, RaceError, Raced, Timeline, What};

@@ -1,0 +1,103 @@
+//! The queries of a race, and the chain of aliases between names.
+
+use heapless::Vec;
+
+use crate::{Kind, Name, Query};
+
+/// How many aliases are followed: enough for every sane zone, and an end to a circle (RFC 9460 §3).
+pub(crate) const ALIASES: usize = 8;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Not told to the caller yet.
+    New,
+    Asked,
+    /// The records are known, be there any or none.
+    Answered,
+    Failed,
+}
+
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) query: Query,
+    pub(crate) state: State,
+    /// Where an AliasMode record leads.
+    pub(crate) alias: Option<Name>,
+}
+
+impl Slot {
+    pub(crate) fn open(&self) -> bool {
+        matches!(self.state, State::New | State::Asked)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Queries<const N: usize> {
+    slots: Vec<Slot, N>,
+    /// The type of service records that are asked for.
+    services: Kind,
+    new: usize,
+}
+
+impl<const N: usize> Queries<N> {
+    pub(crate) const fn new(services: Kind) -> Self {
+        Self { slots: Vec::new(), services, new: 0 }
+    }
+
+    /// Whether there was room, or it has been asked before.
+    pub(crate) fn ask(&mut self, name: Name, kind: Kind) -> bool {
+        let query = Query { name, kind };
+        self.slots.iter().any(|slot| slot.query == query)
+            || self.slots.push(Slot { query, state: State::New, alias: None }).is_ok()
+    }
+
+    /// The next to tell the caller.
+    pub(crate) fn tell(&mut self) -> Option<Query> {
+        let slot = self.slots.get_mut(self.new)?;
+        self.new += 1;
+        slot.state = State::Asked;
+        Some(slot.query)
+    }
+
+    pub(crate) fn find(&mut self, query: Query) -> Option<&mut Slot> {
+        self.slots.iter_mut().find(|slot| slot.query == query && slot.state != State::New)
+    }
+
+    pub(crate) fn answered(&self, name: Name, kind: Kind) -> bool {
+        self.get(name, kind).is_some_and(|slot| slot.state == State::Answered)
+    }
+
+    pub(crate) fn any_open(&self) -> bool {
+        self.slots.iter().any(Slot::open)
+    }
+
+    /// Whether a query of this kind has had an answer; true if none was made.
+    pub(crate) fn heard(&self, kind: Kind) -> bool {
+        let mut asked = self.slots.iter().filter(|slot| slot.query.kind == kind).peekable();
+        asked.peek().is_none() || asked.any(|slot| !slot.open())
+    }
+
+    pub(crate) fn asked(&self, kind: Kind) -> bool {
+        self.slots.iter().any(|slot| slot.query.kind == kind)
+    }
+
+    /// The names that have been asked for addresses or services.
+    pub(crate) fn name(&self, index: usize) -> Option<Name> {
+        self.slots.get(index).map(|slot| slot.query.name)
+    }
+
+    /// The original name, the alias it has, the alias of that, and so on.
+    pub(crate) fn chain(&self) -> impl Iterator<Item = Name> {
+        core::iter::successors(Some(Name::ORIGINAL), |name| self.get(*name, self.services)?.alias).take(ALIASES + 1)
+    }
+
+    /// Whether the last name of the chain has answered the query for service records, or was not asked.
+    pub(crate) fn services_heard(&self) -> bool {
+        let last = self.chain().last().and_then(|name| self.get(name, self.services));
+        last.is_none_or(|slot| !slot.open())
+    }
+
+    fn get(&self, name: Name, kind: Kind) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.query == Query { name, kind })
+    }
+}

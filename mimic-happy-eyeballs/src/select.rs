@@ -1,0 +1,120 @@
+//! RFC 6724 §6: which of two destinations is preferred.
+
+use core::cmp::Ordering;
+use core::net::{IpAddr, Ipv6Addr};
+
+use crate::{Candidate, Family, Source};
+
+/// Which of two destinations RFC 6724 §6 prefers: `Less` if `a`, `Equal` if it leaves them in the order they came in.
+///
+/// A rule that needs a source address of both decides nothing if one is unknown. Rules 3 (deprecated source), 4 (home
+/// address) and 7 (native transport) are left undecided: no system says so portably. So is rule 9 for IPv4, as the
+/// length of the source's prefix is not known; for IPv6 it is taken as 64. Between rules 8 and 9 come the draft's two
+/// (§5.3): the lower expected round-trip time, then addresses used before.
+#[must_use]
+pub fn compare(a: &Candidate, b: &Candidate) -> Ordering {
+    Key::of(a).compare(&Key::of(b))
+}
+
+/// The entry of RFC 6724's default policy table (§2.1) for an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Higher is preferred as destination.
+    pub precedence: u8,
+    /// Sources and destinations of one label are preferred.
+    pub label: u8,
+}
+
+impl Policy {
+    /// The entry for `address`: the one of its longest matching prefix.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        let (precedence, label) = match address {
+            IpAddr::V4(_) => (35, 4),
+            IpAddr::V6(Ipv6Addr::LOCALHOST) => (50, 0),
+            IpAddr::V6(v6) => match v6.segments() {
+                [0, 0, 0, 0, 0, 0xffff, ..] => (35, 4),
+                [0, 0, 0, 0, 0, 0, ..] => (1, 3),
+                [0x2001, 0, ..] => (5, 5),
+                [0x2002, ..] => (30, 2),
+                [0x3ffe, ..] => (1, 12),
+                [0xfc00..=0xfdff, ..] => (3, 13),
+                [0xfec0..=0xfeff, ..] => (1, 11),
+                _ => (40, 1),
+            },
+        };
+        Self { precedence, label }
+    }
+}
+
+/// All that the rules need of one destination, found once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// What the rules up to 9 compare, the first in the highest bits; less is preferred.
+    rules: u64,
+    /// The source is known.
+    sourced: bool,
+    family: Family,
+    /// How many bits source and destination have in common.
+    common: u32,
+}
+
+impl Key {
+    /// Rules 2 and 5, which need both sources.
+    const NEED_SOURCE: u64 = 0b11 << 61;
+
+    pub(crate) fn of(candidate: &Candidate) -> Self {
+        let to = candidate.address;
+        let policy = Policy::of(to);
+        let reach = scope(to);
+        let (mut other_scope, mut other_label, mut common) = (false, false, 0);
+        if let Source::Address(from) = candidate.source {
+            other_scope = scope(from) != reach;
+            other_label = Policy::of(from).label != policy.label;
+            if let (IpAddr::V6(from), IpAddr::V6(to)) = (from, to) {
+                common = (from.to_bits() ^ to.to_bits()).leading_zeros().min(64);
+            }
+        }
+        let rtt = candidate.rtt.map_or(u32::MAX, |rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX - 1));
+        let rules = u64::from(candidate.source == Source::Unreachable) << 63
+            | u64::from(other_scope) << 62
+            | u64::from(other_label) << 61
+            | u64::from(u8::MAX - policy.precedence) << 53
+            | u64::from(reach) << 45
+            | u64::from(rtt) << 13
+            | u64::from(!candidate.used);
+        let sourced = matches!(candidate.source, Source::Address(_));
+        Self { rules, sourced, family: Family::of(to), common }
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        self.family
+    }
+
+    pub(crate) fn compare(&self, other: &Self) -> Ordering {
+        let sourced = self.sourced && other.sourced;
+        let rules = if sourced { u64::MAX } else { !Self::NEED_SOURCE };
+        (self.rules & rules).cmp(&(other.rules & rules)).then_with(|| match sourced && self.family == other.family {
+            true => other.common.cmp(&self.common),
+            false => Ordering::Equal,
+        })
+    }
+}
+
+/// RFC 6724 §3.1 and §3.2, as the numbers of RFC 4291 §2.7.
+fn scope(address: IpAddr) -> u8 {
+    const LINK_LOCAL: u8 = 0x2;
+    const SITE_LOCAL: u8 = 0x5;
+    const GLOBAL: u8 = 0xe;
+    match address {
+        IpAddr::V4(v4) if v4.is_loopback() || v4.is_link_local() => LINK_LOCAL,
+        IpAddr::V4(_) => GLOBAL,
+        IpAddr::V6(Ipv6Addr::LOCALHOST) => LINK_LOCAL,
+        IpAddr::V6(v6) => match v6.octets() {
+            [0xff, flags, ..] => flags & 0xf,
+            [0xfe, 0x80..=0xbf, ..] => LINK_LOCAL,
+            [0xfe, 0xc0..=0xff, ..] => SITE_LOCAL,
+            _ => GLOBAL,
+        },
+    }
+}

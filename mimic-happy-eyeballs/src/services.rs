@@ -1,0 +1,109 @@
+//! SVCB and HTTPS records (RFC 9460): as the caller gives them, and those kept.
+
+use heapless::Vec;
+
+use crate::{Candidate, Config, Name, ServiceId};
+
+/// An SVCB or HTTPS record, as an answer gave it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Service<'a> {
+    /// The priority. 0 makes it an alias (AliasMode): then only [`target`](Self::target) counts.
+    pub priority: u16,
+    /// The TargetName; none for `.`, which is the name that was asked.
+    pub target: Option<Name>,
+    /// `alpn`.
+    pub alpn: &'a [&'a [u8]],
+    /// `no-default-alpn`.
+    pub no_default_alpn: bool,
+    /// `port`.
+    pub port: Option<u16>,
+    /// `ipv4hint`.
+    pub ipv4_hints: &'a [Candidate],
+    /// `ipv6hint`.
+    pub ipv6_hints: &'a [Candidate],
+    /// Whether there is an `ech`.
+    pub ech: bool,
+    /// Whether a key is `mandatory` that the client does not know: then the record is ignored (RFC 9460 §8).
+    pub unsupported: bool,
+}
+
+/// A ServiceMode record that is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    pub(crate) id: ServiceId,
+    pub(crate) target: Name,
+    pub(crate) port: Option<u16>,
+    pub(crate) ech: bool,
+    /// The client's protocols that the service speaks, a bit each.
+    pub(crate) protocols: u32,
+    /// Whether it may be connected to at all.
+    pub(crate) usable: bool,
+    pub(crate) priority: u16,
+    /// Decides between equal priorities.
+    pub(crate) shuffle: u16,
+}
+
+impl Kept {
+    pub(crate) fn new(service: &Service<'_>, id: ServiceId, config: &Config) -> Self {
+        let default = config.default_protocol.filter(|_| !service.no_default_alpn);
+        let speaks = |protocol: &[u8]| service.alpn.contains(&protocol) || default == Some(protocol);
+        let protocols = (config.protocols.iter().zip(0_u32..32))
+            .filter(|(protocol, _)| speaks(protocol))
+            .fold(0, |mask, (_, bit)| mask | 1 << bit);
+        // Nothing is known of a record without `alpn` where the scheme has no default.
+        let unknown = service.alpn.is_empty() && !service.no_default_alpn && default.is_none();
+        Self {
+            id,
+            target: service.target.unwrap_or(id.owner),
+            port: service.port,
+            ech: service.ech,
+            protocols,
+            usable: protocols != 0 || config.protocols.is_empty() || unknown,
+            priority: service.priority,
+            shuffle: shuffle(config.seed, id),
+        }
+    }
+}
+
+/// The ServiceMode records of all names.
+#[derive(Debug)]
+pub(crate) struct Services<const N: usize>(Vec<Kept, N>);
+
+impl<const N: usize> Services<N> {
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Those that `owner` has now.
+    pub(crate) fn of(&self, owner: Name) -> impl Iterator<Item = &Kept> {
+        self.0.iter().filter(move |kept| kept.id.owner == owner)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Kept> {
+        self.0.iter()
+    }
+
+    pub(crate) fn remove(&mut self, owner: Name) {
+        self.0.retain(|kept| kept.id.owner != owner);
+    }
+
+    /// Whether there was room; if not, what is kept is the services of the best priority.
+    pub(crate) fn add(&mut self, new: Kept) -> bool {
+        let Err(new) = self.0.push(new) else { return true };
+        if let Some(worst) = self.0.iter_mut().max_by_key(|kept| kept.priority)
+            && new.priority < worst.priority
+        {
+            *worst = new;
+        }
+        false
+    }
+}
+
+/// A number that looks random but stays the same for a service while answers come and go.
+pub(crate) fn shuffle(seed: u64, id: ServiceId) -> u16 {
+    let mut x = seed ^ (u64::from(id.owner.0) << 16 | u64::from(id.index)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let [a, b, ..] = (x ^ (x >> 31)).to_le_bytes();
+    u16::from_le_bytes([a, b])
+}

@@ -1,0 +1,65 @@
+//! Time, as the machine is told it.
+
+use core::time::Duration;
+
+/// A point on a monotonic clock, of whatever kind the caller has.
+///
+/// The machine only ever measures how much time has passed since it was last told the time. A clock that goes back
+/// counts as one that stood still, and never stops a race.
+pub trait Tick: Copy + Ord {
+    /// This point, `duration` later. Saturates.
+    #[must_use]
+    fn plus(self, duration: Duration) -> Self;
+
+    /// The time from `earlier` to this point; zero if `earlier` is later.
+    #[must_use]
+    fn since(self, earlier: Self) -> Duration;
+}
+
+/// The time since an epoch of the caller's: for simulated time.
+impl Tick for Duration {
+    fn plus(self, duration: Duration) -> Self {
+        self.saturating_add(duration)
+    }
+
+    fn since(self, earlier: Self) -> Duration {
+        self.saturating_sub(earlier)
+    }
+}
+
+impl Tick for mimic_core::Instant {
+    fn plus(self, duration: Duration) -> Self {
+        self + duration
+    }
+
+    fn since(self, earlier: Self) -> Duration {
+        self - earlier
+    }
+}
+
+/// How long the machine has been running, by the clock it is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock<T> {
+    last: T,
+    elapsed: Duration,
+}
+
+impl<T: Tick> Clock<T> {
+    pub(crate) fn new(now: T) -> Self {
+        Self { last: now, elapsed: Duration::ZERO }
+    }
+
+    pub(crate) fn advance(&mut self, now: T) {
+        self.elapsed = self.elapsed.saturating_add(now.since(self.last));
+        self.last = now;
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// When, on the caller's clock, `elapsed` will be `at`.
+    pub(crate) fn tick(&self, at: Duration) -> T {
+        self.last.plus(at.saturating_sub(self.elapsed))
+    }
+}

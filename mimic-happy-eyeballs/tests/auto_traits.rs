@@ -1,0 +1,21 @@
+//! What crosses threads.
+
+use core::time::Duration;
+
+use mimic_happy_eyeballs::{Attempt, Candidate, Config, Failure, Machine, Output, Prefix, Service};
+
+fn all<T: Send + Sync + Unpin + core::fmt::Debug>() {}
+
+#[test]
+fn everything_is_send_sync_unpin_and_debug() {
+    all::<Machine<Duration, &'static str>>();
+    all::<Attempt<u8>>();
+    all::<Candidate>();
+    all::<Config>();
+    all::<Output<Duration>>();
+    all::<Prefix>();
+    all::<Service<'static>>();
+    all::<Box<dyn core::error::Error + Send + Sync>>();
+    let failure: Box<dyn core::error::Error> = Box::new(Failure::AllFailed);
+    assert_eq!(failure.to_string(), "every connection attempt failed");
+}

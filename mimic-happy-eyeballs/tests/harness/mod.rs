@@ -1,0 +1,288 @@
+//! A race in virtual time, in milliseconds, and short words for what goes in and out.
+
+#![allow(dead_code, reason = "each test uses some of it")]
+
+use core::net::IpAddr;
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use mimic_happy_eyeballs::{
+    Answer, AttemptId, Candidate, Config, End, Endpoint, Failure, Input, Kind, Machine, Name, Outcome, Output, Query,
+    Service, Source, Target,
+};
+
+pub(crate) fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+pub(crate) fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// A candidate of unknown source.
+pub(crate) fn c(text: &str) -> Candidate {
+    Candidate::new(ip(text))
+}
+
+/// A candidate and the source for it.
+pub(crate) fn from(to: &str, source: &str) -> Candidate {
+    c(to).source(Source::Address(ip(source)))
+}
+
+pub(crate) const AAAA: Query = Query { name: Name::ORIGINAL, kind: Kind::Aaaa };
+pub(crate) const A: Query = Query { name: Name::ORIGINAL, kind: Kind::A };
+pub(crate) const HTTPS: Query = Query { name: Name::ORIGINAL, kind: Kind::Https };
+pub(crate) const ALT: Name = Name(1);
+
+pub(crate) fn at(name: Name, query: Query) -> Query {
+    Query { name, ..query }
+}
+
+/// What a race is expected to say, apart from when to wake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    Query(Query),
+    /// The number of the attempt, and the address.
+    Start(u16, IpAddr),
+    Cancel(u16),
+    Won(u16),
+    Failed(Failure),
+}
+
+pub(crate) fn start(attempt: u16, address: &str) -> Said {
+    Said::Start(attempt, ip(address))
+}
+
+/// A race that is told what happens when, and says what it did when.
+pub(crate) struct Race<const N: usize = 32, const S: usize = 4, const Q: usize = 16> {
+    pub(crate) machine: Machine<Duration, u8, N, S, Q>,
+    pub(crate) now: Duration,
+    pub(crate) wake: Option<Duration>,
+    pub(crate) log: VecDeque<(u64, Said)>,
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+impl Race {
+    pub(crate) fn new(config: Config) -> Self {
+        Self::sized(config)
+    }
+
+    /// Of known addresses: nothing to look up.
+    pub(crate) fn to(config: Config, candidates: &[Candidate]) -> Self {
+        Self::sized_to(config, Target::Addresses(candidates))
+    }
+
+    /// With its first queries told, which are not tested again.
+    pub(crate) fn asked(config: Config) -> Self {
+        let mut race = Self::new(config);
+        race.log.clear();
+        race
+    }
+}
+
+impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
+    pub(crate) fn sized(config: Config) -> Self {
+        Self::sized_to(config, Target::Name)
+    }
+
+    pub(crate) fn sized_to(config: Config, target: Target<'_>) -> Self {
+        let machine = Machine::new(config, target, ms(0));
+        let mut race = Self { machine, now: ms(0), wake: None, log: VecDeque::new(), endpoints: Vec::new() };
+        race.drain();
+        race
+    }
+
+    fn drain(&mut self) {
+        self.wake = None;
+        while let Some(output) = self.machine.output(self.now) {
+            assert!(self.wake.is_none(), "the time to wake is said last");
+            let said = match output {
+                Output::Query(query) => Said::Query(query),
+                Output::Start { attempt, endpoint } => {
+                    self.endpoints.push(endpoint);
+                    Said::Start(attempt.0, endpoint.address)
+                }
+                Output::Cancel { attempt } => Said::Cancel(attempt.0),
+                Output::Won { attempt } => Said::Won(attempt.0),
+                Output::Failed(failure) => Said::Failed(failure),
+                Output::Wake(at) => {
+                    assert!(at > self.now, "a time to wake that has passed: {at:?} at {:?}", self.now);
+                    self.wake = Some(at);
+                    continue;
+                }
+            };
+            self.log.push_back((u64::try_from(self.now.as_millis()).unwrap(), said));
+        }
+    }
+
+    /// Lets time pass, waking the machine whenever it asks for it and at no other time.
+    pub(crate) fn until(&mut self, at: u64) -> &mut Self {
+        while let Some(wake) = self.wake.filter(|wake| *wake < ms(at)) {
+            self.now = wake;
+            self.drain();
+        }
+        self.now = ms(at);
+        self
+    }
+
+    /// Gives inputs of one instant, then asks for output.
+    pub(crate) fn inputs(&mut self, when: u64, inputs: &[Input<'_, u8>]) -> &mut Self {
+        self.until(when);
+        for input in inputs {
+            self.machine.input(*input, self.now);
+        }
+        self.drain();
+        self
+    }
+
+    pub(crate) fn input(&mut self, when: u64, input: Input<'_, u8>) -> &mut Self {
+        self.inputs(when, &[input])
+    }
+
+    pub(crate) fn answer(&mut self, when: u64, query: Query, addresses: &[&str]) -> &mut Self {
+        let candidates: Vec<_> = addresses.iter().map(|address| c(address)).collect();
+        self.found(when, query, &candidates)
+    }
+
+    pub(crate) fn found(&mut self, when: u64, query: Query, candidates: &[Candidate]) -> &mut Self {
+        self.input(when, Input::Answer { query, answer: Answer::Addresses(candidates) })
+    }
+
+    pub(crate) fn services(&mut self, when: u64, query: Query, services: &[Service<'_>]) -> &mut Self {
+        self.input(when, Input::Answer { query, answer: Answer::Services(services) })
+    }
+
+    pub(crate) fn servfail(&mut self, when: u64, query: Query) -> &mut Self {
+        self.input(when, Input::Answer { query, answer: Answer::Failed })
+    }
+
+    pub(crate) fn ok(&mut self, when: u64, attempt: u16) -> &mut Self {
+        self.input(when, Input::Succeeded { attempt: AttemptId(attempt) })
+    }
+
+    pub(crate) fn progress(&mut self, when: u64, attempt: u16) -> &mut Self {
+        self.input(when, Input::Progress { attempt: AttemptId(attempt) })
+    }
+
+    pub(crate) fn fail(&mut self, when: u64, attempt: u16) -> &mut Self {
+        self.input(when, failed(attempt))
+    }
+
+    /// No packet was sent.
+    pub(crate) fn refuse(&mut self, when: u64, attempt: u16) -> &mut Self {
+        self.input(when, Input::Failed { attempt: AttemptId(attempt), reason: 0, sent: false })
+    }
+
+    /// What was said since, and exactly when; nothing else was.
+    #[track_caller]
+    pub(crate) fn expect(&mut self, said: &[(u64, Said)]) -> &mut Self {
+        let log: Vec<_> = self.log.drain(..).collect();
+        assert_eq!(log, said);
+        self
+    }
+
+    /// The addresses of the attempts, and when they started.
+    pub(crate) fn starts(&self) -> Vec<(u64, IpAddr)> {
+        let start = |(at, said): &(u64, Said)| match said {
+            Said::Start(_, address) => Some((*at, *address)),
+            _ => None,
+        };
+        self.log.iter().filter_map(start).collect()
+    }
+
+    /// The order of all attempts if none ever answers.
+    pub(crate) fn order(&mut self) -> Vec<String> {
+        let now = u64::try_from(self.now.as_millis()).unwrap();
+        self.until(now + 60_000);
+        self.starts().into_iter().map(|(_, address)| address.to_string()).collect()
+    }
+
+    /// Runs on with attempts that take a time, and then fail or succeed; those that say nothing hang.
+    pub(crate) fn play(&mut self, plays: &[Play]) -> &mut Self {
+        for _ in 0..200 {
+            let mut next: Option<(Duration, usize)> = None;
+            for (index, attempt) in self.machine.attempts().iter().enumerate() {
+                let Some(Play::Fail(after) | Play::Ok(after) | Play::Refuse(after)) = plays.get(index) else {
+                    continue;
+                };
+                let at = attempt.started + ms(*after);
+                if matches!(attempt.outcome, Outcome::Running) && next.is_none_or(|(other, _)| at < other) {
+                    next = Some((at, index));
+                }
+            }
+            match (next, self.wake) {
+                (Some((at, _)), Some(wake)) if wake < at => {
+                    self.now = wake;
+                    self.drain();
+                }
+                (Some((at, index)), _) => {
+                    let at = u64::try_from(at.as_millis()).unwrap();
+                    let attempt = u16::try_from(index).unwrap();
+                    match plays[index] {
+                        Play::Ok(_) => self.ok(at, attempt),
+                        Play::Fail(_) => self.fail(at, attempt),
+                        _ => self.refuse(at, attempt),
+                    };
+                }
+                (None, Some(wake)) => {
+                    self.now = wake;
+                    self.drain();
+                }
+                (None, None) => return self,
+            }
+        }
+        panic!("the race does not come to rest")
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_end(&self, end: End) {
+        assert_eq!(self.machine.end(), Some(end));
+    }
+}
+
+/// What an attempt does, after so many milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Play {
+    Ok(u64),
+    Fail(u64),
+    /// Fails without having sent a packet.
+    Refuse(u64),
+    Hang,
+}
+
+pub(crate) fn failed(attempt: u16) -> Input<'static, u8> {
+    Input::Failed { attempt: AttemptId(attempt), reason: u8::try_from(attempt % 256).unwrap(), sent: true }
+}
+
+pub(crate) fn succeeded(attempt: u16) -> Input<'static, u8> {
+    Input::Succeeded { attempt: AttemptId(attempt) }
+}
+
+/// The numbers that xorshift makes of a seed.
+#[derive(Clone, Debug)]
+pub(crate) struct Rng(u64);
+
+impl Rng {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut rng = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        rng.next();
+        rng.next();
+        rng
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// Below `n`.
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        (self.next() >> 11) % n
+    }
+
+    pub(crate) fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+}

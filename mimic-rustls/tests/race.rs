@@ -1,0 +1,391 @@
+//! TLS as part of the race, with real handshakes: it decides who wins, is done once, and with the right server.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
+mod common;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::task::{Context as Task, Poll};
+use std::thread;
+use std::time::Duration;
+
+use common::{Authority, BOTH};
+use futures_lite::future::block_on;
+use mimic_core::embedded_io_async::{Read, Write};
+use mimic_core::{
+    Ask, Context, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Instant, Link, Lookup,
+    Memory, Phase, Question, Record, RecordType, Secure, Shared, Sleep, Timer, TlsVersion, Transport, memory_pair,
+    over,
+};
+use mimic_happy_eyeballs::{Config, HappyEyeballs, RaceConfig, RaceError, Timeline, What};
+use mimic_rustls::rustls::{self, ClientConfig, ServerConfig};
+use mimic_rustls::{ServerName, Tls, TlsConfig, accept, connect, tls_error};
+
+const NAME: &str = "example.org";
+const PROXY: &str = "proxy.example";
+
+type Boxed = Box<dyn Flow + Send>;
+
+/// A clock of threads.
+#[derive(Debug)]
+struct Alarm(std::time::Instant);
+
+impl Timer for Alarm {
+    fn now(&self) -> Instant {
+        Instant::new(self.0.elapsed())
+    }
+
+    fn poll_until(&mut self, cx: &mut Task<'_>, at: Instant) -> Poll<()> {
+        if self.now() >= at {
+            return Poll::Ready(());
+        }
+        let (left, waker) = (at - self.now(), cx.waker().clone());
+        thread::spawn(move || {
+            thread::sleep(left);
+            waker.wake();
+        });
+        Poll::Pending
+    }
+}
+
+/// Who is at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    /// The server.
+    Server,
+    /// Somebody whom nobody trusts.
+    Impostor,
+    /// Accepts connections and says no more.
+    Silent,
+    /// A proxy with TLS of its own, and the server behind it.
+    TlsProxy,
+    /// Wants a line first, and connects to the server.
+    Proxy,
+}
+
+struct Net {
+    client: Arc<ClientConfig>,
+    server: ServerConfig,
+    impostor: ServerConfig,
+    proxy: ServerConfig,
+    /// By the last number of the address.
+    who: Vec<Who>,
+    silent: Mutex<Vec<Memory<Shared>>>,
+    handshakes: AtomicUsize,
+}
+
+impl Net {
+    fn new(who: &[Who]) -> Arc<Self> {
+        let (authority, other) = (Authority::new(), Authority::new());
+        Arc::new(Self {
+            client: Arc::new(authority.client(&BOTH)),
+            server: authority.server(&[NAME], &BOTH),
+            impostor: other.server(&[NAME], &BOTH),
+            proxy: authority.server(&[PROXY], &BOTH),
+            who: who.to_vec(),
+            silent: Mutex::default(),
+            handshakes: AtomicUsize::new(0),
+        })
+    }
+
+    fn ctx(self: &Arc<Self>) -> Context {
+        let (net, lookup) = (self.clone(), self.who.len());
+        Context::new()
+            .install(HappyEyeballs)
+            .install(Tls)
+            .with(TlsConfig, self.client.clone())
+            .with(RaceConfig, Config::new().attempt_delay(Duration::from_millis(50)))
+            .with(Deadline, Duration::from_secs(10))
+            .register(Sleep, "threads", 0, (), |(), ()| async { Ok(Box::new(Alarm(std::time::Instant::now())) as _) })
+            .register(Lookup, "counted", 0, (), move |question: Question, ()| async move {
+                let of = |n| Record::from(std::net::IpAddr::from([192, 0, 2, u8::try_from(n).unwrap()]));
+                Ok(if question.record_type == RecordType::A { (0..lookup).map(of).collect() } else { Vec::new() })
+            })
+            .register(Link, "memory", 0, (), move |to, ()| {
+                let near = net.clone().dial(to);
+                async move { Ok(Box::new(near) as _) }
+            })
+    }
+
+    fn dial(self: Arc<Self>, to: SocketAddr) -> Memory<Shared> {
+        let (near, far) = memory_pair(1 << 16);
+        let std::net::IpAddr::V4(address) = to.ip() else { panic!("{to}") };
+        let who = self.who[usize::from(address.octets()[3])];
+        if who == Who::Silent {
+            self.silent.lock().unwrap().push(far);
+        } else {
+            thread::spawn(move || drop(block_on(self.serve(who, far))));
+        }
+        near
+    }
+
+    async fn serve(&self, who: Who, mut flow: Memory<Shared>) -> Result<(), Error> {
+        match who {
+            Who::Silent => Ok(()),
+            Who::Server => echo(self.accept(flow, &self.server).await?).await,
+            Who::Impostor => echo(self.accept(flow, &self.impostor).await?).await,
+            Who::TlsProxy => {
+                let flow = self.accept(flow, &self.proxy).await?;
+                echo(self.accept(flow, &self.server).await?).await
+            }
+            Who::Proxy => {
+                let mut line = [0; 8];
+                flow.read_exact(&mut line).await.map_err(|_| ErrorKind::Other)?;
+                assert_eq!(&line, b"CONNECT\n");
+                flow.write_all(b"OK\n").await?;
+                echo(self.accept(flow, &self.server).await?).await
+            }
+        }
+    }
+
+    async fn accept<F: Flow>(
+        &self,
+        flow: F,
+        config: &ServerConfig,
+    ) -> Result<mimic_rustls::TlsFlow<F, mimic_rustls::Server>, Error> {
+        let flow = accept(flow, config).await?;
+        self.handshakes.fetch_add(1, SeqCst);
+        Ok(flow)
+    }
+}
+
+async fn echo(mut flow: impl Read<Error = Error> + Write<Error = Error>) -> Result<(), Error> {
+    let mut buf = [0; 64];
+    loop {
+        let n = flow.read(&mut buf).await?;
+        if n == 0 {
+            return Ok(());
+        }
+        flow.write_all(&buf[..n]).await?;
+        flow.flush().await?;
+    }
+}
+
+fn dial(ctx: &Context) -> Result<Boxed, Error> {
+    block_on(ctx.resolve(Secure, HostPort::new(NAME, 443)))
+}
+
+/// Speaks with the server, in clear text as it sees it: under just one TLS.
+#[track_caller]
+fn assert_speaks(mut flow: Boxed) {
+    assert!(flow.attribute(TlsVersion).is_some());
+    assert_eq!(flow.attribute(ServerName).as_deref(), Some(NAME));
+    block_on(async {
+        flow.write_all(b"hello").await.unwrap();
+        flow.flush().await.unwrap();
+        let mut buf = [0; 5];
+        flow.read_exact(&mut buf).await.unwrap();
+        assert_eq!(&buf, b"hello");
+    });
+}
+
+/// A layer that only looks on.
+struct Over<F> {
+    below: F,
+    hides: bool,
+}
+
+impl<F> fmt::Debug for Over<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Over")
+    }
+}
+
+impl<F: Flow> Flow for Over<F> {
+    fn poll_read(&mut self, cx: &mut Task<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+        self.below.poll_read(cx, buf)
+    }
+
+    fn poll_write(&mut self, cx: &mut Task<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
+        self.below.poll_write(cx, buf)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Task<'_>) -> Poll<Result<(), Error>> {
+        self.below.poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Task<'_>) -> Poll<Result<(), Error>> {
+        self.below.poll_shutdown(cx)
+    }
+
+    fn lower(&self) -> Option<&dyn Flow> {
+        if self.hides { None } else { Some(&self.below) }
+    }
+
+    fn answer(&self, _: &mut Ask<'_>) {}
+}
+
+#[test]
+fn who_accepts_and_says_no_more_loses() {
+    let net = Net::new(&[Who::Silent, Who::Silent, Who::Server]);
+    let flow = dial(&net.ctx()).unwrap();
+    let timeline = flow.attribute(Timeline).unwrap();
+    assert_eq!(timeline.iter().filter(|event| matches!(event.what(), What::Progress(_))).count(), 3);
+    assert!(timeline.last().unwrap().to_string().ends_with("win     192.0.2.2:443"), "{timeline:?}");
+    assert_speaks(flow);
+    assert_eq!(net.handshakes.load(SeqCst), 1);
+}
+
+#[test]
+fn whom_nobody_trusts_loses_to_the_next_at_once() {
+    let net = Net::new(&[Who::Impostor, Who::Server]);
+    let ctx = net.ctx().with(RaceConfig, Config::new().attempt_delay(Duration::from_secs(2)));
+    let begun = std::time::Instant::now();
+    assert_speaks(dial(&ctx).unwrap());
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn distrust_is_told_as_without_a_race() {
+    for who in [&[Who::Impostor][..], &[Who::Impostor, Who::Impostor, Who::Impostor]] {
+        let error = dial(&Net::new(who).ctx()).unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::PermissionDenied, Some(Phase::Handshake)), "{error}");
+        assert!(matches!(tls_error(&error), Some(rustls::Error::InvalidCertificate(_))), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("UnknownIssuer") && text.contains("trust the authority that issued it"), "{text}");
+        assert_eq!(text.matches("UnknownIssuer").count(), who.len(), "{text}");
+        let race = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<RaceError>());
+        assert_eq!(race.unwrap().errors().len(), who.len());
+    }
+}
+
+#[test]
+fn a_deadline_strikes_in_the_handshake() {
+    let net = Net::new(&[Who::Silent]);
+    let error = dial(&net.ctx().with(Deadline, Duration::from_millis(200))).unwrap_err();
+    assert!(error.is_deadline(), "{error}");
+}
+
+#[test]
+fn a_layer_that_looks_on_sees_one_tls_below_it() {
+    let net = Net::new(&[Who::Silent, Who::Server]);
+    let ctx = net.ctx().layer(Transport, "metering", (), |mut to: HostPort, below, ()| async move {
+        let handshake = to.take_handshake::<Shared>().unwrap();
+        let to = to.until(handshake);
+        Ok(Box::new(Over { below: below.dial(to).await?, hides: false }) as _)
+    });
+    assert_speaks(dial(&ctx).unwrap());
+    assert_eq!(net.handshakes.load(SeqCst), 1);
+}
+
+#[test]
+fn a_layer_that_hides_what_is_below_ends_in_an_error_soon() {
+    let net = Net::new(&[Who::Server]);
+    let ctx = net.ctx().layer(Transport, "hiding", (), |mut to: HostPort, below, ()| async move {
+        let handshake = to.take_handshake::<Shared>().unwrap();
+        let to = to.until(handshake);
+        Ok(Box::new(Over { below: below.dial(to).await?, hides: true }) as _)
+    });
+    let error = dial(&ctx).unwrap_err();
+    assert!(!error.is_timeout(), "{error}");
+    assert_eq!(error.phase(), Some(Phase::Handshake));
+    assert!(error.to_string().contains("Flow::lower"), "{error}");
+}
+
+#[test]
+fn a_transport_that_does_not_know_of_handshakes_gets_one_all_the_same() {
+    let net = Net::new(&[Who::Server]);
+    let link = |_, link: Dialer<Link, Shared>| async move { link.dial(([192, 0, 2, 0], 443).into()).await };
+    assert_speaks(dial(&net.ctx().register(Transport, "ignorant", -1, over(Link), link)).unwrap());
+    assert_eq!(net.handshakes.load(SeqCst), 1);
+}
+
+/// A way to the server through a proxy with TLS of its own.
+fn through_tls(net: &Arc<Net>, name: &'static str) -> Context {
+    let config = net.client.clone();
+    net.ctx().layer(Transport, "tls-proxy", (), move |_, below, ()| {
+        let config = config.clone();
+        async move {
+            let flow = below.dial(HostPort::new(PROXY, 443)).await?;
+            Ok(Box::new(connect(flow, config, Vec::new(), name).await?) as _)
+        }
+    })
+}
+
+#[test]
+fn tls_of_a_proxy_is_not_that_of_the_server() {
+    let net = Net::new(&[Who::TlsProxy]);
+    assert_speaks(dial(&through_tls(&net, PROXY)).unwrap());
+    assert_eq!(net.handshakes.load(SeqCst), 2);
+}
+
+#[test]
+fn tls_that_somebody_else_did_is_not_ours_whatever_it_says() {
+    // Attributes of the right server, in the right version: nothing is missing but the mark.
+    let net = Net::new(&[Who::Server]);
+    let error = dial(&through_tls(&net, NAME)).unwrap_err();
+    assert!(error.phase() == Some(Phase::Handshake) && !error.is_timeout(), "{error}");
+}
+
+#[test]
+fn a_handshake_of_another_dial_does_not_count() {
+    let net = Net::new(&[Who::Server]);
+    let first: Arc<Mutex<Option<Handshake<Shared>>>> = Arc::default();
+    let ctx = net.ctx().layer(Transport, "mixing", (), move |mut to: HostPort, below, ()| {
+        let hook = first.lock().unwrap().get_or_insert(to.take_handshake().unwrap()).clone();
+        async move { hook.run(below.dial(to).await?).await }
+    });
+    assert_speaks(dial(&ctx).unwrap());
+    let error = dial(&ctx).unwrap_err();
+    assert!(error.phase() == Some(Phase::Handshake) && !error.is_timeout(), "{error}");
+    assert_eq!(net.handshakes.load(SeqCst), 2);
+}
+
+/// One handshake, and then the other.
+fn after<F, Fut>(then: Handshake<Shared>, first: F) -> Handshake<Shared>
+where
+    F: Fn(Boxed) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Boxed, Error>> + Send + 'static,
+{
+    Handshake::<Shared>::new(move |flow| {
+        let (first, then) = (first(flow), then.clone());
+        async move { then.run(first.await?).await }
+    })
+}
+
+#[test]
+fn a_proxy_on_the_way_is_gone_through_by_every_attempt() {
+    for hands_on in [true, false] {
+        let ways: &[Who] = if hands_on { &[Who::Silent, Who::Proxy] } else { &[Who::Proxy] };
+        let net = Net::new(ways);
+        let ctx = net.ctx().layer(Transport, "proxy", (), move |mut to: HostPort, below, ()| async move {
+            let hook = to.take_handshake::<Shared>().unwrap();
+            let tunnel = |mut flow: Boxed| async move {
+                flow.write_all(b"CONNECT\n").await?;
+                flow.flush().await?;
+                let mut answer = [0; 3];
+                flow.read_exact(&mut answer).await.map_err(|_| ErrorKind::Other)?;
+                assert_eq!(&answer, b"OK\n");
+                Ok(flow)
+            };
+            let proxy = HostPort::new(PROXY, 3128);
+            if hands_on {
+                below.dial(proxy.until(after(hook, tunnel))).await
+            } else {
+                tunnel(below.dial(proxy).await?).await
+            }
+        });
+        assert_speaks(dial(&ctx).unwrap());
+        assert_eq!(net.handshakes.load(SeqCst), 1);
+    }
+}
+
+#[test]
+fn a_race_without_tls_after_it_does_none() {
+    let net = Net::new(&[Who::Server]);
+    let flow = block_on(net.ctx().resolve(Transport, HostPort::new(NAME, 443))).unwrap();
+    assert_eq!(flow.attribute(TlsVersion), None);
+    assert_eq!(net.handshakes.load(SeqCst), 0);
+}
+
+#[test]
+fn the_connect_is_send() {
+    fn assert_send<T: Send>(future: T) -> T {
+        future
+    }
+    let ctx = Net::new(&[Who::Server]).ctx().with_url("tls://example.org:443").unwrap();
+    assert_speaks(block_on(assert_send(ctx.connect())).unwrap());
+}

@@ -1,0 +1,166 @@
+//! Look-ups by hickory: asynchronous DNS, with HTTPS records.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::net::NetError;
+use hickory_resolver::proto::rr::rdata::svcb::{SVCB, SvcParamKey, SvcParamValue};
+use hickory_resolver::proto::rr::{self, Name, RData};
+use mimic_core::{Ctx, Error, ErrorKind, Install, Lookup, Phase, Question, Record, RecordType, Service, for_each_mode};
+
+use crate::runtime;
+
+/// Look-ups by [`hickory_resolver`], in place of those by the system: asynchronous, so that giving one up costs nothing,
+/// and with HTTPS records. What [`Ctx::install`] takes; it fills [`Lookup`] as `hickory`, at priority 50.
+///
+/// ```no_run
+/// use mimic_happy_eyeballs::{Config, RaceConfig};
+/// use mimic_tokio::{Hickory, context};
+///
+/// # async fn example() -> Result<(), mimic_core::Error> {
+/// let ctx = context().install(Hickory::from_system()?).with(RaceConfig, Config::new().https());
+/// let flow = ctx.with_url("https://example.org")?.connect().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// - HTTPS records are asked for if the race is told so, as above; else nobody asks for them.
+/// - The hosts file comes before DNS, and `localhost` is never asked of DNS: without a line for it, it is the
+///   loopback's address in each family. Other sources that the system has (mDNS, NIS) are not asked.
+/// - Addresses are looked up by the search list of the system, HTTPS records for the name as it is.
+/// - It keeps answers for their time to live, and its sockets belong to the runtime that asks: make one for each
+///   runtime, and clone the context rather than making another.
+#[derive(Clone)]
+pub struct Hickory(TokioResolver);
+
+impl Hickory {
+    /// With the servers and options of the system: `/etc/resolv.conf`, or what Windows and macOS have in its place.
+    /// They are read now, and not again.
+    ///
+    /// # Errors
+    /// If they cannot be read, or name no server.
+    pub fn from_system() -> Result<Self, Error> {
+        let resolver = TokioResolver::builder_tokio().and_then(|builder| builder.build());
+        resolver.map(Self).map_err(|error| {
+            failed(error)
+                .advise("install no Hickory, and the system's resolver is asked; or make one by From<TokioResolver>")
+        })
+    }
+}
+
+impl From<TokioResolver> for Hickory {
+    /// With servers and options of your own.
+    fn from(resolver: TokioResolver) -> Self {
+        Self(resolver)
+    }
+}
+
+impl fmt::Debug for Hickory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hickory")
+    }
+}
+
+for_each_mode!(M => {
+    impl Install<M> for Hickory {
+        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
+            ctx.register(Lookup, "hickory", 50, (), move |question, ()| {
+                let resolver = self.0.clone();
+                async move { lookup(&resolver, question).await }
+            })
+        }
+    }
+});
+
+async fn lookup(resolver: &TokioResolver, question: Question) -> Result<Vec<Record>, Error> {
+    runtime()?;
+    let mut name = Name::from_str_relaxed(&*question.name)
+        .map_err(|error| Error::with_source(ErrorKind::InvalidInput, error).in_phase(Phase::Lookup))?;
+    let found = match question.record_type {
+        RecordType::A => resolver.ipv4_lookup(name).await,
+        RecordType::Aaaa => resolver.ipv6_lookup(name).await,
+        RecordType::Addresses => {
+            return match resolver.lookup_ip(name).await {
+                Ok(found) => Ok(found.iter().map(Record::from).collect()),
+                Err(error) => nothing(error),
+            };
+        }
+        RecordType::Https => {
+            // The search list might lead to the service of another.
+            name.set_fqdn(true);
+            resolver.lookup(name, rr::RecordType::HTTPS).await
+        }
+        other => return Err(Error::new(ErrorKind::Unsupported, format!("no look-ups of {other:?}"))),
+    };
+    match found {
+        // Aliases (CNAME) are among the answers.
+        Ok(found) => Ok(found.answers().iter().filter_map(|answer| record(&answer.data)).collect()),
+        Err(error) => nothing(error),
+    }
+}
+
+fn nothing(error: NetError) -> Result<Vec<Record>, Error> {
+    if error.is_nx_domain() {
+        Err(Error::new(ErrorKind::NotFound, "the name does not exist").in_phase(Phase::Lookup))
+    } else if error.is_no_records_found() {
+        Ok(Vec::new())
+    } else {
+        Err(failed(error))
+    }
+}
+
+fn failed(error: NetError) -> Error {
+    let kind = match &error {
+        NetError::Timeout => ErrorKind::TimedOut,
+        NetError::Io(error) => Error::from(std::io::Error::from(error.kind())).kind(),
+        _ => ErrorKind::Other,
+    };
+    Error::with_source(kind, error).in_phase(Phase::Lookup)
+}
+
+fn record(data: &RData) -> Option<Record> {
+    match data {
+        RData::A(address) => Some(Record::A(address.0)),
+        RData::AAAA(address) => Some(Record::Aaaa(address.0)),
+        RData::HTTPS(record) => Some(Record::Https(service(&record.0))),
+        _ => None,
+    }
+}
+
+fn service(record: &SVCB) -> Service {
+    let mut service = Service {
+        priority: record.svc_priority,
+        // "." is nothing.
+        target: record.target_name.to_ascii().trim_end_matches('.').into(),
+        alpn: Vec::new(),
+        no_default_alpn: false,
+        port: None,
+        hints: Vec::new(),
+        ech: false,
+        unsupported: false,
+    };
+    for (_, value) in &record.svc_params {
+        match value {
+            SvcParamValue::Mandatory(keys) => {
+                // One that is not there makes the record malformed (RFC 9460, section 8).
+                let known = |key| understood(key) && record.svc_params.iter().any(|(there, _)| *there == key);
+                service.unsupported = !keys.0.iter().all(|key| known(*key));
+            }
+            SvcParamValue::Alpn(names) => service.alpn = names.0.iter().map(|name| name.as_bytes().to_vec()).collect(),
+            SvcParamValue::NoDefaultAlpn => service.no_default_alpn = true,
+            SvcParamValue::Port(port) => service.port = Some(*port),
+            SvcParamValue::Ipv4Hint(hints) => service.hints.extend(hints.0.iter().map(|hint| IpAddr::from(hint.0))),
+            SvcParamValue::Ipv6Hint(hints) => service.hints.extend(hints.0.iter().map(|hint| IpAddr::from(hint.0))),
+            SvcParamValue::EchConfigList(_) => service.ech = true,
+            SvcParamValue::Unknown(_) => {}
+        }
+    }
+    service
+}
+
+/// Whether [`Service`] says all that there is to know of it. Of ECH it says only that it is offered.
+fn understood(key: SvcParamKey) -> bool {
+    use SvcParamKey::{Alpn, Ipv4Hint, Ipv6Hint, NoDefaultAlpn, Port};
+    matches!(key, Alpn | NoDefaultAlpn | Port | Ipv4Hint | Ipv6Hint)
+}

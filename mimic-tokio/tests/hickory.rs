@@ -1,0 +1,351 @@
+//! Look-ups by hickory, of a name server on the loopback that says what the test wants.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mimic_core::{
+    Context, ErrorKind, FlowExt, Link, Lookup, PeerAddr, Phase, Question, Record, RecordType, Service, Stream,
+};
+use mimic_happy_eyeballs::{Config, Event, Kind, RaceConfig, Timeline, What};
+use mimic_tokio::hickory_resolver::TokioResolver;
+use mimic_tokio::hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use mimic_tokio::hickory_resolver::net::runtime::TokioRuntimeProvider;
+use mimic_tokio::hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
+use mimic_tokio::hickory_resolver::proto::rr::rdata::svcb::{
+    Alpn, EchConfigList, IpHint, Mandatory, SVCB, SvcParamKey as Key, SvcParamValue as Value, Unknown,
+};
+use mimic_tokio::hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, HTTPS};
+use mimic_tokio::hickory_resolver::proto::rr::{self, Name, RData};
+use mimic_tokio::{Hickory, context};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What the server says.
+enum Reply {
+    Data(Vec<(&'static str, RData)>),
+    Code(ResponseCode),
+    Silence,
+}
+
+use Reply::{Code, Data, Silence};
+
+fn v4(name: &'static str, address: [u8; 4]) -> (&'static str, RData) {
+    (name, RData::A(A(address.into())))
+}
+
+fn v6(name: &'static str, address: &str) -> (&'static str, RData) {
+    (name, RData::AAAA(AAAA(address.parse().unwrap())))
+}
+
+fn https(name: &'static str, priority: u16, target: &str, keys: Vec<(Key, Value)>) -> (&'static str, RData) {
+    (name, RData::HTTPS(HTTPS(SVCB::new(priority, Name::from_ascii(target).unwrap(), keys))))
+}
+
+fn nothing() -> Reply {
+    Data(Vec::new())
+}
+
+/// What was asked, as `name type`.
+type Asked = Arc<Mutex<Vec<String>>>;
+
+/// A context that asks this server, with a second of patience.
+fn asking(reply: impl Fn(&str, rr::RecordType) -> Reply + Send + 'static) -> (Context, Asked) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let asked = Asked::default();
+    let log = asked.clone();
+    // It ends with the test's process: nobody tells it.
+    std::thread::spawn(move || {
+        let mut buf = [0; 4096];
+        loop {
+            let (len, from) = socket.recv_from(&mut buf).unwrap();
+            let query = Message::from_vec(&buf[..len]).unwrap();
+            let question = query.queries[0].clone();
+            let name = question.name().to_ascii();
+            log.lock().unwrap().push(format!("{name} {}", question.query_type()));
+            let mut message = Message::response(query.id, OpCode::Query);
+            message.add_query(question.clone());
+            match reply(&name, question.query_type()) {
+                Silence => continue,
+                Code(code) => message.metadata.response_code = code,
+                Data(data) => {
+                    for (name, data) in data {
+                        message.add_answer(rr::Record::from_rdata(Name::from_ascii(name).unwrap(), 60, data));
+                    }
+                }
+            }
+            socket.send_to(&message.to_vec().unwrap(), from).unwrap();
+        }
+    });
+    let mut connection = ConnectionConfig::udp();
+    connection.port = port;
+    let server = NameServerConfig::new(Ipv4Addr::LOCALHOST.into(), true, vec![connection]);
+    let config = ResolverConfig::from_name_servers(vec![server]);
+    let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    builder.options_mut().timeout = Duration::from_secs(1);
+    builder.options_mut().attempts = 0;
+    (context().install(Hickory::from(builder.build().unwrap())), asked)
+}
+
+async fn lookup(ctx: &Context, name: &str, record_type: RecordType) -> Result<Vec<Record>, mimic_core::Error> {
+    timeout(LIMIT, ctx.resolve(Lookup, Question { name: name.into(), record_type })).await.unwrap()
+}
+
+fn kinds(flow: &impl mimic_core::Flow) -> Vec<Kind> {
+    let events = flow.attribute(Timeline).unwrap();
+    let asked = events.iter().map(Event::what).filter_map(|what| match what {
+        What::Ask(kind) => Some(kind),
+        _ => None,
+    });
+    asked.collect()
+}
+
+#[tokio::test]
+async fn addresses() {
+    let (ctx, asked) = asking(|name, kind| match (name, kind) {
+        ("both.test.", rr::RecordType::A) => {
+            Data(vec![v4("both.test.", [192, 0, 2, 1]), v4("both.test.", [192, 0, 2, 2])])
+        }
+        ("both.test.", rr::RecordType::AAAA) => Data(vec![v6("both.test.", "2001:db8::1")]),
+        ("alias.test.", rr::RecordType::A) => Data(vec![
+            ("alias.test.", RData::CNAME(CNAME(Name::from_ascii("both.test.").unwrap()))),
+            v4("both.test.", [192, 0, 2, 1]),
+        ]),
+        ("broken.test.", _) => Code(ResponseCode::ServFail),
+        ("silent.test.", _) => Silence,
+        ("gone.test.", _) => Code(ResponseCode::NXDomain),
+        _ => nothing(),
+    });
+    let (first, second) = (Record::A([192, 0, 2, 1].into()), Record::A([192, 0, 2, 2].into()));
+    let six = Record::Aaaa("2001:db8::1".parse().unwrap());
+    assert_eq!(lookup(&ctx, "both.test", RecordType::A).await.unwrap(), [first.clone(), second.clone()]);
+    assert_eq!(lookup(&ctx, "both.test", RecordType::Aaaa).await.unwrap(), std::slice::from_ref(&six));
+    assert_eq!(lookup(&ctx, "both.test", RecordType::Addresses).await.unwrap(), [six, first.clone(), second]);
+    // Aliases are followed, and are no records.
+    assert_eq!(lookup(&ctx, "alias.test", RecordType::A).await.unwrap(), [first]);
+    assert_eq!(lookup(&ctx, "alias.test", RecordType::Aaaa).await.unwrap(), []);
+    for (name, kind) in
+        [("gone.test", ErrorKind::NotFound), ("broken.test", ErrorKind::Other), ("silent.test", ErrorKind::TimedOut)]
+    {
+        for asked in [RecordType::A, RecordType::Aaaa, RecordType::Addresses, RecordType::Https] {
+            let error = lookup(&ctx, name, asked).await.unwrap_err();
+            assert_eq!((error.kind(), error.phase()), (kind, Some(Phase::Lookup)), "{asked:?}: {error}");
+            assert_eq!(error.layer(), Some("Lookup \"hickory\""));
+        }
+    }
+    let broken = lookup(&ctx, "broken.test", RecordType::A).await.unwrap_err().to_string();
+    assert!(broken.to_lowercase().contains("server fail"), "{broken}");
+    assert!(!asked.lock().unwrap().is_empty());
+    let error = lookup(&ctx, &"x".repeat(64), RecordType::A).await.unwrap_err();
+    assert_eq!((error.kind(), error.phase()), (ErrorKind::InvalidInput, Some(Phase::Lookup)), "{error}");
+}
+
+#[tokio::test]
+async fn services() {
+    let hints = (
+        Value::Ipv4Hint(IpHint(vec![A(Ipv4Addr::new(192, 0, 2, 1))])),
+        Value::Ipv6Hint(IpHint(vec![AAAA("2001:db8::1".parse().unwrap())])),
+    );
+    let mandatory = |keys: &[Key]| (Key::Mandatory, Value::Mandatory(Mandatory(keys.to_vec())));
+    let alpn = (Key::Alpn, Value::Alpn(Alpn(vec!["h2".into(), "h3".into()])));
+    let ech = (Key::EchConfigList, Value::EchConfigList(EchConfigList(vec![0, 4, 1, 2, 3, 4])));
+    let port = (Key::Port, Value::Port(8443));
+    let unknown = (Key::Unknown(9), Value::Unknown(Unknown(vec![1, 2])));
+    let records = vec![
+        https(
+            "full.test.",
+            1,
+            ".",
+            vec![
+                mandatory(&[Key::Alpn, Key::Port]),
+                alpn.clone(),
+                (Key::NoDefaultAlpn, Value::NoDefaultAlpn),
+                port.clone(),
+                (Key::Ipv4Hint, hints.0),
+                ech.clone(),
+                (Key::Ipv6Hint, hints.1),
+                unknown.clone(),
+            ],
+        ),
+        https("full.test.", 2, "other.test.", vec![]),
+        // Of each of these something must be understood that is not told.
+        https("full.test.", 3, ".", vec![mandatory(&[Key::Unknown(9)]), unknown]),
+        https("full.test.", 4, ".", vec![mandatory(&[Key::EchConfigList]), ech]),
+        https("full.test.", 5, ".", vec![mandatory(&[Key::Port])]),
+    ];
+    let (ctx, asked) = asking(move |name, kind| match (name, kind) {
+        ("full.test.", rr::RecordType::HTTPS) => Data(records.clone()),
+        ("alias.test.", rr::RecordType::HTTPS) => Data(vec![https("alias.test.", 0, "Svc.Test.", vec![])]),
+        _ => nothing(),
+    });
+    let mut found = lookup(&ctx, "full.test", RecordType::Https).await.unwrap();
+    found.sort_by_key(|record| match record {
+        Record::Https(service) => service.priority,
+        other => panic!("{other:?}"),
+    });
+    let plain = |priority| Service {
+        priority,
+        target: "".into(),
+        alpn: vec![],
+        no_default_alpn: false,
+        port: None,
+        hints: vec![],
+        ech: false,
+        unsupported: false,
+    };
+    let hint = |text: &str| text.parse::<IpAddr>().unwrap();
+    let full = Service {
+        alpn: vec![b"h2".to_vec(), b"h3".to_vec()],
+        no_default_alpn: true,
+        port: Some(8443),
+        hints: vec![hint("192.0.2.1"), hint("2001:db8::1")],
+        ech: true,
+        ..plain(1)
+    };
+    let wanted = [
+        full,
+        Service { target: "other.test".into(), ..plain(2) },
+        Service { unsupported: true, ..plain(3) },
+        Service { unsupported: true, ech: true, ..plain(4) },
+        Service { unsupported: true, ..plain(5) },
+    ];
+    assert_eq!(found, wanted.map(Record::Https));
+    let alias = lookup(&ctx, "alias.test", RecordType::Https).await.unwrap();
+    let [Record::Https(alias)] = &alias[..] else { panic!("{alias:?}") };
+    assert_eq!(alias.priority, 0);
+    assert!(alias.target.eq_ignore_ascii_case("svc.test"), "{alias:?}");
+    assert_eq!(lookup(&ctx, "none.test", RecordType::Https).await.unwrap(), []);
+    assert_eq!(asked.lock().unwrap().len(), 3);
+}
+
+/// By the hint and the port of an HTTPS record, while the addresses are not answered.
+#[tokio::test]
+async fn a_hint_and_a_port() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let (ctx, _) = asking(move |_, kind| match kind {
+        rr::RecordType::HTTPS => Data(vec![https(
+            "host.test.",
+            1,
+            ".",
+            vec![
+                (Key::Port, Value::Port(at.port())),
+                (Key::Ipv4Hint, Value::Ipv4Hint(IpHint(vec![A(Ipv4Addr::LOCALHOST)]))),
+            ],
+        )]),
+        rr::RecordType::AAAA => nothing(),
+        _ => Silence,
+    });
+    let ctx = ctx.with(RaceConfig, Config::new().https()).with_url("tcp://host.test:443").unwrap();
+    let flow = timeout(LIMIT, ctx.connect()).await.unwrap().unwrap();
+    assert_eq!(flow.attribute(PeerAddr), Some(at));
+    assert_eq!(kinds(&flow), [Kind::Https, Kind::Aaaa, Kind::A]);
+}
+
+#[tokio::test]
+async fn an_alias() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let (ctx, asked) = asking(move |name, kind| match (name, kind) {
+        // The name of a port of its own (RFC 9460, section 9.1).
+        ("_9._https.host.test.", rr::RecordType::HTTPS) => {
+            Data(vec![https("_9._https.host.test.", 0, "svc.test.", vec![])])
+        }
+        ("svc.test.", rr::RecordType::HTTPS) => {
+            Data(vec![https("svc.test.", 1, ".", vec![(Key::Port, Value::Port(at.port()))])])
+        }
+        ("svc.test.", rr::RecordType::A) => Data(vec![v4("svc.test.", [127, 0, 0, 1])]),
+        ("host.test.", rr::RecordType::A | rr::RecordType::AAAA) => Silence,
+        _ => nothing(),
+    });
+    let ctx = ctx.with(RaceConfig, Config::new().https()).with_url("tcp://host.test:9").unwrap();
+    let flow = timeout(LIMIT, ctx.connect()).await.unwrap().unwrap();
+    assert_eq!(flow.attribute(PeerAddr), Some(at));
+    assert!(asked.lock().unwrap().contains(&"svc.test. HTTPS".to_owned()));
+}
+
+/// What is not answered, or answered badly, holds up nothing but itself.
+#[tokio::test]
+async fn servers_that_are_broken_for_some_types() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    for bad in [|| Silence, || Code(ResponseCode::ServFail), || Code(ResponseCode::NotImp)] {
+        let (ctx, _) = asking(move |name, kind| match kind {
+            rr::RecordType::A if name == "host.test." => Data(vec![v4("host.test.", [127, 0, 0, 1])]),
+            _ => bad(),
+        });
+        let url = format!("tcp://host.test:{}", at.port());
+        for config in [Config::new(), Config::new().https()] {
+            let ctx = ctx.clone().with(RaceConfig, config).with_url(&url).unwrap();
+            let flow = timeout(LIMIT, ctx.connect()).await.unwrap().unwrap();
+            assert_eq!(flow.attribute(PeerAddr), Some(at));
+            let took = flow.attribute(Timeline).unwrap().last().unwrap().at();
+            assert!(took < Duration::from_millis(900), "less than the patience with the server: {took:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn localhost_is_not_asked_of_dns() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let (ctx, asked) = asking(|_, _| Code(ResponseCode::NXDomain));
+    let v4 = lookup(&ctx, "localhost", RecordType::A).await.unwrap();
+    assert!(v4.contains(&Record::A(Ipv4Addr::LOCALHOST)), "{v4:?}");
+    let v6 = lookup(&ctx, "localhost", RecordType::Aaaa).await.unwrap();
+    assert!(v6.contains(&Record::Aaaa(Ipv6Addr::LOCALHOST)), "{v6:?}");
+    let ctx = ctx.with(RaceConfig, Config::new().https());
+    let ctx = ctx.with_url(&format!("tcp://localhost:{}", at.port())).unwrap();
+    let flow = timeout(LIMIT, ctx.connect()).await.unwrap().unwrap();
+    assert_eq!(flow.attribute(PeerAddr), Some(at));
+    assert_eq!(*asked.lock().unwrap(), [""; 0]);
+}
+
+/// The feature alone changes nothing: neither who looks up, nor what is asked.
+#[tokio::test]
+async fn it_does_what_is_installed_and_no_more() {
+    let plan = context().with_url("tcp://host.test:9").unwrap().explain(Stream).to_string();
+    assert!(plan.contains("+ system [100]: yes") && !plan.contains("hickory"), "{plan}");
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let (ctx, asked) = asking(|name, kind| match (name, kind) {
+        ("host.test.", rr::RecordType::A) => Data(vec![v4("host.test.", [127, 0, 0, 1])]),
+        _ => nothing(),
+    });
+    let ctx = ctx.with_url(&format!("tcp://host.test:{}", at.port())).unwrap();
+    let plan = ctx.explain(Stream).to_string();
+    assert!(plan.contains("+ hickory [50]: yes") && plan.contains("- system [100]: yes, but"), "{plan}");
+    let flow = timeout(LIMIT, ctx.connect()).await.unwrap().unwrap();
+    assert_eq!(kinds(&flow), [Kind::Aaaa, Kind::A]);
+    assert!(asked.lock().unwrap().iter().all(|asked| !asked.ends_with("HTTPS")));
+    drop(ctx.resolve(Link, at).await.unwrap());
+}
+
+#[test]
+fn no_runtime_is_an_error() {
+    let (ctx, _) = asking(|_, _| nothing());
+    let ctx = ctx.without(mimic_core::Deadline);
+    let error = futures_lite::future::block_on(lookup_without_time(&ctx)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("inside a tokio runtime"), "{error}");
+}
+
+async fn lookup_without_time(ctx: &Context) -> Result<Vec<Record>, mimic_core::Error> {
+    ctx.resolve(Lookup, Question { name: "host.test".into(), record_type: RecordType::A }).await
+}
+
+/// Of the system: it may have no server to name.
+#[test]
+fn from_system() {
+    fn moves<T: Send + Sync + Unpin + Clone + std::fmt::Debug>(_: &T) {}
+    match Hickory::from_system() {
+        Ok(hickory) => moves(&hickory),
+        Err(error) => assert_eq!(error.phase(), Some(Phase::Lookup), "{error}"),
+    }
+}
