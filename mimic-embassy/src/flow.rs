@@ -1,0 +1,179 @@
+//! The flow over a lent socket.
+
+use core::task::{Context, Poll, ready};
+
+use embassy_net::tcp::{self, State, TcpSocket};
+use embassy_time::{Instant, Timer};
+use mimic_core::{Ask, Error, ErrorKind, Flow, LocalAddr, PeerAddr, Phase};
+
+use crate::address::to_core;
+use crate::link::{Options, duration, poll_once};
+use crate::pool::Lent;
+
+/// A flow over a TCP socket of the pool.
+///
+/// - **Flushed** is what the stack has: it sends it, and again if it is lost, also after the flow was dropped.
+/// - **Dropped**, it is closed in order: what was written goes out, then FIN. The socket stays with the connection until
+///   the peer has everything and has closed too, until it is silent for 10 s; and for 1 s at most if somebody else needs
+///   it. What the peer sends meanwhile is not read.
+/// - **Aborted** and dropped, the peer sees a reset.
+/// - A peer that acknowledges nothing of what was sent for as long as [`UserTimeout`](crate::UserTimeout) is an error of
+///   kind [`TimedOut`](ErrorKind::TimedOut), to whoever reads or writes then. One that is silent while there is nothing
+///   to acknowledge is noticed with [`KeepAlive`](mimic_core::KeepAlive) only.
+///
+/// Errors stay. It answers [`PeerAddr`] and [`LocalAddr`]. Reads and writes allocate nothing.
+#[derive(Debug)]
+pub struct TcpFlow {
+    socket: Lent,
+    read: End,
+    write: End,
+    options: Options,
+    /// How many bytes were written, wrapping around.
+    written: usize,
+    /// How many of them the peer had acknowledged when somebody began to wait, and when that was.
+    stalled: Option<(usize, Instant)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Open,
+    Closed,
+    Failed(ErrorKind),
+}
+
+impl TcpFlow {
+    pub(crate) fn new(mut socket: Lent, options: Options) -> Self {
+        options.connected(&mut socket);
+        Self { socket, read: End::Open, write: End::Open, options, written: 0, stalled: None }
+    }
+
+    fn fail(&mut self, kind: ErrorKind, phase: Phase) -> Error {
+        // Both directions of a connection end together.
+        (self.read, self.write) = (End::Failed(kind), End::Failed(kind));
+        self.error(kind, phase)
+    }
+
+    fn error(&self, kind: ErrorKind, phase: Phase) -> Error {
+        let reason = match kind {
+            ErrorKind::TimedOut => "the peer has acknowledged nothing of what was sent",
+            ErrorKind::ConnectionAborted => "the flow was aborted",
+            // embassy-net does not tell which.
+            _ => "the connection was reset, or the peer answered no keepalive",
+        };
+        let error = Error::new(kind, reason).in_phase(phase);
+        if self.socket.pool().stack().is_link_up() { error } else { error.advise("the link is down") }
+    }
+
+    /// For who waits: whether the peer has had its time.
+    fn poll_stalled(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<Error> {
+        let queue = self.socket.send_queue();
+        // Or the FIN is.
+        let fin = matches!(self.socket.state(), State::FinWait1 | State::Closing | State::LastAck);
+        if queue == 0 && !fin {
+            self.stalled = None;
+            return Poll::Pending;
+        }
+        let now = Instant::now();
+        let acknowledged = self.written.wrapping_sub(queue);
+        let since = match self.stalled {
+            Some((before, since)) if before == acknowledged => since,
+            _ => now,
+        };
+        self.stalled = Some((acknowledged, since));
+        let end = since.saturating_add(duration(self.options.user_timeout));
+        if end <= now {
+            log!(warn, "the peer acknowledges nothing: giving it up");
+            self.socket.abort();
+            return Poll::Ready(self.fail(ErrorKind::TimedOut, phase));
+        }
+        let _ = poll_once(cx, Timer::at(end));
+        Poll::Pending
+    }
+
+    /// Whether bytes still go out: a flush tells of a connection that is gone.
+    fn check(&mut self) -> Result<(), Error> {
+        match (self.write, self.socket.state()) {
+            (End::Failed(kind), _) => Err(self.error(kind, Phase::Write)),
+            (End::Open, State::Established | State::CloseWait) | (End::Closed, _) => Ok(()),
+            (End::Open, _) => Err(self.fail(ErrorKind::ConnectionReset, Phase::Write)),
+        }
+    }
+}
+
+impl Flow for TcpFlow {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        match self.read {
+            End::Open => {}
+            End::Closed => return Poll::Ready(Ok(0)),
+            End::Failed(kind) => return Poll::Ready(Err(self.error(kind, Phase::Read))),
+        }
+        // The future keeps nothing between polls.
+        let polled = poll_once(cx, self.socket.read(buf));
+        match polled {
+            Poll::Ready(Ok(0)) => {
+                self.read = End::Closed;
+                Poll::Ready(Ok(0))
+            }
+            Poll::Ready(Ok(count)) => Poll::Ready(Ok(count)),
+            Poll::Ready(Err(tcp::Error::ConnectionReset)) => {
+                Poll::Ready(Err(self.fail(ErrorKind::ConnectionReset, Phase::Read)))
+            }
+            Poll::Pending => self.poll_stalled(cx, Phase::Read).map(Err),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        match self.write {
+            End::Open => {}
+            End::Closed => {
+                let error = Error::new(ErrorKind::BrokenPipe, "the writing side was shut down");
+                return Poll::Ready(Err(error.in_phase(Phase::Write)));
+            }
+            End::Failed(kind) => return Poll::Ready(Err(self.error(kind, Phase::Write))),
+        }
+        let polled = poll_once(cx, self.socket.write(buf));
+        match polled {
+            Poll::Ready(Ok(count)) => {
+                self.written = self.written.wrapping_add(count);
+                Poll::Ready(Ok(count))
+            }
+            Poll::Ready(Err(tcp::Error::ConnectionReset)) => {
+                Poll::Ready(Err(self.fail(ErrorKind::ConnectionReset, Phase::Write)))
+            }
+            Poll::Pending => self.poll_stalled(cx, Phase::Write).map(Err),
+        }
+    }
+
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // The stack has every byte that was taken.
+        Poll::Ready(self.check())
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_flush(cx))?;
+        // FIN after the data.
+        self.socket.close();
+        self.write = End::Closed;
+        Poll::Ready(Ok(()))
+    }
+
+    fn abort(&mut self) {
+        self.socket.abort_on_drop();
+        (self.read, self.write) =
+            (End::Failed(ErrorKind::ConnectionAborted), End::Failed(ErrorKind::ConnectionAborted));
+    }
+
+    fn answer(&self, ask: &mut Ask<'_>) {
+        let socket: &TcpSocket<'_> = &self.socket;
+        ask.give(PeerAddr, || socket.remote_endpoint().map(to_core))
+            .give(LocalAddr, || socket.local_endpoint().map(to_core));
+    }
+}
+
+mimic_core::read_write!(TcpFlow);

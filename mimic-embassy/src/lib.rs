@@ -1,0 +1,243 @@
+//! [mimic](mimic_core) on [embassy](embassy_net): TCP from a fixed pool of sockets, DNS and timers, on bare metal.
+//!
+//! ```no_run
+//! use embassy_net::Stack;
+//! use mimic_core::embedded_io_async::{Read, Write};
+//! use mimic_embassy::{Buffers, context};
+//! use static_cell::ConstStaticCell;
+//!
+//! /// Four sockets, of 2 KiB each way.
+//! static BUFFERS: ConstStaticCell<Buffers<4, 2048, 2048>> = ConstStaticCell::new(Buffers::new());
+//!
+//! // The stack's runner runs in a task of its own; a `StackResources<6>` has room for the pool, DNS and DHCP.
+//! async fn client(stack: Stack<'static>) -> Result<(), mimic_core::Error> {
+//!     let ctx = context(stack, BUFFERS.take());
+//!     let mut flow = ctx.with_url("tcp://example.org:7")?.connect().await?;
+//!     flow.write_all(b"hello\n").await?;
+//!     flow.flush().await?;
+//!     flow.read(&mut [0; 64]).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`Embassy`] fills these roles, each at priority 100, and [`context`] adds what the standard schemes need:
+//!
+//! | role | name | how |
+//! |---|---|---|
+//! | [`Link`] | `tcp` | TCP over a socket of the pool, with [`NoDelay`] (on unless it is false), [`KeepAlive`] and [`UserTimeout`] |
+//! | [`Bind`] | `tcp` | the same, and [`Backlog`] |
+//! | [`Lookup`] | `dns` | A and AAAA records, by the stack's DNS client |
+//! | [`Sleep`] | `timer` | embassy-time |
+//! | `SourceAddress` | `stack` | the stack's own address, if it has one of the family and a way there |
+//!
+//! With the feature `happy-eyeballs`, on by default, [`Transport`](mimic_core::Transport) is filled by
+//! `mimic_happy_eyeballs`: the AAAA and A records of a host are looked up separately and at once, and its addresses
+//! raced as the draft says. Without it the addresses are tried one after the other, in the order of the look-up, by
+//! [`InOrder`](mimic_core::InOrder), and nothing fills `SourceAddress`.
+//!
+//! With the feature `rustls`, off by default, the contexts have TLS too, from `mimic_rustls`: `tls://host:port` and
+//! `https` work, given a configuration by `mimic_rustls::TlsConfig`, with its provider, entropy and clock.
+//!
+//! # The pool
+//! All sockets are made at the start, over [`Buffers`]; flows and listeners borrow them. What happens to one when its
+//! flow is dropped stands at [`TcpFlow`].
+//!
+//! - A connect that finds all of them in use is an error of kind [`OutOfMemory`](mimic_core::ErrorKind::OutOfMemory)
+//!   that says so. It waits for sockets that are still closing.
+//! - A race needs a socket for each address that it tries at one time. [`context`] lets it try as many as there are:
+//!   with one socket, a dead address costs its 10 s before the next is tried.
+//! - A listener takes a socket to listen with, and hands it out as the connection; another of the pool takes its place,
+//!   as soon as there is one. smoltcp has no backlog: while nobody listens, peers are refused. [`Backlog`] lets more than
+//!   one listen. It listens at an address of the stack, or, at `0.0.0.0` as at `[::]`, at all of both families. An
+//!   accepted connection that nobody has fetched goes down with the listener, by a reset.
+//!
+//! # Waiting
+//! - Who connects, or looks a name up, while the stack has no address (the link is down, DHCP has not answered) waits for
+//!   one: for nine tenths of the [`Deadline`], and then the error says so; without a deadline, for as long as it takes.
+//! - A peer that does not answer a connect is given up after 10 s.
+//! - A name is asked of each DNS server for 10 s. Only a family that the stack has an address of is asked for. smoltcp has
+//!   one failure for a name that does not exist, one without such a record, and a server that fails: all are
+//!   [`NotFound`](mimic_core::ErrorKind::NotFound), which says no more than that. It keeps one address of each family,
+//!   unless a feature of smoltcp such as `dns-max-result-count-4` makes room for more, and asks one server, unless
+//!   `dns-max-server-count-2` does. HTTPS records, search lists and `localhost` there are none.
+//!
+//! # Neighbours
+//! smoltcp sends one request for a neighbour (ARP, neighbour solicitation) per second, for the whole interface. Left
+//! alone, that breaks happy eyeballs: against a dead IPv6 neighbour and a live IPv4 one that is not known yet, both
+//! attempts failed in our test, for the dead one took every request; and so did a look-up in another task. So connects
+//! that have had no answer for 0.9 s take turns to be the one that sends, and leave the first two seconds to a look-up:
+//! the same race is won at 1.25 s, and at 0.25 s when the IPv4 neighbour is known, as it is when it is the router that
+//! the DNS query went through.
+//!
+//! What remains:
+//! - A peer that needs more than 0.9 s to answer may have to be asked again, if other addresses are tried, or names
+//!   looked up, at the same time. (On a link without neighbours, `medium-ip`, nobody steps back.)
+//! - A first connect right after a look-up may go by IPv4 although IPv6 works: the DNS server took the request of that
+//!   second.
+//! - Sockets that are not of the pool, UDP ones for instance, do not take part.
+//!
+//! # A UART, or any device of `embedded-io-async`
+//! Core's [`pump`](mimic_core::pump()) makes a flow of a device with two halves. Whoever does nothing but this needs no
+//! network, nor this crate:
+//!
+//! ```
+//! use std::cell::RefCell;
+//! use mimic_core::embedded_io_async::{Read, Write};
+//! use mimic_core::{Error, ErrorKind, LocalContext, Scheme, Stream, is, pump};
+//!
+//! /// With it, `uart:/` connects, once: the device is the flow's from then on.
+//! fn with_uart(ctx: LocalContext, rx: impl Read + 'static, tx: impl Write + 'static) -> LocalContext {
+//!     let halves = RefCell::new(Some((rx, tx)));
+//!     ctx.register(Stream, "uart", 100, is(Scheme, "uart"), move |(), ()| {
+//!         let halves = halves.take();
+//!         async move {
+//!             let (rx, tx) = halves.ok_or_else(|| Error::new(ErrorKind::NotConnected, "the UART is in use"))?;
+//!             Ok(Box::new(pump(rx, tx, 128)) as _)
+//!         }
+//!     })
+//! }
+//! # let _ = with_uart(LocalContext::new(), &b""[..], Vec::new());
+//! ```
+//!
+//! # Features
+//! | feature | |
+//! |---|---|
+//! | `happy-eyeballs` (default) | racing |
+//! | `medium-ethernet`, `proto-ipv4`, `proto-ipv6` (default), `medium-ip`, `medium-ieee802154` | those of embassy-net: at least one of either kind. Choose protocols here, and not at embassy-net alone: a family that is not chosen here is not used |
+//! | `rustls` | TLS |
+//! | `defmt` | logs connects, accepts, peers given up, and what becomes of sockets, at `debug` and `warn`; and what embassy-net logs |
+//!
+//! It needs an allocator: flows, timers and connects are boxed, as they are in mimic everywhere. Reads, writes and waits
+//! allocate nothing. It builds for targets without compare-and-swap (thumbv6m), with nothing special.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+// First, for its macro.
+#[macro_use]
+mod log;
+mod address;
+mod buffers;
+mod flow;
+mod link;
+mod listener;
+mod lookup;
+mod network;
+mod pool;
+mod timer;
+mod turns;
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::fmt;
+use core::time::Duration;
+
+use embassy_net::Stack;
+#[cfg(not(feature = "happy-eyeballs"))]
+use mimic_core::InOrder as Addresses;
+use mimic_core::{
+    Bind, Ctx, Deadline, Install, KeepAlive, Link, Local, LocalContext, Lookup, Mode, NoDelay, Schemes, Sleep, key,
+    map, opt, or_default,
+};
+#[cfg(feature = "happy-eyeballs")]
+use mimic_happy_eyeballs::{Config, HappyEyeballs as Addresses, RaceConfig, SourceAddress};
+
+pub use buffers::Buffers;
+pub use flow::TcpFlow;
+use pool::Pool;
+
+key! {
+    /// How long the peer may leave sent data without an answer before the connection is given up
+    /// ([RFC 5482](https://www.rfc-editor.org/rfc/rfc5482)); 60 s when it is not given. With
+    /// [`KeepAlive`], at least three times that.
+    pub UserTimeout: Duration;
+    /// How many sockets of the pool a listener keeps listening: as many peers may begin to connect at one moment. 1 when it
+    /// is not given.
+    pub Backlog: usize;
+}
+
+/// The roles that embassy-net fills, over a pool of sockets: what [`Ctx::install`] takes.
+#[derive(Clone)]
+pub struct Embassy {
+    pool: Rc<Pool>,
+}
+
+const PRIORITY: i32 = 100;
+
+impl Embassy {
+    /// Makes the pool: `N` sockets of the stack, over these buffers.
+    ///
+    /// # Panics
+    /// embassy-net's own: if the stack has no room for `N` more sockets. `StackResources<{ N + 2 }>` has, with DNS and DHCP.
+    pub fn new<const N: usize, const RX: usize, const TX: usize>(
+        stack: Stack<'static>,
+        buffers: &'static mut Buffers<N, RX, TX>,
+    ) -> Self {
+        Self { pool: Pool::new(stack, buffers) }
+    }
+
+    /// How many sockets of the pool nobody uses; those that still close count.
+    #[must_use]
+    pub fn idle(&self) -> usize {
+        self.pool.idle()
+    }
+}
+
+impl fmt::Debug for Embassy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embassy").field("sockets", &self.pool.size()).field("idle", &self.idle()).finish()
+    }
+}
+
+impl Install<Local> for Embassy {
+    fn install(self, ctx: Ctx<Local>) -> Ctx<Local> {
+        let Self { pool } = self;
+        #[cfg(feature = "happy-eyeballs")]
+        let stack = pool.stack();
+        let options =
+            || map((or_default(NoDelay, true), opt(KeepAlive), opt(UserTimeout), opt(Deadline)), link::Options::from);
+        let (connecting, asking) = (pool.clone(), pool.clone());
+        let ctx = ctx
+            .register(Link, "tcp", PRIORITY, options(), move |to, options| {
+                let pool = connecting.clone();
+                async move { Ok(Box::new(link::connect(&pool, to, options).await?) as <Local as Mode>::Flow) }
+            })
+            .register(Bind, "tcp", PRIORITY, (options(), or_default(Backlog, 1)), move |at, (options, backlog)| {
+                let pool = pool.clone();
+                async move {
+                    let acceptor = listener::Acceptor::bind(pool, at, options, backlog)?;
+                    Ok(Box::new(acceptor) as <Local as Mode>::Listener)
+                }
+            })
+            .register(Lookup, "dns", PRIORITY, opt(Deadline), move |question, deadline| {
+                lookup::lookup(asking.clone(), question, deadline)
+            })
+            .register(Sleep, "timer", PRIORITY, (), |(), ()| async {
+                Ok(Box::new(timer::Timer) as <Local as Mode>::Timer)
+            });
+        #[cfg(feature = "happy-eyeballs")]
+        let ctx = ctx.register(SourceAddress, "stack", PRIORITY, (), move |to, ()| async move {
+            Ok(address::source(stack, to.ip()))
+        });
+        ctx
+    }
+}
+
+/// A context with everything in it: the standard schemes, [`Embassy`], addresses raced by the feature
+/// `happy-eyeballs`, TLS by the feature `rustls`, and a deadline of 30 s.
+#[must_use]
+pub fn context<const N: usize, const RX: usize, const TX: usize>(
+    stack: Stack<'static>,
+    buffers: &'static mut Buffers<N, RX, TX>,
+) -> LocalContext {
+    let ctx = LocalContext::new();
+    #[cfg(feature = "rustls")]
+    let ctx = ctx.install(mimic_rustls::Tls);
+    // An attempt without a socket would fail.
+    #[cfg(feature = "happy-eyeballs")]
+    let ctx = ctx.with(RaceConfig, Config::new().max_in_flight(N));
+    let embassy = Embassy::new(stack, buffers);
+    ctx.install(Schemes).install(Addresses).install(embassy).with(Deadline, Duration::from_secs(30))
+}

@@ -1,0 +1,95 @@
+//! Listening.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::task::{Context, Poll, Waker};
+
+use embassy_net::IpListenEndpoint;
+use embassy_net::tcp::State;
+use mimic_core::{Error, Listener, Local, Mode};
+
+use crate::address;
+use crate::flow::TcpFlow;
+use crate::link::{Options, poll_once, start};
+use crate::pool::{Lent, Pool};
+
+/// Accepts flows over sockets of the pool: a listening socket becomes the connection, and another takes its place.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    pool: Rc<Pool>,
+    at: SocketAddr,
+    endpoint: IpListenEndpoint,
+    options: Options,
+    backlog: usize,
+    /// Those that listen, and those whose peer has begun to connect.
+    sockets: Vec<Lent>,
+}
+
+impl Acceptor {
+    pub(crate) fn bind(pool: Rc<Pool>, at: SocketAddr, options: Options, backlog: usize) -> Result<Self, Error> {
+        let endpoint = pool.bind(address::listen(pool.stack(), at)?)?;
+        let at = SocketAddr::new(at.ip(), endpoint.port);
+        let backlog = backlog.clamp(1, pool.size());
+        let mut acceptor = Self { pool, at, endpoint, options, backlog, sockets: Vec::new() };
+        // At once, if there are sockets: a peer may connect before anybody accepts.
+        acceptor.listen(&mut Context::from_waker(Waker::noop()));
+        Ok(acceptor)
+    }
+
+    /// Lets sockets listen until there are enough that do. As many others may be on the way to a connection.
+    fn listen(&mut self, cx: &mut Context<'_>) {
+        let mut missing = self.backlog - self.listening().min(self.backlog);
+        while missing > 0 && self.sockets.len() < 2 * self.backlog {
+            match self.pool.poll_take(cx) {
+                Poll::Ready(Some(mut socket)) => {
+                    self.options.connecting(&mut socket);
+                    // The rest of embassy-net's future only waits for the state to change.
+                    let _ = start(socket.accept(self.endpoint));
+                    self.sockets.push(socket);
+                    missing -= 1;
+                }
+                Poll::Ready(None) => return self.pool.wait(cx),
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    fn listening(&self) -> usize {
+        self.sockets.iter().filter(|socket| socket.state() == State::Listen).count()
+    }
+}
+
+impl Drop for Acceptor {
+    fn drop(&mut self) {
+        self.pool.unbind(self.endpoint);
+        // Nobody will speak to those that connected.
+        self.sockets.iter_mut().for_each(Lent::abort_on_drop);
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Listener<Local> for Acceptor {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<<Local as Mode>::Flow, Error>> {
+        // Peers that gave up; the pool may have waited for their sockets.
+        self.sockets.retain(|socket| !matches!(socket.state(), State::Closed | State::TimeWait));
+        let connected = |socket: &Lent| !matches!(socket.state(), State::Listen | State::SynReceived);
+        let place = self.sockets.iter().position(connected);
+        let accepted = place.map(|place| self.sockets.remove(place));
+        self.listen(cx);
+        if let Some(socket) = accepted {
+            log!(debug, "accepted at port {}", self.endpoint.port);
+            return Poll::Ready(Ok(Box::new(TcpFlow::new(socket, self.options))));
+        }
+        for socket in &self.sockets {
+            // Wakes when the state changes.
+            let _ = poll_once(cx, socket.wait_write_ready());
+        }
+        Poll::Pending
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        Some(self.at)
+    }
+}

@@ -1,0 +1,32 @@
+//! Waiting for the stack to have an address.
+
+use core::time::Duration;
+
+use embassy_net::Stack;
+use embassy_time::{Instant, Timer};
+use mimic_core::{Error, ErrorKind, Phase};
+
+use crate::link::duration;
+
+/// The stack keeps one waker for this, which several tasks would take from each other.
+const PERIOD: embassy_time::Duration = embassy_time::Duration::from_millis(20);
+
+/// Waits until the stack has an address, until shortly before the deadline: whoever waits for DHCP is told so, and not only
+/// that the deadline has passed.
+pub(crate) async fn wait(stack: Stack<'static>, deadline: Option<Duration>) -> Result<(), Error> {
+    let patience = deadline.map(|deadline| duration(deadline / 10 * 9));
+    let started = Instant::now();
+    while !stack.is_config_up() {
+        if patience.is_some_and(|patience| started.elapsed() >= patience) {
+            let reason = match stack.is_link_up() {
+                true => "the stack has no address: no DHCP server has answered, or none is configured",
+                false => "the stack has no address: the link is down",
+            };
+            return Err(Error::new(ErrorKind::NotConnected, reason)
+                .in_phase(Phase::Connect)
+                .advise("check that the stack's runner runs, the cable, and the DHCP server"));
+        }
+        Timer::after(PERIOD).await;
+    }
+    Ok(())
+}

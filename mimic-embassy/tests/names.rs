@@ -1,0 +1,293 @@
+//! Names, addresses, and who is raced against whom.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
+mod world;
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::{Duration, Instant};
+
+use embassy_net::udp::{PacketMetadata, UdpSocket};
+use embassy_net::{Config, Stack};
+use futures_lite::future::{or, zip};
+use mimic_core::embedded_io_async::{Read, Write};
+use mimic_core::{
+    Deadline, ErrorKind, FlowExt, ListenerExt, LocalContext, Lookup, PeerAddr, Question, Record, RecordType,
+};
+use mimic_embassy::context;
+use mimic_happy_eyeballs::{Source, SourceAddress, Timeline};
+use world::{CLIENT, CLIENT_V6, DEAD_V6, SERVER, SERVER_V6, World, at, buffers, config, millis, sleep, url};
+
+/// What the DNS server of the tests knows of a name.
+fn zone(name: &str) -> Option<(Option<Ipv4Addr>, Option<Ipv6Addr>)> {
+    match name {
+        "both.test" => Some((Some(SERVER), Some(SERVER_V6))),
+        "v4.test" => Some((Some(SERVER), None)),
+        "dead6.test" => Some((Some(SERVER), Some(DEAD_V6))),
+        "empty.test" => Some((None, None)),
+        _ => None,
+    }
+}
+
+/// Answers queries at port 53 of the server, for ever.
+async fn dns(stack: Stack<'static>) {
+    fn leak<T: Clone>(len: usize, fill: T) -> &'static mut [T] {
+        Box::leak(vec![fill; len].into_boxed_slice())
+    }
+    let (rx_meta, tx_meta) = (leak(8, PacketMetadata::EMPTY), leak(8, PacketMetadata::EMPTY));
+    let mut socket = UdpSocket::new(stack, rx_meta, leak(2048, 0), tx_meta, leak(2048, 0));
+    socket.bind(53).unwrap();
+    let mut query = [0; 512];
+    loop {
+        let (len, from) = socket.recv_from(&mut query).await.unwrap();
+        let (mut labels, mut at) = (Vec::new(), 12);
+        while query[at] != 0 {
+            let end = at + 1 + usize::from(query[at]);
+            labels.push(String::from_utf8(query[at + 1..end].to_vec()).unwrap());
+            at = end;
+        }
+        let (name, kind) = (labels.join("."), query[at + 2]);
+        if name == "silent.test" {
+            continue;
+        }
+        let known = zone(&name);
+        let data = match (known, kind) {
+            (Some((Some(ipv4), _)), 1) => Some(ipv4.octets().to_vec()),
+            (Some((_, Some(ipv6))), 28) => Some(ipv6.octets().to_vec()),
+            _ => None,
+        };
+        let mut answer = query[..len].to_vec();
+        answer[2..4].copy_from_slice(&[0x81, if known.is_some() { 0x80 } else { 0x83 }]);
+        if let Some(data) = data {
+            answer[7] = 1;
+            answer.extend_from_slice(&[0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0, u8::try_from(data.len()).unwrap()]);
+            answer.extend_from_slice(&data);
+        }
+        socket.send_to(&answer, from).await.unwrap();
+    }
+}
+
+fn question(name: &str, record_type: RecordType) -> Question {
+    Question { name: name.to_owned().into(), record_type }
+}
+
+#[test]
+fn look_ups_give_the_addresses_of_a_name() {
+    let mut world = World::new();
+    let client = context(world.client, buffers::<1>());
+    world.run(or(dns(world.server), async {
+        let ask = async |name: &str, kind| client.resolve(Lookup, question(name, kind)).await;
+        assert_eq!(ask("both.test", RecordType::A).await.unwrap(), [Record::A(SERVER)]);
+        assert_eq!(ask("both.test", RecordType::Aaaa).await.unwrap(), [Record::Aaaa(SERVER_V6)]);
+        let both = [Record::Aaaa(SERVER_V6), Record::A(SERVER)];
+        assert_eq!(ask("both.test", RecordType::Addresses).await.unwrap(), both);
+        assert_eq!(ask("v4.test", RecordType::Addresses).await.unwrap(), [Record::A(SERVER)]);
+        // These cannot be told apart.
+        for name in ["empty.test", "none.test"] {
+            let error = ask(name, RecordType::Addresses).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+            assert!(error.to_string().contains(name), "{error}");
+        }
+        assert_eq!(ask("both.test", RecordType::Https).await.unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(ask("a..b", RecordType::A).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+        let long = "x".repeat(60) + "." + &"y".repeat(60) + "." + &"z".repeat(200);
+        assert_eq!(ask(&long, RecordType::A).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+        // More at once than embassy-net has room for wait for each other.
+        let many = (0..12).map(|_| Box::pin(ask("both.test", RecordType::Addresses)));
+        let mut many: Vec<_> = many.collect();
+        for one in &mut many {
+            assert_eq!(one.await.unwrap(), both);
+        }
+    }));
+}
+
+#[test]
+fn a_dns_server_that_is_silent_is_a_timeout() {
+    let mut world = World::new();
+    let client = context(world.client, buffers::<1>());
+    world.run(or(dns(world.server), async {
+        let started = Instant::now();
+        let error = client.resolve(Lookup, question("silent.test", RecordType::Addresses)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+        assert!(error.to_string().contains("no DNS server answered"), "{error}");
+        assert!(started.elapsed() < millis(13_000), "{:?}", started.elapsed());
+    }));
+}
+
+#[test]
+fn without_a_dns_server_the_error_says_so() {
+    let mut world = World::with(config(CLIENT, CLIENT_V6, &[]));
+    let client = at(&context(world.client, buffers::<1>()), "tcp://both.test:7");
+    world.run(async {
+        let error = client.connect().await.unwrap_err();
+        assert!(format!("{error:#}").contains("no DNS server is known"), "{error:#}");
+    });
+}
+
+#[test]
+fn a_family_without_an_address_is_not_asked_for_and_not_reached() {
+    let mut v4 = config(CLIENT, CLIENT_V6, &[SERVER]);
+    v4.ipv6 = embassy_net::ConfigV6::None;
+    let mut world = World::with(v4);
+    let client = context(world.client, buffers::<1>());
+    world.run(or(dns(world.server), async {
+        let found = client.resolve(Lookup, question("both.test", RecordType::Addresses)).await.unwrap();
+        assert_eq!(found, [Record::A(SERVER)]);
+        let found = client.resolve(Lookup, question("both.test", RecordType::Aaaa)).await.unwrap();
+        assert_eq!(found, []);
+        let source = async |to: &str| client.resolve(SourceAddress, to.parse().unwrap()).await.unwrap();
+        assert_eq!(source("10.0.0.2:7").await, Source::Address(CLIENT.into()));
+        assert_eq!(source("10.1.0.2:7").await, Source::Unreachable);
+        assert_eq!(source("[2001:db8::2]:7").await, Source::Unreachable);
+    }));
+}
+
+#[test]
+fn dhcp_that_never_answers_is_an_error_before_the_deadline() {
+    let mut world = World::with(Config::dhcpv4(Default::default()));
+    let client = context(world.client, buffers::<1>()).with(Deadline, millis(500));
+    world.run(async {
+        for url in ["tcp://10.0.0.2:7", "tcp://both.test:7"] {
+            let started = Instant::now();
+            let error = at(&client, url).connect().await.unwrap_err();
+            let text = format!("{error:#}");
+            assert!(text.contains("the stack has no address: no DHCP server has answered"), "{text}");
+            assert!(started.elapsed() < millis(700), "{:?}", started.elapsed());
+        }
+    });
+}
+
+#[test]
+fn who_connects_before_the_stack_has_an_address_waits_for_one() {
+    let mut world = World::with(Config::default());
+    let server = context(world.server, buffers::<2>());
+    let stack = world.client;
+    let client = context(stack, buffers::<2>());
+    world.run(or(serve(server), async {
+        let late = async {
+            sleep(millis(300)).await;
+            let config = config(CLIENT, CLIENT_V6, &[SERVER]);
+            stack.set_config_v4(config.ipv4);
+        };
+        let ((peer, took), ()) = zip(race(&client, &url(SERVER, 7)), late).await;
+        assert!(peer.is_ipv4() && took >= millis(300) && took < millis(600), "{took:?}");
+    }));
+}
+
+/// Answers lines at port 7 of the server.
+async fn serve(server: LocalContext) {
+    let mut listener = at(&server, "tcp://0.0.0.0:7").listen().await.unwrap();
+    loop {
+        let mut flow = listener.accept().await.unwrap();
+        let _ = mimic_example_app::serve(&mut flow).await;
+    }
+}
+
+/// Connects and says who answered, after how long.
+async fn race(client: &LocalContext, url: &str) -> (std::net::IpAddr, Duration) {
+    let started = Instant::now();
+    let mut flow = at(client, url).connect().await.unwrap();
+    let took = started.elapsed();
+    flow.write_all(b"ping\n").await.unwrap();
+    flow.read_exact(&mut [0; 5]).await.unwrap();
+    println!("{:?}", flow.attribute(Timeline));
+    (flow.attribute(PeerAddr).unwrap().ip(), took)
+}
+
+#[test]
+fn ipv6_is_tried_first_and_ipv4_after_a_quarter_of_a_second() {
+    let mut world = World::new();
+    let server = context(world.server, buffers::<8>());
+    let client = context(world.client, buffers::<4>());
+    world.run(or(or(dns(world.server), serve(server)), async {
+        // With no neighbour known: the look-up has asked for the server's IPv4 address, so that IPv6 has to wait for a second.
+        let (peer, took) = race(&client, "tcp://both.test:7").await;
+        assert!(peer.is_ipv4() && took < millis(400), "{peer} after {took:?}");
+        race(&client, &url(SERVER_V6, 7)).await;
+        let (peer, took) = race(&client, "tcp://both.test:7").await;
+        assert!(peer.is_ipv6() && took < millis(200), "{peer} after {took:?}");
+        let (peer, took) = race(&client, "tcp://dead6.test:7").await;
+        println!("IPv6 dead, IPv4 neighbour known: {took:?}");
+        assert!(peer.is_ipv4() && took >= millis(250) && took < millis(400), "{peer} after {took:?}");
+    }));
+}
+
+#[test]
+fn a_dead_neighbour_does_not_keep_others_from_being_found() {
+    // The look-up goes by IPv6: nobody has asked for an IPv4 neighbour yet.
+    let mut cold = config(CLIENT, CLIENT_V6, &[]);
+    let embassy_net::ConfigV6::Static(ipv6) = &mut cold.ipv6 else { unreachable!() };
+    ipv6.dns_servers.push(SERVER_V6).unwrap();
+    let mut world = World::with(cold);
+    let wire = world.wire.clone();
+    let server = context(world.server, buffers::<8>());
+    let client = context(world.client, buffers::<4>());
+    world.run(or(or(dns(world.server), serve(server)), async {
+        let started = Instant::now();
+        let (peer, took) = race(&client, "tcp://dead6.test:7").await;
+        println!("IPv6 dead, IPv4 neighbour unknown: {took:?}");
+        for (at, ipv6) in wire.asked.borrow().iter() {
+            println!("asked for a neighbour at {:?}: {}", *at - started, if *ipv6 { "IPv6" } else { "IPv4" });
+        }
+        assert!(peer.is_ipv4() && took < millis(1500), "{peer} after {took:?}");
+    }));
+}
+
+#[test]
+fn among_many_dead_neighbours_a_live_one_gets_its_turn() {
+    let mut world = World::new();
+    let server = context(world.server, buffers::<2>());
+    let client = context(world.client, buffers::<6>()).with(Deadline, millis(20_000));
+    let dead = async |wait: u64, url: &str| {
+        sleep(millis(wait)).await;
+        at(&client, url).connect().await.unwrap_err().kind()
+    };
+    world.run(or(serve(server), async {
+        let dead6 = zip(dead(0, "tcp://[2001:db8::99]:7"), dead(250, "tcp://[2001:db8::98]:7"));
+        let dead4 = zip(dead(500, "tcp://10.0.0.77:7"), dead(600, "tcp://10.0.0.78:7"));
+        let live = async {
+            sleep(millis(750)).await;
+            race(&client, &url(SERVER, 7)).await.1
+        };
+        let none = async {
+            let kinds = zip(dead6, dead4).await;
+            panic!("{kinds:?}")
+        };
+        let took = or(live, none).await;
+        println!("a live neighbour among four dead ones: {took:?}");
+        assert!(took < millis(4 * 2100 + 1000), "{took:?}");
+    }));
+}
+
+#[test]
+fn a_dead_neighbour_does_not_keep_the_dns_server_from_being_found() {
+    let mut world = World::new();
+    let client = context(world.client, buffers::<2>());
+    let dead = at(&client, "tcp://10.0.0.77:7");
+    world.run(or(dns(world.server), async {
+        let look_up = async {
+            sleep(millis(2_500)).await;
+            let started = Instant::now();
+            client.resolve(Lookup, question("both.test", RecordType::A)).await.unwrap();
+            Some(started.elapsed())
+        };
+        let dead = async {
+            let _ = dead.connect().await;
+            None
+        };
+        let took = or(look_up, dead).await;
+        println!("a look-up while a dead neighbour is asked for: {took:?}");
+        assert!(took.is_some_and(|took| took < millis(2_500)), "{took:?}");
+    }));
+}
+
+#[test]
+fn with_one_socket_a_dead_address_costs_its_ten_seconds() {
+    let mut world = World::new();
+    let server = context(world.server, buffers::<2>());
+    let client = context(world.client, buffers::<1>());
+    world.run(or(or(dns(world.server), serve(server)), async {
+        let (peer, took) = race(&client, "tcp://dead6.test:7").await;
+        assert!(peer.is_ipv4() && took >= millis(10_000) && took < millis(11_500), "{peer} after {took:?}");
+    }));
+}
