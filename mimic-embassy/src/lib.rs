@@ -36,7 +36,8 @@
 //! [`InOrder`](mimic_core::InOrder), and nothing fills `SourceAddress`.
 //!
 //! With the feature `rustls`, off by default, the contexts have TLS too, from `mimic_rustls`: `tls://host:port` and
-//! `https` work, given a configuration by `mimic_rustls::TlsConfig`, with its provider, entropy and clock.
+//! `https` work, given a configuration by `mimic_rustls::TlsConfig`, with its provider, entropy and clock. The module
+//! `crypto` (features `verify-…`) makes one for devices.
 //!
 //! # The pool
 //! All sockets are made at the start, over [`Buffers`]; flows and listeners borrow them. What happens to one when its
@@ -105,6 +106,7 @@
 //! | `happy-eyeballs` (default) | racing |
 //! | `medium-ethernet`, `proto-ipv4`, `proto-ipv6` (default), `medium-ip`, `medium-ieee802154` | those of embassy-net: at least one of either kind. Choose protocols here, and not at embassy-net alone: a family that is not chosen here is not used |
 //! | `rustls` | TLS |
+//! | `verify-p256`, `verify-p384`, `verify-ed25519`, `verify-rsa` | the module `crypto`: a provider for devices that verifies signatures of these kinds |
 //! | `defmt` | logs connects, accepts, peers given up, and what becomes of sockets, at `debug` and `warn`; and what embassy-net logs |
 //!
 //! It needs an allocator: flows, timers and connects are boxed, as they are in mimic everywhere. Reads, writes and waits
@@ -120,6 +122,8 @@ extern crate alloc;
 mod log;
 mod address;
 mod buffers;
+#[cfg(feature = "crypto")]
+pub mod crypto;
 mod flow;
 mod link;
 mod listener;
