@@ -44,7 +44,7 @@ impl Record {
     pub(crate) fn close(&mut self) -> Vec<Attempt> {
         self.closed = true;
         let mut attempts = core::mem::take(&mut self.attempts);
-        attempts.sort_by_key(|attempt| attempt.id);
+        attempts.sort_unstable_by_key(|attempt| attempt.id);
         attempts
     }
 }

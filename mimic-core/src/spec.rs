@@ -108,8 +108,14 @@ impl Declared {
     pub(crate) fn new<M: Mode>(needs: &impl Needs<M>) -> Self {
         let mut specs = Vec::new();
         needs.specs(&mut specs);
-        specs.sort_by_key(|spec| !spec.is_gate());
-        let has_gates = specs.first().is_some_and(Spec::is_gate);
+        Self::of(specs)
+    }
+
+    // Not generic, so that it is there once.
+    fn of(specs: Vec<Spec>) -> Self {
+        let (mut specs, needs): (Vec<_>, Vec<_>) = specs.into_iter().partition(Spec::is_gate);
+        let has_gates = !specs.is_empty();
+        specs.extend(needs);
         let has_over = specs.iter().any(|spec| matches!(spec.how, How::Over));
         Self { specs: specs.into(), has_gates, has_over }
     }

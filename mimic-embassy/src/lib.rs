@@ -230,7 +230,8 @@ impl Install<Local> for Embassy {
 }
 
 /// A context with everything in it: the standard schemes, [`Embassy`], addresses raced by the feature
-/// `happy-eyeballs`, TLS by the feature `rustls`, and a deadline of 30 s.
+/// `happy-eyeballs`, TLS for clients by the feature `rustls`, and a deadline of 30 s. To serve TLS, install
+/// `mimic_rustls::TlsServer` too.
 #[must_use]
 pub fn context<const N: usize, const RX: usize, const TX: usize>(
     stack: Stack<'static>,
@@ -238,7 +239,7 @@ pub fn context<const N: usize, const RX: usize, const TX: usize>(
 ) -> LocalContext {
     let ctx = LocalContext::new();
     #[cfg(feature = "rustls")]
-    let ctx = ctx.install(mimic_rustls::Tls);
+    let ctx = ctx.install(mimic_rustls::TlsClient);
     // An attempt without a socket would fail.
     #[cfg(feature = "happy-eyeballs")]
     let ctx = ctx.with(RaceConfig, Config::new().max_in_flight(N));

@@ -25,14 +25,22 @@ key! {
     pub Alpn: Vec<Vec<u8>>;
 }
 
-/// Installs TLS: [`Secure`] over [`Transport`], the schemes `tls` and `https` (port 443) for [`Stream`] and
-/// [`Listen`], and, where features allow, a default for [`TlsConfig`].
+/// Installs TLS for both sides: [`TlsClient`] and [`TlsServer`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tls;
+
+/// Installs TLS for clients: [`Secure`] over [`Transport`], the schemes `tls` and `https` (port 443) for [`Stream`] and,
+/// where features allow, a default for [`TlsConfig`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TlsClient;
+
+/// Installs TLS for servers: the schemes `tls` and `https` for [`Listen`].
 ///
 /// A listener's handshakes go on side by side. A client has 10 s for its own; while 256 are under way, a newcomer takes
 /// the place of the one that began first, once that had 1 s. A handshake that fails or is given up is one error of
 /// `accept`, in the phase [`Handshake`](mimic_core::Phase::Handshake): go on accepting, without a pause.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Tls;
+pub struct TlsServer;
 
 const PRIORITY: i32 = 100;
 
@@ -50,6 +58,12 @@ for_each_mode!(M => {
     }
 
     impl Install<M> for Tls {
+        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
+            ctx.install(TlsClient).install(TlsServer)
+        }
+    }
+
+    impl Install<M> for TlsClient {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
             let config = crate::platform::Default::new();
             ctx.derive(TlsConfig, (), move |()| {
@@ -81,7 +95,12 @@ for_each_mode!(M => {
                     (is(Scheme, "https"), req(Host), or_default(Port, 443), over(Secure)),
                     dial_host,
                 )
-                .register(
+        }
+    }
+
+    impl Install<M> for TlsServer {
+        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
+            ctx.register(
                     Listen,
                     "tls",
                     PRIORITY,
