@@ -1,0 +1,83 @@
+//! The firmware: the hosted binaries' `ping`, on a microcontroller.
+
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::time::Duration;
+
+use embassy_executor::Spawner;
+use embassy_net::Stack;
+use embassy_time::Timer;
+use mimic_core::embedded_io_async::Error as _;
+use mimic_core::{Deadline, Error, ErrorKind, Flow, FlowExt, LocalContext, Sleep, timeout};
+use mimic_embassy::{Buffers, context};
+use mimic_example_app::{self as app, AppError};
+use mimic_example_embassy_qemu::semihosting::Output;
+#[cfg(feature = "rustls")]
+use mimic_example_embassy_qemu::trust;
+use mimic_example_embassy_qemu::{Options, finish, run};
+use static_cell::ConstStaticCell;
+
+/// One, or as many as may race.
+const SOCKETS: usize = if cfg!(feature = "happy-eyeballs") { 4 } else { 1 };
+
+/// How long the peer may take to close. The machine stops with the firmware, and with it the network: other than on a
+/// host, nobody would send what is still to be sent.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// For the same reason, what an error takes to reach the peer: an alert of TLS, the end of the connection.
+const FAREWELL: embassy_time::Duration = embassy_time::Duration::from_millis(20);
+
+static BUFFERS: ConstStaticCell<Buffers<SOCKETS, 4096, 4096>> = ConstStaticCell::new(Buffers::new());
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    run(|spawner: Spawner, stack, options| {
+        spawner.spawn(client(stack, options).unwrap_or_else(|_| unreachable!("it is spawned once")));
+    })
+}
+
+#[embassy_executor::task]
+async fn client(stack: Stack<'static>, options: Options<'static>) {
+    let ctx = context(stack, BUFFERS.take());
+    #[cfg(feature = "rustls")]
+    let ctx = trust::apply(ctx, options);
+    // Kept until the end: with the last of the context goes the pool, and with it what its sockets still send.
+    let result = ping(ctx.clone(), options).await;
+    if result.is_err() {
+        Timer::after(FAREWELL).await;
+    }
+    finish(options, result);
+}
+
+async fn ping(ctx: LocalContext, options: Options<'static>) -> Result<(), Error> {
+    let ctx = ctx.with_url(options.url)?;
+    let mut stdout = Output::stdout()
+        .map_err(|refused| Error::with_source(ErrorKind::Other, refused).to_target("standard output"))?;
+    talk(ctx, options.timeout, &mut stdout).await.map_err(|error| error.to_target(options.url))
+}
+
+/// `limit` is for connecting and talking together; without it, only the deadline of the context applies, and only to
+/// connecting.
+async fn talk(ctx: LocalContext, limit: Option<Duration>, transcript: &mut impl fmt::Write) -> Result<(), Error> {
+    let mut timer = ctx.resolve(Sleep, ()).await?;
+    let flow = match limit {
+        None => say_all(ctx, transcript).await?,
+        Some(limit) => timeout(&mut timer, limit, say_all(ctx.with(Deadline, limit), transcript)).await?,
+    };
+    // All is said; a peer that has gone already, or does not go, has heard it too.
+    let _ = timeout(&mut timer, LAST_WORDS, flow.close()).await;
+    Ok(())
+}
+
+async fn say_all(ctx: LocalContext, transcript: &mut impl fmt::Write) -> Result<Box<dyn Flow>, Error> {
+    let mut flow = ctx.connect().await?;
+    app::ping(&mut flow, transcript).await.map_err(|error| match error {
+        AppError::Io(error) => error,
+        error => Error::with_source(error.kind(), error),
+    })?;
+    Ok(flow)
+}

@@ -1,0 +1,94 @@
+//! The heap, and how much of it and of the stack was used at most.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::fmt;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use embedded_alloc::LlffHeap;
+
+/// An allocator that counts.
+struct Heap {
+    heap: LlffHeap,
+    used: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+#[global_allocator]
+static HEAP: Heap = Heap { heap: LlffHeap::empty(), used: AtomicUsize::new(0), peak: AtomicUsize::new(0) };
+
+// SAFETY: every call is passed on to an allocator that keeps the contract.
+unsafe impl GlobalAlloc for Heap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the same contract.
+        let pointer = unsafe { self.heap.alloc(layout) };
+        if !pointer.is_null() {
+            let used = self.used.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+            self.peak.fetch_max(used, Ordering::Relaxed);
+        }
+        pointer
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the same contract.
+        unsafe { self.heap.dealloc(pointer, layout) };
+        self.used.fetch_sub(layout.size(), Ordering::Relaxed);
+    }
+}
+
+unsafe extern "C" {
+    // Symbols of `memory.x`; their addresses are what they say.
+    static _heap_start: u8;
+    static _heap_size: u8;
+    // Symbols of cortex-m-rt's `link.x`: the ends of the stack, which grows downwards.
+    static _stack_end: u32;
+    static _stack_start: u32;
+}
+
+/// Gives the allocator its memory. To be called once, before anything is allocated.
+pub(crate) fn start() {
+    let (start, size) = (&raw const _heap_start as usize, &raw const _heap_size as usize);
+    // SAFETY: `memory.x` sets this region aside for the heap, it is not empty, and the caller calls once.
+    unsafe { HEAP.heap.init(start, size) };
+}
+
+/// How much of the heap is in use, in bytes.
+#[must_use]
+pub fn heap_in_use() -> usize {
+    HEAP.used.load(Ordering::Relaxed)
+}
+
+/// What memory was used, in bytes.
+pub(crate) struct Usage {
+    /// Of the heap, now.
+    heap: usize,
+    /// Of the heap, at most, without what the allocator itself needs.
+    heap_peak: usize,
+    /// Of the stack, at most.
+    stack_peak: usize,
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { heap, heap_peak, stack_peak } = self;
+        write!(f, "memory: heap {heap_peak} bytes at most, {heap} now; stack {stack_peak} bytes at most")
+    }
+}
+
+/// The use of memory until now.
+pub(crate) fn usage() -> Usage {
+    let (end, start) = (&raw const _stack_end, &raw const _stack_start);
+    let mut lowest = end;
+    // The start-up code has painted the stack; what is still paint was never used.
+    while lowest < start {
+        // SAFETY: it is a word between the ends of the stack, aligned as they are, and read behind the compiler's back.
+        if unsafe { lowest.read_volatile() } != cortex_m_rt::STACK_PAINT_VALUE {
+            break;
+        }
+        lowest = lowest.wrapping_add(1);
+    }
+    Usage {
+        heap: heap_in_use(),
+        heap_peak: HEAP.peak.load(Ordering::Relaxed),
+        stack_peak: start as usize - lowest as usize,
+    }
+}
