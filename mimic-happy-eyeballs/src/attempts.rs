@@ -20,6 +20,8 @@ pub struct Attempt<E> {
     pub ended: Option<Duration>,
     /// What became of it.
     pub outcome: Outcome<E>,
+    /// Whether a lower handshake is done.
+    pub(crate) progressed: bool,
 }
 
 /// What became of an attempt.
@@ -84,7 +86,7 @@ impl<E, const N: usize> Attempts<E, N> {
 
     pub(crate) fn start(&mut self, endpoint: Endpoint, now: Duration) -> Option<AttemptId> {
         let id = AttemptId(u16::try_from(self.list.len()).ok()?);
-        let attempt = Attempt { id, endpoint, started: now, ended: None, outcome: Outcome::Running };
+        let attempt = Attempt { id, endpoint, started: now, ended: None, outcome: Outcome::Running, progressed: false };
         self.list.push(attempt).ok()?;
         self.running += 1;
         Some(id)
@@ -109,6 +111,17 @@ impl<E, const N: usize> Attempts<E, N> {
         attempt.outcome = outcome;
         attempt.ended = Some(now);
         true
+    }
+
+    pub(crate) fn progress(&mut self, id: AttemptId) {
+        if let Some(attempt) = self.list.get_mut(usize::from(id.0)) {
+            attempt.progressed = true;
+        }
+    }
+
+    /// Whether one that has not ended got to its upper handshake.
+    pub(crate) fn any_progressed(&self) -> bool {
+        self.list.iter().any(|attempt| attempt.progressed && attempt.outcome.open())
     }
 
     /// The earliest started that is connected.

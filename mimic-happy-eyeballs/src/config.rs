@@ -210,9 +210,10 @@ impl Config {
     }
 
     /// Says that DNS is cryptographically protected, so that a failing query for service records ends the race
-    /// (§6.3). Default: no.
+    /// (§6.3). An attacker need not make it fail where late is enough: so this [waits](Self::wait_for_services), too, unless
+    /// that is taken back afterwards. Default: no.
     pub const fn protected(self, yes: bool) -> Self {
-        Self { protected: yes, ..self }
+        Self { protected: yes, wait_for_services: yes || self.wait_for_services, ..self }
     }
 
     /// Whether what is sent after the transport handshake depends on service records (§6.1, §6.3 and §11), for instance on
@@ -231,6 +232,15 @@ impl Config {
     /// the driver takes one from the clock.
     pub const fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
+    }
+
+    /// As the driver can do it: TCP alone, and service records for what a handshake makes secure. Without, they would
+    /// lead clear text to a service of TLS (RFC 9460 §9.5 asks for `https` instead).
+    pub(crate) fn over_tcp(self, secure: bool) -> Self {
+        let services = self.services.filter(|_| secure);
+        let known = if self.protocols.is_empty() { self.protocols(&[b"h2", b"http/1.1"]) } else { self };
+        let default_protocol = known.default_protocol.or(Some(b"http/1.1"));
+        Self { services, default_protocol, by_protocol: false, ..known }
     }
 
     pub(crate) fn in_flight(&self) -> usize {

@@ -50,12 +50,11 @@
 //! | 6 | a group SHOULD be started before the next | `order.rs` `rebuild` | `s6_groups_follow_each_other` |
 //! | 6 | attempts SHOULD continue in parallel across groups | `pace.rs` | `s6_groups_follow_each_other` |
 //! | 6 | delay recommended 250 ms: [`Config::attempt_delay`](crate::Config::attempt_delay) | `config.rs` | `s6_default_delay` |
-//! | 6 | the same delay SHOULD apply to resumed connections | nothing knows of resumption | `s6_default_delay` |
 //! | 6 | the delay MUST have a lower bound; MUST NOT start within 10 ms | `config.rs` `clamp`, `pace.rs` `due` | `s6_floor_of_the_delay`, `s6_floor_after_failures`, `s6_floor_and_unsent_attempts`, `tests/schedules.rs` |
 //! | 6 | minimum recommended 100 ms: [`Config::minimum_attempt_delay`](crate::Config::minimum_attempt_delay) | `config.rs` `delay` | `s6_minimum_delay` |
 //! | 6 | the delay SHOULD have an upper bound, 2 s: [`Config::maximum_attempt_delay`](crate::Config::maximum_attempt_delay) | `config.rs` `clamp` | `s6_maximum_delay` |
 //! | 6 | (required) the timer ends with the list | `machine.rs` `due` | `s6_timer_ends_with_the_list` |
-//! | 6.1 | SHOULD wait for TLS before cancelling | caller, by when it says [`Input::Succeeded`](crate::Input::Succeeded) | `s6_1_progress_cancels_nothing` |
+//! | 6.1 | SHOULD wait for TLS before cancelling | caller, by when it says [`Input::Succeeded`](crate::Input::Succeeded) | `s6_1_progress_cancels_nothing`; of the driver `tests/handshakes.rs` |
 //! | 6.1 | progress SHOULD extend the timer; option: not to tell of it | `pace.rs` `progressed` | `s6_1_progress_extends_the_timer` |
 //! | 6.1 | MUST wait for SVCB records before the handshake if it relies on them: [`Config::wait_for_services`](crate::Config::wait_for_services) | `machine.rs` `may_handshake`, `decide` | `s6_1_handshakes_wait_for_services`, `s6_1_handshakes_wait_for_aliases`, `s6_1_lost_while_waiting` |
 //! | 6.2 | SHOULD perform RFC 9460 §7.1.2; option: no [`Config::protocols`](crate::Config::protocols) | `services.rs` `Kept::new` | `s6_2_services_without_a_common_protocol` |
@@ -87,9 +86,19 @@
 //! |---|---|---|
 //! | 4.5 | queries SHOULD be sent over IPv6 first; SHOULD NOT limit the number of DNS servers; SHOULD use an address of each family | the resolver's: the machine sees names and answers |
 //! | 5.3 | history MUST be partitioned, MUST NOT be used across PvDs, SHOULD be flushed with the PvD, MUST converge | nothing is kept between races: whoever keeps history and gives it with a [`Candidate`](crate::Candidate) sees to it |
+//! | 6 | the same delay SHOULD apply to resumed connections | nothing here knows which are: all have the same |
+//! | 6 | a documented way to start attempts at once, or to let losers go on | not offered: it would harm the network, and help nobody |
 //! | 6 | the resolver SHOULD still process replies for about 1 s after the end | the resolver's, to fill its cache |
 //! | 6.2 | attempts SHOULD be consistent with Alt-Svc | mimic has no Alt-Svc |
 //! | 8.1 | SHOULD discover the prefix by RFC 7050 | the caller's, who has the resolver; told by [`Input::Prefix`](crate::Input::Prefix) |
+//!
+//! # What the driver does not do
+//!
+//! It asks both families, whatever the connectivity, because a file of hosts may have either; it waits for IPv6 first. It
+//! has no history of addresses, does not look for a NAT64 prefix (give one by [`Config::nat64`](crate::Config::nat64)), and
+//! connects by TCP only: without [`Config::protocols`](crate::Config::protocols) it takes `h2` and `http/1.1`, and does not
+//! group by protocol. Service records are asked only where a handshake is part of the attempt, so that they never lead
+//! clear text.
 //!
 //! Of what the draft allows (MAY), these are not done: new queries for expired answers (the caller may, and give the new
 //! answers), cancelling queries at the end (the caller's), and rescheduling the timer when answers change (§7).

@@ -11,8 +11,8 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use mimic_core::{
-    Ctx, Dialer, Error, ErrorKind, Handshake, HostPort, Install, Instant, Link, Lookup, Mode, Priority, Question,
-    Record, RecordType, Sleep, Text, Timer, Transport, for_each_mode, key, opt, or_default, over, role,
+    Ctx, Dialer, Error, ErrorKind, Handshake, HostPort, Install, Instant, Link, Lookup, Mode, Phase, Priority,
+    Question, Record, RecordType, Sleep, Text, Timer, Transport, for_each_mode, key, opt, or_default, over, role,
 };
 
 use crate::timeline::{Event, Observer, Peer, RaceError, Raced, What};
@@ -72,10 +72,12 @@ async fn race<M: Mode>(
     (config, observer, lookup, link, sleep, source): Args<M>,
 ) -> Result<Raced<M::Flow>, Error> {
     let handshake = to.take_handshake::<M>();
+    let config = config.over_tcp(handshake.is_some());
     let mut timer = sleep.dial(()).await?;
-    let given = match to.host.parse() {
-        Ok(address) => Some([candidate(&source, address, config.prefix.is_some()).await]),
-        Err(_) => None,
+    let given = match to.as_addr() {
+        Some(address) if address.ip().is_unspecified() || address.ip().is_multicast() => return Err(nowhere(&to)),
+        Some(address) => Some([candidate(&source, address.ip(), config.prefix.is_some()).await]),
+        None => None,
     };
     let target = given.as_ref().map_or(Target::Name, |given| Target::Addresses(given));
     let mut race = Race::<M>::new(&to, config, observer, target, timer.now());
@@ -85,15 +87,15 @@ async fn race<M: Mode>(
     let mut wake = None;
 
     poll_fn(|cx| {
-        // It may be behind where a timer was early.
-        race.now = timer.now().max(race.now);
         loop {
+            // It may be behind where a timer was early.
+            race.now = timer.now().max(race.now);
             for (query, found) in ready(&mut queries, cx) {
                 race.answered(query, found);
             }
             for (attempt, result) in ready(&mut connects, cx) {
                 match result {
-                    Ok(flow) if handshake.is_some() => race.waiting.push((attempt, flow)),
+                    Ok(flow) if handshake.is_some() => race.progressed(attempt, flow),
                     Ok(flow) => race.succeeded(attempt, flow),
                     Err(error) => race.failed(attempt, error, begun != Some(attempt)),
                 }
@@ -101,7 +103,7 @@ async fn race<M: Mode>(
             begun = None;
             if let Some(handshake) = handshake.as_ref().filter(|_| race.machine.may_handshake()) {
                 for (attempt, flow) in mem::take(&mut race.waiting) {
-                    race.progressed(attempt);
+                    race.machine.input(Input::Progress { attempt }, race.now);
                     handshakes.push(Box::pin(shake(handshake, attempt, flow)));
                 }
             }
@@ -111,6 +113,8 @@ async fn race<M: Mode>(
                     Err(error) => race.failed(attempt, error, true),
                 }
             }
+            // What was just polled takes time, and a start is timed by when it starts.
+            race.now = timer.now().max(race.now);
             match race.machine.output(race.now) {
                 Some(Output::Query(query)) => {
                     race.tell(What::Ask(query.kind));
@@ -144,6 +148,13 @@ async fn race<M: Mode>(
         }
     })
     .await
+}
+
+fn nowhere(to: &HostPort) -> Error {
+    Error::new(ErrorKind::InvalidInput, "nobody has that address")
+        .in_phase(Phase::Endpoint)
+        .to_target(to)
+        .advise("give the address that the server listens on; this machine's own is 127.0.0.1 or ::1")
 }
 
 /// Polls all, and takes out those that are done.
@@ -251,6 +262,8 @@ struct Race<M: Mode> {
     started: Instant,
     now: Instant,
     port: u16,
+    /// Whether nothing is connected without service records.
+    relies: bool,
     /// How much of the answers was told to be left out.
     left_out: u32,
     /// By their numbers.
@@ -270,6 +283,7 @@ impl<M: Mode> Race<M> {
     fn new(to: &HostPort, config: Config, observer: Option<fn(&Event)>, target: Target<'_>, now: Instant) -> Self {
         Self {
             machine: Box::new(Machine::new(shuffled(config, now), target, now)),
+            relies: config.protected || config.wait_for_services,
             left_out: 0,
             started: now,
             now,
@@ -337,7 +351,10 @@ impl<M: Mode> Race<M> {
             Err(error) => {
                 let kind = error.kind();
                 self.tell(What::NoAnswer(query.kind, kind));
-                self.errors.push((None, error));
+                // Without service records the addresses still do, unless they are relied on.
+                if !services || self.relies {
+                    self.errors.push((None, error));
+                }
                 // That there is no such name is an answer.
                 let answer = match kind {
                     ErrorKind::NotFound if services => Answer::Services(&[]),
@@ -386,7 +403,8 @@ impl<M: Mode> Race<M> {
         }
     }
 
-    fn progressed(&mut self, attempt: AttemptId) {
+    fn progressed(&mut self, attempt: AttemptId, flow: M::Flow) {
+        self.waiting.push((attempt, flow));
         self.tell_of(attempt, What::Progress);
         self.machine.input(Input::Progress { attempt }, self.now);
     }

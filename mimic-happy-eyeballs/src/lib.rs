@@ -12,6 +12,19 @@
 //!                                 └── later answers are sorted in; what has started goes on
 //! ```
 //!
+//! # With mimic
+//!
+//! The adapters' contexts have it by default: [`HappyEyeballs`] fills `Transport`. What to know of it:
+//!
+//! - `ctx.with(RaceConfig, Config::new().attempt_delay(…))` runs races differently ([`RaceConfig`], [`Config`]). With
+//!   `max_in_flight(1)` nothing races: one address is tried after the other.
+//! - `ctx.with(Observer, |event| eprintln!("{event}"))` shows what happens while it does ([`Observer`]).
+//! - The flow's attribute [`Timeline`] tells how it came about, and [`Raced`] gives back the flow below. Why there is none
+//!   tells the error, with [`RaceError::of`] the time of each attempt; where a deadline struck, the observer alone.
+//! - What is above TCP and must succeed too, such as TLS, is part of every attempt: see `HostPort::until` of mimic-core.
+//!
+//! # The machine
+//!
 //! [`Machine`] is that algorithm and nothing else: it does no input or output, knows no runtime and no clock, and
 //! allocates nothing. It is told what happens and the time ([`Input`]), and says what to do ([`Output`]).
 //!
@@ -50,6 +63,7 @@
 //!
 //! | to change | see |
 //! |---|---|
+//! | what is dialled and looked up, and how it is told | `driver.rs`, `timeline.rs`, `system.rs` |
 //! | what happens when | `machine.rs`, `pace.rs` |
 //! | what is told | `event.rs`, `candidate.rs`, `services.rs`, `tick.rs` |
 //! | options and their defaults | `config.rs` |

@@ -95,7 +95,10 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         self.wake_told = false;
         match input {
             Input::Answer { query, answer } => self.answer(query, answer),
-            Input::Progress { attempt } if self.attempts.is_open(attempt) => self.pace.progressed(self.elapsed()),
+            Input::Progress { attempt } if self.attempts.is_open(attempt) => {
+                self.attempts.progress(attempt);
+                self.pace.progressed(self.elapsed());
+            }
             Input::Progress { .. } => {}
             Input::Succeeded { attempt } => self.attempts.succeed(attempt),
             Input::Failed { attempt, reason, sent } => {
@@ -220,7 +223,10 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         if !self.resolved {
             return self.first_address.map(|first| first.saturating_add(self.config.resolution_delay));
         }
-        let held = self.exhausted() || self.attempts.holding() || self.attempts.running() >= self.config.in_flight();
+        // One that waits for records would not be helped by another that does.
+        let waits = !self.may_handshake() && self.attempts.any_progressed();
+        let held =
+            waits || self.exhausted() || self.attempts.holding() || self.attempts.running() >= self.config.in_flight();
         (!held).then(|| self.pace.due(self.attempts.running() == 0))
     }
 

@@ -58,7 +58,7 @@ impl Kept {
             port: service.port,
             ech: service.ech,
             protocols,
-            usable: protocols != 0 || config.protocols.is_empty() || unknown,
+            usable: (protocols != 0 || config.protocols.is_empty() || unknown) && service.port != Some(0),
             priority: service.priority,
             shuffle: shuffle(config.seed, id),
         }

@@ -194,6 +194,19 @@ pub struct RaceError {
 }
 
 impl RaceError {
+    /// That of a failed connect, if it failed in a race.
+    #[must_use]
+    pub fn of(error: &Error) -> Option<&Self> {
+        let mut source = core::error::Error::source(error);
+        while let Some(error) = source {
+            if let Some(race) = error.downcast_ref() {
+                return Some(race);
+            }
+            source = error.source();
+        }
+        None
+    }
+
     /// Why, in short.
     #[must_use]
     pub fn failure(&self) -> Failure {

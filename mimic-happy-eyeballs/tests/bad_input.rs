@@ -229,13 +229,18 @@ fn odd_services() {
     let mut race = Race::asked(Config::new().https().protocols(&[b"h2"]).default_protocol(b"h2"));
     let hints = [c("0.0.0.0"), c("::ffff:192.0.2.7"), c("192.0.2.7")];
     let list = [
-        Service { priority: u16::MAX, ipv4_hints: &hints, ipv6_hints: &hints, port: Some(0), ..Service::default() },
+        Service { priority: u16::MAX, ipv4_hints: &hints, ipv6_hints: &hints, ..Service::default() },
         Service { priority: 5, target: Some(Name::ORIGINAL), alpn: &[b""], ..Service::default() },
     ];
     race.services(0, HTTPS, &list).answer(1, AAAA, &[]).answer(1, A, &["192.0.2.8"]).until(9000);
     assert!(race.machine.dropped().unusable > 0);
     let tried: Vec<IpAddr> = race.machine.attempts().iter().map(|attempt| attempt.endpoint.address).collect();
     assert!(tried.contains(&ip("192.0.2.7")) && tried.iter().all(|address| !address.is_unspecified()));
+    // Nobody listens on port 0.
+    let mut race = Race::asked(Config::new().https());
+    race.services(0, HTTPS, &[Service { priority: 1, port: Some(0), ..Service::default() }]);
+    race.answer(1, AAAA, &[]).answer(1, A, &["192.0.2.8"]).until(9000);
+    assert!(race.machine.attempts().is_empty());
     // An alias to nowhere, among others: there is no service.
     let mut race = Race::asked(Config::new().https());
     race.services(0, HTTPS, &[list[0], Service::default(), list[1]]).answer(1, AAAA, &["2001:db8::1"]);

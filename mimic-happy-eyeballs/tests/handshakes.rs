@@ -244,6 +244,18 @@ fn handshakes_wait_for_records_that_they_depend_on() {
     }
 }
 
+#[test]
+fn while_one_waits_for_records_no_other_starts() {
+    let names: Vec<_> = (1..=20).map(|n| format!("2001:db8::{n:x}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let world = World::new().name((0, &names), (0, &[])).answer(HOST, RecordType::Https, 4000, Vec::new());
+    let world = names.iter().fold(world, |world, name| world.accepts(&format!("[{name}]:443"), 20));
+    let safety = Safety::new(world).peer(V6, 20, None);
+    let config = Config::new().https().wait_for_services(true);
+    safety.connect::<Shared>(&safety.ctx().with(RaceConfig, config)).unwrap();
+    assert_eq!((safety.world.dials(), safety.world.now()), (vec![ms(50)], ms(4020)));
+}
+
 /// One handshake, and then the other.
 fn after<F, Fut>(then: Handshake<Shared>, first: F) -> Handshake<Shared>
 where

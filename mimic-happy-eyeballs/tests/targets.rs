@@ -45,7 +45,8 @@ fn an_address_that_nobody_can_be_at_is_an_error() {
     for host in ["0.0.0.0", "::", "ff02::1", "255.255.255.255"] {
         let world = World::new();
         let error = world.connect(&world.shared(), HostPort::new(host, 443)).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotFound);
+        let broadcast = host == "255.255.255.255";
+        assert_eq!(error.kind(), if broadcast { ErrorKind::NotFound } else { ErrorKind::InvalidInput });
         assert_eq!(error.target().unwrap().replace(['[', ']'], ""), format!("{host}:443"));
         assert_eq!(world.alive("attempts"), 0);
     }
@@ -73,10 +74,17 @@ fn a_record_gives_another_port() {
     let world = World::new().name((0, &[]), (0, &["192.0.2.1"])).accepts("192.0.2.1:8443", 20);
     let record = Record::Https(Service { port: Some(8443), ..service(1, "") });
     let world = world.answer(HOST, RecordType::Https, 10, vec![record]);
-    let flow = world.connect(&https(&world), host()).unwrap();
+    let flow = world.connect(&https(&world), secure(443)).unwrap();
     assert_eq!((peer(&flow).as_str(), world.now()), ("192.0.2.1:8443", ms(30)));
     assert_eq!(world.log(), ["0 example.org (Https)", "0 example.org (Aaaa)", "0 example.org (A)"]);
-    assert_eq!(timeline(&flow)[6..], ["10.0 ms  start   192.0.2.1:8443", "30.0 ms  win     192.0.2.1:8443"]);
+    assert_eq!(
+        timeline(&flow)[6..],
+        [
+            "10.0 ms  start   192.0.2.1:8443",
+            "30.0 ms  reach   192.0.2.1:8443, handshake follows",
+            "30.0 ms  win     192.0.2.1:8443"
+        ]
+    );
 }
 
 #[test]
@@ -84,11 +92,11 @@ fn records_of_a_port_of_its_own_are_asked_for_by_it() {
     let world = World::new().name((0, &[]), (0, &["192.0.2.1"])).accepts("192.0.2.1:8443", 20);
     let ordinary = Record::Https(Service { port: Some(4430), ..service(1, "") });
     let world = world.answer(HOST, RecordType::Https, 0, vec![ordinary]);
-    world.connect(&https(&world), HostPort::new(HOST, 8443)).unwrap();
+    world.connect(&https(&world), secure(8443)).unwrap();
     assert_eq!(world.log()[0], "0 _8443._https.example.org (Https)");
     // Those of port 443 count for port 80 too, and for no other.
     let world = world.accepts("192.0.2.1:4430", 20);
-    assert_eq!(peer(&world.connect(&https(&world), HostPort::new(HOST, 80)).unwrap()), "192.0.2.1:4430");
+    assert_eq!(peer(&world.connect(&https(&world), secure(80)).unwrap()), "192.0.2.1:4430");
 }
 
 #[test]
@@ -96,7 +104,7 @@ fn hints_are_used_until_there_are_addresses() {
     let world = World::new().name((-1, &[]), (-1, &[])).accepts(V6, 20).accepts(V4, 20);
     let hints = vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
     let world = world.answer(HOST, RecordType::Https, 10, vec![Record::Https(Service { hints, ..service(1, "") })]);
-    let flow = world.connect(&https(&world), host()).unwrap();
+    let flow = world.connect(&https(&world), secure(443)).unwrap();
     assert_eq!((peer(&flow).as_str(), world.now()), (V6, ms(30)));
 }
 
@@ -106,7 +114,7 @@ fn hints_of_a_family_that_was_answered_are_not_used() {
     let record = || vec![Record::Https(Service { hints: hints.clone(), ..service(1, "") })];
     let world = World::new().name((20, &[]), (0, &["192.0.2.1"])).answer(HOST, RecordType::Https, 10, record());
     let world = world.fails(V4, 5, refused).fails("[2001:db8::9]:443", 50, refused);
-    let error = world.connect(&https(&world), host()).unwrap_err();
+    let error = world.connect(&https(&world), secure(443)).unwrap_err();
     let tried: Vec<_> = race_error(&error).errors().iter().map(|(peer, _)| peer.unwrap().to_string()).collect();
     assert_eq!(tried, ["[2001:db8::9]:443", V4]);
 }
@@ -119,7 +127,7 @@ fn an_alias_is_followed() {
         .answer("Alias.example", RecordType::Https, 10, vec![Record::Https(service(1, ""))])
         .answer("Alias.example", RecordType::Aaaa, 10, addresses(&["2001:db8::1"]))
         .accepts(V6, 20);
-    let flow = world.connect(&https(&world), host()).unwrap();
+    let flow = world.connect(&https(&world), secure(443)).unwrap();
     assert_eq!((peer(&flow).as_str(), world.now()), (V6, ms(40)));
     assert_eq!(world.log()[3..], ["10 Alias.example (Https)", "10 Alias.example (Aaaa)", "10 Alias.example (A)"]);
 }
@@ -129,7 +137,7 @@ fn a_name_is_asked_about_once_however_it_is_written() {
     for target in ["", "example.org", "EXAMPLE.org", "example.org."] {
         let world = World::new().name((0, &["2001:db8::1"]), (0, &[])).accepts(V6, 20);
         let world = world.answer(HOST, RecordType::Https, 5, vec![Record::Https(service(1, target))]);
-        world.connect(&https(&world), host()).unwrap();
+        world.connect(&https(&world), secure(443)).unwrap();
         assert_eq!(world.log().len(), 3, "{target:?}");
     }
 }
@@ -141,7 +149,7 @@ fn aliases_in_a_circle_end() {
         .answer(HOST, RecordType::Https, 0, vec![Record::Https(service(0, "a.example"))])
         .answer("a.example", RecordType::Https, 0, vec![Record::Https(service(0, "example.org"))])
         .accepts(V4, 20);
-    assert_eq!(peer(&world.connect(&https(&world), host()).unwrap()), V4);
+    assert_eq!(peer(&world.connect(&https(&world), secure(443)).unwrap()), V4);
 }
 
 /// The port that is connected to, of two services: the first would be taken if it told nothing.
@@ -151,7 +159,7 @@ fn chosen(config: Config, first: Service, second: Service) -> u16 {
     let (first, second) = (Service { port: Some(1), ..first }, Service { port: Some(2), ..second });
     let world = world.answer(HOST, RecordType::Https, 0, vec![Record::Https(first), Record::Https(second)]);
     let ctx = world.shared().with(RaceConfig, config);
-    peer(&world.connect(&ctx, host()).unwrap()).rsplit(':').next().unwrap().parse().unwrap()
+    peer(&world.connect(&ctx, secure(443)).unwrap()).rsplit(':').next().unwrap().parse().unwrap()
 }
 
 #[test]
@@ -173,7 +181,7 @@ fn no_such_name_is_an_answer_and_not_a_failure() {
     let world = World::new().name((0, &[]), (0, &["192.0.2.1"])).accepts(V4, 20);
     let world = world.no_answer(RecordType::Https, 5, no_name);
     let ctx = world.shared().with(RaceConfig, Config::new().https().protected(true));
-    assert_eq!(peer(&world.connect(&ctx, host()).unwrap()), V4);
+    assert_eq!(peer(&world.connect(&ctx, secure(443)).unwrap()), V4);
     assert_eq!(world.now(), ms(25), "both families had been heard");
 }
 
@@ -234,4 +242,47 @@ fn connects_by_kept_dialer_allocate_little() {
         println!("a connect by {what}: {count} allocations, the script's included");
         assert!(count <= most, "{what}: {count}");
     }
+}
+
+#[test]
+fn clear_text_is_not_led_by_records_of_what_is_secure() {
+    let world = World::new().name((0, &["2001:db8::1"]), (0, &[])).accepts(V6, 20);
+    let world =
+        world.answer(HOST, RecordType::Https, 0, vec![Record::Https(Service { port: Some(8443), ..service(1, "") })]);
+    assert_eq!(peer(&world.connect(&https(&world), host()).unwrap()), V6);
+    assert_eq!(world.log(), ["0 example.org (Aaaa)", "0 example.org (A)"]);
+}
+
+#[test]
+fn services_that_tcp_does_not_reach_are_left_out() {
+    let h3 = |default: bool| Service { alpn: vec![b"h3".to_vec()], no_default_alpn: !default, ..service(1, "") };
+    assert_eq!(chosen(Config::new().https(), h3(false), service(2, "")), 2);
+    assert_eq!(chosen(Config::new().https(), h3(true), service(2, "")), 1);
+    // Grouped by protocol, an address and port are tried once all the same.
+    let world = World::new().name((0, &["2001:db8::1"]), (0, &[])).fails(V6, 5, refused);
+    let both = Service { alpn: vec![b"h2".to_vec()], ..service(1, "") };
+    let world = world.answer(HOST, RecordType::Https, 0, vec![Record::Https(both)]);
+    let config = Config::new().https().protocols(&[b"h2", b"http/1.1"]).group_by_protocol(true);
+    let error = world.connect(&world.shared().with(RaceConfig, config), secure(443)).unwrap_err();
+    assert_eq!(race_error(&error).errors().len(), 1);
+}
+
+#[test]
+fn what_is_not_known_of_services_hides_nothing() {
+    let world = World::new().no_answer(RecordType::Aaaa, 1, no_name).no_answer(RecordType::A, 1, no_name);
+    let world = world.no_answer(RecordType::Https, 1, server_failure);
+    let error = world.connect(&https(&world), secure(443)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(!error.to_string().contains("Https"), "{error}");
+}
+
+#[test]
+fn a_start_is_timed_by_when_it_starts() {
+    // Finding the source addresses takes the caller's own time.
+    let names: &[&str] = &["2001:db8::1", "2001:db8::2"];
+    let world = World::new().name((0, names), (0, &[])).fails(V6, 0, refused).accepts("[2001:db8::2]:443", 20);
+    let world = world.blocks(ms(5));
+    world.connect(&world.shared(), host()).unwrap();
+    let starts = world.dials();
+    assert!(starts[1] - starts[0] >= ms(10), "{starts:?}");
 }

@@ -34,18 +34,24 @@ pub async fn connect<F: Flow>(
     alpn: Vec<Vec<u8>>,
     name: &str,
 ) -> Result<TlsFlow<F, Client>, Error> {
-    let server = Name::try_from(name.to_string()).map_err(|_| {
-        Error::new(ErrorKind::InvalidInput, "neither a host name nor an address, so no certificate can be for it")
-            .in_phase(Phase::Handshake)
-            .to_target(name.escape_debug())
-    })?;
-    knows_time(&*config.time_provider)?;
+    let server = check(&config, name)?;
     let alpn = if alpn.is_empty() { config.alpn_protocols.clone() } else { alpn };
     let connection = UnbufferedClientConnection::new_with_alpn(config, server, alpn)
         .map_err(|error| explain(error, Phase::Handshake))?;
     let mut flow = TlsFlow::new(flow, connection, Some(name.into()));
     flow.handshake().await?;
     Ok(flow)
+}
+
+/// What a handshake with `name` needs on this side: to be asked before anybody is connected to.
+pub(crate) fn check(config: &ClientConfig, name: &str) -> Result<Name<'static>, Error> {
+    let server = Name::try_from(name.to_string()).map_err(|_| {
+        Error::new(ErrorKind::InvalidInput, "neither a host name nor an address, so no certificate can be for it")
+            .in_phase(Phase::Handshake)
+            .to_target(name.escape_debug())
+    })?;
+    knows_time(&*config.time_provider)?;
+    Ok(server)
 }
 
 /// A handshake as server over `flow`.

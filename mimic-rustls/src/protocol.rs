@@ -10,7 +10,7 @@ use mimic_core::{
 };
 use rustls::{ClientConfig, ServerConfig};
 
-use crate::connect::connect;
+use crate::connect::{check, connect};
 use crate::listener::TlsListener;
 use crate::mark::Mark;
 
@@ -76,6 +76,7 @@ for_each_mode!(M => {
                     PRIORITY,
                     (req(TlsConfig), or_default(Alpn, Vec::new()), over(Transport)),
                     |to: HostPort, (config, alpn, transport)| async move {
+                        check(&config, &to.host)?;
                         let mark = Mark::default();
                         let handshake = handshake(to.host.clone(), config, alpn, mark.clone());
                         let flow = transport.dial(to.until(handshake.clone())).await?;

@@ -25,7 +25,7 @@
 //!
 //! With the feature `happy-eyeballs`, on by default, [`Transport`](mimic_core::Transport) is filled by
 //! `mimic_happy_eyeballs`: the AAAA and A records of a host are looked up separately and at once, and its addresses
-//! raced as the draft says. The flow's attribute `mimic_happy_eyeballs::Timeline` tells who was tried when, and
+//! raced as the draft says: `RaceConfig` changes how, `Observer` shows it happening. The flow's attribute `mimic_happy_eyeballs::Timeline` tells who was tried when, and
 //! `mimic_happy_eyeballs::Raced` gives back the socket. Without the feature the addresses are tried one after the other,
 //! in the order of the look-up, by [`InOrder`](mimic_core::InOrder), and nothing fills `SourceAddress`.
 //!
@@ -66,6 +66,8 @@ use mimic_happy_eyeballs::{HappyEyeballs as Addresses, SourceAddress, system};
 #[cfg(unix)]
 pub use bridge::UnixFlow;
 pub use bridge::{FromFutures, TcpFlow, ToFutures};
+#[cfg(feature = "happy-eyeballs")]
+pub use mimic_happy_eyeballs;
 
 /// The roles that async-io fills, on smol, async-std and other executors: what [`Ctx::install`] takes.
 ///

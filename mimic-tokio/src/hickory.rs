@@ -131,8 +131,8 @@ fn record(data: &RData) -> Option<Record> {
 fn service(record: &SVCB) -> Service {
     let mut service = Service {
         priority: record.svc_priority,
-        // "." is nothing.
-        target: record.target_name.to_ascii().trim_end_matches('.').into(),
+        // "." is nothing. Others keep their last dot, so that no search list is tried for them.
+        target: if record.target_name.is_root() { "".into() } else { record.target_name.to_ascii().into() },
         alpn: Vec::new(),
         no_default_alpn: false,
         port: None,

@@ -24,7 +24,7 @@
 //!
 //! With the feature `happy-eyeballs`, on by default, [`Transport`](mimic_core::Transport) is filled by
 //! `mimic_happy_eyeballs`: the AAAA and A records of a host are looked up separately and at once, and its addresses
-//! raced as the draft says. The flow's attribute `mimic_happy_eyeballs::Timeline` tells who was tried when, and
+//! raced as the draft says: `RaceConfig` changes how, `Observer` shows it happening. The flow's attribute `mimic_happy_eyeballs::Timeline` tells who was tried when, and
 //! `mimic_happy_eyeballs::Raced` gives back the socket. Without the feature the addresses are tried one after the other,
 //! in the order of the look-up, by [`InOrder`](mimic_core::InOrder), and nothing fills `SourceAddress`.
 //!
@@ -75,6 +75,8 @@ pub use bridge::{FromTokio, TcpFlow, ToTokio};
 pub use hickory::Hickory;
 #[cfg(feature = "hickory")]
 pub use hickory_resolver;
+#[cfg(feature = "happy-eyeballs")]
+pub use mimic_happy_eyeballs;
 
 /// The roles that tokio fills: what [`Ctx::install`] takes.
 ///

@@ -19,8 +19,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use mimic_core::{
-    Ask, Ctx, Error, ErrorKind, Flow, FlowExt, HostPort, Install, Instant, Link, Lookup, Mode, PeerAddr, Phase,
-    Question, Record, RecordType, Sleep, Timer, Transport, for_each_mode,
+    Ask, Ctx, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Install, Instant, Link, Lookup, Mode, PeerAddr,
+    Phase, Question, Record, RecordType, Shared, Sleep, Timer, Transport, for_each_mode,
 };
 use mimic_happy_eyeballs::{Event, HappyEyeballs, RaceError, Source, SourceAddress, Timeline};
 
@@ -36,6 +36,11 @@ pub const fn ms(ms: u64) -> Duration {
 
 pub fn host() -> HostPort {
     HostPort::new(HOST, 443)
+}
+
+/// The same with a handshake, which does nothing: service records are asked for nobody else.
+pub fn secure(port: u16) -> HostPort {
+    HostPort::new(HOST, port).until(Handshake::<Shared>::new(|flow| async { Ok(flow) }))
 }
 
 /// How long something takes, and what comes of it; never, if that is not said.
@@ -60,6 +65,9 @@ struct Inner {
     answers: Answers,
     links: HashMap<SocketAddr, Script<Result<(), Fault>>>,
     sources: HashMap<IpAddr, Result<Source, ErrorKind>>,
+    /// How long the system takes to find a source address, while nothing else happens.
+    blocks: Duration,
+    dials: Vec<Duration>,
     log: Vec<String>,
     alive: HashMap<&'static str, usize>,
 }
@@ -105,6 +113,16 @@ impl World {
         let source = source.map(|from| Source::Address(from.parse().unwrap()));
         self.0.lock().unwrap().sources.insert(of.parse().unwrap(), source);
         self
+    }
+
+    pub fn blocks(self, time: Duration) -> Self {
+        self.0.lock().unwrap().blocks = time;
+        self
+    }
+
+    /// When attempts were started, by the clock on the wall.
+    pub fn dials(&self) -> Vec<Duration> {
+        self.0.lock().unwrap().dials.clone()
     }
 
     pub fn unreachable(self, of: &str) -> Self {
@@ -178,7 +196,12 @@ impl World {
 
     async fn link(self, to: SocketAddr) -> Result<Plain, Error> {
         let _guard = self.guard("attempts");
-        let script = self.0.lock().unwrap().links.get(&to).cloned();
+        let script = {
+            let mut inner = self.0.lock().unwrap();
+            let now = inner.now;
+            inner.dials.push(now);
+            inner.links.get(&to).cloned()
+        };
         match self.follow(script.unwrap_or((None, None))).await {
             Ok(()) => Ok(Plain { to, guard: self.guard("flows") }),
             Err(fault) => Err(fault()),
@@ -341,10 +364,18 @@ for_each_mode!(M => {
     impl Install<M> for World {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
             let (lookup, link, sleep, source) = (self.clone(), self.clone(), self.clone(), self.clone());
-            let ctx = match self.0.lock().unwrap().sources.is_empty() {
+            let plain = {
+                let inner = self.0.lock().unwrap();
+                inner.sources.is_empty() && inner.blocks.is_zero()
+            };
+            let ctx = match plain {
                 true => ctx,
                 false => ctx.register(SourceAddress, "script", 0, (), move |to: SocketAddr, ()| {
-                    let known = source.0.lock().unwrap().sources.get(&to.ip()).copied();
+                    let mut inner = source.0.lock().unwrap();
+                    let blocks = inner.blocks;
+                    inner.now += blocks;
+                    let known = inner.sources.get(&to.ip()).copied();
+                    drop(inner);
                     async move { known.unwrap_or(Ok(Source::Unknown)).map_err(Error::from) }
                 }),
             };
@@ -415,14 +446,7 @@ pub fn lines(events: &[Event]) -> Vec<String> {
 
 /// The error of the race, found among the sources.
 pub fn race_error(error: &Error) -> &RaceError {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if let Some(race) = error.downcast_ref() {
-            return race;
-        }
-        source = error.source();
-    }
-    panic!("no race among the sources of: {error}")
+    RaceError::of(error).unwrap_or_else(|| panic!("no race among the sources of: {error}"))
 }
 
 /// Whether a `T` is among the sources.
