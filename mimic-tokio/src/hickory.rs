@@ -25,7 +25,7 @@ use crate::runtime;
 /// # }
 /// ```
 ///
-/// - HTTPS records are asked for if the race is told so, as above; else nobody asks for them.
+/// - HTTPS records are asked for if the race is told so, as above, and the connection is to be secure.
 /// - The hosts file comes before DNS, and `localhost` is never asked of DNS: without a line for it, it is the
 ///   loopback's address in each family. Other sources that the system has (mDNS, NIS) are not asked.
 /// - Addresses are looked up by the search list of the system, HTTPS records for the name as it is.

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mimic_core::{
-    Context, ErrorKind, FlowExt, Link, Lookup, PeerAddr, Phase, Question, Record, RecordType, Service, Stream,
+    Context, ErrorKind, FlowExt, Handshake, HostPort, Link, Lookup, PeerAddr, Phase, Question, Record, RecordType,
+    Service, Shared, Stream, Transport,
 };
 use mimic_happy_eyeballs::{Config, Event, Kind, RaceConfig, Timeline, What};
 use mimic_tokio::hickory_resolver::TokioResolver;
@@ -209,7 +210,7 @@ async fn services() {
     };
     let wanted = [
         full,
-        Service { target: "other.test".into(), ..plain(2) },
+        Service { target: "other.test.".into(), ..plain(2) },
         Service { unsupported: true, ..plain(3) },
         Service { unsupported: true, ech: true, ..plain(4) },
         Service { unsupported: true, ..plain(5) },
@@ -218,9 +219,14 @@ async fn services() {
     let alias = lookup(&ctx, "alias.test", RecordType::Https).await.unwrap();
     let [Record::Https(alias)] = &alias[..] else { panic!("{alias:?}") };
     assert_eq!(alias.priority, 0);
-    assert!(alias.target.eq_ignore_ascii_case("svc.test"), "{alias:?}");
+    assert!(alias.target.eq_ignore_ascii_case("svc.test."), "{alias:?}");
     assert_eq!(lookup(&ctx, "none.test", RecordType::Https).await.unwrap(), []);
     assert_eq!(asked.lock().unwrap().len(), 3);
+}
+
+/// With a handshake, which does nothing: service records are asked for nobody else.
+fn secure(port: u16) -> HostPort {
+    HostPort::new("host.test", port).until(Handshake::<Shared>::new(|flow| async { Ok(flow) }))
 }
 
 /// By the hint and the port of an HTTPS record, while the addresses are not answered.
@@ -241,8 +247,8 @@ async fn a_hint_and_a_port() {
         rr::RecordType::AAAA => nothing(),
         _ => Silence,
     });
-    let ctx = ctx.with(RaceConfig, Config::new().https()).with_url("tcp://host.test:443").unwrap();
-    let flow = timeout(LIMIT, ctx.connect()).await.unwrap().unwrap();
+    let ctx = ctx.with(RaceConfig, Config::new().https());
+    let flow = timeout(LIMIT, ctx.resolve(Transport, secure(443))).await.unwrap().unwrap();
     assert_eq!(flow.attribute(PeerAddr), Some(at));
     assert_eq!(kinds(&flow), [Kind::Https, Kind::Aaaa, Kind::A]);
 }
@@ -263,8 +269,8 @@ async fn an_alias() {
         ("host.test.", rr::RecordType::A | rr::RecordType::AAAA) => Silence,
         _ => nothing(),
     });
-    let ctx = ctx.with(RaceConfig, Config::new().https()).with_url("tcp://host.test:9").unwrap();
-    let flow = timeout(LIMIT, ctx.connect()).await.unwrap().unwrap();
+    let ctx = ctx.with(RaceConfig, Config::new().https());
+    let flow = timeout(LIMIT, ctx.resolve(Transport, secure(9))).await.unwrap().unwrap();
     assert_eq!(flow.attribute(PeerAddr), Some(at));
     assert!(asked.lock().unwrap().contains(&"svc.test. HTTPS".to_owned()));
 }
@@ -279,10 +285,9 @@ async fn servers_that_are_broken_for_some_types() {
             rr::RecordType::A if name == "host.test." => Data(vec![v4("host.test.", [127, 0, 0, 1])]),
             _ => bad(),
         });
-        let url = format!("tcp://host.test:{}", at.port());
         for config in [Config::new(), Config::new().https()] {
-            let ctx = ctx.clone().with(RaceConfig, config).with_url(&url).unwrap();
-            let flow = timeout(LIMIT, ctx.connect()).await.unwrap().unwrap();
+            let ctx = ctx.clone().with(RaceConfig, config);
+            let flow = timeout(LIMIT, ctx.resolve(Transport, secure(at.port()))).await.unwrap().unwrap();
             assert_eq!(flow.attribute(PeerAddr), Some(at));
             let took = flow.attribute(Timeline).unwrap().last().unwrap().at();
             assert!(took < Duration::from_millis(900), "less than the patience with the server: {took:?}");
