@@ -1,0 +1,67 @@
+//! The client: the hosted binaries' `ping`.
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::time::Duration;
+
+use embassy_net::Stack;
+use mimic_core::embedded_io_async::Error as _;
+use mimic_core::{Error, Flow, FlowExt, LocalContext, Sleep, timeout};
+use mimic_embassy::{Buffers, context};
+use mimic_example_app::{self as app, AppError};
+use static_cell::ConstStaticCell;
+
+use crate::console::{self, Transcript};
+use crate::network::{POOL, settle};
+use crate::random::Random;
+use crate::trust;
+
+/// Whom to talk to.
+const URL: &str = match option_env!("MIMIC_URL") {
+    Some(url) => url,
+    None => "tcp://192.168.1.10:7007",
+};
+
+/// How long the conversation may take, once there is a connection.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the peer may take to close.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+static BUFFERS: ConstStaticCell<Buffers<POOL, 4096, 4096>> = ConstStaticCell::new(Buffers::new());
+
+/// Talks to the peer of `MIMIC_URL`, and reports by defmt. To be called once.
+pub async fn run(stack: Stack<'static>, random: Random) {
+    settle(stack).await;
+    console::info(format_args!("connecting to {URL}"));
+    let ctx = context(stack, BUFFERS.take());
+    // Kept until the end: with the last of the context goes the pool, and with it what its sockets still send.
+    let result = match trust::apply(ctx.clone(), stack, random) {
+        Ok(ctx) => ping(ctx, &mut Transcript::new()).await,
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(()) => console::info("done"),
+        Err(error) => console::error(format_args!("{:#}", error.to_target(URL))),
+    }
+    // For an alert of TLS, or the end of the connection, to reach the peer.
+    embassy_time::Timer::after_secs(1).await;
+    drop(ctx);
+}
+
+async fn ping(ctx: LocalContext, transcript: &mut impl fmt::Write) -> Result<(), Error> {
+    let ctx = ctx.with_url(URL)?;
+    let mut timer = ctx.resolve(Sleep, ()).await?;
+    let flow = ctx.connect().await?;
+    let flow = timeout(&mut timer, PATIENCE, talk(flow, transcript)).await?;
+    // All is said; a peer that has gone already, or does not go, has heard it too.
+    let _ = timeout(&mut timer, LAST_WORDS, flow.close()).await;
+    Ok(())
+}
+
+async fn talk(mut flow: Box<dyn Flow>, transcript: &mut impl fmt::Write) -> Result<Box<dyn Flow>, Error> {
+    app::ping(&mut flow, transcript).await.map_err(|error| match error {
+        AppError::Io(error) => error,
+        error => Error::with_source(error.kind(), error),
+    })?;
+    Ok(flow)
+}
