@@ -139,7 +139,7 @@ async fn race<M: Mode>(
                         Some(at) if timer.poll_until(cx, at).is_ready() => {
                             wake = None;
                             // A timer may be a little early by its own clock.
-                            race.now = timer.now().max(at).max(race.now);
+                            race.now = race.now.max(at);
                         }
                         _ => return Poll::Pending,
                     }
