@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use common::{BINARIES, BOTH, Bin, Program, TRANSCRIPT};
+use common::{BINARIES, BOTH, Bin, Program, TRANSCRIPT, nginx_config};
 
 common::every_binary! {
     every_binary_pings, socat_over_tcp, socat_over_unix, nginx, git_daemon, a_hundred_megabytes_both_ways,
@@ -77,7 +77,14 @@ fn nginx(bin: Bin) {
     let config = dir.path().join("nginx.conf");
     let (_nginx, port) = common::on_free_port(|port| {
         let _ = fs::remove_file(&socket);
-        fs::write(&config, nginx_config(dir.path(), port)).unwrap();
+        fs::write(
+            &config,
+            nginx_config(
+                dir.path(),
+                &format!("listen 127.0.0.1:{port}; listen unix:{}/nginx.sock;", dir.path().display()),
+            ),
+        )
+        .unwrap();
         let mut command = Command::new(&nginx);
         command
             .args(["-e", "stderr", "-p"])
@@ -100,33 +107,6 @@ fn nginx(bin: Bin) {
         let ran = bin.feed(&["connect", &url], "GET /missing HTTP/1.0\r\n\r\n").exits(0).quietly();
         assert!(ran.text().starts_with("HTTP/1.1 404 "), "{ran}");
     }
-}
-
-/// All that it reads and writes is in `dir`.
-fn nginx_config(dir: &Path, port: u16) -> String {
-    // Its default user may not exist, and would not be let into the directory.
-    let user = if rustix::process::geteuid().is_root() { "user root root;" } else { "" };
-    let dir = dir.display();
-    format!(
-        "{user}
-        daemon off;
-        master_process off;
-        pid {dir}/nginx.pid;
-        events {{ worker_connections 64; }}
-        http {{
-            access_log off;
-            client_body_temp_path {dir}/body;
-            proxy_temp_path {dir}/proxy;
-            fastcgi_temp_path {dir}/fastcgi;
-            uwsgi_temp_path {dir}/uwsgi;
-            scgi_temp_path {dir}/scgi;
-            server {{
-                listen 127.0.0.1:{port};
-                listen unix:{dir}/nginx.sock;
-                root {dir}/www;
-            }}
-        }}"
-    )
 }
 
 fn git_daemon(bin: Bin) {

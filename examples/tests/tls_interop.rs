@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use common::tls::{Authority, Identity};
-use common::{Bin, Program, TRANSCRIPT};
+use common::{Bin, Program, TRANSCRIPT, nginx_config};
 use rcgen::KeyPair;
 
 common::every_binary! {
@@ -174,7 +174,17 @@ fn nginx(bin: Bin) {
     fs::write(dir.path().join("www/index.html"), &page).unwrap();
     let config = dir.path().join("nginx.conf");
     let (_nginx, port) = common::on_free_port(|port| {
-        fs::write(&config, nginx_config(dir.path(), port, &identity)).unwrap();
+        fs::write(
+            &config,
+            nginx_config(
+                dir.path(),
+                &format!(
+                    "listen 127.0.0.1:{port} ssl; ssl_certificate {}; ssl_certificate_key {};",
+                    identity.cert, identity.key
+                ),
+            ),
+        )
+        .unwrap();
         let mut command = command(&nginx);
         command.args(["-e", "stderr", "-p"]).arg(dir.path()).arg("-c").arg(&config);
         command
@@ -202,34 +212,6 @@ fn nginx(bin: Bin) {
     // Its port speaks no other protocol.
     let ran = bin.run(&["connect", &url, "--ca", &authority.file, "--alpn", "mimic"]).exits(1).prints("");
     ran.names(&["\"tls\" to localhost"]).names(&["NoApplicationProtocol"]);
-}
-
-/// All that it reads and writes is in `dir`.
-fn nginx_config(dir: &Path, port: u16, identity: &Identity) -> String {
-    // Its default user may not exist, and would not be let into the directory.
-    let user = if rustix::process::geteuid().is_root() { "user root root;" } else { "" };
-    let (dir, Identity { cert, key }) = (dir.display(), identity);
-    format!(
-        "{user}
-        daemon off;
-        master_process off;
-        pid {dir}/nginx.pid;
-        events {{ worker_connections 64; }}
-        http {{
-            access_log off;
-            client_body_temp_path {dir}/body;
-            proxy_temp_path {dir}/proxy;
-            fastcgi_temp_path {dir}/fastcgi;
-            uwsgi_temp_path {dir}/uwsgi;
-            scgi_temp_path {dir}/scgi;
-            server {{
-                listen 127.0.0.1:{port} ssl;
-                ssl_certificate {cert};
-                ssl_certificate_key {key};
-                root {dir}/www;
-            }}
-        }}"
-    )
 }
 
 /// A socat that echoes to one client over TLS, and its URL.

@@ -2,17 +2,17 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
+mod common;
+
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
+use common::tls;
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
     Context, Ctx, Deadline, Error, FlowExt, Host, Install, ListenerExt, Local, LocalContext, Mode, PeerAddr, Port,
     Shared, Stream, Transport, for_each_mode, memory_pair,
 };
-use mimic_rustls::rustls::pki_types::PrivateKeyDer;
-use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use mimic_rustls::{TlsConfig, TlsServerConfig};
 
 /// The server's side: one connection of the line protocol, to its end.
@@ -59,22 +59,9 @@ fn runtimes() -> [Runtime; 3] {
     ]
 }
 
-/// For both sides of TLS, with a certificate for this machine that nobody else trusts.
-fn tls() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".into()]).unwrap();
-    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone()).unwrap();
-    let provider = mimic_rustls::provider().unwrap();
-    let server = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
-    let server = server.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
-    let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    (Arc::new(server), Arc::new(client.with_root_certificates(roots).with_no_client_auth()))
-}
-
 #[test]
 fn every_client_meets_every_server() {
-    let (server_config, client_config) = tls();
+    let (server_config, client_config) = tls("127.0.0.1");
     let directory = std::env::temp_dir().join(format!("mimic-runtimes-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     for server in runtimes() {

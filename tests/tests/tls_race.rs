@@ -4,6 +4,8 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
+mod common;
+
 use std::error::Error as _;
 use std::future::Future;
 use std::io::{Read as _, Write as _};
@@ -13,14 +15,14 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use common::tls;
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
     Context, Deadline, Error, FlowExt, Lookup, PeerAddr, Phase, Question, Record, RecordType, TlsVersion,
 };
 use mimic_happy_eyeballs::{Event, Peer, RaceError, Timeline, What};
 use mimic_rustls::TlsConfig;
-use mimic_rustls::rustls::pki_types::PrivateKeyDer;
-use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use mimic_rustls::rustls::{ClientConfig, ServerConfig, ServerConnection, StreamOwned};
 
 const HOST: &str = "host.test";
 const FIRST: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1));
@@ -36,19 +38,6 @@ fn runtimes() -> [Runtime; 3] {
         ("smol", mimic_smol::context, |test| smol::block_on(test)),
         ("async-std", mimic_smol::context, |test| async_std::task::block_on(test)),
     ]
-}
-
-/// A server with a certificate for `name`, and a client that trusts it.
-fn tls(name: &str) -> (Arc<ServerConfig>, Arc<ClientConfig>) {
-    let made = rcgen::generate_simple_self_signed([name.into()]).unwrap();
-    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone()).unwrap();
-    let provider = mimic_rustls::provider().unwrap();
-    let server = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
-    let server = server.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
-    let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    (Arc::new(server), Arc::new(client.with_root_certificates(roots).with_no_client_auth()))
 }
 
 /// One port at both addresses.

@@ -647,3 +647,29 @@ pub(crate) fn on_free_port(command: impl Fn(u16) -> Command) -> (Program, u16) {
     }
     panic!("no server: {last}");
 }
+
+/// For nginx with one server, which listens as `listen` says. All that it reads and writes is in `dir`.
+pub(crate) fn nginx_config(dir: &Path, listen: &str) -> String {
+    // Its default user may not exist, and would not be let into the directory.
+    let user = if rustix::process::geteuid().is_root() { "user root root;" } else { "" };
+    let dir = dir.display();
+    format!(
+        "{user}
+        daemon off;
+        master_process off;
+        pid {dir}/nginx.pid;
+        events {{ worker_connections 64; }}
+        http {{
+            access_log off;
+            client_body_temp_path {dir}/body;
+            proxy_temp_path {dir}/proxy;
+            fastcgi_temp_path {dir}/fastcgi;
+            uwsgi_temp_path {dir}/uwsgi;
+            scgi_temp_path {dir}/scgi;
+            server {{
+                {listen}
+                root {dir}/www;
+            }}
+        }}"
+    )
+}
