@@ -9,12 +9,13 @@ use core::time::Duration;
 
 use crate::engine::Engine;
 use crate::error::misfit;
-use crate::explain::{Memo, explain};
+use crate::explain::{Memo, for_report};
 use crate::key::Id;
 use crate::plan::{Node, Run, Scope, Sleeper};
 use crate::record::Record;
 use crate::spec::Inputs;
 use crate::sync::Arc;
+use crate::text::Brief;
 use crate::timer::race;
 use crate::{
     Attempt, Ctx, Deadline, Error, Explanation, Instant, Mode, Outcome, PlanError, Report, Role, Sleep, Timer,
@@ -88,7 +89,7 @@ impl<R: Role, M: Mode> Dialer<R, M> {
         let mut alarm = Alarm::set(deadline).await?;
         let scope = (!self.node.is_leaf()).then(|| Scope::open(deadline.cloned()));
         let explain = || match kept {
-            Some(kept) => explain(&kept.ctx, Id::role(&self.role), &kept.memo),
+            Some(kept) => for_report(&kept.ctx, Id::role(&self.role), &kept.memo),
             None => Explanation::default(),
         };
         root(&self.role, &self.node, target, scope.as_ref(), &mut alarm, explain).await
@@ -108,7 +109,7 @@ pub(crate) async fn resolve<R: Role, M: Mode>(ctx: &Ctx<M>, role: R, target: R::
     let mut alarm = Alarm::set(deadline.as_ref()).await?;
     let node = plan(&mut engine, Id::role(&role), &mut alarm).await?;
     engine.open_scope(&node, deadline.as_ref());
-    let explain = || explain(ctx, Id::role(&role), &engine.memo());
+    let explain = || for_report(ctx, Id::role(&role), &engine.memo());
     root(&role, &node, target, engine.scope(), &mut alarm, explain).await
 }
 
@@ -147,7 +148,7 @@ async fn plan<M: Mode>(
     result.map_err(|error| {
         let computing = engine.computing();
         let mut error = error.at_layer(computing.clone().unwrap_or_else(|| role.to_string()));
-        let plan = explain(engine.ctx, role, &engine.memo());
+        let plan = for_report(engine.ctx, role, &engine.memo());
         let deadline = alarm.as_ref().map(|alarm| alarm.duration);
         error.set_report(Report { plan, computing, attempts: close(engine.scope()), deadline, inner: None });
         error
@@ -197,7 +198,7 @@ impl<M: Mode> Alarm<M> {
         let Some(Self { timer, at, duration }) = alarm else { return work.await };
         match race(work, timer, *at).await {
             Some(result) => result,
-            None => Err(Error::deadline(format!("the deadline of {duration:?} passed"))
+            None => Err(Error::deadline(format!("the deadline of {} passed", Brief(*duration)))
                 .advise("raise the key Deadline, or find out why the peer does not answer")),
         }
     }

@@ -20,7 +20,8 @@
 //! }
 //! ```
 //!
-//! [`Embassy`] fills these roles, each at priority 100, and [`context`] adds what the standard schemes need:
+//! [`Embassy`] fills these roles, each at priority 100, and [`context`] adds what the standard schemes of hosts and ports
+//! need. [`EmbassyClient`] and [`client`] are the same without [`Bind`], for a device that does not listen:
 //!
 //! | role | name | how |
 //! |---|---|---|
@@ -142,8 +143,8 @@ use embassy_net::Stack;
 #[cfg(not(feature = "happy-eyeballs"))]
 use mimic_core::InOrder as Addresses;
 use mimic_core::{
-    Bind, Ctx, Deadline, Install, KeepAlive, Link, Local, LocalContext, Lookup, Mode, NoDelay, Schemes, Sleep, key,
-    map, opt, or_default,
+    Bind, ClientSchemes, Ctx, Deadline, Install, KeepAlive, Link, Local, LocalContext, Lookup, Map, Mode, NoDelay, Opt,
+    OrDefault, ServerSchemes, Sleep, key, map, opt, or_default,
 };
 #[cfg(feature = "happy-eyeballs")]
 use mimic_happy_eyeballs::{Config, HappyEyeballs as Addresses, RaceConfig, SourceAddress};
@@ -195,25 +196,20 @@ impl fmt::Debug for Embassy {
     }
 }
 
-impl Install<Local> for Embassy {
+/// The roles of [`Embassy`] that connecting takes, without [`Bind`]: what is not installed takes no flash.
+#[derive(Clone, Debug)]
+pub struct EmbassyClient(pub Embassy);
+
+impl Install<Local> for EmbassyClient {
     fn install(self, ctx: Ctx<Local>) -> Ctx<Local> {
-        let Self { pool } = self;
+        let Self(Embassy { pool }) = self;
         #[cfg(feature = "happy-eyeballs")]
         let stack = pool.stack();
-        let options =
-            || map((or_default(NoDelay, true), opt(KeepAlive), opt(UserTimeout), opt(Deadline)), link::Options::from);
-        let (connecting, asking) = (pool.clone(), pool.clone());
+        let asking = pool.clone();
         let ctx = ctx
             .register(Link, "tcp", PRIORITY, options(), move |to, options| {
-                let pool = connecting.clone();
-                async move { Ok(Box::new(link::connect(&pool, to, options).await?) as <Local as Mode>::Flow) }
-            })
-            .register(Bind, "tcp", PRIORITY, (options(), or_default(Backlog, 1)), move |at, (options, backlog)| {
                 let pool = pool.clone();
-                async move {
-                    let acceptor = listener::Acceptor::bind(pool, at, options, backlog)?;
-                    Ok(Box::new(acceptor) as <Local as Mode>::Listener)
-                }
+                async move { Ok(Box::new(link::connect(&pool, to, options).await?) as <Local as Mode>::Flow) }
             })
             .register(Lookup, "dns", PRIORITY, opt(Deadline), move |question, deadline| {
                 lookup::lookup(asking.clone(), question, deadline)
@@ -229,7 +225,33 @@ impl Install<Local> for Embassy {
     }
 }
 
-/// A context with everything in it: the standard schemes, [`Embassy`], addresses raced by the feature
+impl Install<Local> for Embassy {
+    fn install(self, ctx: Ctx<Local>) -> Ctx<Local> {
+        let pool = self.pool.clone();
+        ctx.install(EmbassyClient(self)).register(
+            Bind,
+            "tcp",
+            PRIORITY,
+            (options(), or_default(Backlog, 1)),
+            move |at, (options, backlog)| {
+                let pool = pool.clone();
+                async move {
+                    let acceptor = listener::Acceptor::bind(pool, at, options, backlog)?;
+                    Ok(Box::new(acceptor) as <Local as Mode>::Listener)
+                }
+            },
+        )
+    }
+}
+
+type Given = (OrDefault<NoDelay>, Opt<KeepAlive>, Opt<UserTimeout>, Opt<Deadline>);
+
+/// What the context says about TCP sockets.
+fn options() -> Map<Given, fn(link::Given) -> link::Options> {
+    map((or_default(NoDelay, true), opt(KeepAlive), opt(UserTimeout), opt(Deadline)), link::Options::from)
+}
+
+/// A context to connect and to listen with: the schemes of hosts and ports, [`Embassy`], addresses raced by the feature
 /// `happy-eyeballs`, TLS for clients by the feature `rustls`, and a deadline of 30 s. To serve TLS, install
 /// `mimic_rustls::TlsServer` too.
 #[must_use]
@@ -237,12 +259,28 @@ pub fn context<const N: usize, const RX: usize, const TX: usize>(
     stack: Stack<'static>,
     buffers: &'static mut Buffers<N, RX, TX>,
 ) -> LocalContext {
+    let embassy = Embassy::new(stack, buffers);
+    connecting(N).install(ServerSchemes).install(embassy)
+}
+
+/// As [`context`], for a device that connects and does not listen: it takes less flash.
+#[must_use]
+pub fn client<const N: usize, const RX: usize, const TX: usize>(
+    stack: Stack<'static>,
+    buffers: &'static mut Buffers<N, RX, TX>,
+) -> LocalContext {
+    let embassy = Embassy::new(stack, buffers);
+    connecting(N).install(EmbassyClient(embassy))
+}
+
+fn connecting(sockets: usize) -> LocalContext {
     let ctx = LocalContext::new();
     #[cfg(feature = "rustls")]
     let ctx = ctx.install(mimic_rustls::TlsClient);
     // An attempt without a socket would fail.
     #[cfg(feature = "happy-eyeballs")]
-    let ctx = ctx.with(RaceConfig, Config::new().max_in_flight(N));
-    let embassy = Embassy::new(stack, buffers);
-    ctx.install(Schemes).install(Addresses).install(embassy).with(Deadline, Duration::from_secs(30))
+    let ctx = ctx.with(RaceConfig, Config::new().max_in_flight(sockets));
+    #[cfg(not(feature = "happy-eyeballs"))]
+    let _ = sockets;
+    ctx.install(ClientSchemes).install(Addresses).with(Deadline, Duration::from_secs(30))
 }

@@ -27,7 +27,7 @@ pub(crate) struct Options {
     pub(crate) deadline: Option<Duration>,
 }
 
-type Given = (bool, Option<Duration>, Option<Duration>, Option<Duration>);
+pub(crate) type Given = (bool, Option<Duration>, Option<Duration>, Option<Duration>);
 
 impl From<Given> for Options {
     fn from((no_delay, keep_alive, user_timeout, deadline): Given) -> Self {

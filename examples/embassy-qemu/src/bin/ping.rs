@@ -6,6 +6,7 @@
 extern crate alloc;
 
 use alloc::boxed::Box;
+use alloc::format;
 use core::fmt;
 use core::time::Duration;
 
@@ -14,7 +15,7 @@ use embassy_net::Stack;
 use embassy_time::Timer;
 use mimic_core::embedded_io_async::Error as _;
 use mimic_core::{Deadline, Error, ErrorKind, Flow, FlowExt, LocalContext, Sleep, timeout};
-use mimic_embassy::{Buffers, context};
+use mimic_embassy::Buffers;
 use mimic_example_app::{self as app, AppError};
 use mimic_example_embassy_qemu::semihosting::Output;
 #[cfg(feature = "rustls")]
@@ -42,7 +43,7 @@ fn main() -> ! {
 
 #[embassy_executor::task]
 async fn client(stack: Stack<'static>, options: Options<'static>) {
-    let ctx = context(stack, BUFFERS.take());
+    let ctx = mimic_embassy::client(stack, BUFFERS.take());
     #[cfg(feature = "rustls")]
     let ctx = trust::apply(ctx, options);
     // Kept until the end: with the last of the context goes the pool, and with it what its sockets still send.
@@ -56,7 +57,7 @@ async fn client(stack: Stack<'static>, options: Options<'static>) {
 async fn ping(ctx: LocalContext, options: Options<'static>) -> Result<(), Error> {
     let ctx = ctx.with_url(options.url)?;
     let mut stdout = Output::stdout()
-        .map_err(|refused| Error::with_source(ErrorKind::Other, refused).to_target("standard output"))?;
+        .map_err(|_| Error::new(ErrorKind::Other, "the machine refused it").to_target("standard output"))?;
     talk(ctx, options.timeout, &mut stdout).await.map_err(|error| error.to_target(options.url))
 }
 
@@ -77,7 +78,7 @@ async fn say_all(ctx: LocalContext, transcript: &mut impl fmt::Write) -> Result<
     let mut flow = ctx.connect().await?;
     app::ping(&mut flow, transcript).await.map_err(|error| match error {
         AppError::Io(error) => error,
-        error => Error::with_source(error.kind(), error),
+        error => Error::new(error.kind(), format!("{error}")),
     })?;
     Ok(flow)
 }
