@@ -34,7 +34,7 @@ impl<M: Mode> Unit<M> {
     pub(crate) fn is_committed(&self) -> bool {
         match self.kind {
             ChoiceKind::Function => false,
-            ChoiceKind::Candidate | ChoiceKind::Given => self.needs.has_gates,
+            ChoiceKind::Candidate | ChoiceKind::Given => self.needs.has_gates(),
             ChoiceKind::Layer => true,
         }
     }
