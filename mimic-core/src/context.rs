@@ -1,6 +1,5 @@
 //! The context: values, functions, protocols and layers, and how they are looked up.
 
-use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt;
@@ -12,6 +11,7 @@ use crate::key::Id;
 use crate::mode::Shared;
 use crate::plan::{Node, Unit};
 use crate::sync::Arc;
+use crate::table::Table;
 use crate::values::{Value, Values};
 use crate::{
     ChoiceKind, Dialer, Endpoint, Error, Explanation, Host, Key, Listen, Local, Mode, Path, Port, Role, Scheme, Stream,
@@ -32,7 +32,7 @@ pub type LocalContext = Ctx<Local>;
 pub struct Ctx<M: Mode> {
     pub(crate) values: Values,
     /// What was registered, by key and role, sorted so that the engine only walks.
-    pub(crate) registry: Arc<BTreeMap<Id, Entry<M>>>,
+    pub(crate) registry: Arc<Table<Entry<M>>>,
 }
 
 /// What was registered for one key or role.
@@ -121,8 +121,8 @@ impl<M: Mode> Ctx<M> {
             return self;
         }
         let registry = Arc::make_mut(&mut self.registry);
-        for (id, entry) in &*other.registry {
-            let own = registry.entry(*id).or_default();
+        for (id, entry) in other.registry.iter() {
+            let own = registry.entry(id, Entry::default());
             if let Some(given) = &entry.given {
                 *own = Entry { given: Some(given.clone()), ..Entry::default() };
             }
@@ -147,7 +147,7 @@ impl<M: Mode> Ctx<M> {
     }
 
     pub(crate) fn add(mut self, unit: Unit<M>) -> Self {
-        Arc::make_mut(&mut self.registry).entry(unit.id).or_default().add(Arc::new(unit));
+        Arc::make_mut(&mut self.registry).entry(unit.id, Entry::default()).add(Arc::new(unit));
         self
     }
 
@@ -191,7 +191,7 @@ impl<M: Mode> Ctx<M> {
 
     /// What `resolve` would try for `role`, and why not the rest, without running anything.
     pub fn explain<R: Role>(&self, role: R) -> Explanation {
-        explain::explain(self, Id::role(&role), &BTreeMap::new())
+        explain::explain(self, Id::role(&role), &Table::default())
     }
 }
 
@@ -212,9 +212,9 @@ impl<M: Mode> fmt::Debug for Ctx<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
         map.entry(&"values", &self.values.iter().map(|(id, _)| id).collect::<Vec<_>>());
-        for (id, entry) in &*self.registry {
+        for (id, entry) in self.registry.iter() {
             let units = entry.units.iter().chain(&entry.layers);
-            map.entry(id, &units.map(|unit| unit.to_string()).collect::<Vec<_>>());
+            map.entry(&id, &units.map(|unit| unit.to_string()).collect::<Vec<_>>());
         }
         map.finish()
     }

@@ -4,7 +4,6 @@
 //! time and no stack, whatever the graph.
 
 use alloc::borrow::Cow;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -14,6 +13,7 @@ use crate::key::Id;
 use crate::plan::Unit;
 use crate::spec::{How, Spec};
 use crate::sync::Arc;
+use crate::table::Table;
 use crate::values::Value;
 use crate::{Ctx, Mode, PlanError, Priority};
 
@@ -244,7 +244,7 @@ impl fmt::Display for Explanation {
 }
 
 /// What the functions of a resolve answered; `None` is "not me".
-pub(crate) type Memo = BTreeMap<Id, Option<Value>>;
+pub(crate) type Memo = Table<Option<Value>>;
 
 /// The plan that an error tells of.
 #[cfg(feature = "reports")]
@@ -260,7 +260,8 @@ pub(crate) fn for_report<M: Mode>(_: &Ctx<M>, _: Id, _: &Memo) -> Explanation {
 
 /// Explains `root`. After a resolve, its memo turns "maybe" into what the functions said.
 pub(crate) fn explain<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explanation {
-    let mut twin = Twin { ctx, memo, goals: Vec::new(), known: BTreeMap::new(), stack: Vec::new(), behind: Vec::new() };
+    let mut twin =
+        Twin { ctx, memo, goals: Vec::new(), known: Table::default(), stack: Vec::new(), behind: Vec::new() };
     twin.enter(root);
     loop {
         match twin.stack.last() {
@@ -283,7 +284,7 @@ struct Twin<'a, M: Mode> {
     memo: &'a Memo,
     goals: Vec<Goal>,
     /// Where the goals stand, and whether they are still on the stack.
-    known: BTreeMap<Id, (usize, bool)>,
+    known: Table<(usize, bool)>,
     stack: Vec<Frame<'a, M>>,
     /// Candidates behind one that is certain. They are judged when all else is: no resolve asks for what they need,
     /// so no verdict may hang on it.
@@ -321,7 +322,7 @@ impl<'a, M: Mode> Twin<'a, M> {
             }
         }
         let goal = self.goals.len();
-        let kind = if id.is_role { GoalKind::Role } else { GoalKind::Key };
+        let kind = if id.is_role() { GoalKind::Role } else { GoalKind::Key };
         self.goals.push(Goal { name: id.to_string(), kind, verdict: Verdict::Yes, choices });
         self.known.insert(id, (goal, true));
         self.stack.push(Frame { id, goal, units });
@@ -411,7 +412,7 @@ impl<'a, M: Mode> Twin<'a, M> {
         if let Some(value) = self.ctx.values.get(&spec.id).or_else(computed) {
             return Ok((Verdict::Yes, Some(value), None));
         }
-        if !spec.id.is_role && !self.ctx.registry.contains_key(&spec.id) {
+        if !spec.id.is_role() && !self.ctx.registry.contains_key(&spec.id) {
             return Ok((Verdict::No("not given".into()), None, None));
         }
         let &(goal, open) = self.known.get(&spec.id).ok_or(spec.id)?;
@@ -419,7 +420,7 @@ impl<'a, M: Mode> Twin<'a, M> {
         let verdict = match &explained.verdict {
             _ if open => Verdict::Fails(self.cycle(spec.id)),
             Verdict::No(_) if explained.choices.is_empty() => Verdict::No("nothing is registered for it".into()),
-            Verdict::No(_) if spec.id.is_role => Verdict::No("no candidate applies".into()),
+            Verdict::No(_) if spec.id.is_role() => Verdict::No("no candidate applies".into()),
             Verdict::No(_) => Verdict::No("no function applies".into()),
             // The reason stands where it arose: repeated at every level above, a long circle would fill the memory.
             Verdict::Fails(_) => Verdict::Fails(format!("{} fails", spec.id)),

@@ -1,8 +1,8 @@
 //! Keys: types that name typed values.
 
 use core::any::TypeId;
-use core::cmp::Ordering;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use crate::Role;
 
@@ -70,53 +70,74 @@ macro_rules! key {
     )+};
 }
 
-/// What tells keys and roles apart.
+/// What tells keys and roles apart: small, because there is one in every need, and compared by a hash first.
 #[derive(Clone, Copy)]
 pub(crate) struct Id {
-    ty: TypeId,
+    kind: &'static Kind,
     instance: u32,
-    pub(crate) is_role: bool,
+    hash: u32,
+}
+
+/// A type of keys or of roles. There may be several of one type, in different parts of a program.
+struct Kind {
+    ty: TypeId,
+    is_role: bool,
     name: &'static str,
 }
 
 impl Id {
     pub(crate) fn of<K: Key>(key: &K) -> Self {
-        Self { ty: TypeId::of::<K>(), instance: key.instance(), is_role: false, name: K::NAME }
+        Self::new(const { &Kind { ty: TypeId::of::<K>(), is_role: false, name: K::NAME } }, key.instance())
     }
 
     pub(crate) fn role<R: Role>(role: &R) -> Self {
-        Self { ty: TypeId::of::<R>(), instance: role.instance(), is_role: true, name: R::NAME }
+        Self::new(const { &Kind { ty: TypeId::of::<R>(), is_role: true, name: R::NAME } }, role.instance())
     }
 
-    /// The name follows from the type, so it takes no part in comparisons.
-    fn identity(&self) -> (TypeId, u32, bool) {
-        (self.ty, self.instance, self.is_role)
+    fn new(kind: &'static Kind, instance: u32) -> Self {
+        /// The bits of a type's id, which are a hash already.
+        struct Bits(u32);
+        impl Hasher for Bits {
+            fn write(&mut self, bytes: &[u8]) {
+                bytes.iter().for_each(|&byte| self.write_u64(byte.into()));
+            }
+            fn write_u64(&mut self, bits: u64) {
+                let folded = bits ^ (bits >> 32);
+                self.0 = self.0.rotate_left(5) ^ (folded & u64::from(u32::MAX)).try_into().unwrap_or(0);
+            }
+            fn finish(&self) -> u64 {
+                self.0.into()
+            }
+        }
+        let mut bits = Bits(0);
+        kind.ty.hash(&mut bits);
+        // Numbers in a row end up far from each other.
+        Self { kind, instance, hash: bits.0.wrapping_add(instance.wrapping_mul(0x9E37_79B9)) }
+    }
+
+    pub(crate) fn is_role(&self) -> bool {
+        self.kind.is_role
+    }
+
+    /// A place in an index of `len` places, a power of two.
+    pub(crate) fn spread(&self, len: usize) -> usize {
+        let mixed = self.hash.wrapping_mul(0x85EB_CA6B);
+        (mixed ^ (mixed >> 16)) as usize & (len - 1)
     }
 }
 
 impl PartialEq for Id {
     fn eq(&self, other: &Self) -> bool {
-        self.ty == other.ty && self.instance == other.instance && self.is_role == other.is_role
-    }
-}
-
-impl Eq for Id {}
-
-impl PartialOrd for Id {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Id {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.identity().cmp(&other.identity())
+        self.hash == other.hash && self.instance == other.instance && {
+            let (this, that) = (self.kind, other.kind);
+            core::ptr::eq(this, that) || (this.ty == that.ty && this.is_role == that.is_role)
+        }
     }
 }
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)?;
+        f.write_str(self.kind.name)?;
         match self.instance {
             0 => Ok(()),
             n => write!(f, "#{n}"),

@@ -80,7 +80,7 @@
 //!
 //! | to change | see |
 //! |---|---|
-//! | what the context holds; merging; the methods of [`Ctx`] | `context.rs`, `values.rs`, `register.rs` |
+//! | what the context holds; merging; the methods of [`Ctx`] | `context.rs`, `values.rs`, `table.rs`, `register.rs` |
 //! | how it is decided who dials | `needs.rs`, `spec.rs`, `engine.rs`, `plan.rs`, and its twin `explain.rs` |
 //! | dialling, deadlines, what errors tell | `dialer.rs`, `record.rs`, `error.rs` |
 //! | the byte stream | `flow.rs`, `attributes.rs`, `split.rs`, `wakers.rs`, `pump.rs`, `memory.rs`, `buf_reader.rs` |
@@ -126,6 +126,7 @@ mod standard;
 #[cfg(feature = "std")]
 pub mod std_io;
 mod sync;
+mod table;
 mod text;
 mod timer;
 mod until;

@@ -79,7 +79,7 @@ pub trait Mode: sealed::Sealed + Copy + Debug + Default + Send + Sync + Sized + 
 }
 
 /// A future that was made of a plan's inputs, unless they do not fit.
-type Planned<M, T> = Result<<M as Mode>::Future<Result<T, Error>>, Error>;
+type Planned<M, T> = Option<<M as Mode>::Future<Result<T, Error>>>;
 
 /// See [`Mode::Cell`].
 pub trait Cell<T> {

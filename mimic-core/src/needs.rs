@@ -2,14 +2,12 @@
 //!
 //! What they come to as data is in `spec.rs`; here are their types, and the types of the arguments they give.
 
-use alloc::vec::Vec;
 use core::fmt::{self, Debug};
 
-use crate::error::misfit;
 use crate::key::Id;
-use crate::spec::{Equals, Gate, How, Inputs, Spec};
+use crate::spec::{Declared, Equals, Gate, How, Inputs};
 use crate::sync::Arc;
-use crate::{Dialer, Error, Key, Mode, Role};
+use crate::{Dialer, Key, Mode, Role};
 
 /// One declared input, or one gate: [`req`], [`opt`], [`or_default`], [`map`], [`over`], [`is`], [`given`].
 #[diagnostic::on_unimplemented(
@@ -26,9 +24,9 @@ pub trait Need<M: Mode>: 'static {
     #[doc(hidden)]
     fn cons<Tail>(arg: Self::Arg, tail: Tail) -> Self::Cons<Tail>;
     #[doc(hidden)]
-    fn specs(&self, specs: &mut Vec<Spec>);
+    fn declare(&self, declared: &mut Declared);
     #[doc(hidden)]
-    fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<Self::Arg, Error>;
+    fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<Self::Arg>;
 }
 
 /// A need, or a tuple of up to eight: evaluated left to right, gates first.
@@ -41,9 +39,9 @@ pub trait Needs<M: Mode>: 'static {
     /// What the function receives: a value for a single need, a tuple for a tuple, without the gates.
     type Args;
     #[doc(hidden)]
-    fn specs(&self, specs: &mut Vec<Spec>);
+    fn declare(&self, declared: &mut Declared);
     #[doc(hidden)]
-    fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<Self::Args, Error>;
+    fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<Self::Args>;
 }
 
 /// The value of `key`, which must be there.
@@ -152,8 +150,8 @@ macro_rules! gate {
             tail
         }
 
-        fn take(&self, _inputs: &mut Inputs<'_, M>) -> Result<(), Error> {
-            Ok(())
+        fn take(&self, _inputs: &mut Inputs<'_, M>) -> Option<()> {
+            Some(())
         }
     };
 }
@@ -161,23 +159,23 @@ macro_rules! gate {
 impl<M: Mode, K: Key + Send + Sync> Need<M> for Req<K> {
     with_arg!(K::Value);
 
-    fn specs(&self, specs: &mut Vec<Spec>) {
-        specs.push(Spec { id: Id::of(&self.0), how: How::Req });
+    fn declare(&self, declared: &mut Declared) {
+        declared.add(Id::of(&self.0), How::Req);
     }
 
-    fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<K::Value, Error> {
-        inputs.value::<K>()?.ok_or_else(misfit)
+    fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<K::Value> {
+        inputs.value::<K>()?
     }
 }
 
 impl<M: Mode, K: Key + Send + Sync> Need<M> for Opt<K> {
     with_arg!(Option<K::Value>);
 
-    fn specs(&self, specs: &mut Vec<Spec>) {
-        specs.push(Spec { id: Id::of(&self.0), how: How::Opt });
+    fn declare(&self, declared: &mut Declared) {
+        declared.add(Id::of(&self.0), How::Opt);
     }
 
-    fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<Option<K::Value>, Error> {
+    fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<Option<K::Value>> {
         inputs.value::<K>()
     }
 }
@@ -185,35 +183,35 @@ impl<M: Mode, K: Key + Send + Sync> Need<M> for Opt<K> {
 impl<M: Mode, K: Key + Send + Sync> Need<M> for OrDefault<K> {
     with_arg!(K::Value);
 
-    fn specs(&self, specs: &mut Vec<Spec>) {
-        specs.push(Spec { id: Id::of(&self.0), how: How::OrDefault });
+    fn declare(&self, declared: &mut Declared) {
+        declared.add(Id::of(&self.0), How::OrDefault);
     }
 
-    fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<K::Value, Error> {
-        Ok(inputs.value::<K>()?.unwrap_or_else(|| self.1.clone()))
+    fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<K::Value> {
+        Some(inputs.value::<K>()?.unwrap_or_else(|| self.1.clone()))
     }
 }
 
 impl<M: Mode, N: Needs<M>, O, F: Fn(N::Args) -> O + Send + Sync + 'static> Need<M> for Map<N, F> {
     with_arg!(O);
 
-    fn specs(&self, specs: &mut Vec<Spec>) {
-        self.0.specs(specs);
+    fn declare(&self, declared: &mut Declared) {
+        self.0.declare(declared);
     }
 
-    fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<O, Error> {
-        Ok((self.1)(self.0.take(inputs)?))
+    fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<O> {
+        Some((self.1)(self.0.take(inputs)?))
     }
 }
 
 impl<M: Mode, R: Role> Need<M> for Over<R> {
     with_arg!(Dialer<R, M>);
 
-    fn specs(&self, specs: &mut Vec<Spec>) {
-        specs.push(Spec { id: Id::role(&self.0), how: How::Over });
+    fn declare(&self, declared: &mut Declared) {
+        declared.add(Id::role(&self.0), How::Over);
     }
 
-    fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<Dialer<R, M>, Error> {
+    fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<Dialer<R, M>> {
         inputs.dialer(&self.0)
     }
 }
@@ -221,16 +219,16 @@ impl<M: Mode, R: Role> Need<M> for Over<R> {
 impl<M: Mode> Need<M> for Is {
     gate!();
 
-    fn specs(&self, specs: &mut Vec<Spec>) {
-        specs.push(Spec { id: self.id, how: How::Is(self.gate.clone()) });
+    fn declare(&self, declared: &mut Declared) {
+        declared.add(self.id, How::Is(self.gate.clone()));
     }
 }
 
 impl<M: Mode> Need<M> for Given {
     gate!();
 
-    fn specs(&self, specs: &mut Vec<Spec>) {
-        specs.push(Spec { id: self.0, how: How::Given });
+    fn declare(&self, declared: &mut Declared) {
+        declared.add(self.0, How::Given);
     }
 }
 
@@ -243,11 +241,11 @@ macro_rules! single {
         {
             type Args = <$need as Need<M>>::Arg;
 
-            fn specs(&self, specs: &mut Vec<Spec>) {
-                Need::<M>::specs(self, specs);
+            fn declare(&self, declared: &mut Declared) {
+                Need::<M>::declare(self, declared);
             }
 
-            fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<Self::Args, Error> {
+            fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<Self::Args> {
                 Need::<M>::take(self, inputs)
             }
         }
@@ -301,16 +299,16 @@ macro_rules! tuple {
             type Args = <tuple!(@cons M $($name)*) as Flat>::Tuple;
 
             #[allow(non_snake_case, unused_variables, reason = "one macro for all lengths")]
-            fn specs(&self, specs: &mut Vec<Spec>) {
+            fn declare(&self, declared: &mut Declared) {
                 let ($($name,)*) = self;
-                $($name.specs(specs);)*
+                $($name.declare(declared);)*
             }
 
             #[allow(non_snake_case, unused_variables, reason = "one macro for all lengths")]
-            fn take(&self, inputs: &mut Inputs<'_, M>) -> Result<Self::Args, Error> {
+            fn take(&self, inputs: &mut Inputs<'_, M>) -> Option<Self::Args> {
                 let ($($name,)*) = self;
                 $(let $name = $name.take(inputs)?;)*
-                Ok(Flat::flat(tuple!(@build $($name)*)))
+                Some(Flat::flat(tuple!(@build $($name)*)))
             }
         }
     };

@@ -9,6 +9,7 @@ use crate::key::Id;
 use crate::record::Record;
 use crate::spec::{Declared, Slot};
 use crate::sync::Arc;
+use crate::text::Plain;
 use crate::{Cell, ChoiceKind, Mode};
 
 /// One registration: a function for a key, or a candidate or layer for a role.
@@ -34,7 +35,7 @@ impl<M: Mode> Unit<M> {
     pub(crate) fn is_committed(&self) -> bool {
         match self.kind {
             ChoiceKind::Function => false,
-            ChoiceKind::Candidate | ChoiceKind::Given => self.needs.has_gates,
+            ChoiceKind::Candidate | ChoiceKind::Given => self.needs.has_gates(),
             ChoiceKind::Layer => true,
         }
     }
@@ -44,7 +45,7 @@ impl<M: Mode> fmt::Display for Unit<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             ChoiceKind::Function => write!(f, "the function for {}", self.id),
-            _ => write!(f, "{} {:?}", self.id, self.name),
+            _ => write!(f, "{} \"{}\"", self.id, Plain(&self.name)),
         }
     }
 }

@@ -28,9 +28,11 @@ impl Record {
         Some(self.started)
     }
 
+    /// Keeps the attempts in the order in which they started.
     pub(crate) fn end(&mut self, attempt: Attempt) {
         if !self.closed {
-            self.attempts.push(attempt);
+            let later = self.attempts.iter().rev().take_while(|other| other.id > attempt.id).count();
+            self.attempts.insert(self.attempts.len() - later, attempt);
         }
     }
 
@@ -42,9 +44,7 @@ impl Record {
     /// Ends the record: the attempts, in the order in which they started.
     pub(crate) fn close(&mut self) -> Vec<Attempt> {
         self.closed = true;
-        let mut attempts = core::mem::take(&mut self.attempts);
-        attempts.sort_unstable_by_key(|attempt| attempt.id);
-        attempts
+        core::mem::take(&mut self.attempts)
     }
 }
 

@@ -42,7 +42,7 @@ impl Ctx<Shared> {
     {
         let (declared, filled) = (Declared::new(&needs), role.clone());
         let run: <Shared as Mode>::Connect<R> =
-            Box::new(move |target, inputs| Ok(Box::pin(connect(filled.arrive(target), needs.take(inputs)?))));
+            Box::new(move |target, inputs| Some(Box::pin(connect(filled.arrive(target), needs.take(inputs)?))));
         self.add(candidate(&role, name.into(), priority.into(), declared, run))
     }
 
@@ -62,7 +62,7 @@ impl Ctx<Shared> {
     {
         let (declared, wrapped) = (Declared::new(&needs), role.clone());
         let run: <Shared as Mode>::Connect<R> = Box::new(move |target, inputs| {
-            Ok(Box::pin(connect(wrapped.arrive(target), inputs.below(&wrapped)?, needs.take(inputs)?)))
+            Some(Box::pin(connect(wrapped.arrive(target), inputs.below(&wrapped)?, needs.take(inputs)?)))
         });
         self.add(layer(&role, name.into(), declared, run))
     }
@@ -84,7 +84,7 @@ impl Ctx<Shared> {
         let declared = Declared::new(&needs);
         let run: <Shared as Mode>::Derive = Box::new(move |inputs| {
             let computed = compute(needs.take(inputs)?);
-            Ok(Box::pin(async move { Ok(computed.await?.map(|value| Arc::new(value) as Value)) }))
+            Some(Box::pin(async move { Ok(computed.await?.map(|value| Arc::new(value) as Value)) }))
         });
         self.add(function(&key, declared, run))
     }
@@ -98,7 +98,7 @@ impl<R: Role> Dialer<R, Shared> {
         F: Fn(R::Target) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R::Output<Shared>, Error>> + Send + 'static,
     {
-        let run: <Shared as Mode>::Connect<R> = Box::new(move |target, _| Ok(Box::pin(connect(target))));
+        let run: <Shared as Mode>::Connect<R> = Box::new(move |target, _| Some(Box::pin(connect(target))));
         Self::alone(role, run)
     }
 }
@@ -129,7 +129,7 @@ impl Ctx<Local> {
     {
         let (declared, filled) = (Declared::new(&needs), role.clone());
         let run: <Local as Mode>::Connect<R> =
-            Box::new(move |target, inputs| Ok(Box::pin(connect(filled.arrive(target), needs.take(inputs)?))));
+            Box::new(move |target, inputs| Some(Box::pin(connect(filled.arrive(target), needs.take(inputs)?))));
         self.add(candidate(&role, name.into(), priority.into(), declared, run))
     }
 
@@ -148,7 +148,7 @@ impl Ctx<Local> {
     {
         let (declared, wrapped) = (Declared::new(&needs), role.clone());
         let run: <Local as Mode>::Connect<R> = Box::new(move |target, inputs| {
-            Ok(Box::pin(connect(wrapped.arrive(target), inputs.below(&wrapped)?, needs.take(inputs)?)))
+            Some(Box::pin(connect(wrapped.arrive(target), inputs.below(&wrapped)?, needs.take(inputs)?)))
         });
         self.add(layer(&role, name.into(), declared, run))
     }
@@ -169,7 +169,7 @@ impl Ctx<Local> {
         let declared = Declared::new(&needs);
         let run: <Local as Mode>::Derive = Box::new(move |inputs| {
             let computed = compute(needs.take(inputs)?);
-            Ok(Box::pin(async move { Ok(computed.await?.map(|value| Arc::new(value) as Value)) }))
+            Some(Box::pin(async move { Ok(computed.await?.map(|value| Arc::new(value) as Value)) }))
         });
         self.add(function(&key, declared, run))
     }
@@ -182,7 +182,7 @@ impl<R: Role> Dialer<R, Local> {
         F: Fn(R::Target) -> Fut + 'static,
         Fut: Future<Output = Result<R::Output<Local>, Error>> + 'static,
     {
-        let run: <Local as Mode>::Connect<R> = Box::new(move |target, _| Ok(Box::pin(connect(target))));
+        let run: <Local as Mode>::Connect<R> = Box::new(move |target, _| Some(Box::pin(connect(target))));
         Self::alone(role, run)
     }
 }

@@ -1,23 +1,21 @@
 //! Needs as data: drawn, checked and explained without running anything. And what the engine finds for them.
 
-use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Debug};
 use core::marker::PhantomData;
 use core::slice;
 
-use crate::error::misfit;
 use crate::key::Id;
 use crate::plan::{Node, Scope};
 use crate::sync::Arc;
+use crate::text::debug;
 use crate::values::Value;
-use crate::{Dialer, Error, Key, Mode, Needs, Role};
+use crate::{Dialer, Key, Mode, Needs, Role};
 
 /// A need as data, and what the engine does about it.
 #[derive(Clone)]
-pub struct Spec {
+pub(crate) struct Spec {
     pub(crate) id: Id,
     pub(crate) how: How,
 }
@@ -78,7 +76,7 @@ impl<K, V> Equals<K, V> {
     }
 }
 
-impl<K: Key, V: Debug> Gate for Equals<K, V>
+impl<K: Key, V: Debug + 'static> Gate for Equals<K, V>
 where
     K::Value: PartialEq<V> + Debug,
 {
@@ -87,37 +85,46 @@ where
     }
 
     fn wanted(&self) -> String {
-        format!("{:?}", self.wanted)
+        debug(&self.wanted)
     }
 
     fn found(&self, value: &Value) -> String {
-        value.downcast_ref::<K::Value>().map_or_else(String::new, |value| format!("{value:?}"))
+        value.downcast_ref::<K::Value>().map_or_else(String::new, debug)
     }
 }
 
 /// The needs of a registration, in the order of their evaluation: gates first. They alone take part in the plan
 /// without giving an argument, so the order of the arguments is that of the other needs.
-pub(crate) struct Declared {
-    pub(crate) specs: Box<[Spec]>,
-    pub(crate) has_gates: bool,
+#[derive(Debug, Default)]
+pub struct Declared {
+    pub(crate) specs: Vec<Spec>,
+    gates: usize,
     /// Whether something may be dialled below.
     pub(crate) has_over: bool,
 }
 
 impl Declared {
     pub(crate) fn new<M: Mode>(needs: &impl Needs<M>) -> Self {
-        let mut specs = Vec::new();
-        needs.specs(&mut specs);
-        Self::of(specs)
+        let mut declared = Self::default();
+        needs.declare(&mut declared);
+        declared
     }
 
-    // Not generic, so that it is there once.
-    fn of(specs: Vec<Spec>) -> Self {
-        let (mut specs, needs): (Vec<_>, Vec<_>) = specs.into_iter().partition(Spec::is_gate);
-        let has_gates = !specs.is_empty();
-        specs.extend(needs);
-        let has_over = specs.iter().any(|spec| matches!(spec.how, How::Over));
-        Self { specs: specs.into(), has_gates, has_over }
+    pub(crate) fn has_gates(&self) -> bool {
+        self.gates > 0
+    }
+
+    // Once, and not in every need.
+    #[inline(never)]
+    pub(crate) fn add(&mut self, id: Id, how: How) {
+        let spec = Spec { id, how };
+        self.has_over |= matches!(spec.how, How::Over);
+        if spec.is_gate() {
+            self.specs.insert(self.gates, spec);
+            self.gates += 1;
+        } else {
+            self.specs.push(spec);
+        }
     }
 }
 
@@ -129,7 +136,7 @@ pub(crate) enum Slot<M: Mode> {
     Below(Arc<Node<M>>),
 }
 
-/// The evaluated inputs of one call, taken in the order of the needs.
+/// The evaluated inputs of one call, taken in the order of the needs. What gives `None` does not fit them.
 pub struct Inputs<'a, M: Mode> {
     slots: slice::Iter<'a, Slot<M>>,
     below: Option<&'a Arc<Node<M>>>,
@@ -148,24 +155,24 @@ impl<'a, M: Mode> Inputs<'a, M> {
     }
 
     /// The dialer of what a layer wraps.
-    pub(crate) fn below<R: Role>(&self, role: &R) -> Result<Dialer<R, M>, Error> {
-        Ok(Dialer::below(role.clone(), self.below.ok_or_else(misfit)?, self.scope))
+    pub(crate) fn below<R: Role>(&self, role: &R) -> Option<Dialer<R, M>> {
+        Some(Dialer::below(role.clone(), self.below?, self.scope))
     }
 
     /// The next input: a dialer.
-    pub(crate) fn dialer<R: Role>(&mut self, role: &R) -> Result<Dialer<R, M>, Error> {
-        match self.slots.next() {
-            Some(Slot::Below(node)) => Ok(Dialer::below(role.clone(), node, self.scope)),
-            _ => Err(misfit()),
+    pub(crate) fn dialer<R: Role>(&mut self, role: &R) -> Option<Dialer<R, M>> {
+        match self.slots.next()? {
+            Slot::Below(node) => Some(Dialer::below(role.clone(), node, self.scope)),
+            _ => None,
         }
     }
 
     /// The next input: a value, or that there is none.
-    pub(crate) fn value<K: Key>(&mut self) -> Result<Option<K::Value>, Error> {
-        match self.slots.next() {
-            Some(Slot::Value(value)) => value.downcast_ref().cloned().map(Some).ok_or_else(misfit),
-            Some(Slot::Empty) => Ok(None),
-            _ => Err(misfit()),
+    pub(crate) fn value<K: Key>(&mut self) -> Option<Option<K::Value>> {
+        match self.slots.next()? {
+            Slot::Value(value) => value.downcast_ref().cloned().map(Some),
+            Slot::Empty => Some(None),
+            Slot::Below(_) => None,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Text that is cheap to clone and `Send` in every mode.
 
+use alloc::format;
 use alloc::string::String;
+use core::any::Any;
 use core::fmt::{self, Write};
 use core::ops::Deref;
 use core::time::Duration;
@@ -103,6 +105,14 @@ impl fmt::Display for Plain<'_> {
             f.write_char(escape)?;
         }
         Ok(())
+    }
+}
+
+/// A value as `Debug` prints it; a string without the tables of `Debug`: which it is, the compiler knows.
+pub(crate) fn debug<T: fmt::Debug + 'static>(value: &T) -> String {
+    match (value as &dyn Any).downcast_ref::<&'static str>() {
+        Some(text) => format!("\"{}\"", Plain(text)),
+        None => format!("{value:?}"),
     }
 }
 

@@ -105,11 +105,7 @@ pub async fn timeout<T>(
 }
 
 /// The output of `work`, or `None` if `at` came first. `work` is polled first.
-pub(crate) async fn race<T>(
-    mut work: Pin<&mut impl Future<Output = T>>,
-    timer: &mut impl Timer,
-    at: Instant,
-) -> Option<T> {
+async fn race<T>(mut work: Pin<&mut impl Future<Output = T>>, timer: &mut impl Timer, at: Instant) -> Option<T> {
     poll_fn(|cx| match work.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
         Poll::Pending => timer.poll_until(cx, at).map(|()| None),

@@ -1,11 +1,10 @@
 //! The values of a context: a map that is cheap to clone and to extend.
 
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use core::any::Any;
 
 use crate::key::Id;
 use crate::sync::Arc;
+use crate::table::Table;
 
 pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 
@@ -15,41 +14,43 @@ pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 /// enough for both to stay in the tens of nanoseconds.
 const CHANGES: usize = 12;
 
-/// A map shared between clones, and the changes since. A change of `None` hides what is in the map.
+/// A key, and what it was changed to. `None` hides what is in the map.
+type Change = (Id, Option<Value>);
+
+/// A map shared between clones, and the changes since.
 #[derive(Clone, Default)]
 pub(crate) struct Values {
-    map: Arc<BTreeMap<Id, Value>>,
-    changes: Arc<Vec<(Id, Option<Value>)>>,
+    map: Arc<Table<Option<Value>>>,
+    // An array, so that the first change of a clone allocates once.
+    changes: Arc<[Option<Change>; CHANGES]>,
 }
 
 impl Values {
     pub(crate) fn get(&self, id: &Id) -> Option<&Value> {
-        match self.changes.iter().find(|(changed, _)| changed == id) {
+        match self.changes.iter().map_while(Option::as_ref).find(|(changed, _)| changed == id) {
             Some((_, value)) => value.as_ref(),
-            None => self.map.get(id),
+            None => self.map.get(id)?.as_ref(),
         }
     }
 
     pub(crate) fn set(&mut self, id: Id, value: Option<Value>) {
         let changes = Arc::make_mut(&mut self.changes);
-        match changes.iter_mut().find(|(changed, _)| *changed == id) {
-            Some((_, changed)) => *changed = value,
-            None => changes.push((id, value)),
-        }
-        if changes.len() > CHANGES {
-            let map = Arc::make_mut(&mut self.map);
-            for (id, value) in changes.drain(..) {
-                match value {
-                    Some(value) => map.insert(id, value),
-                    None => map.remove(&id),
-                };
+        let place = changes.iter_mut().find(|change| change.as_ref().is_none_or(|(changed, _)| *changed == id));
+        match place {
+            Some(change) => *change = Some((id, value)),
+            None => {
+                let map = Arc::make_mut(&mut self.map);
+                for (id, value) in changes.iter_mut().filter_map(Option::take).chain([(id, value)]) {
+                    map.insert(id, value);
+                }
             }
         }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &Value)> {
-        let added = self.changes.iter().filter_map(|(id, value)| value.as_ref().map(|value| (*id, value)));
-        let kept = self.map.iter().map(|(id, value)| (*id, value));
-        added.chain(kept.filter(|(id, _)| !self.changes.iter().any(|(changed, _)| changed == id)))
+        let changes = || self.changes.iter().flatten();
+        let kept = self.map.iter().filter(move |(id, _)| !changes().any(|(changed, _)| changed == id));
+        let all = changes().map(|(id, value)| (*id, value)).chain(kept);
+        all.filter_map(|(id, value)| Some((id, value.as_ref()?)))
     }
 }
