@@ -134,7 +134,6 @@ mod timer;
 mod turns;
 
 use alloc::boxed::Box;
-use alloc::rc::Rc;
 use core::fmt;
 use core::time::Duration;
 
@@ -165,7 +164,7 @@ key! {
 /// The roles that embassy-net fills, over a pool of sockets: what [`Ctx::install`] takes.
 #[derive(Clone)]
 pub struct Embassy {
-    pool: Rc<Pool>,
+    pool: &'static Pool,
 }
 
 const PRIORITY: i32 = 100;
@@ -185,7 +184,7 @@ impl Embassy {
     /// How many sockets of the pool nobody uses; those that still close count.
     #[must_use]
     pub fn idle(&self) -> usize {
-        self.pool.idle()
+        self.pool.count_idle()
     }
 }
 
@@ -202,21 +201,22 @@ impl Install<Local> for Embassy {
         let stack = pool.stack();
         let options =
             || map((or_default(NoDelay, true), opt(KeepAlive), opt(UserTimeout), opt(Deadline)), link::Options::from);
-        let (connecting, asking) = (pool.clone(), pool.clone());
         let ctx = ctx
-            .register(Link, "tcp", PRIORITY, options(), move |to, options| {
-                let pool = connecting.clone();
-                async move { Ok(Box::new(link::connect(&pool, to, options).await?) as <Local as Mode>::Flow) }
+            .register(Link, "tcp", PRIORITY, options(), move |to, options| async move {
+                Ok(Box::new(link::connect(pool, to, options).await?) as <Local as Mode>::Flow)
             })
-            .register(Bind, "tcp", PRIORITY, (options(), or_default(Backlog, 1)), move |at, (options, backlog)| {
-                let pool = pool.clone();
-                async move {
+            .register(
+                Bind,
+                "tcp",
+                PRIORITY,
+                (options(), or_default(Backlog, 1)),
+                move |at, (options, backlog)| async move {
                     let acceptor = listener::Acceptor::bind(pool, at, options, backlog)?;
                     Ok(Box::new(acceptor) as <Local as Mode>::Listener)
-                }
-            })
+                },
+            )
             .register(Lookup, "dns", PRIORITY, opt(Deadline), move |question, deadline| {
-                lookup::lookup(asking.clone(), question, deadline)
+                lookup::lookup(pool, question, deadline)
             })
             .register(Sleep, "timer", PRIORITY, (), |(), ()| async {
                 Ok(Box::new(timer::Timer) as <Local as Mode>::Timer)
