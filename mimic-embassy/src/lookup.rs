@@ -1,6 +1,5 @@
 //! Look-ups by embassy-net's DNS.
 
-use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::net::IpAddr;
@@ -23,7 +22,7 @@ use crate::turns::Attempt;
 const PER_SERVER: Duration = Duration::from_secs(10);
 
 pub(crate) async fn lookup(
-    pool: Rc<Pool>,
+    pool: &'static Pool,
     question: Question,
     deadline: Option<Duration>,
 ) -> Result<Vec<Record>, Error> {

@@ -46,8 +46,7 @@ async fn client(stack: Stack<'static>, options: Options<'static>) {
     let ctx = mimic_embassy::client(stack, BUFFERS.take());
     #[cfg(feature = "rustls")]
     let ctx = trust::apply(ctx, options);
-    // Kept until the end: with the last of the context goes the pool, and with it what its sockets still send.
-    let result = ping(ctx.clone(), options).await;
+    let result = ping(ctx, options).await;
     if result.is_err() {
         Timer::after(FAREWELL).await;
     }
