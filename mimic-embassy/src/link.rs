@@ -52,10 +52,12 @@ impl Options {
 }
 
 /// Saturates; smoltcp adds durations to its clock, which must not overflow.
+#[inline(never)]
 pub(crate) fn duration(duration: Duration) -> embassy_time::Duration {
     const FAR: u64 = 1 << 45;
-    let micros = u64::try_from(duration.as_micros()).unwrap_or(FAR).min(FAR);
-    embassy_time::Duration::from_micros(micros)
+    // Not `as_micros`, which counts in 128 bits.
+    let micros = duration.as_secs().saturating_mul(1_000_000).saturating_add(duration.subsec_micros().into());
+    embassy_time::Duration::from_micros(micros.min(FAR))
 }
 
 /// For futures that keep nothing between polls: made anew for each.
