@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::error::misfit;
 use crate::explain::{Memo, for_report};
 use crate::key::Id;
-use crate::plan::{Node, Run, Scope, Sleeper};
+use crate::plan::{Chosen, Node, Run, Scope, Sleeper, Unit};
 use crate::record::Record;
 use crate::spec::Inputs;
 use crate::sync::Arc;
@@ -78,12 +78,7 @@ impl<R: Role, M: Mode> Dialer<R, M> {
     /// # Cancellation
     /// Dropping the future closes all it had opened.
     pub fn dial(&self, target: R::Target) -> impl Future<Output = Result<R::Output<M>, Error>> {
-        let from = match &self.origin {
-            Origin::Alone => From::Alone,
-            Origin::Kept(kept) => From::Kept(kept),
-            Origin::Below(scope) => From::Below(scope),
-        };
-        Dial::new(&self.role, target, Course::new(&self.node, from, None))
+        Dial::new(&self.role, target, Course::new(self.node.chosen(), &self.origin))
     }
 }
 
@@ -95,53 +90,49 @@ impl<R: Role, M: Mode> Debug for Dialer<R, M> {
 
 /// See [`Ctx::resolve`].
 pub(crate) async fn resolve<R: Role, M: Mode>(ctx: &Ctx<M>, role: R, target: R::Target) -> Result<R::Output<M>, Error> {
-    let mut engine = Engine::new(ctx);
-    let plan = plan(&mut engine, Id::role(&role)).await?;
-    engine.open_scope(&plan.node, plan.deadline.as_ref());
-    Dial::new(&role, target, Course::new(&plan.node, From::Resolve(&engine, Id::role(&role)), plan.alarm)).await
+    let mut engine = Engine::new(ctx, Id::role(&role));
+    let mut alarm = None;
+    plan(&mut engine, true, &mut alarm).await?;
+    let course = Course::new(engine.chosen().ok_or_else(misfit)?, &Origin::Alone);
+    // By reference, so that it is made where it stays.
+    let mut dial = Dial::new(&role, target, Course { engine: Some(&engine), alarm, ..course });
+    (&mut dial).await
 }
 
 /// See [`Ctx::dialer`].
 pub(crate) async fn keep<R: Role, M: Mode>(ctx: &Ctx<M>, role: R) -> Result<Dialer<R, M>, Error> {
-    let mut engine = Engine::new(ctx);
-    let Plan { node, deadline, .. } = plan(&mut engine, Id::role(&role)).await?;
-    close(engine.scope());
-    let kept = Kept { ctx: ctx.clone(), role: Id::role(&role), memo: engine.memo(), deadline };
+    let mut engine = Engine::new(ctx, Id::role(&role));
+    plan(&mut engine, false, &mut None).await?;
+    close(engine.scope.as_ref());
+    let node = engine.node(&engine.role).ok_or_else(misfit)?.clone();
+    let kept = Kept { ctx: ctx.clone(), role: engine.role, memo: engine.memo(), deadline: engine.deadline };
     Ok(Dialer { role, node, origin: Origin::Kept(Arc::new(kept)) })
 }
 
-/// Who dials, and until when.
-struct Plan<M: Mode> {
-    node: Arc<Node<M>>,
-    deadline: Option<Sleeper<M>>,
-    alarm: Option<Alarm<M>>,
-}
-
-/// Decides who fills `role`, before the deadline of the context, which is none if it is `Sleep` itself that is wanted.
-async fn plan<M: Mode>(engine: &mut Engine<'_, M>, role: Id) -> Result<Plan<M>, Error> {
-    let (sleep, mut deadline, mut alarm) = (Id::role(&Sleep), None, None);
+/// Decides who fills the role, for one dial or for many, before the deadline of the context. If it is `Sleep` itself that
+/// is wanted, there is none.
+async fn plan<M: Mode>(engine: &mut Engine<'_, M>, once: bool, alarm: &mut Option<Alarm<M>>) -> Result<(), Error> {
+    let (role, sleep) = (engine.role, Id::role(&Sleep));
     if let Some(duration) = engine.ctx.get(Deadline)
         && role != sleep
     {
         if !engine.ctx.registry.contains_key(&sleep) {
             return Err(PlanError::NoSleep.into());
         }
-        let node = engine.run(sleep).await.map_err(|error| failed(engine, sleep, error, None))?;
-        alarm = Some(Alarm::new(duration, timer(&node)?.await?));
-        deadline = Some((duration, node));
+        engine.run(sleep, false).await.map_err(|error| failed(engine, sleep, error, None))?;
+        let node = engine.node(&sleep).ok_or_else(misfit)?.clone();
+        *alarm = Some(Alarm::new(duration, timer(&node)?.await?));
+        engine.deadline = Some((duration, node));
     }
     let result = {
-        let mut work = pin!(engine.run(role));
-        poll_fn(|cx| match (work.as_mut().poll(cx), &mut alarm) {
+        let mut work = pin!(engine.run(role, once));
+        poll_fn(|cx| match (work.as_mut().poll(cx), &mut *alarm) {
             (Poll::Pending, Some(alarm)) => alarm.poll(cx).map(Err),
             (poll, _) => poll,
         })
         .await
     };
-    match result {
-        Ok(node) => Ok(Plan { node, deadline, alarm }),
-        Err(error) => Err(failed(engine, role, error, alarm.as_ref())),
-    }
+    result.map_err(|error| failed(engine, role, error, alarm.as_ref()))
 }
 
 /// The error of a plan, with its report.
@@ -151,7 +142,7 @@ fn failed<M: Mode>(engine: &Engine<'_, M>, role: Id, error: Error, alarm: Option
     let mut error = error.at_layer(computing.clone().unwrap_or_else(|| role.to_string()));
     let plan = for_report(engine.ctx, role, &engine.memo());
     let deadline = alarm.map(|alarm| alarm.duration);
-    error.set_report(Report { plan, computing, attempts: close(engine.scope()), deadline, inner: None });
+    error.set_report(Report { plan, computing, attempts: close(engine.scope.as_ref()), deadline, inner: None });
     error
 }
 
@@ -176,22 +167,24 @@ impl<M: Mode> Alarm<M> {
     }
 }
 
+/// A connect that was called.
+type Dialling<R, M> = <M as Mode>::Future<Result<<R as Role>::Output<M>, Error>>;
+
 /// A timer that is being made.
-type Timing<M> = <M as Mode>::Future<Result<<M as Mode>::Timer, Error>>;
+type Timing<M> = Dialling<Sleep, M>;
 
 fn timer<M: Mode>(sleep: &Node<M>) -> Result<Timing<M>, Error> {
-    connect(&Sleep, sleep, (), None)
+    connect::<Sleep, M>(sleep.chosen(), (), None)
 }
 
 /// Begins to dial, with the inputs of the plan.
 fn connect<R: Role, M: Mode>(
-    _role: &R,
-    node: &Node<M>,
+    chosen: Chosen<'_, M>,
     target: R::Target,
     scope: Option<&Scope<M>>,
-) -> Result<M::Future<Result<R::Output<M>, Error>>, Error> {
-    let mut inputs = Inputs::new(&node.slots, node.below.as_ref(), scope);
-    let dialled = match &node.unit.run {
+) -> Result<Dialling<R, M>, Error> {
+    let mut inputs = Inputs::new(chosen, scope);
+    let dialled = match &chosen.unit.run {
         Run::Connect(erased) => M::restore::<R>(erased).and_then(|connect| connect(target, &mut inputs)),
         Run::Derive(_) => None,
     };
@@ -202,7 +195,7 @@ fn connect<R: Role, M: Mode>(
 struct Dial<'a, R: Role, M: Mode> {
     role: &'a R,
     target: R::Target,
-    dialled: Option<M::Future<Result<R::Output<M>, Error>>>,
+    dialled: Option<Dialling<R, M>>,
     course: Course<'a, M>,
 }
 
@@ -220,9 +213,21 @@ impl<R: Role, M: Mode> Future for Dial<'_, R, M> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { role, target, dialled, course } = self.get_mut();
-        let mut work = Work { role: *role, target, dialled, output: None };
-        ready!(course.poll(cx, &mut work))?;
-        Poll::Ready(work.output.ok_or_else(misfit))
+        let mut output = None;
+        let result = ready!(course.poll(cx, &mut |cx, chosen, scope| {
+            let dialled = match dialled {
+                Some(dialled) => dialled,
+                None => dialled.insert(connect::<R, M>(chosen, target.clone(), scope)?),
+            };
+            let dialled = ready!(Pin::new(dialled).poll(cx))?;
+            role.accept::<M>(target, &dialled)?;
+            output = Some(dialled);
+            Poll::Ready(Ok(()))
+        }));
+        // Before the record is closed: what a deadline cuts off says so.
+        *dialled = None;
+        course.end(result, target)?;
+        Poll::Ready(output.ok_or_else(misfit))
     }
 }
 
@@ -232,54 +237,8 @@ impl<R: Role, M: Mode> Drop for Dial<'_, R, M> {
     }
 }
 
-/// A dial for the time of one poll.
-struct Work<'a, R: Role, M: Mode> {
-    role: &'a R,
-    target: &'a R::Target,
-    dialled: &'a mut Option<M::Future<Result<R::Output<M>, Error>>>,
-    output: Option<R::Output<M>>,
-}
-
-/// What a [`Course`] asks of a dial.
-trait Dialled<M: Mode> {
-    /// Dials, until there is an output that keeps what the role promises.
-    fn poll(&mut self, cx: &mut Context<'_>, node: &Node<M>, scope: Option<&Scope<M>>) -> Poll<Result<(), Error>>;
-    fn stop(&mut self);
-    fn target(&self) -> &dyn Debug;
-}
-
-impl<R: Role, M: Mode> Dialled<M> for Work<'_, R, M> {
-    fn poll(&mut self, cx: &mut Context<'_>, node: &Node<M>, scope: Option<&Scope<M>>) -> Poll<Result<(), Error>> {
-        let dialled = match self.dialled {
-            Some(dialled) => dialled,
-            None => self.dialled.insert(connect(self.role, node, self.target.clone(), scope)?),
-        };
-        let output = ready!(Pin::new(dialled).poll(cx))?;
-        self.role.accept::<M>(self.target, &output)?;
-        self.output = Some(output);
-        Poll::Ready(Ok(()))
-    }
-
-    fn stop(&mut self) {
-        *self.dialled = None;
-    }
-
-    fn target(&self) -> &dyn Debug {
-        self.target
-    }
-}
-
-/// Who asked for a dial.
-enum From<'a, M: Mode> {
-    /// A dialer made of a function, or one whose connect is over.
-    Alone,
-    /// A kept dialer.
-    Kept(&'a Kept<M>),
-    /// A resolve, which has set the alarm.
-    Resolve(&'a Engine<'a, M>, Id),
-    /// Another dial, above.
-    Below(&'a Scope<M>),
-}
+/// Goes on with a dial, until there is an output that keeps what the role promises.
+type Work<'w, M> = dyn FnMut(&mut Context<'_>, Chosen<'_, M>, Option<&Scope<M>>) -> Poll<Result<(), Error>> + 'w;
 
 enum State<M: Mode> {
     New,
@@ -292,40 +251,46 @@ enum State<M: Mode> {
 /// A dial on its way: before the alarm and with a report, if nothing is above it; otherwise it leaves an entry in the
 /// record above, unless it succeeds.
 struct Course<'a, M: Mode> {
-    node: &'a Node<M>,
-    from: From<'a, M>,
+    chosen: Chosen<'a, M>,
+    origin: &'a Origin<M>,
+    /// Of a resolve, which has set the alarm and opened the scope.
+    engine: Option<&'a Engine<'a, M>>,
     state: State<M>,
-    /// The number of a dial that is below another.
+    /// The number of a dial that is below another; 0 if its connect is over, or nothing is above.
     id: u32,
-    deadline: Option<&'a Sleeper<M>>,
     alarm: Option<Alarm<M>>,
     /// For what it dials below.
     scope: Option<Scope<M>>,
 }
 
 impl<'a, M: Mode> Course<'a, M> {
-    fn new(node: &'a Node<M>, from: From<'a, M>, alarm: Option<Alarm<M>>) -> Self {
-        Self { node, from, state: State::New, id: 0, deadline: None, alarm, scope: None }
+    fn new(chosen: Chosen<'a, M>, origin: &'a Origin<M>) -> Self {
+        Self { chosen, origin, engine: None, state: State::New, id: 0, alarm: None, scope: None }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, work: &mut dyn Dialled<M>) -> Poll<Result<(), Error>> {
+    fn deadline(&self) -> Option<&'a Sleeper<M>> {
+        match (self.engine, self.origin) {
+            (Some(engine), _) => engine.deadline.as_ref(),
+            (_, Origin::Alone) => None,
+            (_, Origin::Kept(kept)) => kept.deadline.as_ref(),
+            (_, Origin::Below(above)) => above.deadline.as_ref(),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, work: &mut Work<'_, M>) -> Poll<Result<(), Error>> {
         loop {
             match &mut self.state {
                 State::New => self.begin()?,
                 State::Timing(timing) => {
                     let timer = ready!(Pin::new(timing).poll(cx))?;
-                    self.alarm = self.deadline.map(|(duration, _)| Alarm::new(*duration, timer));
+                    self.alarm = self.deadline().map(|(duration, _)| Alarm::new(*duration, timer));
                     self.state = State::Running;
                 }
                 State::Running => {
-                    let result = match (work.poll(cx, self.node, self.scope()), &mut self.alarm) {
-                        (Poll::Pending, Some(alarm)) => Err(ready!(alarm.poll(cx))),
-                        (poll, _) => ready!(poll),
+                    return match (work(cx, self.chosen, self.scope.as_ref()), &mut self.alarm) {
+                        (Poll::Pending, Some(alarm)) => alarm.poll(cx).map(Err),
+                        (poll, _) => poll,
                     };
-                    self.state = State::Done;
-                    // Before the record is closed: what a deadline cuts off says so.
-                    work.stop();
-                    return Poll::Ready(self.end(result.err(), work.target()).map_or(Ok(()), Err));
                 }
                 State::Done => return Poll::Ready(Err(misfit())),
             }
@@ -334,52 +299,49 @@ impl<'a, M: Mode> Course<'a, M> {
 
     fn begin(&mut self) -> Result<(), Error> {
         self.state = State::Running;
-        match &self.from {
-            From::Alone | From::Resolve(..) => {}
-            From::Kept(kept) => self.deadline = kept.deadline.as_ref(),
-            From::Below(above) => match above.with(Record::start).flatten() {
-                Some(id) => {
-                    self.id = id;
-                    self.scope = Some(above.under(id));
-                    return Ok(());
-                }
-                None => {
-                    self.deadline = above.deadline.as_ref();
-                    self.from = From::Alone;
-                }
-            },
+        if let Origin::Below(above) = self.origin
+            && let Some(id) = above.with(Record::start).flatten()
+        {
+            self.id = id;
+            self.scope = Some(above.under(id));
+            return Ok(());
         }
-        if let Some((_, sleep)) = self.deadline {
+        if let Some((_, sleep)) = self.deadline()
+            && self.engine.is_none()
+        {
             self.state = State::Timing(timer(sleep)?);
         }
-        if !matches!(self.from, From::Resolve(..)) && !self.node.is_leaf() {
-            self.scope = Some(Scope::open(self.deadline.cloned()));
-        }
+        self.scope = match self.engine {
+            Some(Engine { scope: Some(opened), .. }) => {
+                Some(Scope { deadline: self.deadline().cloned(), ..opened.clone() })
+            }
+            _ if self.chosen.is_leaf() => None,
+            _ => Some(Scope::open(self.deadline().cloned())),
+        };
         Ok(())
     }
 
-    fn scope(&self) -> Option<&Scope<M>> {
-        match &self.from {
-            From::Resolve(engine, _) => engine.scope(),
-            _ => self.scope.as_ref(),
+    /// The work has ended: says where an error happened, and what was tried.
+    fn end(&mut self, result: Result<(), Error>, target: &dyn Debug) -> Result<(), Error> {
+        let dialled = matches!(core::mem::replace(&mut self.state, State::Done), State::Running);
+        if let (Origin::Below(above), 1..) = (self.origin, self.id) {
+            return result.map_err(|error| self.failed_below(above, error, target));
         }
+        let attempts = close(self.scope.as_ref());
+        result.map_err(|error| if dialled { self.failed(error, attempts, target) } else { error })
     }
 
-    /// It has ended: says where an error happened, and what was tried.
-    fn end(&self, error: Option<Error>, target: &dyn Debug) -> Option<Error> {
-        if let From::Below(above) = &self.from {
-            return Some(self.failed_below(above, error?, target));
-        }
-        let attempts = close(self.scope());
-        let mut error = locate(error?, self.node, target, &attempts);
-        let plan = match &self.from {
-            From::Kept(kept) => for_report(&kept.ctx, kept.role, &kept.memo),
-            From::Resolve(engine, role) => for_report(engine.ctx, *role, &engine.memo()),
-            From::Alone | From::Below(_) => Explanation::default(),
+    #[cold]
+    fn failed(&self, error: Error, attempts: Vec<Attempt>, target: &dyn Debug) -> Error {
+        let mut error = locate(error, self.chosen.unit, target, &attempts);
+        let plan = match (self.engine, self.origin) {
+            (Some(engine), _) => for_report(engine.ctx, engine.role, &engine.memo()),
+            (_, Origin::Kept(kept)) => for_report(&kept.ctx, kept.role, &kept.memo),
+            (_, Origin::Alone | Origin::Below(_)) => Explanation::default(),
         };
         let deadline = self.alarm.as_ref().map(|alarm| alarm.duration);
         error.set_report(Report { plan, computing: None, attempts, deadline, inner: None });
-        Some(error)
+        error
     }
 
     #[cold]
@@ -393,7 +355,7 @@ impl<'a, M: Mode> Course<'a, M> {
 
     /// It is dropped.
     fn cancel(&self, target: &dyn Debug) {
-        if let (From::Below(above), State::Running) = (&self.from, &self.state) {
+        if let (Origin::Below(above), 1.., State::Running) = (self.origin, self.id, &self.state) {
             self.enter(above, target, Outcome::Cancelled);
         }
     }
@@ -401,7 +363,7 @@ impl<'a, M: Mode> Course<'a, M> {
     /// Leaves an entry in the record above.
     #[cold]
     fn enter(&self, above: &Scope<M>, target: &dyn Debug, outcome: Outcome) -> Attempt {
-        let (layer, target) = (self.node.unit.to_string(), show(target));
+        let (layer, target) = (self.chosen.unit.to_string(), show(target));
         let attempt = Attempt { id: self.id, parent: above.parent, layer, target, outcome };
         above.with(|record| record.end(attempt.clone()));
         attempt
@@ -413,14 +375,14 @@ fn close<M: Mode>(scope: Option<&Scope<M>>) -> Vec<Attempt> {
 }
 
 /// Says where an error happened, if nobody below has: for a deadline, in the innermost dial that it cut off.
-fn locate<M: Mode>(error: Error, node: &Node<M>, target: &dyn Debug, attempts: &[Attempt]) -> Error {
+fn locate<M: Mode>(error: Error, unit: &Unit<M>, target: &dyn Debug, attempts: &[Attempt]) -> Error {
     if error.has_layer() {
         return error;
     }
     let cut = attempts.iter().rev().find(|attempt| attempt.outcome == Outcome::Cancelled);
     match cut {
         Some(attempt) if error.is_deadline() => error.at_layer(attempt.layer.clone()).toward(&attempt.target),
-        _ => error.at_layer(node.unit.to_string()).toward(&show(target)),
+        _ => error.at_layer(unit.to_string()).toward(&show(target)),
     }
 }
 

@@ -6,35 +6,38 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::mem::take;
 
 use crate::context::Entry;
 use crate::error::misfit;
 use crate::explain::Memo;
 use crate::key::Id;
-use crate::plan::{Node, Run, Scope, Sleeper, Unit};
-use crate::spec::{How, Inputs, Slot, Spec};
+use crate::plan::{Chosen, Node, Run, Scope, Sleeper, Source, Unit};
+use crate::spec::{Found, How, Inputs, Slot, Spec};
 use crate::sync::Arc;
 use crate::values::Value;
 use crate::{ChoiceKind, Ctx, Error, Listen, Mode, Phase, PlanError, Scheme, Stream};
 
 pub(crate) struct Engine<'a, M: Mode> {
     pub(crate) ctx: &'a Ctx<M>,
+    /// What is wanted.
+    pub(crate) role: Id,
     /// Every key and role that was asked for, in the order of asking. Values given in the context are not among them.
     goals: Vec<Goal<'a, M>>,
     /// Once goals are many: for each entry of the registry, its goal and one.
     places: Vec<usize>,
     /// The goal that is being decided, or [`NOBODY`].
     current: usize,
-    /// What was found for the goals being decided, one behind the other.
-    slots: Vec<Slot<M>>,
+    /// The goal that is dialled once and not kept, or [`NOBODY`]: its inputs stay where they are.
+    once: usize,
+    /// Who fills that goal.
+    chosen: Option<&'a Arc<Unit<M>>>,
     /// What functions and connects share if they dial; opened when first needed.
-    scope: Option<Scope<M>>,
+    pub(crate) scope: Option<Scope<M>>,
+    pub(crate) deadline: Option<Sleeper<M>>,
 }
 
 /// A key or role, so that nothing is decided twice.
 struct Goal<'a, M: Mode> {
-    id: Id,
     /// The number of its entry in the registry.
     number: usize,
     entry: &'a Entry<M>,
@@ -46,17 +49,22 @@ struct Goal<'a, M: Mode> {
     at: usize,
     /// The need of the current unit to go on with; after the last, it runs.
     step: usize,
-    /// Where its inputs begin.
-    base: usize,
     /// The goal that needs this one, or [`NOBODY`].
     parent: usize,
 }
 
 impl<'a, M: Mode> Goal<'a, M> {
+    /// What the goal came to, as far as it is decided.
+    fn below(&self) -> Option<&Arc<Node<M>>> {
+        match &self.found {
+            Slot::Below(node) => Some(node),
+            _ => None,
+        }
+    }
+
     /// The unit being tried.
     fn unit(&self) -> Option<&'a Arc<Unit<M>>> {
-        let has_below = matches!(self.found, Slot::Below(_));
-        let units = if has_below { &self.entry.layers } else { &self.entry.units };
+        let units = if self.below().is_some() { &self.entry.layers } else { &self.entry.units };
         units.get(self.at)
     }
 }
@@ -70,30 +78,64 @@ const NOBODY: usize = usize::MAX;
 /// How many goals are searched one by one.
 const FEW: usize = 8;
 
+/// Where an id leads.
+enum Look<'a, M: Mode> {
+    Found(Found<'a, M>),
+    /// It is being decided.
+    Open,
+    /// To an entry of the registry that was not asked for yet.
+    New(usize),
+}
+
 impl<'a, M: Mode> Engine<'a, M> {
-    pub(crate) fn new(ctx: &'a Ctx<M>) -> Self {
-        // Enough for most plans.
-        let (goals, slots) = (Vec::with_capacity(4), Vec::with_capacity(4));
-        Self { ctx, goals, places: Vec::new(), current: NOBODY, slots, scope: None }
+    pub(crate) fn new(ctx: &'a Ctx<M>, role: Id) -> Self {
+        Self {
+            ctx,
+            role,
+            // Enough for most plans.
+            goals: Vec::with_capacity(4),
+            places: Vec::new(),
+            current: NOBODY,
+            once: NOBODY,
+            chosen: None,
+            scope: None,
+            deadline: None,
+        }
     }
 
-    /// Decides who fills `role`.
+    /// Decides who fills `role`, last of all if it is for one dial.
     ///
     /// After an error, or when the future was dropped, [`computing`](Engine::computing) says what was going on.
-    pub(crate) async fn run(&mut self, role: Id) -> Result<Arc<Node<M>>, Error> {
-        let Some(number) = self.ctx.registry.find(&role) else { return Err(self.no_candidate(role)) };
-        if self.find(number).is_none() {
-            self.enter(role, number);
+    pub(crate) async fn run(&mut self, role: Id, once: bool) -> Result<(), Error> {
+        if let Look::New(number) = self.look(&role) {
+            self.once = if once { self.goals.len() } else { NOBODY };
+            self.enter(number);
         }
         while let Some(call) = self.step()? {
             match call.await.map_err(|error| error.in_phase(Phase::Plan))? {
-                Some(value) => self.leave(Some(Slot::Value(value))),
+                Some(value) => self.leave(Slot::Value(value)),
                 None => self.next_unit(),
             }
         }
-        match self.find(number).map(|goal| &goal.found) {
-            Some(Slot::Below(node)) => Ok(node.clone()),
-            _ => Err(self.no_candidate(role)),
+        if self.chosen.is_none() && self.node(&role).is_none() { Err(self.no_candidate(role)) } else { Ok(()) }
+    }
+
+    /// Who was found to fill the role.
+    pub(crate) fn chosen(&self) -> Option<Chosen<'_, M>> {
+        match self.chosen {
+            Some(unit) => {
+                let below = self.goals.get(self.once)?.below();
+                Some(Chosen { unit, below, inputs: Source::Engine(self) })
+            }
+            None => Some(self.node(&self.role)?.chosen()),
+        }
+    }
+
+    /// As [`chosen`](Self::chosen), of a role that is not for one dial.
+    pub(crate) fn node(&self, role: &Id) -> Option<&Arc<Node<M>>> {
+        match self.found(role) {
+            Found::Below(node) => Some(node),
+            _ => None,
         }
     }
 
@@ -101,24 +143,13 @@ impl<'a, M: Mode> Engine<'a, M> {
     pub(crate) fn memo(&self) -> Memo {
         let mut memo = Memo::default();
         for goal in self.goals.iter().filter(|goal| !goal.is_open) {
-            match &goal.found {
-                Slot::Value(value) => memo.insert(goal.id, Some(value.clone())),
-                Slot::Empty if !goal.id.is_role() => memo.insert(goal.id, None),
-                Slot::Empty | Slot::Below(_) => None,
+            match (self.ctx.registry.id(goal.number), &goal.found) {
+                (Some(id), Slot::Value(value)) => memo.insert(id, Some(value.clone())),
+                (Some(id), Slot::Empty) if !id.is_role() => memo.insert(id, None),
+                _ => None,
             };
         }
         memo
-    }
-
-    /// What everything this engine's resolve dials has in common, if it has dialled or `node` may.
-    pub(crate) fn open_scope(&mut self, node: &Node<M>, deadline: Option<&Sleeper<M>>) {
-        if !node.is_leaf() {
-            self.scope.get_or_insert_with(|| Scope::open(None)).deadline = deadline.cloned();
-        }
-    }
-
-    pub(crate) fn scope(&self) -> Option<&Scope<M>> {
-        self.scope.as_ref()
     }
 
     /// The function that was called last and has not answered.
@@ -129,39 +160,57 @@ impl<'a, M: Mode> Engine<'a, M> {
         called.then(|| unit.to_string())
     }
 
+    /// What there is for a key or role, as far as it is decided.
+    pub(crate) fn found(&self, id: &Id) -> Found<'_, M> {
+        match self.look(id) {
+            Look::Found(found) => found,
+            Look::Open | Look::New(_) => Found::Empty,
+        }
+    }
+
+    fn look(&self, id: &Id) -> Look<'_, M> {
+        if let Some(given) = self.ctx.values.get(id) {
+            return Look::Found(Found::Value(given));
+        }
+        let Some(number) = self.ctx.registry.find(id) else { return Look::Found(Found::Empty) };
+        let goal = if self.places.is_empty() {
+            self.goals.iter().find(|goal| goal.number == number)
+        } else {
+            self.places.get(number).and_then(|place| self.goals.get(place.checked_sub(1)?))
+        };
+        match goal {
+            None => Look::New(number),
+            Some(goal) if goal.is_open => Look::Open,
+            Some(goal) => Look::Found(goal.found.found()),
+        }
+    }
+
     /// Goes on until all is decided, or there is a function to be awaited.
     fn step(&mut self) -> Result<Option<Call<M>>, Error> {
         'goals: while let Some(goal) = self.goals.get(self.current) {
             let Some(unit) = goal.unit() else {
-                self.leave(None);
+                let found = goal.found.clone();
+                self.leave(found);
                 continue;
             };
             for (at, spec) in unit.needs.specs.iter().enumerate().skip(goal.step) {
-                let input = if let Some(given) = self.ctx.values.get(&spec.id) {
-                    input(spec, Some(given))
-                } else if let Some(number) = self.ctx.registry.find(&spec.id) {
-                    match self.find(number) {
-                        Some(Goal { is_open: true, .. }) => return Err(self.cycle(spec.id)),
-                        Some(Goal { found: Slot::Below(node), .. }) => Some(Slot::Below(node.clone())),
-                        Some(Goal { found: Slot::Value(value), .. }) => input(spec, Some(value)),
-                        Some(Goal { found: Slot::Empty, .. }) => input(spec, None),
-                        None => {
-                            self.goal()?.step = at;
-                            self.enter(spec.id, number);
-                            continue 'goals;
-                        }
-                    }
-                } else {
-                    input(spec, None)
-                };
-                match input {
-                    Some(_) if spec.is_gate() => {}
-                    Some(slot) => self.slots.push(slot),
-                    None if unit.is_committed() && !spec.is_gate() => return Err(missing(spec, unit)),
-                    None => {
-                        self.next_unit();
+                let is_met = match self.look(&spec.id) {
+                    Look::Found(Found::Below(_)) => true,
+                    Look::Found(Found::Value(value)) => spec.is_met(Some(value)),
+                    Look::Found(Found::Empty) => spec.is_met(None),
+                    Look::Open => return Err(self.cycle(spec.id)),
+                    Look::New(number) => {
+                        self.goal()?.step = at;
+                        self.enter(number);
                         continue 'goals;
                     }
+                };
+                if !is_met && unit.is_committed() && !spec.is_gate() {
+                    return Err(missing(spec, unit));
+                }
+                if !is_met {
+                    self.next_unit();
+                    continue 'goals;
                 }
             }
             if let Some(call) = self.inputs_ready(unit)? {
@@ -172,27 +221,28 @@ impl<'a, M: Mode> Engine<'a, M> {
     }
 
     /// The current unit has all it asked for.
-    fn inputs_ready(&mut self, unit: &Arc<Unit<M>>) -> Result<Option<Call<M>>, Error> {
+    fn inputs_ready(&mut self, unit: &'a Arc<Unit<M>>) -> Result<Option<Call<M>>, Error> {
+        let is_once = self.current == self.once;
         let goal = self.goal()?;
-        let base = goal.base;
         match &unit.run {
             Run::Derive(derive) => {
                 goal.step = unit.needs.specs.len();
                 if unit.needs.has_over {
                     self.scope.get_or_insert_with(|| Scope::open(None));
                 }
-                let slots = self.slots.get(base..).unwrap_or_default();
-                derive(&mut Inputs::new(slots, None, self.scope.as_ref())).ok_or_else(misfit).map(Some)
+                let chosen = Chosen { unit, below: None, inputs: Source::Engine(self) };
+                derive(&mut Inputs::new(chosen, self.scope.as_ref())).ok_or_else(misfit).map(Some)
             }
             Run::Connect(_) => {
-                let below = match core::mem::replace(&mut goal.found, Slot::Empty) {
-                    Slot::Below(below) => Some(below),
-                    _ => None,
-                };
-                goal.at = if below.is_some() { goal.at + 1 } else { 0 };
+                goal.at = if goal.below().is_some() { goal.at + 1 } else { 0 };
                 goal.step = 0;
-                let slots = if base == 0 { take(&mut self.slots) } else { self.slots.drain(base..).collect() };
-                self.goal()?.found = Slot::Below(Arc::new(Node { unit: unit.clone(), slots, below }));
+                if is_once && goal.at == goal.entry.layers.len() {
+                    (goal.is_open, self.current, self.chosen) = (false, goal.parent, Some(unit));
+                    return Ok(None);
+                }
+                let below = self.goals.get(self.current).and_then(Goal::below);
+                let node = Chosen { unit, below, inputs: Source::Engine(self) }.keep();
+                self.goal()?.found = Slot::Below(node);
                 Ok(None)
             }
         }
@@ -203,17 +253,15 @@ impl<'a, M: Mode> Engine<'a, M> {
         if let Some(goal) = self.goals.get_mut(self.current) {
             goal.at += 1;
             goal.step = 0;
-            self.slots.truncate(goal.base);
         }
     }
 
     /// Begins to decide a goal: an entry of the registry.
-    fn enter(&mut self, id: Id, number: usize) {
+    fn enter(&mut self, number: usize) {
         let Some(entry) = self.ctx.registry.at(number) else { return };
         let found = entry.given.clone().map_or(Slot::Empty, Slot::Below);
-        let (base, parent) = (self.slots.len(), self.current);
-        self.current = self.goals.len();
-        self.goals.push(Goal { id, number, entry, is_open: true, found, at: 0, step: 0, base, parent });
+        let parent = core::mem::replace(&mut self.current, self.goals.len());
+        self.goals.push(Goal { number, entry, is_open: true, found, at: 0, step: 0, parent });
         if self.goals.len() > FEW {
             let from = if self.places.is_empty() { 0 } else { self.current };
             self.places.resize(self.ctx.registry.len(), 0);
@@ -226,23 +274,10 @@ impl<'a, M: Mode> Engine<'a, M> {
     }
 
     /// The current goal is decided: back to who asked.
-    fn leave(&mut self, found: Option<Slot<M>>) {
+    fn leave(&mut self, found: Slot<M>) {
         if let Some(goal) = self.goals.get_mut(self.current) {
-            goal.is_open = false;
-            if let Some(found) = found {
-                goal.found = found;
-            }
-            self.slots.truncate(goal.base);
-            self.current = goal.parent;
+            (goal.is_open, goal.found, self.current) = (false, found, goal.parent);
         }
-    }
-
-    /// The goal of an entry that was asked for before.
-    fn find(&self, number: usize) -> Option<&Goal<'a, M>> {
-        if self.places.is_empty() {
-            return self.goals.iter().find(|goal| goal.number == number);
-        }
-        self.goals.get(self.places.get(number)?.checked_sub(1)?)
     }
 
     fn goal(&mut self) -> Result<&mut Goal<'a, M>, Error> {
@@ -255,10 +290,12 @@ impl<'a, M: Mode> Engine<'a, M> {
         let mut path = vec![again.to_string()];
         let mut key = None;
         let mut asking = self.current;
-        while let Some(Goal { id, parent, .. }) = self.goals.get(asking) {
+        while let Some(goal) = self.goals.get(asking)
+            && let Some(id) = self.ctx.registry.id(goal.number)
+        {
             path.push(id.to_string());
             key = if id.is_role() { key } else { Some(id.to_string()) };
-            asking = if *id == again { NOBODY } else { *parent };
+            asking = if id == again { NOBODY } else { goal.parent };
         }
         path.reverse();
         PlanError::Cycle { path, key }.into()
@@ -275,14 +312,6 @@ impl<'a, M: Mode> Engine<'a, M> {
             _ => error,
         }
     }
-}
-
-/// What a need, or a gate, gets of the value that was found. `None` if it cannot do with it.
-fn input<M: Mode>(spec: &Spec, value: Option<&Value>) -> Option<Slot<M>> {
-    spec.is_met(value).then(|| match value {
-        Some(value) if !spec.is_gate() => Slot::Value(value.clone()),
-        _ => Slot::Empty,
-    })
 }
 
 #[cold]

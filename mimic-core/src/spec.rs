@@ -4,10 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Debug};
 use core::marker::PhantomData;
-use core::slice;
 
 use crate::key::Id;
-use crate::plan::{Node, Scope};
+use crate::plan::{Chosen, Node, Scope};
 use crate::sync::Arc;
 use crate::text::debug;
 use crate::values::Value;
@@ -114,6 +113,11 @@ impl Declared {
         self.gates > 0
     }
 
+    /// What is needed for an argument.
+    pub(crate) fn argument(&self, number: usize) -> Option<&Spec> {
+        self.specs.get(self.gates + number)
+    }
+
     // Once, and not in every need.
     #[inline(never)]
     pub(crate) fn add(&mut self, id: Id, how: How) {
@@ -128,7 +132,7 @@ impl Declared {
     }
 }
 
-/// What was found for a need.
+/// What was found for a need, kept.
 #[derive(Clone)]
 pub(crate) enum Slot<M: Mode> {
     Empty,
@@ -136,43 +140,75 @@ pub(crate) enum Slot<M: Mode> {
     Below(Arc<Node<M>>),
 }
 
+/// What was found for a need.
+pub(crate) enum Found<'a, M: Mode> {
+    Empty,
+    Value(&'a Value),
+    Below(&'a Arc<Node<M>>),
+}
+
+impl<M: Mode> Slot<M> {
+    pub(crate) fn found(&self) -> Found<'_, M> {
+        match self {
+            Self::Empty => Found::Empty,
+            Self::Value(value) => Found::Value(value),
+            Self::Below(node) => Found::Below(node),
+        }
+    }
+}
+
+impl<M: Mode> Found<'_, M> {
+    pub(crate) fn keep(self) -> Slot<M> {
+        match self {
+            Self::Empty => Slot::Empty,
+            Self::Value(value) => Slot::Value(value.clone()),
+            Self::Below(node) => Slot::Below(node.clone()),
+        }
+    }
+}
+
 /// The evaluated inputs of one call, taken in the order of the needs. What gives `None` does not fit them.
 pub struct Inputs<'a, M: Mode> {
-    slots: slice::Iter<'a, Slot<M>>,
-    below: Option<&'a Arc<Node<M>>>,
+    choice: Chosen<'a, M>,
+    taken: usize,
     scope: Option<&'a Scope<M>>,
 }
 
 impl<M: Mode> Debug for Inputs<'_, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inputs").field("left", &self.slots.len()).finish_non_exhaustive()
+        f.debug_struct("Inputs").field("taken", &self.taken).finish_non_exhaustive()
     }
 }
 
 impl<'a, M: Mode> Inputs<'a, M> {
-    pub(crate) fn new(slots: &'a [Slot<M>], below: Option<&'a Arc<Node<M>>>, scope: Option<&'a Scope<M>>) -> Self {
-        Self { slots: slots.iter(), below, scope }
+    pub(crate) fn new(choice: Chosen<'a, M>, scope: Option<&'a Scope<M>>) -> Self {
+        Self { choice, taken: 0, scope }
+    }
+
+    fn next(&mut self) -> Option<Found<'a, M>> {
+        self.taken += 1;
+        self.choice.input(self.taken - 1)
     }
 
     /// The dialer of what a layer wraps.
     pub(crate) fn below<R: Role>(&self, role: &R) -> Option<Dialer<R, M>> {
-        Some(Dialer::below(role.clone(), self.below?, self.scope))
+        Some(Dialer::below(role.clone(), self.choice.below?, self.scope))
     }
 
     /// The next input: a dialer.
     pub(crate) fn dialer<R: Role>(&mut self, role: &R) -> Option<Dialer<R, M>> {
-        match self.slots.next()? {
-            Slot::Below(node) => Some(Dialer::below(role.clone(), node, self.scope)),
+        match self.next()? {
+            Found::Below(node) => Some(Dialer::below(role.clone(), node, self.scope)),
             _ => None,
         }
     }
 
     /// The next input: a value, or that there is none.
     pub(crate) fn value<K: Key>(&mut self) -> Option<Option<K::Value>> {
-        match self.slots.next()? {
-            Slot::Value(value) => value.downcast_ref().cloned().map(Some),
-            Slot::Empty => Some(None),
-            Slot::Below(_) => None,
+        match self.next()? {
+            Found::Value(value) => value.downcast_ref().cloned().map(Some),
+            Found::Empty => Some(None),
+            Found::Below(_) => None,
         }
     }
 }

@@ -79,6 +79,10 @@ impl<T> Table<T> {
         self.ids.find(id)
     }
 
+    pub(crate) fn id(&self, number: usize) -> Option<Id> {
+        self.ids.ids.get(number).copied()
+    }
+
     /// What has this number.
     pub(crate) fn at(&self, number: usize) -> Option<&T> {
         self.values.get(number)
