@@ -27,9 +27,13 @@ impl Ask<'_> {
         self.settle(key, value, true)
     }
 
+    // Not generic, so that it is there once.
+    fn is_for(&self, id: Id) -> bool {
+        !self.answered && id == self.id
+    }
+
     fn settle<K: Key>(&mut self, key: K, value: impl FnOnce() -> Option<K::Value>, known: bool) -> &mut Self {
-        if !self.answered
-            && Id::of(&key) == self.id
+        if self.is_for(Id::of(&key))
             && let Some(slot) = self.slot.downcast_mut::<Option<K::Value>>()
         {
             *slot = value();

@@ -3,7 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use core::fmt;
 
 use embedded_io_async::ErrorKind;
@@ -62,9 +62,9 @@ pub enum Phase {
     Shutdown,
 }
 
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Phase {
+    fn name(self) -> &'static str {
+        match self {
             Self::Endpoint => "bad endpoint",
             Self::Plan => "planning failed",
             Self::Lookup => "lookup failed",
@@ -75,17 +75,26 @@ impl fmt::Display for Phase {
             Self::Read => "read failed",
             Self::Write => "write failed",
             Self::Shutdown => "shutdown failed",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
 impl Error {
+    // This and what is below stays out of line: errors are made in many places, and seldom.
+    #[inline(never)]
     fn from_cause(kind: ErrorKind, cause: Cause) -> Self {
         Self(Box::new(Inner { kind, phase: None, layer: None, target: None, cause, advice: None, report: None }))
     }
 
     /// An error that `reason` explains: lower case, without a full stop.
     #[must_use]
+    #[inline(never)]
     pub fn new(kind: ErrorKind, reason: impl Into<Cow<'static, str>>) -> Self {
         Self::from_cause(kind, Cause::Text(reason.into()))
     }
@@ -99,11 +108,12 @@ impl Error {
     /// An error of an `embedded-io` device. It need not be `Send`, so its text is kept and the error itself is not.
     #[must_use]
     pub fn from_device(error: &impl embedded_io_async::Error) -> Self {
-        Self::new(error.kind(), error.to_string())
+        Self::new(error.kind(), format!("{error}"))
     }
 
     /// Says in which phase it happened, unless that was said before.
     #[must_use]
+    #[inline(never)]
     pub fn in_phase(mut self, phase: Phase) -> Self {
         self.0.phase.get_or_insert(phase);
         self
@@ -111,23 +121,43 @@ impl Error {
 
     /// Says at which layer it happened, unless that was said before.
     #[must_use]
+    #[inline(never)]
     pub fn at_layer(mut self, layer: impl Into<Cow<'static, str>>) -> Self {
-        self.0.layer.get_or_insert_with(|| layer.into());
+        self.set_layer(layer.into());
         self
     }
 
     /// Says what was being reached, unless that was said before.
     #[must_use]
+    #[inline(never)]
     pub fn to_target(mut self, target: impl fmt::Display) -> Self {
-        self.0.target.get_or_insert_with(|| target.to_string());
+        self.set_target(&target);
         self
     }
 
     /// Says what to do about it, unless that was said before.
     #[must_use]
+    #[inline(never)]
     pub fn advise(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
-        self.0.advice.get_or_insert_with(|| advice.into());
+        self.set_advice(advice.into());
         self
+    }
+
+    #[inline(never)]
+    fn set_layer(&mut self, layer: Cow<'static, str>) {
+        self.0.layer.get_or_insert(layer);
+    }
+
+    #[inline(never)]
+    fn set_target(&mut self, target: &dyn fmt::Display) {
+        if self.0.target.is_none() {
+            self.0.target = Some(format!("{target}"));
+        }
+    }
+
+    #[inline(never)]
+    fn set_advice(&mut self, advice: Cow<'static, str>) {
+        self.0.advice.get_or_insert(advice);
     }
 
     pub(crate) fn set_report(&mut self, report: Report) {
@@ -201,30 +231,42 @@ impl Error {
 
     /// Phase and reason, without layer and target.
     pub(crate) fn why(&self) -> String {
-        match self.0.phase {
-            Some(phase) => format!("{phase}: {}", self.reason()),
-            None => self.reason(),
+        let mut text = String::new();
+        if let Some(phase) = self.0.phase {
+            text.push_str(phase.name());
+            text.push_str(": ");
         }
+        self.push_reason(&mut text);
+        text
     }
 
     /// Why, in one line, with its sources: what [`Display`](fmt::Display) prints without layer, target, phase and advice.
     #[must_use]
     pub fn reason(&self) -> String {
+        let mut text = String::new();
+        self.push_reason(&mut text);
+        text
+    }
+
+    fn push_reason(&self, text: &mut String) {
         match &self.0.cause {
-            Cause::Text(text) => text.to_string(),
-            Cause::Deadline(text) => text.clone(),
+            Cause::Text(reason) => text.push_str(reason),
+            Cause::Deadline(reason) => text.push_str(reason),
             Cause::Source(source) => {
-                let mut text = source.to_string();
-                let mut next = source.source();
+                let start = text.len();
+                let mut next: Option<&dyn core::error::Error> = Some(&**source);
                 while let Some(source) = next {
-                    let more = source.to_string();
-                    // Some errors print their source themselves.
-                    if !text.contains(&more) {
-                        text = format!("{text}: {more}");
+                    let more = format!("{source}");
+                    // Some errors print their source themselves. (Not `contains`, whose search is long.)
+                    let mut places = text.as_bytes()[start..].windows(more.len().max(1));
+                    if !more.is_empty() && !places.any(|told| told == more.as_bytes()) {
+                        if text.len() > start {
+                            text.push_str(": ");
+                        }
+                        text.push_str(&more);
                     }
                     next = source.source();
                 }
-                text
             }
         }
     }
@@ -238,11 +280,13 @@ impl fmt::Display for Error {
             f.write_str(if inner.target.is_some() { " to " } else { ": " })?;
         }
         if let Some(target) = &inner.target {
-            write!(f, "{target}: ")?;
+            f.write_str(target)?;
+            f.write_str(": ")?;
         }
         f.write_str(&self.why())?;
         if let Some(advice) = &inner.advice {
-            write!(f, "; {advice}")?;
+            f.write_str("; ")?;
+            f.write_str(advice)?;
         }
         match &inner.report {
             Some(report) if f.alternate() => write!(f, "\n{report}"),
@@ -274,7 +318,7 @@ impl embedded_io_async::Error for Error {
 
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
-        Self::new(kind, kind.to_string())
+        Self::new(kind, format!("{kind}"))
     }
 }
 
@@ -285,7 +329,7 @@ pub(crate) fn misfit() -> Error {
 }
 
 /// What a context lacks: the source of errors in [`Phase::Plan`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlanError {
     /// No candidate of the role applied, or none is registered.
@@ -311,14 +355,34 @@ pub enum PlanError {
     NoSleep,
 }
 
+impl PlanError {
+    fn text(&self) -> String {
+        match self {
+            Self::NoCandidate { role } => ["no candidate for ", role, " applies"].concat(),
+            Self::Missing { need, of } => [of, " needs ", need, ", which is missing"].concat(),
+            Self::Cycle { path, .. } => {
+                let mut text = String::from("a cycle: ");
+                for (at, name) in path.iter().enumerate() {
+                    text.push_str(if at > 0 { " -> " } else { "" });
+                    text.push_str(name);
+                }
+                text
+            }
+            Self::NoSleep => "a deadline is set, and nothing fills Sleep".into(),
+        }
+    }
+}
+
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoCandidate { role } => write!(f, "no candidate for {role} applies"),
-            Self::Missing { need, of } => write!(f, "{of} needs {need}, which is missing"),
-            Self::Cycle { path, .. } => write!(f, "a cycle: {}", path.join(" -> ")),
-            Self::NoSleep => f.write_str("a deadline is set, and nothing fills Sleep"),
-        }
+        f.write_str(&self.text())
+    }
+}
+
+/// As `Display`: what is derived prints less and takes more flash.
+impl fmt::Debug for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
     }
 }
 
@@ -326,26 +390,32 @@ impl core::error::Error for PlanError {}
 
 impl From<PlanError> for Error {
     fn from(error: PlanError) -> Self {
-        let advice: Cow<'static, str> = match &error {
-            PlanError::NoCandidate { role } => {
-                format!("register a protocol that fills {role}, or check the keys that its gates ask for").into()
-            }
-            PlanError::Missing { need, .. } => match (need.as_str(), need.strip_prefix("over ")) {
-                (_, Some(role)) => format!("register a protocol that fills {role}").into(),
-                ("Scheme" | "Host" | "Port" | "Path", _) => {
-                    format!("write it in the endpoint (`scheme://host:port/path`), or give it: with({need}, …)").into()
-                }
-                _ => format!("give it: with({need}, …)").into(),
-            },
-            PlanError::Cycle { key: Some(key), .. } => {
-                format!("break it: give one of its keys a value, for example with({key}, …)").into()
-            }
-            PlanError::Cycle { path, key: None } => {
-                let role = path.first().map_or("", |role| role);
-                format!("a layer dials `below`, not over its own role; or give a dialer, with_dialer({role}, …)").into()
-            }
-            PlanError::NoSleep => "install an adapter, register Sleep, or drop the key Deadline".into(),
-        };
+        let advice = error.advice().concat();
         Self::with_source(ErrorKind::InvalidInput, error).in_phase(Phase::Plan).advise(advice)
+    }
+}
+
+impl PlanError {
+    fn advice(&self) -> [&str; 3] {
+        match self {
+            Self::NoCandidate { role } => {
+                ["register a protocol that fills ", role, ", or check the keys that its gates ask for"]
+            }
+            Self::Missing { need, .. } => match (need.as_str(), need.strip_prefix("over ")) {
+                (_, Some(role)) => ["register a protocol that fills ", role, ""],
+                ("Scheme" | "Host" | "Port" | "Path", _) => {
+                    ["write it in the endpoint (`scheme://host:port/path`), or give it: with(", need, ", …)"]
+                }
+                _ => ["give it: with(", need, ", …)"],
+            },
+            Self::Cycle { key: Some(key), .. } => {
+                ["break it: give one of its keys a value, for example with(", key, ", …)"]
+            }
+            Self::Cycle { path, key: None } => {
+                let role = path.first().map_or("", |role| role);
+                ["a layer dials `below`, not over its own role; or give a dialer, with_dialer(", role, ", …)"]
+            }
+            Self::NoSleep => ["install an adapter, register Sleep, or drop the key Deadline", "", ""],
+        }
     }
 }

@@ -150,15 +150,14 @@ impl Explanation {
         })
     }
 
-    /// The lines of the text tree.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
+    /// Prints the text tree.
+    pub(crate) fn print(&self, lines: &mut Lines<'_, '_>, margin: usize) -> fmt::Result {
         let mut printed = Vec::new();
         printed.resize(self.goals.len(), false);
         // Where to go on: a goal and how many of its choices are printed, with how many inputs of the last one.
         let mut stack: Vec<(usize, usize, usize)> = Vec::new();
         if let Some(root) = self.goals.first() {
-            lines.push(root.name.clone());
+            lines.line(margin, 0, format_args!("{}", root.name))?;
             printed[0] = true;
             stack.push((0, 0, 0));
         }
@@ -172,15 +171,38 @@ impl Explanation {
                 if choice.is_open() || input.goal.is_some() {
                     let below = input.goal.filter(|&below| !core::mem::replace(&mut printed[below], true));
                     let above = if input.goal.is_some() && below.is_none() { " (see above)" } else { "" };
-                    lines.push(format!("{}{}: {}{above}", indent(depth + 1), input.need, input.state));
+                    lines.line(margin, depth + 1, format_args!("{}: {}{above}", input.need, input.state))?;
                     stack.extend(below.map(|below| (below, 0, 0)));
                 }
             } else if let Some(choice) = all.get(choices) {
                 stack.push((goal, choices + 1, 0));
-                lines.push(format!("{}{choice}", indent(depth)));
+                lines.line(margin, depth, format_args!("{choice}"))?;
             }
         }
-        lines
+        Ok(())
+    }
+}
+
+/// Prints lines of a tree, with line feeds between them.
+pub(crate) struct Lines<'a, 'b> {
+    pub(crate) to: &'a mut fmt::Formatter<'b>,
+    pub(crate) any: bool,
+}
+
+impl Lines<'_, '_> {
+    /// Two spaces per level, up to a limit; a number says what the limit hides.
+    pub(crate) fn line(&mut self, margin: usize, depth: usize, line: fmt::Arguments<'_>) -> fmt::Result {
+        const LIMIT: usize = 30;
+        if core::mem::replace(&mut self.any, true) {
+            self.to.write_str("\n")?;
+        }
+        for _ in 0..margin + depth.min(LIMIT) {
+            self.to.write_str("  ")?;
+        }
+        if depth > LIMIT {
+            write!(self.to, "({depth}) ")?;
+        }
+        self.to.write_fmt(line)
     }
 }
 
@@ -217,21 +239,24 @@ impl fmt::Display for Choice {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.lines().join("\n"))
-    }
-}
-
-/// Two spaces per level, up to a limit; a number says what the limit hides.
-pub(crate) fn indent(depth: usize) -> String {
-    const LIMIT: usize = 30;
-    match depth {
-        0..=LIMIT => "  ".repeat(depth),
-        _ => format!("{}({depth}) ", "  ".repeat(LIMIT)),
+        self.print(&mut Lines { to: f, any: false }, 0)
     }
 }
 
 /// What the functions of a resolve answered; `None` is "not me".
 pub(crate) type Memo = Table<Option<Value>>;
+
+/// The plan that an error tells of.
+#[cfg(feature = "reports")]
+pub(crate) fn for_report<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explanation {
+    explain(ctx, root, memo)
+}
+
+/// Without the feature, errors do not tell.
+#[cfg(not(feature = "reports"))]
+pub(crate) fn for_report<M: Mode>(_: &Ctx<M>, _: Id, _: &Memo) -> Explanation {
+    Explanation::default()
+}
 
 /// Explains `root`. After a resolve, its memo turns "maybe" into what the functions said.
 pub(crate) fn explain<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explanation {

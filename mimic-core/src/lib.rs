@@ -89,7 +89,11 @@
 //!
 //! # Features
 //!
-//! `std` (default): conversions to and from `std::io`. No feature changes behaviour.
+//! - `std` (default): conversions to and from `std::io`, and `reports`.
+//! - `reports`: errors carry the plan, every candidate and why it was taken or not ([`Report::plan`]). Without it, for
+//!   microcontrollers, they still say layer, target, phase, reason, advice, and what was tried.
+//!
+//! No feature changes what a resolve does.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -149,7 +153,7 @@ pub use mode::Shared;
 pub use mode::{Cell, Local, Mode};
 pub use needs::{Given, Is, Map, Need, Needs, Opt, OrDefault, Over, Req, given, is, map, opt, or_default, over, req};
 pub use plan::Priority;
-pub use protocols::{Dialers, InOrder, Schemes, dial_addresses, dial_host, first_ok};
+pub use protocols::{ClientSchemes, Dialers, InOrder, Schemes, ServerSchemes, dial_addresses, dial_host, first_ok};
 pub use pump::{Repoll, pump};
 #[doc(hidden)]
 pub use read_write::poll_write_all;

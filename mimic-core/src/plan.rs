@@ -10,6 +10,7 @@ use crate::key::Id;
 use crate::record::Record;
 use crate::spec::{Declared, Found, Slot};
 use crate::sync::Arc;
+use crate::text::Plain;
 use crate::{Cell, ChoiceKind, Mode};
 
 /// One registration: a function for a key, or a candidate or layer for a role.
@@ -45,7 +46,7 @@ impl<M: Mode> fmt::Display for Unit<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             ChoiceKind::Function => write!(f, "the function for {}", self.id),
-            _ => write!(f, "{} {:?}", self.id, self.name),
+            _ => write!(f, "{} \"{}\"", self.id, Plain(&self.name)),
         }
     }
 }

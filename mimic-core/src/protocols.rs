@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Installs what the schemes `tcp`, `http` (port 80), `git` (port 9418) and `unix` mean: candidates of [`Stream`] and
-/// [`Listen`], each gated on its scheme.
+/// [`Listen`], each gated on its scheme: [`ClientSchemes`], [`ServerSchemes`], and `unix` for both.
 ///
 /// A scheme of your own is one more candidate:
 ///
@@ -33,6 +33,14 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Schemes;
 
+/// Installs the part of [`Schemes`] that connects to a host and port: what is not installed takes no flash.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClientSchemes;
+
+/// Installs the part of [`Schemes`] that listens at a host and port.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServerSchemes;
+
 /// Installs a candidate of [`Transport`] that tries the addresses of a host one after the other, in the order of the
 /// look-up. A dead address costs as long as [`Link`] takes to give up.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,22 +48,46 @@ pub struct InOrder;
 
 const PRIORITY: i32 = 100;
 
+const DEFAULT_PORTS: [(&str, u16); 2] = [("http", 80), ("git", 9418)];
+
 crate::for_each_mode!(M => {
     impl Install<M> for Schemes {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            let ctx = ctx
-                .register(Stream, "tcp", PRIORITY, (is(Scheme, "tcp"), req(Host), req(Port), over(Transport)), dial_host)
-                .register(Listen, "tcp", PRIORITY, (is(Scheme, "tcp"), req(Host), req(Port), over(Lookup), over(Bind)), listen)
-                .register(Stream, "unix", PRIORITY, (is(Scheme, "unix"), opt(Host), opt(Path), over(Unix)), connect_unix)
-                .register(Listen, "unix", PRIORITY, (is(Scheme, "unix"), opt(Host), opt(Path), over(BindUnix)), connect_unix);
-            [("http", 80), ("git", 9418)].into_iter().fold(ctx, |ctx, (scheme, port)| {
-                let port = || (is(Scheme, scheme), req(Host), or_default(Port, port));
-                let (gate, host, default) = port();
-                let ctx = ctx.register(Stream, scheme, PRIORITY, (gate, host, default, over(Transport)), dial_host);
-                let (gate, host, default) = port();
-                ctx.register(Listen, scheme, PRIORITY, (gate, host, default, over(Lookup), over(Bind)), listen)
-            })
+            let needs = (is(Scheme, "unix"), opt(Host), opt(Path), over(Unix));
+            let ctx = clients(ctx, |ctx| ctx.register(Stream, "unix", PRIORITY, needs, connect_unix));
+            let needs = (is(Scheme, "unix"), opt(Host), opt(Path), over(BindUnix));
+            servers(ctx, |ctx| ctx.register(Listen, "unix", PRIORITY, needs, connect_unix))
         }
+    }
+
+    impl Install<M> for ClientSchemes {
+        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
+            clients(ctx, |ctx| ctx)
+        }
+    }
+
+    impl Install<M> for ServerSchemes {
+        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
+            servers(ctx, |ctx| ctx)
+        }
+    }
+
+    fn clients(ctx: Ctx<M>, unix: impl FnOnce(Ctx<M>) -> Ctx<M>) -> Ctx<M> {
+        let needs = (is(Scheme, "tcp"), req(Host), req(Port), over(Transport));
+        let ctx = unix(ctx.register(Stream, "tcp", PRIORITY, needs, dial_host));
+        DEFAULT_PORTS.into_iter().fold(ctx, |ctx, (scheme, port)| {
+            let needs = (is(Scheme, scheme), req(Host), or_default(Port, port), over(Transport));
+            ctx.register(Stream, scheme, PRIORITY, needs, dial_host)
+        })
+    }
+
+    fn servers(ctx: Ctx<M>, unix: impl FnOnce(Ctx<M>) -> Ctx<M>) -> Ctx<M> {
+        let needs = (is(Scheme, "tcp"), req(Host), req(Port), over(Lookup), over(Bind));
+        let ctx = unix(ctx.register(Listen, "tcp", PRIORITY, needs, listen));
+        DEFAULT_PORTS.into_iter().fold(ctx, |ctx, (scheme, port)| {
+            let needs = (is(Scheme, scheme), req(Host), or_default(Port, port), over(Lookup), over(Bind));
+            ctx.register(Listen, scheme, PRIORITY, needs, listen)
+        })
     }
 
     impl Install<M> for InOrder {
@@ -78,7 +110,7 @@ pub async fn dial_host<M: Mode, R: Role<Target = HostPort>>(
     match to.port {
         0 => Err(Error::new(ErrorKind::InvalidInput, "nobody listens on port 0")
             .in_phase(Phase::Endpoint)
-            .to_target(to)
+            .to_target(&to)
             .advise("give the port that the server listens on")),
         _ => role.dial(to).await,
     }

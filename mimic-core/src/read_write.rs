@@ -13,21 +13,21 @@ use crate::{Error, Phase};
 #[macro_export]
 macro_rules! read_write {
     (@read) => {
-        async fn read(&mut self, buf: &mut [u8]) -> ::core::result::Result<usize, $crate::Error> {
-            ::core::future::poll_fn(|cx| self.poll_read(cx, buf)).await
+        fn read(&mut self, buf: &mut [u8]) -> impl Future<Output = ::core::result::Result<usize, $crate::Error>> {
+            ::core::future::poll_fn(move |cx| self.poll_read(cx, buf))
         }
     };
     (@write) => {
-        async fn write(&mut self, buf: &[u8]) -> ::core::result::Result<usize, $crate::Error> {
-            ::core::future::poll_fn(|cx| self.poll_write(cx, buf)).await
+        fn write(&mut self, buf: &[u8]) -> impl Future<Output = ::core::result::Result<usize, $crate::Error>> {
+            ::core::future::poll_fn(move |cx| self.poll_write(cx, buf))
         }
 
-        async fn flush(&mut self) -> ::core::result::Result<(), $crate::Error> {
-            ::core::future::poll_fn(|cx| self.poll_flush(cx)).await
+        fn flush(&mut self) -> impl Future<Output = ::core::result::Result<(), $crate::Error>> {
+            ::core::future::poll_fn(|cx| self.poll_flush(cx))
         }
 
-        async fn write_all(&mut self, mut buf: &[u8]) -> ::core::result::Result<(), $crate::Error> {
-            ::core::future::poll_fn(|cx| $crate::poll_write_all(&mut buf, |rest| self.poll_write(cx, rest))).await
+        fn write_all(&mut self, mut buf: &[u8]) -> impl Future<Output = ::core::result::Result<(), $crate::Error>> {
+            ::core::future::poll_fn(move |cx| $crate::poll_write_all(&mut buf, |rest| self.poll_write(cx, rest)))
         }
     };
     (for[$($generics:tt)*] $flow:ty) => {

@@ -2,14 +2,13 @@
 //! leaves it behind.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
 use crate::Explanation;
-use crate::explain::indent;
+use crate::explain::Lines;
 
 /// What the dials of one connect have written. Successes leave no entry.
 #[derive(Debug, Default)]
@@ -146,11 +145,12 @@ impl Report {
         self.inner.as_deref()
     }
 
-    fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        lines.extend(self.computing.as_ref().map(|function| format!("running: {function}")));
+    fn print(&self, lines: &mut Lines<'_, '_>) -> fmt::Result {
+        if let Some(function) = &self.computing {
+            lines.line(1, 0, format_args!("running: {function}"))?;
+        }
         if !self.attempts.is_empty() {
-            lines.push("tried:".into());
+            lines.line(1, 0, format_args!("tried:"))?;
         }
         // Attempts come in starting order, so a parent stands before its children; one that succeeded is not listed.
         let mut path: Vec<u32> = Vec::new();
@@ -158,26 +158,29 @@ impl Report {
             while path.last().is_some_and(|&id| id != attempt.parent) {
                 path.pop();
             }
-            lines.push(format!("{}{attempt}", indent(path.len() + 1)));
+            lines.line(1, path.len() + 1, format_args!("{attempt}"))?;
             path.push(attempt.id);
         }
+        #[cfg(feature = "reports")]
         if !self.plan.goals().is_empty() {
-            lines.push("plan:".into());
-            lines.extend(self.plan.lines().iter().map(|line| format!("  {line}")));
+            lines.line(1, 0, format_args!("plan:"))?;
+            self.plan.print(lines, 2)?;
         }
-        lines
+        Ok(())
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = Lines { to: f, any: false };
         let mut report = Some(self);
-        let mut lines = Vec::new();
         while let Some(this) = report {
-            lines.extend(this.lines().iter().map(|line| format!("  {line}")));
+            this.print(&mut lines)?;
             report = this.inner();
-            lines.extend(report.map(|_| "  and in the resolve within:".into()));
+            if report.is_some() {
+                lines.line(2, 0, format_args!("and in the resolve within:"))?;
+            }
         }
-        f.write_str(&lines.join("\n"))
+        Ok(())
     }
 }

@@ -1,6 +1,5 @@
 //! Needs as data: drawn, checked and explained without running anything. And what the engine finds for them.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Debug};
@@ -9,6 +8,7 @@ use core::marker::PhantomData;
 use crate::key::Id;
 use crate::plan::{Chosen, Node, Scope};
 use crate::sync::Arc;
+use crate::text::debug;
 use crate::values::Value;
 use crate::{Dialer, Key, Mode, Needs, Role};
 
@@ -75,7 +75,7 @@ impl<K, V> Equals<K, V> {
     }
 }
 
-impl<K: Key, V: Debug> Gate for Equals<K, V>
+impl<K: Key, V: Debug + 'static> Gate for Equals<K, V>
 where
     K::Value: PartialEq<V> + Debug,
 {
@@ -84,11 +84,11 @@ where
     }
 
     fn wanted(&self) -> String {
-        format!("{:?}", self.wanted)
+        debug(&self.wanted)
     }
 
     fn found(&self, value: &Value) -> String {
-        value.downcast_ref::<K::Value>().map_or_else(String::new, |value| format!("{value:?}"))
+        value.downcast_ref::<K::Value>().map_or_else(String::new, debug)
     }
 }
 

@@ -9,6 +9,7 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 
 use crate::Error;
+use crate::text::Brief;
 
 /// A point on a monotonic clock: the time since the clock's own epoch. Only instants of one clock compare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,5 +114,5 @@ async fn race<T>(mut work: Pin<&mut impl Future<Output = T>>, timer: &mut impl T
 }
 
 pub(crate) fn passed(duration: Duration) -> Error {
-    Error::deadline(alloc::format!("not done within {duration:?}"))
+    Error::deadline(alloc::format!("not done within {}", Brief(duration)))
 }

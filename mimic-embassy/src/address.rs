@@ -24,7 +24,7 @@ fn from_core(address: IpAddr) -> Option<IpAddress> {
 }
 
 /// The address that the stack would connect from; `None` without an address of the family, and without a way there.
-fn local(stack: Stack<'_>, to: IpAddr) -> Option<IpAddr> {
+pub(crate) fn local(stack: Stack<'_>, to: IpAddr) -> Option<IpAddr> {
     match to {
         #[cfg(feature = "proto-ipv4")]
         IpAddr::V4(to) => {

@@ -1,13 +1,14 @@
 //! The flow over a lent socket.
 
+use core::fmt;
 use core::task::{Context, Poll, ready};
 
-use embassy_net::tcp::{self, State, TcpSocket};
+use embassy_net::tcp::{self, State};
 use embassy_time::{Instant, Timer};
 use mimic_core::{Ask, Error, ErrorKind, Flow, LocalAddr, PeerAddr, Phase};
 
 use crate::address::to_core;
-use crate::link::{Options, duration, poll_once};
+use crate::link::{Options, duration, link_down, poll_once};
 use crate::pool::Lent;
 
 /// A flow over a TCP socket of the pool.
@@ -22,7 +23,6 @@ use crate::pool::Lent;
 ///   to acknowledge is noticed with [`KeepAlive`](mimic_core::KeepAlive) only.
 ///
 /// Errors stay. It answers [`PeerAddr`] and [`LocalAddr`]. Reads and writes allocate nothing.
-#[derive(Debug)]
 pub struct TcpFlow {
     socket: Lent,
     read: End,
@@ -42,8 +42,8 @@ enum End {
 }
 
 impl TcpFlow {
-    pub(crate) fn new(mut socket: Lent, options: Options) -> Self {
-        options.connected(&mut socket);
+    pub(crate) fn new(socket: Lent, options: Options) -> Self {
+        options.connected(&mut socket.get());
         Self { socket, read: End::Open, write: End::Open, options, written: 0, stalled: None }
     }
 
@@ -61,14 +61,14 @@ impl TcpFlow {
             _ => "the connection was reset, or the peer answered no keepalive",
         };
         let error = Error::new(kind, reason).in_phase(phase);
-        if self.socket.pool().stack().is_link_up() { error } else { error.advise("the link is down") }
+        link_down(self.socket.pool().stack(), error)
     }
 
     /// For who waits: whether the peer has had its time.
     fn poll_stalled(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<Error> {
-        let queue = self.socket.send_queue();
+        let queue = self.socket.get().send_queue();
         // Or the FIN is.
-        let fin = matches!(self.socket.state(), State::FinWait1 | State::Closing | State::LastAck);
+        let fin = matches!(self.socket.get().state(), State::FinWait1 | State::Closing | State::LastAck);
         if queue == 0 && !fin {
             self.stalled = None;
             return Poll::Pending;
@@ -83,7 +83,7 @@ impl TcpFlow {
         let end = since.saturating_add(duration(self.options.user_timeout));
         if end <= now {
             log!(warn, "the peer acknowledges nothing: giving it up");
-            self.socket.abort();
+            self.socket.get().abort();
             return Poll::Ready(self.fail(ErrorKind::TimedOut, phase));
         }
         let _ = poll_once(cx, Timer::at(end));
@@ -92,11 +92,19 @@ impl TcpFlow {
 
     /// Whether bytes still go out: a flush tells of a connection that is gone.
     fn check(&mut self) -> Result<(), Error> {
-        match (self.write, self.socket.state()) {
+        let state = self.socket.get().state();
+        match (self.write, state) {
             (End::Failed(kind), _) => Err(self.error(kind, Phase::Write)),
             (End::Open, State::Established | State::CloseWait) | (End::Closed, _) => Ok(()),
             (End::Open, _) => Err(self.fail(ErrorKind::ConnectionReset, Phase::Write)),
         }
+    }
+}
+
+/// Little, because every flow has it: what is derived takes 2 KiB of flash.
+impl fmt::Debug for TcpFlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TcpFlow")
     }
 }
 
@@ -111,7 +119,7 @@ impl Flow for TcpFlow {
             End::Failed(kind) => return Poll::Ready(Err(self.error(kind, Phase::Read))),
         }
         // The future keeps nothing between polls.
-        let polled = poll_once(cx, self.socket.read(buf));
+        let polled = poll_once(cx, self.socket.get().read(buf));
         match polled {
             Poll::Ready(Ok(0)) => {
                 self.read = End::Closed;
@@ -137,7 +145,7 @@ impl Flow for TcpFlow {
             }
             End::Failed(kind) => return Poll::Ready(Err(self.error(kind, Phase::Write))),
         }
-        let polled = poll_once(cx, self.socket.write(buf));
+        let polled = poll_once(cx, self.socket.get().write(buf));
         match polled {
             Poll::Ready(Ok(count)) => {
                 self.written = self.written.wrapping_add(count);
@@ -158,7 +166,7 @@ impl Flow for TcpFlow {
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         ready!(self.poll_flush(cx))?;
         // FIN after the data.
-        self.socket.close();
+        self.socket.get().close();
         self.write = End::Closed;
         Poll::Ready(Ok(()))
     }
@@ -170,7 +178,7 @@ impl Flow for TcpFlow {
     }
 
     fn answer(&self, ask: &mut Ask<'_>) {
-        let socket: &TcpSocket<'_> = &self.socket;
+        let socket = self.socket.get();
         ask.give(PeerAddr, || socket.remote_endpoint().map(to_core))
             .give(LocalAddr, || socket.local_endpoint().map(to_core));
     }

@@ -20,7 +20,8 @@
 //! }
 //! ```
 //!
-//! [`Embassy`] fills these roles, each at priority 100, and [`context`] adds what the standard schemes need:
+//! [`Embassy`] fills these roles, each at priority 100, and [`context`] adds what the standard schemes of hosts and ports
+//! need. [`EmbassyClient`] and [`client`] are the same without [`Bind`], for a device that does not listen:
 //!
 //! | role | name | how |
 //! |---|---|---|
@@ -40,11 +41,12 @@
 //! `crypto` (features `verify-…`) makes one for devices.
 //!
 //! # The pool
-//! All sockets are made at the start, over [`Buffers`]; flows and listeners borrow them. What happens to one when its
-//! flow is dropped stands at [`TcpFlow`].
+//! All sockets are made at the start, over [`Buffers`]; flows and listeners borrow them. The pool is there for ever, as its
+//! buffers are, and so are the places of its sockets in `StackResources`: a flow outlives its context, and when the last
+//! context and the last flow are dropped, what was written is still sent.
 //!
 //! - A connect that finds all of them in use is an error of kind [`OutOfMemory`](mimic_core::ErrorKind::OutOfMemory)
-//!   that says so. It waits for sockets that are still closing.
+//!   that says so. It waits for sockets that are still closing, for little more than a second.
 //! - A race needs a socket for each address that it tries at one time. [`context`] lets it try as many as there are:
 //!   with one socket, a dead address costs its 10 s before the next is tried.
 //! - A listener takes a socket to listen with, and hands it out as the connection; another of the pool takes its place,
@@ -52,11 +54,36 @@
 //!   one listen. It listens at an address of the stack, or, at `0.0.0.0` as at `[::]`, at all of both families. An
 //!   accepted connection that nobody has fetched goes down with the listener, by a reset.
 //!
+//! # The end of a flow
+//! | what is done | what becomes of it |
+//! |---|---|
+//! | `shutdown` | What was written goes out, then FIN. Reading goes on, until the peer closes too: half-close is kept in both directions |
+//! | `close` | `shutdown`, then reads and drops what the peer still sends until it closes; then drops |
+//! | drop | What was written goes out, then FIN, in the background; nothing is read any more. The socket lingers until the peer has closed too, until it is silent for 10 s, or for 1 s if another connect needs it, which ends it by a reset |
+//! | `abort`, then drop | A reset. The peer reads an error, and what was not sent yet is lost |
+//! | a connect is dropped | Its socket is free at once. Nothing more is sent, but for a reset to a peer that answers late |
+//! | all contexts are dropped | All of the above as if they were there. But somebody has to run the stack: where the device stops with the program, wait for `close` |
+//!
+//! # When memory ends
+//! - The pool gives errors: it has what it has, and no connection takes more buffers.
+//! - The heap does not. What is on it (the context, the plan, a connect under way, a flow's box, all of rustls) is allocated
+//!   without a `Result`, as `alloc`'s collections are; when that fails, the allocation error handler is called, which on
+//!   stable Rust is a panic. No connect falls back to anything, none hangs: let the panic handler say so and reset. The
+//!   firmware of `examples/embassy-qemu` does, and its tests leave it so little heap, in many steps, that it ends everywhere
+//!   on the way.
+//! - Connecting is what needs it. In that firmware 21 KB of heap were enough for a ping, with happy eyeballs, and 29 KB
+//!   over TLS, with two certificates; one block is of nearly 9 KB. Afterwards, a flow of TCP keeps its box; reading, writing
+//!   and waiting allocate nothing, but for what rustls takes per record.
+//!
 //! # Waiting
 //! - Who connects, or looks a name up, while the stack has no address (the link is down, DHCP has not answered) waits for
-//!   one: for nine tenths of the [`Deadline`], and then the error says so; without a deadline, for as long as it takes.
-//! - A peer that does not answer a connect is given up after 10 s.
-//! - A name is asked of each DNS server for 10 s. Only a family that the stack has an address of is asked for. smoltcp has
+//!   one: for nine tenths of the [`Deadline`], and then the error says so; without a deadline, for as long as it takes. One of
+//!   either family will do: where IPv6 comes by a router and IPv4 by DHCP, give the slower one a moment before
+//!   (`examples/board` does).
+//! - A peer that does not answer a connect is given up after 10 s: [`TimedOut`](mimic_core::ErrorKind::TimedOut). One that
+//!   refuses it, by a reset, is [`ConnectionRefused`](mimic_core::ErrorKind::ConnectionRefused) at once. A stack that loses
+//!   its address meanwhile is [`NotConnected`](mimic_core::ErrorKind::NotConnected). That the link is down is said too.
+//! - A name is asked of each DNS server for 10 s, which smoltcp notices when it asks again, 15 s after the first time. Only a family that the stack has an address of is asked for. smoltcp has
 //!   one failure for a name that does not exist, one without such a record, and a server that fails: all are
 //!   [`NotFound`](mimic_core::ErrorKind::NotFound), which says no more than that. It keeps one address of each family,
 //!   unless a feature of smoltcp such as `dns-max-result-count-4` makes room for more, and asks one server, unless
@@ -134,7 +161,6 @@ mod timer;
 mod turns;
 
 use alloc::boxed::Box;
-use alloc::rc::Rc;
 use core::fmt;
 use core::time::Duration;
 
@@ -142,8 +168,8 @@ use embassy_net::Stack;
 #[cfg(not(feature = "happy-eyeballs"))]
 use mimic_core::InOrder as Addresses;
 use mimic_core::{
-    Bind, Ctx, Deadline, Install, KeepAlive, Link, Local, LocalContext, Lookup, Mode, NoDelay, Schemes, Sleep, key,
-    map, opt, or_default,
+    Bind, ClientSchemes, Ctx, Deadline, Install, KeepAlive, Link, Local, LocalContext, Lookup, Map, Mode, NoDelay, Opt,
+    OrDefault, ServerSchemes, Sleep, key, map, opt, or_default,
 };
 #[cfg(feature = "happy-eyeballs")]
 use mimic_happy_eyeballs::{Config, HappyEyeballs as Addresses, RaceConfig, SourceAddress};
@@ -165,7 +191,7 @@ key! {
 /// The roles that embassy-net fills, over a pool of sockets: what [`Ctx::install`] takes.
 #[derive(Clone)]
 pub struct Embassy {
-    pool: Rc<Pool>,
+    pool: &'static Pool,
 }
 
 const PRIORITY: i32 = 100;
@@ -174,7 +200,8 @@ impl Embassy {
     /// Makes the pool: `N` sockets of the stack, over these buffers.
     ///
     /// # Panics
-    /// embassy-net's own: if the stack has no room for `N` more sockets. `StackResources<{ N + 2 }>` has, with DNS and DHCP.
+    /// embassy-net's own: if the stack has no room for `N` more sockets. `StackResources<{ N + 2 }>` has, with DNS and DHCP. The
+    /// places are taken for ever, as the buffers are.
     pub fn new<const N: usize, const RX: usize, const TX: usize>(
         stack: Stack<'static>,
         buffers: &'static mut Buffers<N, RX, TX>,
@@ -185,7 +212,7 @@ impl Embassy {
     /// How many sockets of the pool nobody uses; those that still close count.
     #[must_use]
     pub fn idle(&self) -> usize {
-        self.pool.idle()
+        self.pool.count_idle()
     }
 }
 
@@ -195,28 +222,21 @@ impl fmt::Debug for Embassy {
     }
 }
 
-impl Install<Local> for Embassy {
+/// The roles of [`Embassy`] that connecting takes, without [`Bind`]: what is not installed takes no flash.
+#[derive(Clone, Debug)]
+pub struct EmbassyClient(pub Embassy);
+
+impl Install<Local> for EmbassyClient {
     fn install(self, ctx: Ctx<Local>) -> Ctx<Local> {
-        let Self { pool } = self;
+        let Self(Embassy { pool }) = self;
         #[cfg(feature = "happy-eyeballs")]
         let stack = pool.stack();
-        let options =
-            || map((or_default(NoDelay, true), opt(KeepAlive), opt(UserTimeout), opt(Deadline)), link::Options::from);
-        let (connecting, asking) = (pool.clone(), pool.clone());
         let ctx = ctx
-            .register(Link, "tcp", PRIORITY, options(), move |to, options| {
-                let pool = connecting.clone();
-                async move { Ok(Box::new(link::connect(&pool, to, options).await?) as <Local as Mode>::Flow) }
-            })
-            .register(Bind, "tcp", PRIORITY, (options(), or_default(Backlog, 1)), move |at, (options, backlog)| {
-                let pool = pool.clone();
-                async move {
-                    let acceptor = listener::Acceptor::bind(pool, at, options, backlog)?;
-                    Ok(Box::new(acceptor) as <Local as Mode>::Listener)
-                }
+            .register(Link, "tcp", PRIORITY, options(), move |to, options| async move {
+                Ok(Box::new(link::connect(pool, to, options).await?) as <Local as Mode>::Flow)
             })
             .register(Lookup, "dns", PRIORITY, opt(Deadline), move |question, deadline| {
-                lookup::lookup(asking.clone(), question, deadline)
+                lookup::lookup(pool, question, deadline)
             })
             .register(Sleep, "timer", PRIORITY, (), |(), ()| async {
                 Ok(Box::new(timer::Timer) as <Local as Mode>::Timer)
@@ -229,7 +249,30 @@ impl Install<Local> for Embassy {
     }
 }
 
-/// A context with everything in it: the standard schemes, [`Embassy`], addresses raced by the feature
+impl Install<Local> for Embassy {
+    fn install(self, ctx: Ctx<Local>) -> Ctx<Local> {
+        let Self { pool } = self;
+        ctx.install(EmbassyClient(self)).register(
+            Bind,
+            "tcp",
+            PRIORITY,
+            (options(), or_default(Backlog, 1)),
+            move |at, (options, backlog)| async move {
+                let acceptor = listener::Acceptor::bind(pool, at, options, backlog)?;
+                Ok(Box::new(acceptor) as <Local as Mode>::Listener)
+            },
+        )
+    }
+}
+
+type Given = (OrDefault<NoDelay>, Opt<KeepAlive>, Opt<UserTimeout>, Opt<Deadline>);
+
+/// What the context says about TCP sockets.
+fn options() -> Map<Given, fn(link::Given) -> link::Options> {
+    map((or_default(NoDelay, true), opt(KeepAlive), opt(UserTimeout), opt(Deadline)), link::Options::from)
+}
+
+/// A context to connect and to listen with: the schemes of hosts and ports, [`Embassy`], addresses raced by the feature
 /// `happy-eyeballs`, TLS for clients by the feature `rustls`, and a deadline of 30 s. To serve TLS, install
 /// `mimic_rustls::TlsServer` too.
 #[must_use]
@@ -237,12 +280,28 @@ pub fn context<const N: usize, const RX: usize, const TX: usize>(
     stack: Stack<'static>,
     buffers: &'static mut Buffers<N, RX, TX>,
 ) -> LocalContext {
+    let embassy = Embassy::new(stack, buffers);
+    connecting(N).install(ServerSchemes).install(embassy)
+}
+
+/// As [`context`], for a device that connects and does not listen: it takes less flash.
+#[must_use]
+pub fn client<const N: usize, const RX: usize, const TX: usize>(
+    stack: Stack<'static>,
+    buffers: &'static mut Buffers<N, RX, TX>,
+) -> LocalContext {
+    let embassy = Embassy::new(stack, buffers);
+    connecting(N).install(EmbassyClient(embassy))
+}
+
+fn connecting(sockets: usize) -> LocalContext {
     let ctx = LocalContext::new();
     #[cfg(feature = "rustls")]
     let ctx = ctx.install(mimic_rustls::TlsClient);
     // An attempt without a socket would fail.
     #[cfg(feature = "happy-eyeballs")]
-    let ctx = ctx.with(RaceConfig, Config::new().max_in_flight(N));
-    let embassy = Embassy::new(stack, buffers);
-    ctx.install(Schemes).install(Addresses).install(embassy).with(Deadline, Duration::from_secs(30))
+    let ctx = ctx.with(RaceConfig, Config::new().max_in_flight(sockets));
+    #[cfg(not(feature = "happy-eyeballs"))]
+    let _ = sockets;
+    ctx.install(ClientSchemes).install(Addresses).with(Deadline, Duration::from_secs(30))
 }

@@ -1,8 +1,8 @@
 //! Listening.
 
 use alloc::boxed::Box;
-use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::SocketAddr;
 use core::task::{Context, Poll, Waker};
 
@@ -16,9 +16,8 @@ use crate::link::{Options, poll_once, start};
 use crate::pool::{Lent, Pool};
 
 /// Accepts flows over sockets of the pool: a listening socket becomes the connection, and another takes its place.
-#[derive(Debug)]
 pub(crate) struct Acceptor {
-    pool: Rc<Pool>,
+    pool: &'static Pool,
     at: SocketAddr,
     endpoint: IpListenEndpoint,
     options: Options,
@@ -28,7 +27,7 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(crate) fn bind(pool: Rc<Pool>, at: SocketAddr, options: Options, backlog: usize) -> Result<Self, Error> {
+    pub(crate) fn bind(pool: &'static Pool, at: SocketAddr, options: Options, backlog: usize) -> Result<Self, Error> {
         let endpoint = pool.bind(address::listen(pool.stack(), at)?)?;
         let at = SocketAddr::new(at.ip(), endpoint.port);
         let backlog = backlog.clamp(1, pool.size());
@@ -43,10 +42,10 @@ impl Acceptor {
         let mut missing = self.backlog - self.listening().min(self.backlog);
         while missing > 0 && self.sockets.len() < 2 * self.backlog {
             match self.pool.poll_take(cx) {
-                Poll::Ready(Some(mut socket)) => {
-                    self.options.connecting(&mut socket);
+                Poll::Ready(Some(socket)) => {
+                    self.options.connecting(&mut socket.get());
                     // The rest of embassy-net's future only waits for the state to change.
-                    let _ = start(socket.accept(self.endpoint));
+                    let _ = start(socket.get().accept(self.endpoint));
                     self.sockets.push(socket);
                     missing -= 1;
                 }
@@ -57,7 +56,13 @@ impl Acceptor {
     }
 
     fn listening(&self) -> usize {
-        self.sockets.iter().filter(|socket| socket.state() == State::Listen).count()
+        self.sockets.iter().filter(|socket| socket.get().state() == State::Listen).count()
+    }
+}
+
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Acceptor")
     }
 }
 
@@ -73,8 +78,8 @@ impl Drop for Acceptor {
 impl Listener<Local> for Acceptor {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<<Local as Mode>::Flow, Error>> {
         // Peers that gave up; the pool may have waited for their sockets.
-        self.sockets.retain(|socket| !matches!(socket.state(), State::Closed | State::TimeWait));
-        let connected = |socket: &Lent| !matches!(socket.state(), State::Listen | State::SynReceived);
+        self.sockets.retain(|socket| !matches!(socket.get().state(), State::Closed | State::TimeWait));
+        let connected = |socket: &Lent| !matches!(socket.get().state(), State::Listen | State::SynReceived);
         let place = self.sockets.iter().position(connected);
         let accepted = place.map(|place| self.sockets.remove(place));
         self.listen(cx);
@@ -84,7 +89,7 @@ impl Listener<Local> for Acceptor {
         }
         for socket in &self.sockets {
             // Wakes when the state changes.
-            let _ = poll_once(cx, socket.wait_write_ready());
+            let _ = poll_once(cx, socket.get().wait_write_ready());
         }
         Poll::Pending
     }

@@ -1,6 +1,5 @@
 //! Look-ups by embassy-net's DNS.
 
-use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::net::IpAddr;
@@ -14,16 +13,16 @@ use embassy_time::{Instant, Timer};
 use mimic_core::{Error, ErrorKind, Phase, Question, Record, RecordType};
 
 use crate::address;
-use crate::link::{duration, poll_once};
+use crate::link::poll_once;
 use crate::network;
 use crate::pool::Pool;
 use crate::turns::Attempt;
 
 /// How long smoltcp asks each server.
-const PER_SERVER: Duration = Duration::from_secs(10);
+const PER_SERVER: embassy_time::Duration = embassy_time::Duration::from_secs(10);
 
 pub(crate) async fn lookup(
-    pool: Rc<Pool>,
+    pool: &'static Pool,
     question: Question,
     deadline: Option<Duration>,
 ) -> Result<Vec<Record>, Error> {
@@ -94,19 +93,20 @@ async fn query(stack: Stack<'static>, name: &str, kind: DnsQueryType, ask: bool)
         return Err(fault(ErrorKind::NotConnected, "no DNS server is known")
             .advise("give one in the configuration of the stack, or by DHCP; addresses need none"));
     }
-    let patience = PER_SERVER.saturating_mul(u32::try_from(servers).unwrap_or(u32::MAX));
+    let patience = PER_SERVER * u32::try_from(servers).unwrap_or(u32::MAX);
     let started = Instant::now();
-    match stack.dns_query(name, kind).await {
-        Ok(found) => Ok(found.into_iter().map(|found| IpAddr::from(found).into()).collect()),
-        Err(dns::Error::InvalidName) => Err(fault(ErrorKind::InvalidInput, "it is no name that DNS can have")),
-        Err(dns::Error::NameTooLong) => Err(fault(ErrorKind::InvalidInput, "the name is too long for the DNS client")
-            .advise("a feature of smoltcp, dns-max-name-size-255, makes room")),
-        Err(dns::Error::Failed) if started.elapsed() >= duration(patience) => {
-            Err(fault(ErrorKind::TimedOut, "no DNS server answered"))
+    let (kind, reason) = match stack.dns_query(name, kind).await {
+        Ok(found) => return Ok(found.into_iter().map(|found| IpAddr::from(found).into()).collect()),
+        Err(dns::Error::InvalidName) => (ErrorKind::InvalidInput, "it is no name that DNS can have"),
+        Err(dns::Error::NameTooLong) => {
+            let error = fault(ErrorKind::InvalidInput, "the name is too long for the DNS client");
+            return Err(error.advise("a feature of smoltcp, dns-max-name-size-255, makes room"));
         }
+        Err(dns::Error::Failed) if started.elapsed() >= patience => (ErrorKind::TimedOut, "no DNS server answered"),
         // smoltcp has one failure for all of these.
         Err(dns::Error::Failed) => {
-            Err(fault(ErrorKind::NotFound, "DNS gave no address: no such name, no such record, or the server failed"))
+            (ErrorKind::NotFound, "DNS gave no address: no such name, no such record, or the server failed")
         }
-    }
+    };
+    Err(fault(kind, reason))
 }

@@ -14,10 +14,9 @@ const PERIOD: embassy_time::Duration = embassy_time::Duration::from_millis(20);
 /// Waits until the stack has an address, until shortly before the deadline: whoever waits for DHCP is told so, and not only
 /// that the deadline has passed.
 pub(crate) async fn wait(stack: Stack<'static>, deadline: Option<Duration>) -> Result<(), Error> {
-    let patience = deadline.map(|deadline| duration(deadline / 10 * 9));
-    let started = Instant::now();
+    let patience = deadline.map_or(Instant::MAX, |deadline| Instant::now() + duration(deadline) / 10 * 9);
     while !stack.is_config_up() {
-        if patience.is_some_and(|patience| started.elapsed() >= patience) {
+        if Instant::now() >= patience {
             let reason = match stack.is_link_up() {
                 true => "the stack has no address: no DHCP server has answered, or none is configured",
                 false => "the stack has no address: the link is down",

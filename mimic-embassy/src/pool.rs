@@ -7,20 +7,19 @@
 //!      └──────────────────┴─────────────────────────────────────────┘ or somebody needs it and GRACE has passed
 //! ```
 //!
-//! Nothing runs in the background but smoltcp: lingering sockets are looked at when a socket is needed.
+//! Nothing runs in the background but smoltcp: lingering sockets are looked at when a socket is needed. Sockets stay in
+//! their places, and a pool is there for ever, as its buffers are: so what lingers goes on when nobody has the pool any more.
 
-use alloc::rc::Rc;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, RefCell, RefMut};
 use core::fmt;
 use core::future::poll_fn;
-use core::ops::{Deref, DerefMut};
 use core::task::{Context, Poll, Waker};
 
 use embassy_net::tcp::{State, TcpSocket};
 use embassy_net::{IpListenEndpoint, Stack};
 use embassy_time::{Duration, Instant, Timer};
-use heapless::VecView;
 use mimic_core::{Error, ErrorKind, Phase};
 
 use crate::link::{poll_once, start};
@@ -34,30 +33,35 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How long a reset may take to get out of the stack: the link may be down.
 const RESET: Duration = Duration::from_millis(100);
 
-/// Unsized, to have one type for any number of sockets.
-pub(crate) struct Pool<S: ?Sized = VecView<Idle>> {
+pub(crate) struct Pool {
     stack: Stack<'static>,
-    size: usize,
+    slots: Vec<Slot>,
     /// Tasks that wait for a socket to be given back.
     waiting: RefCell<Vec<Waker>>,
     /// What listeners listen at.
     bound: RefCell<Vec<IpListenEndpoint>>,
     next_port: Cell<u16>,
     turns: Turns,
-    idle: RefCell<S>,
 }
 
-/// A socket that nobody uses, oldest first.
-pub(crate) struct Idle {
-    socket: TcpSocket<'static>,
-    /// When it was given back, or aborted.
+/// A socket in its place. It is borrowed for the time of a call, by who has it lent, or by the pool if nobody has.
+struct Slot {
+    socket: RefCell<TcpSocket<'static>>,
+    /// When it was given back, or aborted since; `None` while it is lent.
+    idle_since: Cell<Option<Instant>>,
+}
+
+/// A socket that nobody uses.
+#[derive(Clone, Copy)]
+struct Idle<'a> {
+    slot: &'a Slot,
     since: Instant,
 }
 
-impl Idle {
+impl Idle<'_> {
     /// Whether it is closed; with a peer, its reset has not gone out yet.
     fn is_reset(&self) -> bool {
-        self.socket.state() == State::Closed
+        self.slot.socket.borrow().state() == State::Closed
     }
 
     /// When it has had its time.
@@ -66,8 +70,9 @@ impl Idle {
     }
 
     fn is_free(&self, now: Instant) -> bool {
-        match self.socket.state() {
-            State::Closed => self.socket.remote_endpoint().is_none() || self.ends() <= now,
+        let socket = self.slot.socket.borrow();
+        match socket.state() {
+            State::Closed => socket.remote_endpoint().is_none() || self.ends() <= now,
             State::TimeWait => true,
             _ => false,
         }
@@ -78,20 +83,24 @@ impl Pool {
     pub(crate) fn new<const N: usize, const RX: usize, const TX: usize>(
         stack: Stack<'static>,
         buffers: &'static mut Buffers<N, RX, TX>,
-    ) -> Rc<Self> {
-        let since = Instant::now();
-        let buffers = buffers.rx.iter_mut().zip(&mut buffers.tx);
-        let idle: heapless::Vec<Idle, N> =
-            buffers.map(|(rx, tx)| Idle { socket: TcpSocket::new(stack, rx, tx), since }).collect();
-        Rc::new(Pool {
+    ) -> &'static Self {
+        let slots = buffers.rx.iter_mut().zip(&mut buffers.tx).map(|(rx, tx)| Slot {
+            socket: RefCell::new(TcpSocket::new(stack, rx, tx)),
+            idle_since: Cell::new(Some(Instant::MIN)),
+        });
+        Self::of(stack, slots.collect())
+    }
+
+    /// The same code for all sizes.
+    fn of(stack: Stack<'static>, slots: Vec<Slot>) -> &'static Self {
+        Box::leak(Box::new(Self {
             stack,
-            size: N,
+            slots,
             waiting: RefCell::default(),
             bound: RefCell::default(),
             next_port: Cell::new(49152),
             turns: Turns::new(address::has_neighbours(stack)),
-            idle: RefCell::new(idle),
-        })
+        }))
     }
 
     pub(crate) fn stack(&self) -> Stack<'static> {
@@ -99,22 +108,26 @@ impl Pool {
     }
 
     pub(crate) fn size(&self) -> usize {
-        self.size
+        self.slots.len()
     }
 
     pub(crate) fn turns(&self) -> &Turns {
         &self.turns
     }
 
-    pub(crate) fn idle(&self) -> usize {
-        self.idle.borrow().len()
+    fn idle(&self) -> impl Iterator<Item = Idle<'_>> {
+        self.slots.iter().filter_map(|slot| Some(Idle { slot, since: slot.idle_since.get()? }))
+    }
+
+    pub(crate) fn count_idle(&self) -> usize {
+        self.idle().count()
     }
 
     /// A socket. Waits for those that are closing, but not for those that are in use.
-    pub(crate) async fn take(self: &Rc<Self>) -> Result<Lent, Error> {
+    pub(crate) async fn take(&'static self) -> Result<Lent, Error> {
         poll_fn(|cx| self.poll_take(cx)).await.ok_or_else(|| {
-            log!(warn, "all {} TCP sockets of the pool are in use", self.size);
-            let reason = alloc::format!("all {} TCP sockets of the pool are in use", self.size);
+            log!(warn, "all {} TCP sockets of the pool are in use", self.size());
+            let reason = alloc::format!("all {} TCP sockets of the pool are in use", self.size());
             Error::new(ErrorKind::OutOfMemory, reason)
                 .in_phase(Phase::Connect)
                 .advise("drop flows that are done, or give the pool more sockets: Buffers<N, RX, TX>")
@@ -122,27 +135,27 @@ impl Pool {
     }
 
     /// As [`take`](Self::take), but `None` if all are in use.
-    pub(crate) fn poll_take(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Option<Lent>> {
-        let mut idle = self.idle.borrow_mut();
+    pub(crate) fn poll_take(&'static self, cx: &mut Context<'_>) -> Poll<Option<Lent>> {
         let now = Instant::now();
-        if let Some(place) = idle.iter().position(|idle| idle.is_free(now)) {
-            let Idle { socket, .. } = idle.remove(place);
-            return Poll::Ready(Some(Lent { pool: self.clone(), socket: Some(socket), abort: false }));
+        let oldest = |idle: &Idle<'_>| idle.since;
+        if let Some(Idle { slot, .. }) = self.idle().filter(|idle| idle.is_free(now)).min_by_key(oldest) {
+            slot.idle_since.set(None);
+            return Poll::Ready(Some(Lent { pool: self, slot, abort: false }));
         }
-        if idle.is_empty() {
+        if self.idle().next().is_none() {
             return Poll::Ready(None);
         }
-        let mut reset = idle.iter().any(Idle::is_reset);
-        if !reset && let Some(idle) = idle.iter_mut().find(|idle| idle.ends() <= now) {
+        let mut reset = self.idle().any(|idle| idle.is_reset());
+        if !reset && let Some(Idle { slot, .. }) = self.idle().filter(|idle| idle.ends() <= now).min_by_key(oldest) {
             log!(debug, "a closing connection is reset: its socket is needed");
-            idle.socket.abort();
-            idle.since = now;
+            slot.socket.borrow_mut().abort();
+            slot.idle_since.set(Some(now));
             reset = true;
         }
         let mut next = Instant::MAX;
-        for idle in idle.iter_mut() {
+        for idle in self.idle() {
             // Wakes when the state changes.
-            let _ = poll_once(cx, idle.socket.flush());
+            let _ = poll_once(cx, idle.slot.socket.borrow_mut().flush());
             if idle.is_reset() == reset {
                 next = next.min(idle.ends());
             }
@@ -159,7 +172,9 @@ impl Pool {
         }
     }
 
-    fn give_back(&self, mut socket: TcpSocket<'static>, abort: bool) {
+    /// Closes a socket, and whoever waits for one looks again.
+    fn give_back(&self, slot: &Slot, abort: bool) {
+        let mut socket = slot.socket.borrow_mut();
         log!(debug, "a socket comes back: {}", socket.state());
         match socket.state() {
             // A peer that answers later is reset by the stack.
@@ -171,10 +186,9 @@ impl Pool {
                 socket.set_timeout(Some(LINGER));
             }
         }
-        let given = self.idle.borrow_mut().push(Idle { socket, since: Instant::now() });
-        debug_assert!(given.is_ok(), "more sockets were given back than were lent");
-        let waiting = self.waiting.take();
-        waiting.into_iter().for_each(Waker::wake);
+        drop(socket);
+        slot.idle_since.set(Some(Instant::now()));
+        self.waiting.take().into_iter().for_each(Waker::wake);
     }
 
     /// Notes where a listener listens; port 0 is given a number.
@@ -211,7 +225,7 @@ impl Pool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("sockets", &self.size).finish_non_exhaustive()
+        f.debug_struct("Pool").field("sockets", &self.size()).finish_non_exhaustive()
     }
 }
 
@@ -225,9 +239,8 @@ pub(crate) fn silence(socket: &mut TcpSocket<'_>) {
 
 /// A socket in use, given back when it is dropped: closed, and what was written is still sent; or aborted.
 pub(crate) struct Lent {
-    pool: Rc<Pool>,
-    /// `None` in drop only.
-    socket: Option<TcpSocket<'static>>,
+    pool: &'static Pool,
+    slot: &'static Slot,
     abort: bool,
 }
 
@@ -236,42 +249,24 @@ impl Lent {
         self.abort = true;
     }
 
-    pub(crate) fn pool(&self) -> &Rc<Pool> {
-        &self.pool
+    pub(crate) fn pool(&self) -> &'static Pool {
+        self.pool
     }
-}
 
-impl Deref for Lent {
-    type Target = TcpSocket<'static>;
-
-    fn deref(&self) -> &Self::Target {
-        match &self.socket {
-            Some(socket) => socket,
-            None => unreachable!("a dropped socket"),
-        }
-    }
-}
-
-impl DerefMut for Lent {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        match &mut self.socket {
-            Some(socket) => socket,
-            None => unreachable!("a dropped socket"),
-        }
+    /// The socket, for one call: nobody else borrows it.
+    pub(crate) fn get(&self) -> RefMut<'_, TcpSocket<'static>> {
+        self.slot.socket.borrow_mut()
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let Some(socket) = self.socket.take() {
-            self.pool.give_back(socket, self.abort);
-        }
+        self.pool.give_back(self.slot, self.abort);
     }
 }
 
 impl fmt::Debug for Lent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.socket.as_ref().map(TcpSocket::state);
-        f.debug_struct("Lent").field("state", &state).finish_non_exhaustive()
+        f.debug_struct("Lent").field("state", &self.get().state()).finish_non_exhaustive()
     }
 }

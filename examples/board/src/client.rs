@@ -34,8 +34,7 @@ pub async fn run(stack: Stack<'static>, random: Random) {
     settle(stack).await;
     console::info(format_args!("connecting to {URL}"));
     let ctx = context(stack, BUFFERS.take());
-    // Kept until the end: with the last of the context goes the pool, and with it what its sockets still send.
-    let result = match trust::apply(ctx.clone(), stack, random) {
+    let result = match trust::apply(ctx, stack, random) {
         Ok(ctx) => ping(ctx, &mut Transcript::new()).await,
         Err(error) => Err(error),
     };
@@ -43,9 +42,6 @@ pub async fn run(stack: Stack<'static>, random: Random) {
         Ok(()) => console::info("done"),
         Err(error) => console::error(format_args!("{:#}", error.to_target(URL))),
     }
-    // For an alert of TLS, or the end of the connection, to reach the peer.
-    embassy_time::Timer::after_secs(1).await;
-    drop(ctx);
 }
 
 async fn ping(ctx: LocalContext, transcript: &mut impl fmt::Write) -> Result<(), Error> {

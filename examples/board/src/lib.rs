@@ -38,5 +38,5 @@ mod trust;
 pub use client::run;
 #[cfg(target_os = "none")]
 pub use heap::start as start_heap;
-pub use network::{mac_address, start};
+pub use network::{configured, mac_address, start};
 pub use random::Random;

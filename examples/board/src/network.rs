@@ -2,7 +2,7 @@
 
 use embassy_net::driver::Driver;
 use embassy_net::{Config, ConfigV6, Runner, Stack, StackResources};
-use embassy_time::{Duration, Timer, with_timeout};
+use embassy_time::{Duration, Instant, Timer};
 use static_cell::StaticCell;
 
 use crate::console;
@@ -13,8 +13,10 @@ pub(crate) const POOL: usize = 4;
 /// And those of DHCP, DNS and SNTP.
 const SOCKETS: usize = POOL + 3;
 
-/// How long DHCP may take. Without an IPv4 address, IPv6 remains.
-const DHCP: Duration = Duration::from_secs(15);
+/// How long the network may take to give any address.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long DHCP may take beyond IPv6: a server may try for 3 s whether anybody has the address that it is about to give.
+const DHCP: Duration = Duration::from_secs(5);
 
 /// The network over this driver. To be called once; the runner runs in a task of its own.
 pub fn start<D: Driver>(driver: D, random: &Random) -> (Stack<'static>, Runner<'static, D>) {
@@ -24,16 +26,10 @@ pub fn start<D: Driver>(driver: D, random: &Random) -> (Stack<'static>, Runner<'
     embassy_net::new(driver, config, RESOURCES.init(StackResources::new()), random.u64())
 }
 
-/// Waits for an IPv4 address, for a router's advertisement may be there before it: whoever connected then would find
-/// IPv6 alone. Says what addresses there are.
+/// Waits for an address, as [`configured`] does, and says what addresses there are.
 pub(crate) async fn settle(stack: Stack<'static>) {
-    let configured = async {
-        while stack.config_v4().is_none() {
-            Timer::after_millis(20).await;
-        }
-    };
-    if with_timeout(DHCP, configured).await.is_err() {
-        console::error(if stack.is_link_up() { "no DHCP server has answered" } else { "the link is down" });
+    if !configured(stack).await {
+        console::error(if stack.is_link_up() { "the network gives no address" } else { "the link is down" });
     }
     if let Some(config) = stack.config_v4() {
         console::info(format_args!("IPv4: {}", config.address));
@@ -41,6 +37,22 @@ pub(crate) async fn settle(stack: Stack<'static>) {
     if let Some(config) = stack.config_v6() {
         console::info(format_args!("IPv6: {}", config.address));
     }
+}
+
+/// Waits for an address, 15 s at most, and says whether there is one. With IPv4 it returns at once; with IPv6 alone after 5 s
+/// more. For a router's advertisement may be there before DHCP has answered: whoever connected then would find IPv6 alone,
+/// and no name server. Connects of mimic-embassy wait for an address by themselves, and take the first.
+pub async fn configured(stack: Stack<'_>) -> bool {
+    let mut ends = Instant::now() + PATIENCE;
+    let mut has_ipv6 = false;
+    while stack.config_v4().is_none() && Instant::now() < ends {
+        if !has_ipv6 && stack.config_v6().is_some() {
+            has_ipv6 = true;
+            ends = ends.min(Instant::now() + DHCP);
+        }
+        Timer::after_millis(20).await;
+    }
+    stack.is_config_up()
 }
 
 /// A MAC address from what makes the chip unique: locally administered, hence of no maker, and the same every time.

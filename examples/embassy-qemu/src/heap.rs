@@ -11,23 +11,42 @@ struct Heap {
     heap: LlffHeap,
     used: AtomicUsize,
     peak: AtomicUsize,
+    /// How much may be in use.
+    limit: AtomicUsize,
+    /// What was asked for last and not there.
+    refused: AtomicUsize,
 }
 
 #[global_allocator]
-static HEAP: Heap = Heap { heap: LlffHeap::empty(), used: AtomicUsize::new(0), peak: AtomicUsize::new(0) };
+static HEAP: Heap = Heap {
+    heap: LlffHeap::empty(),
+    used: AtomicUsize::new(0),
+    peak: AtomicUsize::new(0),
+    limit: AtomicUsize::new(usize::MAX),
+    refused: AtomicUsize::new(0),
+};
 
+// Out of line: the compiler puts an allocator that it sees into every place that allocates, 6 KiB in all.
 // SAFETY: every call is passed on to an allocator that keeps the contract.
 unsafe impl GlobalAlloc for Heap {
+    #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller keeps the same contract.
-        let pointer = unsafe { self.heap.alloc(layout) };
-        if !pointer.is_null() {
+        let left = self.limit.load(Ordering::Relaxed).saturating_sub(self.used.load(Ordering::Relaxed));
+        let pointer = match layout.size() <= left {
+            // SAFETY: the caller keeps the same contract.
+            true => unsafe { self.heap.alloc(layout) },
+            false => core::ptr::null_mut(),
+        };
+        if pointer.is_null() {
+            self.refused.store(layout.size(), Ordering::Relaxed);
+        } else {
             let used = self.used.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
             self.peak.fetch_max(used, Ordering::Relaxed);
         }
         pointer
     }
 
+    #[inline(never)]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         // SAFETY: the caller keeps the same contract.
         unsafe { self.heap.dealloc(pointer, layout) };
@@ -49,6 +68,16 @@ pub(crate) fn start() {
     let (start, size) = (&raw const _heap_start as usize, &raw const _heap_size as usize);
     // SAFETY: `memory.x` sets this region aside for the heap, it is not empty, and the caller calls once.
     unsafe { HEAP.heap.init(start, size) };
+}
+
+/// Leaves so many bytes of the heap, as if there were no more.
+pub(crate) fn leave(bytes: usize) {
+    HEAP.limit.store(heap_in_use().saturating_add(bytes), Ordering::Relaxed);
+}
+
+/// How many bytes were asked for last and not there, if that has happened.
+pub(crate) fn refused() -> Option<usize> {
+    Some(HEAP.refused.load(Ordering::Relaxed)).filter(|bytes| *bytes != 0)
 }
 
 /// How much of the heap is in use, in bytes.

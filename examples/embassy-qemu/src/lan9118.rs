@@ -2,6 +2,7 @@
 //!
 //! Frames go through two FIFOs of 32-bit registers. The names of registers and bits are those of the data sheet.
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::Context;
 
 use cortex_m::interrupt::InterruptNumber;
@@ -31,8 +32,9 @@ const MAC_CSR_DATA: usize = 0xa8;
 
 /// IRQ_CFG: enabled, active high, push-pull. Active low, which it is after a reset, is an interrupt without end.
 const IRQ_EN_POL_TYPE: u32 = 0x111;
-/// INT_STS and INT_EN: a frame has arrived.
+/// INT_STS and INT_EN: a frame has arrived; the PHY has news.
 const RSFL: u32 = 1 << 3;
+const PHY_INT: u32 = 1 << 18;
 /// RX_STATUS: the frame is damaged.
 const RX_ERROR: u32 = 1 << 15;
 /// TX_CFG: transmit.
@@ -44,8 +46,22 @@ const CSR_READ: u32 = 1 << 30;
 const MAC_CR: u32 = 1;
 const ADDRH: u32 = 2;
 const ADDRL: u32 = 3;
+const MII_ACC: u32 = 6;
+const MII_DATA: u32 = 7;
 /// MAC_CR: full duplex, all multicast (IPv6 finds its neighbours by it), transmit, receive.
 const FDPX_MCPAS_TXEN_RXEN: u32 = 1 << 20 | 1 << 19 | 1 << 3 | 1 << 2;
+
+/// MII_ACC: the PHY of the controller, to write to, busy; the register is in bits 6 to 10.
+const MII_PHY: u32 = 1 << 11;
+const MII_WRITE: u32 = 1 << 1;
+const MII_BUSY: u32 = 1;
+/// The registers of the PHY: its status, of which a bit says whether the link is up; what it interrupted for, which is
+/// cleared by reading; and what it may interrupt for: the link came up, or went down.
+const BSR: u32 = 1;
+const BSR_LINK_UP: u32 = 1 << 2;
+const PHY_SOURCE: u32 = 29;
+const PHY_MASK: u32 = 30;
+const PHY_UP_DOWN: u32 = 1 << 6 | 1 << 4;
 
 /// Its interrupt.
 #[derive(Clone, Copy)]
@@ -59,6 +75,8 @@ unsafe impl InterruptNumber for Interrupt {
 }
 
 static RECEIVED: AtomicWaker = AtomicWaker::new();
+/// The PHY is to be asked about the link.
+static LINK_CHANGED: AtomicBool = AtomicBool::new(true);
 
 fn read(register: usize) -> u32 {
     // SAFETY: all callers name a register of the controller, which is there on this board.
@@ -82,10 +100,23 @@ fn mac_write(register: u32, value: u32) {
     while read(MAC_CSR_CMD) & CSR_BUSY != 0 {}
 }
 
+fn phy_read(register: u32) -> u32 {
+    mac_write(MII_ACC, MII_PHY | register << 6 | MII_BUSY);
+    while mac_read(MII_ACC) & MII_BUSY != 0 {}
+    mac_read(MII_DATA)
+}
+
+fn phy_write(register: u32, value: u32) {
+    mac_write(MII_DATA, value);
+    mac_write(MII_ACC, MII_PHY | register << 6 | MII_WRITE | MII_BUSY);
+    while mac_read(MII_ACC) & MII_BUSY != 0 {}
+}
+
 /// The controller, and room for one frame each way.
 #[derive(Debug)]
 pub(crate) struct Lan9118 {
     address: [u8; 6],
+    is_link_up: bool,
     received: [u8; FRAME],
     to_send: [u8; FRAME],
 }
@@ -101,17 +132,22 @@ impl Lan9118 {
         write(TX_CFG, TX_ON);
         mac_write(MAC_CR, FDPX_MCPAS_TXEN_RXEN);
         write(IRQ_CFG, IRQ_EN_POL_TYPE);
+        phy_write(PHY_MASK, PHY_UP_DOWN);
         write(INT_STS, u32::MAX);
-        write(INT_EN, RSFL);
+        write(INT_EN, RSFL | PHY_INT);
         // SAFETY: its handler is below, and the level is set by now.
         unsafe { NVIC::unmask(Interrupt) };
-        Self { address: [low[0], low[1], low[2], low[3], high[0], high[1]], received: [0; FRAME], to_send: [0; FRAME] }
+        let address = [low[0], low[1], low[2], low[3], high[0], high[1]];
+        Self { address, is_link_up: false, received: [0; FRAME], to_send: [0; FRAME] }
     }
 }
 
 /// To be called by the handler of the interrupt.
 fn on_interrupt() {
-    // Masked until the FIFO was found empty: the level stays while it is not.
+    if read(INT_STS) & PHY_INT != 0 {
+        LINK_CHANGED.store(true, Ordering::Release);
+    }
+    // Masked until the FIFO was found empty and the PHY was asked: the level stays while they were not.
     write(INT_EN, 0);
     RECEIVED.wake();
 }
@@ -143,7 +179,7 @@ impl Driver for Lan9118 {
         if RX_USED.of(read(RX_FIFO_INF)) == 0 {
             RECEIVED.register(cx.waker());
             write(INT_STS, RSFL);
-            write(INT_EN, RSFL);
+            write(INT_EN, RSFL | if LINK_CHANGED.load(Ordering::Acquire) { 0 } else { PHY_INT });
             // What came between the look and the clearing has no interrupt any more.
             if RX_USED.of(read(RX_FIFO_INF)) == 0 {
                 return None;
@@ -176,8 +212,14 @@ impl Driver for Lan9118 {
         Some(ToSend(&mut self.to_send))
     }
 
-    fn link_state(&mut self, _: &mut Context<'_>) -> LinkState {
-        LinkState::Up
+    fn link_state(&mut self, cx: &mut Context<'_>) -> LinkState {
+        if LINK_CHANGED.swap(false, Ordering::AcqRel) {
+            phy_read(PHY_SOURCE);
+            self.is_link_up = phy_read(BSR) & BSR_LINK_UP != 0;
+            // Once more to `receive`, which lets the PHY interrupt again.
+            cx.waker().wake_by_ref();
+        }
+        if self.is_link_up { LinkState::Up } else { LinkState::Down }
     }
 
     fn capabilities(&self) -> Capabilities {

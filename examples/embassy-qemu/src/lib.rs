@@ -61,6 +61,9 @@ pub fn run(init: impl FnOnce(Spawner, Stack<'static>, Options<'static>)) -> ! {
         Ok(options) => options,
         Err(misuse) => fail(misuse),
     };
+    if let Some(bytes) = options.heap {
+        heap::leave(bytes);
+    }
     let mut seed = [0; 8];
     if let Err(refused) = entropy::fill(&mut seed) {
         fail(format_args!("there is no entropy: {refused}"));
@@ -93,6 +96,11 @@ pub fn say(line: impl Display) {
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
+    // What nobody handled: an allocation that fails without a `Result` is a panic on stable Rust.
+    if let Some(bytes) = heap::refused() {
+        let used = heap_in_use();
+        fail(format_args!("out of memory: {bytes} bytes were asked for, {used} are in use; {}", info.message()));
+    }
     say(info);
     exit(PANICKED)
 }

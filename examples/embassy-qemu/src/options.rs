@@ -1,5 +1,5 @@
-//! The command line of the firmware: `[--ca PEM] [--timeout SECONDS] [--memory] URL`, as the hosted binaries' `ping` takes
-//! it, but for `--memory`.
+//! The command line of the firmware: `[--ca PEM] [--timeout SECONDS] [--memory] [--heap BYTES] [--time SECONDS] URL`, as the
+//! hosted binaries' `ping` takes it, but for the last three.
 
 use core::fmt;
 use core::time::Duration;
@@ -15,6 +15,10 @@ pub struct Options<'a> {
     pub timeout: Option<Duration>,
     /// Whether to say at the end how much memory was used.
     pub memory: bool,
+    /// How many bytes of the heap there are, if not all.
+    pub heap: Option<usize>,
+    /// By what clock certificates are judged, in seconds since 1970, if not by the machine's. 0 is a clock that nobody set.
+    pub time: Option<u32>,
 }
 
 /// What is wrong with the command line.
@@ -35,7 +39,7 @@ impl fmt::Display for Misuse<'_> {
             Self::Value(option) => write!(f, "{option} lacks a value, or it is not a right one"),
             Self::Url => f.write_str("it takes one URL"),
         }?;
-        f.write_str("; usage: [--ca PEM] [--timeout SECONDS] [--memory] URL")
+        f.write_str("; usage: [--ca PEM] [--timeout SECONDS] [--memory] [--heap BYTES] [--time SECONDS] URL")
     }
 }
 
@@ -46,7 +50,7 @@ impl<'a> Options<'a> {
     /// # Errors
     /// If it is not the command line that the usage shows.
     pub fn parse(line: &'a str) -> Result<Self, Misuse<'a>> {
-        let (mut url, mut ca, mut timeout, mut memory) = (None, None, None, false);
+        let (mut url, mut ca, mut timeout, mut memory, mut heap, mut time) = (None, None, None, false, None, None);
         let mut arguments = line.strip_suffix('\n').unwrap_or(line).split('\n');
         while let Some(argument) = arguments.next() {
             match argument {
@@ -55,13 +59,19 @@ impl<'a> Options<'a> {
                     timeout = Some(arguments.next().and_then(seconds).ok_or(Misuse::Value(argument))?);
                 }
                 "--memory" => memory = true,
+                "--heap" => heap = Some(arguments.next().and_then(number).ok_or(Misuse::Value(argument))?),
+                "--time" => time = Some(arguments.next().and_then(number).ok_or(Misuse::Value(argument))?),
                 option if option.starts_with("--") => return Err(Misuse::Unknown(option)),
                 _ if url.is_some() => return Err(Misuse::Url),
                 argument => url = Some(argument),
             }
         }
-        Ok(Self { url: url.ok_or(Misuse::Url)?, ca, timeout, memory })
+        Ok(Self { url: url.ok_or(Misuse::Url)?, ca, timeout, memory, heap, time })
     }
+}
+
+fn number<T: TryFrom<u32>>(text: &str) -> Option<T> {
+    text.parse::<u32>().ok()?.try_into().ok()
 }
 
 /// A span of time, with at most nine digits behind the point. Floating point would be 10 KiB of flash.

@@ -56,13 +56,15 @@ impl From<rustls::Error> for Untrusted {
     }
 }
 
-/// The machine's clock. A board has a clock of its own, or asks for the time.
+/// The machine's clock, or one that stands still. A board has a clock of its own, or asks for the time.
 #[derive(Debug)]
-struct Clock;
+struct Clock {
+    stands: Option<u32>,
+}
 
 impl TimeProvider for Clock {
     fn current_time(&self) -> Option<UnixTime> {
-        match seconds_since_epoch() {
+        match self.stands.unwrap_or_else(seconds_since_epoch) {
             // No certificate may count as valid by a clock that does not go.
             0 | u32::MAX => None,
             seconds => Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds.into()))),
@@ -85,7 +87,7 @@ pub fn apply(ctx: LocalContext, options: Options<'static>) -> LocalContext {
                     .in_phase(Phase::Plan)
                     .advise("give the authorities: --ca PEM")
             })?;
-            let config = config(file).map_err(|untrusted| {
+            let config = config(file, options.time).map_err(|untrusted| {
                 Error::with_source(ErrorKind::InvalidData, untrusted).in_phase(Phase::Plan).to_target(file)
             })?;
             Ok(Some(made.get_or_init(|| Arc::new(config)).clone()))
@@ -93,11 +95,12 @@ pub fn apply(ctx: LocalContext, options: Options<'static>) -> LocalContext {
     })
 }
 
-/// A configuration that trusts the authorities in a file of the machine, in PEM format.
+/// A configuration that trusts the authorities in a file of the machine, in PEM format, by the machine's clock if not at
+/// this time.
 ///
 /// # Errors
 /// If the file cannot be read, or there is no authority in it.
-pub fn config(file: &str) -> Result<ClientConfig, Untrusted> {
+pub fn config(file: &str, time: Option<u32>) -> Result<ClientConfig, Untrusted> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&contents(file)?) {
         roots.add(certificate.map_err(Untrusted::Pem)?)?;
@@ -105,7 +108,7 @@ pub fn config(file: &str) -> Result<ClientConfig, Untrusted> {
     if roots.is_empty() {
         return Err(Untrusted::Empty);
     }
-    Ok(ClientConfig::builder_with_details(Arc::new(provider()), Arc::new(Clock))
+    Ok(ClientConfig::builder_with_details(Arc::new(provider()), Arc::new(Clock { stands: time }))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth())

@@ -1,4 +1,4 @@
-"""A name server on 127.0.0.1, for a few names."""
+"""A name server on 127.0.0.1, for a few names, and for some that it does not answer as it should."""
 
 import ipaddress
 import socket
@@ -19,9 +19,41 @@ def loop(server, names):
     while True:
         query, client = server.recvfrom(512)
         try:
-            server.sendto(answer(query, names), client)
+            server.sendto(misbehave(query) or answer(query, names), client)
+        except Silent:
+            pass
         except (IndexError, struct.error, UnicodeDecodeError):
             pass  # It is not a question.
+
+
+class Silent(Exception):
+    """There is no answer."""
+
+
+def misbehave(query):
+    """What is answered to a question for one of the names `*.bad.test`; nothing for others."""
+    if b"\x03bad\x04test\0" not in query:
+        return None
+    name = query[13 : 13 + query[12]]
+    head = struct.pack("!HHHHH", 0x8180, 1, 1, 0, 0)
+    match name:
+        case b"silent":
+            raise Silent
+        case b"noise":
+            return bytes(range(200))
+        case b"empty":
+            return b"\0"
+        case b"cut":
+            # Its record is missing.
+            return query[:2] + head + query[12:]
+        case b"loop":
+            # The record's name is a pointer to itself.
+            at = 0xC000 | len(query)
+            return query[:2] + head + query[12:] + struct.pack("!HHHIHI", at, A, 1, 0, 4, 0x0A000202)
+        case b"refused":
+            return query[:2] + struct.pack("!HHHHH", 0x8185, 1, 0, 0, 0) + query[12:]
+        case _:
+            return None
 
 
 def answer(query, names):

@@ -72,7 +72,8 @@ async fn client(stack: Stack<'static>, options: Options<'static>) {
 
 async fn ping(stack: Stack<'static>, options: Options<'static>) -> Result<(), Failure> {
     let mut stdout = Output::stdout().map_err(|_| Failure::App(AppError::Transcript))?;
-    let config = trust::config(options.ca.ok_or(Failure::Trust(None))?).map_err(|error| Failure::Trust(Some(error)))?;
+    let ca = options.ca.ok_or(Failure::Trust(None))?;
+    let config = trust::config(ca, options.time).map_err(|error| Failure::Trust(Some(error)))?;
     let (socket, host) = connect(stack, "tls", options.url).await.map_err(Failure::Connect)?;
     let name = ServerName::try_from(host.to_string()).map_err(|_| Failure::Connect(by_hand::Failure::Url))?;
     let connection = UnbufferedClientConnection::new(Arc::new(config), name).map_err(TlsError::Tls)?;

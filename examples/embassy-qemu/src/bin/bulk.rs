@@ -1,11 +1,18 @@
 //! A trial: 1 MiB to a peer that echoes it, written and read at the same time; then connecting again and again.
 //!
 //! It prints what came back and how it was, and, after the connects, how much of the heap is in use: the same each time,
-//! or something leaks.
+//! or something leaks. Then it opens flows until there is no socket left for one, says what the error was, and drops them:
+//! there is one again.
+//!
+//! `--timeout` is how long the peer may acknowledge nothing.
 
 #![no_std]
 #![no_main]
 
+extern crate alloc;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt::Write as _;
 use core::future::poll_fn;
 use core::pin::pin;
@@ -15,8 +22,8 @@ use embassy_executor::Spawner;
 use embassy_net::Stack;
 use embassy_time::Instant;
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Error, ErrorKind, FlowExt, Local, LocalContext, Split};
-use mimic_embassy::{Buffers, context};
+use mimic_core::{Error, ErrorKind, Flow, FlowExt, Local, LocalContext, Split};
+use mimic_embassy::{Buffers, UserTimeout, context};
 use mimic_example_embassy_qemu::semihosting::Output;
 use mimic_example_embassy_qemu::{Options, finish, heap_in_use, run};
 use static_cell::ConstStaticCell;
@@ -41,7 +48,11 @@ async fn trial(stack: Stack<'static>, options: Options<'static>) {
     let ctx = context(stack, BUFFERS.take());
     #[cfg(feature = "rustls")]
     let ctx = mimic_example_embassy_qemu::trust::apply(ctx, options);
-    finish(options, all(ctx.clone(), options.url).await);
+    let ctx = match options.timeout {
+        Some(timeout) => ctx.with(UserTimeout, timeout),
+        None => ctx,
+    };
+    finish(options, all(ctx, options.url).await.map_err(|error| error.to_target(options.url)));
 }
 
 async fn all(ctx: LocalContext, url: &str) -> Result<(), Error> {
@@ -71,7 +82,28 @@ async fn all(ctx: LocalContext, url: &str) -> Result<(), Error> {
     }
     let end = heap_in_use();
     let _ = writeln!(stdout, "{connects} connects; heap in use: {half} bytes after half of them, {end} at the end");
+
+    // By TCP alone: the peer of the tests does one handshake at a time.
+    if url.starts_with("tls:") {
+        return Ok(());
+    }
+    let (flows, error) = exhaust(&ctx).await;
+    let count = flows.len();
+    drop(flows);
+    let _ = ctx.connect().await?;
+    let _ = writeln!(stdout, "{count} at once, and one after them; between: {error}");
     Ok(())
+}
+
+/// All flows that there can be, and why there is no other.
+async fn exhaust(ctx: &LocalContext) -> (Vec<Box<dyn Flow>>, Error) {
+    let mut flows = Vec::new();
+    loop {
+        match ctx.connect().await {
+            Ok(flow) => flows.push(flow),
+            Err(error) => return (flows, error),
+        }
+    }
 }
 
 /// How many bytes came back wrong.

@@ -5,16 +5,15 @@
 
 extern crate alloc;
 
-use alloc::boxed::Box;
-use core::fmt;
+use alloc::format;
 use core::time::Duration;
 
 use embassy_executor::Spawner;
 use embassy_net::Stack;
-use embassy_time::Timer;
+use embassy_time::{Instant, TimeoutError, Timer, with_deadline, with_timeout};
 use mimic_core::embedded_io_async::Error as _;
-use mimic_core::{Deadline, Error, ErrorKind, Flow, FlowExt, LocalContext, Sleep, timeout};
-use mimic_embassy::{Buffers, context};
+use mimic_core::{Deadline, Error, ErrorKind, FlowExt, LocalContext};
+use mimic_embassy::Buffers;
 use mimic_example_app::{self as app, AppError};
 use mimic_example_embassy_qemu::semihosting::Output;
 #[cfg(feature = "rustls")]
@@ -27,7 +26,7 @@ const SOCKETS: usize = if cfg!(feature = "happy-eyeballs") { 4 } else { 1 };
 
 /// How long the peer may take to close. The machine stops with the firmware, and with it the network: other than on a
 /// host, nobody would send what is still to be sent.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_WORDS: embassy_time::Duration = embassy_time::Duration::from_secs(1);
 /// For the same reason, what an error takes to reach the peer: an alert of TLS, the end of the connection.
 const FAREWELL: embassy_time::Duration = embassy_time::Duration::from_millis(20);
 
@@ -42,11 +41,10 @@ fn main() -> ! {
 
 #[embassy_executor::task]
 async fn client(stack: Stack<'static>, options: Options<'static>) {
-    let ctx = context(stack, BUFFERS.take());
+    let ctx = mimic_embassy::client(stack, BUFFERS.take());
     #[cfg(feature = "rustls")]
     let ctx = trust::apply(ctx, options);
-    // Kept until the end: with the last of the context goes the pool, and with it what its sockets still send.
-    let result = ping(ctx.clone(), options).await;
+    let result = ping(ctx, options).await;
     if result.is_err() {
         Timer::after(FAREWELL).await;
     }
@@ -56,28 +54,28 @@ async fn client(stack: Stack<'static>, options: Options<'static>) {
 async fn ping(ctx: LocalContext, options: Options<'static>) -> Result<(), Error> {
     let ctx = ctx.with_url(options.url)?;
     let mut stdout = Output::stdout()
-        .map_err(|refused| Error::with_source(ErrorKind::Other, refused).to_target("standard output"))?;
+        .map_err(|_| Error::new(ErrorKind::Other, "the machine refused it").to_target("standard output"))?;
     talk(ctx, options.timeout, &mut stdout).await.map_err(|error| error.to_target(options.url))
 }
 
 /// `limit` is for connecting and talking together; without it, only the deadline of the context applies, and only to
 /// connecting.
-async fn talk(ctx: LocalContext, limit: Option<Duration>, transcript: &mut impl fmt::Write) -> Result<(), Error> {
-    let mut timer = ctx.resolve(Sleep, ()).await?;
-    let flow = match limit {
-        None => say_all(ctx, transcript).await?,
-        Some(limit) => timeout(&mut timer, limit, say_all(ctx.with(Deadline, limit), transcript)).await?,
+async fn talk(ctx: LocalContext, limit: Option<Duration>, transcript: &mut Output) -> Result<(), Error> {
+    let (ctx, ends) = match limit.map(|limit| (limit, limit.try_into())) {
+        Some((limit, Ok(ticks))) => (ctx.with(Deadline, limit), Instant::now() + ticks),
+        _ => (ctx, Instant::MAX),
     };
-    // All is said; a peer that has gone already, or does not go, has heard it too.
-    let _ = timeout(&mut timer, LAST_WORDS, flow.close()).await;
-    Ok(())
-}
-
-async fn say_all(ctx: LocalContext, transcript: &mut impl fmt::Write) -> Result<Box<dyn Flow>, Error> {
     let mut flow = ctx.connect().await?;
-    app::ping(&mut flow, transcript).await.map_err(|error| match error {
-        AppError::Io(error) => error,
-        error => Error::with_source(error.kind(), error),
-    })?;
-    Ok(flow)
+    match with_deadline(ends, app::ping(&mut flow, transcript)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(AppError::Io(error))) => return Err(error),
+        Ok(Err(error)) => return Err(Error::new(error.kind(), format!("{error}"))),
+        Err(TimeoutError) => {
+            let (seconds, tenths) = limit.map_or((0, 0), |limit| (limit.as_secs(), limit.subsec_millis() / 100));
+            return Err(Error::new(ErrorKind::TimedOut, format!("not done within {seconds}.{tenths}s")));
+        }
+    }
+    // All is said; a peer that has gone already, or does not go, has heard it too.
+    let _ = with_timeout(LAST_WORDS, flow.close()).await;
+    Ok(())
 }
