@@ -34,11 +34,11 @@ def needed(world, sizes, *arguments):
 
 
 def little_heap(world):
-    return needed(world, [*range(0, 24_000, 1_300), 48_000], guest(world.tcp))
+    return needed(world, [*range(0, 24_000, 500), 48_000], guest(world.tcp))
 
 
 def little_heap_for_tls(world):
-    return needed(world, [*range(0, 40_000, 1_900), 64_000], "--ca", world.ca, guest(world.tls))
+    return needed(world, [*range(0, 40_000, 700), 64_000], "--ca", world.ca, guest(world.tls))
 
 
 def guest(url):
