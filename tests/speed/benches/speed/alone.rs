@@ -73,7 +73,7 @@ fn calls(table: &mut Table) {
 fn times(table: &mut Table) {
     let (ctx, empty, (dialer, target)) = (filled(graph()), graph(), kept());
     let machine = race::Race::new();
-    type Timed<'a> = (&'a str, Box<dyn Fn()>, f64);
+    type Timed<'a> = (&'a str, Box<dyn Fn() + 'a>, f64);
     let all: [Timed<'_>; 4] = [
         ("resolve the benchmark graph", Box::new(|| drop(black_box(now(ctx.connect())))), 280.0),
         ("clone, three withs, resolve", Box::new(|| drop(black_box(now(filled(empty.clone()).connect())))), 380.0),
