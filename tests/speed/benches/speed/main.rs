@@ -8,6 +8,7 @@
 
 mod alone;
 mod counts;
+mod firmware;
 mod growth;
 mod loopback;
 mod measure;
@@ -48,5 +49,6 @@ fn main() -> ExitCode {
     alone::rows(&mut table);
     growth::rows(&mut table, options.plots.as_deref());
     loopback::rows(&mut table);
+    firmware::rows(&mut table);
     ExitCode::SUCCESS
 }
