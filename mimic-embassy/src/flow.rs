@@ -4,7 +4,7 @@ use core::fmt;
 use core::task::{Context, Poll, ready};
 
 use embassy_net::tcp::{self, State};
-use embassy_time::{Instant, Timer};
+use embassy_time::{Duration, Instant, Timer};
 use mimic_core::{Ask, Error, ErrorKind, Flow, LocalAddr, PeerAddr, Phase};
 
 use crate::address::to_core;
@@ -27,11 +27,13 @@ pub struct TcpFlow {
     socket: Lent,
     read: End,
     write: End,
-    options: Options,
+    user_timeout: Duration,
     /// How many bytes were written, wrapping around.
     written: usize,
-    /// How many of them the peer had acknowledged when somebody began to wait, and when that was.
-    stalled: Option<(usize, Instant)>,
+    /// How many of them the peer had acknowledged when somebody last waited.
+    acknowledged: usize,
+    /// When it must have acknowledged more.
+    stalled: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +46,8 @@ enum End {
 impl TcpFlow {
     pub(crate) fn new(socket: Lent, options: Options) -> Self {
         options.connected(&mut socket.get());
-        Self { socket, read: End::Open, write: End::Open, options, written: 0, stalled: None }
+        let user_timeout = duration(options.user_timeout);
+        Self { socket, read: End::Open, write: End::Open, user_timeout, written: 0, acknowledged: 0, stalled: None }
     }
 
     fn fail(&mut self, kind: ErrorKind, phase: Phase) -> Error {
@@ -66,26 +69,30 @@ impl TcpFlow {
 
     /// For who waits: whether the peer has had its time.
     fn poll_stalled(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<Error> {
-        let queue = self.socket.get().send_queue();
-        // Or the FIN is.
-        let fin = matches!(self.socket.get().state(), State::FinWait1 | State::Closing | State::LastAck);
-        if queue == 0 && !fin {
+        let is_shut = matches!(self.write, End::Closed);
+        if !is_shut && self.acknowledged == self.written {
+            return Poll::Pending;
+        }
+        let acknowledged = self.written.wrapping_sub(self.socket.get().send_queue());
+        // Or the FIN is to be acknowledged.
+        let fin = is_shut && matches!(self.socket.get().state(), State::FinWait1 | State::Closing | State::LastAck);
+        let end = match self.stalled {
+            Some(end) if self.acknowledged == acknowledged => {
+                if end <= Instant::now() {
+                    log!(warn, "the peer acknowledges nothing: giving it up");
+                    self.socket.get().abort();
+                    return Poll::Ready(self.fail(ErrorKind::TimedOut, phase));
+                }
+                end
+            }
+            _ => Instant::now().saturating_add(self.user_timeout),
+        };
+        self.acknowledged = acknowledged;
+        if acknowledged == self.written && !fin {
             self.stalled = None;
             return Poll::Pending;
         }
-        let now = Instant::now();
-        let acknowledged = self.written.wrapping_sub(queue);
-        let since = match self.stalled {
-            Some((before, since)) if before == acknowledged => since,
-            _ => now,
-        };
-        self.stalled = Some((acknowledged, since));
-        let end = since.saturating_add(duration(self.options.user_timeout));
-        if end <= now {
-            log!(warn, "the peer acknowledges nothing: giving it up");
-            self.socket.get().abort();
-            return Poll::Ready(self.fail(ErrorKind::TimedOut, phase));
-        }
+        self.stalled = Some(end);
         let _ = poll_once(cx, Timer::at(end));
         Poll::Pending
     }

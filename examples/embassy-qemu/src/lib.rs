@@ -17,6 +17,7 @@
 extern crate alloc;
 
 pub mod by_hand;
+pub mod cable;
 mod entropy;
 mod executor;
 mod heap;
@@ -41,6 +42,7 @@ pub use heap::heap_in_use;
 use heap::usage;
 pub use options::Options;
 use semihosting::{Output, exit};
+pub use time::clock;
 
 /// The exit status of a firmware that has a fault of its own.
 const PANICKED: u8 = 101;

@@ -37,6 +37,20 @@ pub(crate) fn start(mut syst: SYST) {
     syst.enable_interrupt();
 }
 
+/// Nanoseconds since the start, in steps of 40.
+#[must_use]
+pub fn clock() -> u64 {
+    critical_section::with(|cs| {
+        let reload = CLOCK_HZ / TICKS_PER_SECOND - 1;
+        let left = SYST::get_current();
+        // A tick that has come and was not counted yet, for interrupts are masked.
+        let pending = u64::from(cortex_m::peripheral::SCB::is_pendst_pending());
+        let left = if pending == 1 { SYST::get_current() } else { left };
+        let ticks = (DRIVER.now.borrow(cs).get() + pending) * u64::from(reload + 1);
+        (ticks + u64::from(reload - left)) * (1_000_000_000 / u64::from(CLOCK_HZ))
+    })
+}
+
 impl SysTickDriver {
     fn tick(&self) {
         critical_section::with(|cs| {
