@@ -1,0 +1,4 @@
+//! Fixtures of all flows.
+
+pub(crate) mod memory;
+pub(crate) mod tokio;
