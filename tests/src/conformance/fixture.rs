@@ -53,22 +53,62 @@ pub trait Fixture {
 /// }
 /// # let _ = memory();
 /// ```
-pub fn pairs<W: Future<Output = Result<Ends, Error>> + 'static>(kind: Kind, make: impl Fn() -> W) -> impl Fixture {
-    Pairs { kind, make }
+pub fn pairs<W>(kind: Kind, make: impl Fn() -> W) -> impl Fixture
+where
+    W: Future<Output = Result<Ends, Error>> + 'static,
+{
+    pairs_on(kind, make, |case| block_on(case))
 }
 
-struct Pairs<F> {
+/// As [`pairs`], with a runtime.
+///
+/// ```
+/// use mimic_core::{Shared, memory_pair};
+/// use mimic_tests::conformance::{Ends, Fixture, Kind, pairs_on};
+///
+/// fn on_tokio() -> impl Fixture {
+///     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+///     let connect = || async {
+///         let (client, server) = memory_pair::<Shared>(4096);
+///         Ok(Ends::shared(client, server))
+///     };
+///     pairs_on(Kind::default().without_addresses(), connect, move |case| runtime.block_on(case))
+/// }
+/// # let _ = on_tokio();
+/// ```
+pub fn pairs_on<W>(
+    kind: Kind,
+    make: impl Fn() -> W,
+    run: impl Fn(Work<'_, Result<(), Failure>>) -> Result<(), Failure>,
+) -> impl Fixture
+where
+    W: Future<Output = Result<Ends, Error>> + 'static,
+{
+    Pairs { kind, make, run }
+}
+
+struct Pairs<F, R> {
     kind: Kind,
     make: F,
+    run: R,
 }
 
-impl<F: Fn() -> W, W: Future<Output = Result<Ends, Error>> + 'static> Fixture for Pairs<F> {
+impl<W, F, R> Fixture for Pairs<F, R>
+where
+    W: Future<Output = Result<Ends, Error>> + 'static,
+    F: Fn() -> W,
+    R: Fn(Work<'_, Result<(), Failure>>) -> Result<(), Failure>,
+{
     fn connect(&self) -> Work<'_, Result<Ends, Error>> {
         Box::pin((self.make)())
     }
 
     fn kind(&self) -> Kind {
         self.kind
+    }
+
+    fn run(&self, case: Work<'_, Result<(), Failure>>) -> Result<(), Failure> {
+        (self.run)(case)
     }
 }
 

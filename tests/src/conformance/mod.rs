@@ -103,8 +103,8 @@
 //! # }
 //! ```
 //!
-//! A flow that needs a runtime implements [`Fixture`] on a type that holds it, and says how it runs a future
-//! ([`Fixture::run`]). A flow that may move between threads gives [`Ends::shared`], and the kit moves it.
+//! A flow that needs a runtime is made by [`pairs_on`], and one that needs more, by a [`Fixture`] of its own. A flow that
+//! may move between threads gives [`Ends::shared`], and the kit moves it.
 //!
 //! # What is asserted
 //! Each case is one sentence of the documentation of [`Flow`](mimic_core::Flow) or of `docs/DESIGN.md`, and its name says
@@ -145,7 +145,7 @@ use std::time::Duration;
 use ends::Pair;
 
 pub use failure::Failure;
-pub use fixture::{BoxFlow, End, Ends, Fixture, Kind, Work, block_on, pairs};
+pub use fixture::{BoxFlow, End, Ends, Fixture, Kind, Work, block_on, pairs, pairs_on};
 
 /// Which end is the flow under test; the other is its peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
