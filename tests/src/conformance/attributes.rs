@@ -1,0 +1,161 @@
+//! Attributes, layers, and the way back to the concrete type.
+
+use std::task::{Context, Poll};
+
+use mimic_core::{Ask, Error, Flow, FlowExt, LocalAddr, PeerAddr, key};
+
+use super::ends::{Check, Pair, greet};
+use super::failure::ensure;
+use super::{BoxFlow, Failure, Rig};
+
+key! {
+    /// No flow knows it.
+    Unheard: u64;
+    /// A layer of the kit knows it.
+    Told: u64;
+}
+
+/// A layer that passes everything on. With a number, it answers [`Told`].
+#[derive(Debug)]
+struct Layer(BoxFlow, Option<u64>);
+
+impl Flow for Layer {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+        self.0.poll_read(cx, buf)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
+        self.0.poll_write(cx, buf)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.0.poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.0.poll_shutdown(cx)
+    }
+
+    fn lower(&self) -> Option<&dyn Flow> {
+        Some(&*self.0)
+    }
+
+    fn answer(&self, ask: &mut Ask<'_>) {
+        ask.give(Told, || self.1);
+    }
+}
+
+pub(super) async fn addresses_are_those_of_the_peer(rig: &Rig<'_>) -> Check {
+    let Pair { near, far } = rig.pair().await?;
+    let [near, far] = [&near, &far].map(|flow| (flow.attribute(LocalAddr), flow.attribute(PeerAddr)));
+    if rig.kind().addresses {
+        ensure!(near.0.is_some() && near.1.is_some(), "its addresses are unknown: {near:?}");
+        ensure!(near == (far.1, far.0), "it says that it is between {near:?}, and its peer, between {far:?}");
+    } else {
+        ensure!(near == (None, None), "it knows its addresses, and its kind says that it does not: {near:?}");
+    }
+    Ok(())
+}
+
+pub(super) async fn an_unknown_key_is_not_answered(rig: &Rig<'_>) -> Check {
+    let Pair { near, far: _far } = rig.pair().await?;
+    let answer = near.attribute(Unheard);
+    ensure!(answer.is_none(), "a key that nobody knows is answered: {answer:?}");
+    Ok(())
+}
+
+pub(super) async fn attributes_stay_while_bytes_flow(rig: &Rig<'_>) -> Check {
+    let Pair { mut near, mut far } = rig.pair().await?;
+    let before = (near.attribute(LocalAddr), near.attribute(PeerAddr));
+    greet(&mut near, &mut far).await?;
+    near.shutdown().await?;
+    let after = (near.attribute(LocalAddr), near.attribute(PeerAddr));
+    ensure!(before == after, "{before:?} became {after:?}");
+    Ok(())
+}
+
+pub(super) async fn attributes_come_through_layers(rig: &Rig<'_>) -> Check {
+    let Pair { mut near, mut far } = rig.pair().await?;
+    let bare = (near.attribute(LocalAddr), near.attribute(PeerAddr));
+    for told in [Some(1), None, Some(3), None] {
+        near = Box::new(Layer(near, told));
+    }
+    let layered = (near.attribute(LocalAddr), near.attribute(PeerAddr));
+    ensure!(bare == layered, "{bare:?} became {layered:?} through layers");
+    ensure!(near.attribute(Told) == Some(3), "not the first layer that knows answers: {:?}", near.attribute(Told));
+    ensure!(near.attribute(Unheard).is_none(), "a key that nobody knows is answered through layers");
+    greet(&mut near, &mut far).await
+}
+
+/// Asked from the top, the first layer that knows answers; and the layers come to an end.
+pub(super) async fn the_layers_below_come_to_an_end(rig: &Rig<'_>) -> Check {
+    let Pair { near, far: _far } = rig.pair().await?;
+    let (mut below, mut depth) = (near.lower(), 0);
+    while let Some(flow) = below {
+        depth += 1;
+        ensure!(depth < 100, "a hundred layers, and no end");
+        ensure!(flow.attribute(Unheard).is_none(), "a layer answers a key that nobody knows");
+        ensure!(!format!("{flow:?}").is_empty(), "a layer has nothing to say of itself");
+        below = flow.lower();
+    }
+    Ok(())
+}
+
+pub(super) async fn a_box_knows_its_concrete_type(rig: &Rig<'_>) -> Check {
+    let (near, far) = rig.ends().await?;
+    let is_concrete = near.is_concrete();
+    let (mut near, mut far) = (near.flow(), far.flow());
+    ensure!(is_concrete(&*near), "the boxed flow is not of the type that was boxed");
+    ensure!(near.downcast_ref::<Layer>().is_none(), "it says that it is of another type");
+    ensure!(near.downcast_mut::<Layer>().is_none(), "it says that it is of another type");
+    // The wrong type gives the flow back as it was.
+    near = match near.downcast::<Layer>() {
+        Ok(_) => return Err(Failure::new("it says that it is of another type")),
+        Err(near) => near,
+    };
+    ensure!(is_concrete(&*near), "the flow that came back is not of the type that was boxed");
+    greet(&mut near, &mut far).await
+}
+
+pub(super) async fn debug_tells_nothing_of_what_is_sent(rig: &Rig<'_>) -> Check {
+    let Pair { mut near, mut far } = rig.pair().await?;
+    let secret = b"correct horse battery staple";
+    let came = super::ends::pass(&mut far, &mut near, secret).await?;
+    ensure!(came == secret, "{came:?} came");
+    // Some of it is still to be read.
+    let mut first = [0];
+    super::ends::both(
+        async {
+            let mut left = &secret[..];
+            while !left.is_empty() {
+                let n = mimic_core::embedded_io_async::Write::write(&mut far, left).await?;
+                left = &left[n.min(left.len())..];
+            }
+            Ok(mimic_core::embedded_io_async::Write::flush(&mut far).await?)
+        },
+        async {
+            mimic_core::embedded_io_async::Read::read(&mut near, &mut first).await?;
+            Ok(())
+        },
+    )
+    .await?;
+    for text in [format!("{near:?}"), format!("{near:#?}")] {
+        ensure!(!text.is_empty(), "it has nothing to say of itself");
+        let bytes: String = "99 111 114 114 101 99 116".replace(' ', ", ");
+        let bare: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        ensure!(!text.contains("horse") && !bare.contains(&bytes), "its Debug shows what was sent");
+    }
+    Ok(())
+}
+
+pub(super) async fn the_flow_below_goes_on_by_itself(rig: &Rig<'_>) -> Check {
+    let (near, far) = rig.ends().await?;
+    let opened = near.inner().zip(far.inner());
+    let (mut near, mut far) = (near.flow(), far.flow());
+    greet(&mut near, &mut far).await?;
+    if let Some((open_near, open_far)) = opened {
+        let taken = open_near(near).zip(open_far(far));
+        (near, far) = taken.ok_or_else(|| Failure::new("the flow does not open to the one below"))?;
+    }
+    greet(&mut near, &mut far).await
+}

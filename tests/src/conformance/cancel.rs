@@ -1,0 +1,211 @@
+//! Cancellation: a future may be dropped at any poll, and no byte is lost or sent twice.
+
+use mimic_core::embedded_io_async::{Read, Write};
+use mimic_core::{Flow, FlowExt};
+
+use super::Rig;
+use super::ends::{
+    Check, Pair, Pattern, Ready, both, expect, expect_end, fill, finish, is_pending, read_dropping, send, transfer,
+    write_once,
+};
+use super::failure::ensure;
+use super::tasks::Task;
+
+const COUNT: usize = 64 * 1024;
+
+pub(super) async fn a_dropped_read_loses_nothing(rig: &Rig<'_>) -> Check {
+    let Pair { mut near, mut far } = rig.pair().await?;
+    for seed in 1..20 {
+        ensure!(is_pending(near.read(&mut [0; 9])).await, "a read is answered although nothing was sent");
+        transfer(&mut far, &mut near, seed, 100).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn reads_dropped_at_each_poll_lose_nothing(rig: &Rig<'_>) -> Check {
+    let Pair { mut near, mut far } = rig.pair().await?;
+    let (mut pattern, mut expected) = (Pattern::new(21), Pattern::new(21));
+    both(send(&mut far, &mut pattern, COUNT), async {
+        let (task, mut came, mut round) = (Task::new(), 0, 0);
+        while came < COUNT {
+            round += 1;
+            let room = (1 + round * 37 % 900).min(COUNT - came);
+            let bytes = read_dropping(&mut near, &task, room).await?;
+            ensure!(!bytes.is_empty(), "end of stream after {came} bytes of {COUNT}");
+            expected.check(&bytes, came)?;
+            came += bytes.len();
+        }
+        Ok(())
+    })
+    .await
+}
+
+pub(super) async fn a_dropped_read_leaves_its_bytes_to_the_next(rig: &Rig<'_>) -> Check {
+    let Pair { mut near, mut far } = rig.pair().await?;
+    let (mut pattern, mut expected) = (Pattern::new(22), Pattern::new(22));
+    // Each read that waits has another length than the one that comes after it.
+    for room in [1, 1000, 3, 64, 1] {
+        ensure!(is_pending(near.read(&mut vec![0; room])).await, "a read is answered although nothing was sent");
+        let mut sent = pattern;
+        pattern.skip(50);
+        both(send(&mut far, &mut sent, 50), expect(&mut near, &mut expected, 50)).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn writes_dropped_at_each_poll_send_what_they_say(rig: &Rig<'_>) -> Check {
+    let Pair { mut near, mut far } = rig.pair().await?;
+    let (task, mut pattern, mut expected) = (Task::new(), Pattern::new(23), Pattern::new(23));
+    // It starts full, so that writes have to wait.
+    let taken = fill(&mut near, &task, &mut pattern).await?;
+    both(expect(&mut far, &mut expected, taken + COUNT), async {
+        let (mut sent, mut round) = (0, 0);
+        while sent < COUNT {
+            round += 1;
+            let part = pattern.peek((1 + round * 37 % 2000).min(COUNT - sent)).to_vec();
+            let written = {
+                let mut write = std::pin::pin!(near.write(&part));
+                write.as_mut().poll(&mut task.cx())
+            };
+            match written.ready().transpose()? {
+                Some(n) => {
+                    ensure!((1..=part.len()).contains(&n), "a write of {} bytes says that it took {n}", part.len());
+                    pattern.skip(n);
+                    sent += n;
+                }
+                None => task.woken(rig.patience(), "there is room").await?,
+            }
+        }
+        Ok(near.flush().await?)
+    })
+    .await
+}
+
+pub(super) async fn vectored_writes_may_be_dropped(rig: &Rig<'_>) -> Check {
+    let Pair { mut near, mut far } = rig.pair().await?;
+    let (task, mut pattern, mut expected) = (Task::new(), Pattern::new(24), Pattern::new(24));
+    let taken = fill(&mut near, &task, &mut pattern).await?;
+    const COUNT: usize = 20_000;
+    both(expect(&mut far, &mut expected, taken + COUNT), async {
+        let mut sent = 0;
+        while sent < COUNT {
+            let part = pattern.peek(500.min(COUNT - sent)).to_vec();
+            let (one, two) = part.split_at(part.len() / 3);
+            let written = {
+                let bufs = [one, b"", two];
+                let mut write = std::pin::pin!(near.write_vectored(&bufs));
+                write.as_mut().poll(&mut task.cx())
+            };
+            match written.ready().transpose()? {
+                Some(n) => {
+                    ensure!((1..=part.len()).contains(&n), "a write of {} bytes says that it took {n}", part.len());
+                    pattern.skip(n);
+                    sent += n;
+                }
+                None => task.woken(rig.patience(), "there is room").await?,
+            }
+        }
+        Ok(near.flush().await?)
+    })
+    .await
+}
+
+pub(super) async fn a_dropped_flush_can_be_begun_again(rig: &Rig<'_>) -> Check {
+    let Pair { mut near, mut far } = rig.pair().await?;
+    let (task, mut pattern, mut expected) = (Task::new(), Pattern::new(25), Pattern::new(25));
+    let taken = fill(&mut near, &task, &mut pattern).await?;
+    both(expect(&mut far, &mut expected, taken), async {
+        loop {
+            let flushed = {
+                let mut flush = std::pin::pin!(near.flush());
+                flush.as_mut().poll(&mut task.cx())
+            };
+            match flushed.ready() {
+                Some(flushed) => return Ok(flushed?),
+                None => task.woken(rig.patience(), "all was read").await?,
+            }
+        }
+    })
+    .await?;
+    transfer(&mut near, &mut far, 26, 100).await
+}
+
+pub(super) async fn a_dropped_shutdown_can_be_begun_again(rig: &Rig<'_>) -> Check {
+    let Pair { mut near, mut far } = rig.pair().await?;
+    let (task, mut pattern, mut expected) = (Task::new(), Pattern::new(27), Pattern::new(27));
+    let taken = fill(&mut near, &task, &mut pattern).await?;
+    both(expect(&mut far, &mut expected, taken), async {
+        loop {
+            let shut = {
+                let mut shutdown = std::pin::pin!(near.shutdown());
+                shutdown.as_mut().poll(&mut task.cx())
+            };
+            match shut.ready() {
+                Some(shut) => return Ok(shut?),
+                None => task.woken(rig.patience(), "all was read").await?,
+            }
+        }
+    })
+    .await?;
+    let _near = finish(rig, near).await?;
+    expect_end(&mut far).await
+}
+
+pub(super) async fn reads_and_writes_may_be_dropped_in_turn(rig: &Rig<'_>) -> Check {
+    const COUNT: usize = 20_000;
+    let Pair { mut near, mut far } = rig.pair().await?;
+    let (mut out, mut back) = (Pattern::new(28), Pattern::new(29));
+    let (mut expected_out, mut expected_back) = (out, back);
+    let peer = async {
+        let (mut sent, mut came) = (0, 0);
+        while came < COUNT || sent < COUNT {
+            let n = 1000.min(COUNT - sent);
+            send(&mut far, &mut back, n).await?;
+            sent += n;
+            let n = 1000.min(COUNT - came);
+            expect(&mut far, &mut expected_out, n).await?;
+            came += n;
+        }
+        Ok(())
+    };
+    let own = async {
+        let (mut sent, mut came, mut buf) = (0, 0, [0; 333]);
+        while came < COUNT || sent < COUNT {
+            // Each is polled once and dropped, ready or not.
+            if let Some(n) = futures_lite::future::poll_once(near.read(&mut buf)).await.transpose()? {
+                ensure!(n > 0 || came == COUNT, "end of stream after {came} bytes of {COUNT}");
+                expected_back.check(&buf[..n], came)?;
+                came += n;
+            }
+            if sent < COUNT
+                && let Some(n) = write_once(&mut near, out.peek(444.min(COUNT - sent))).await?
+            {
+                out.skip(n);
+                sent += n;
+            }
+            let _ = futures_lite::future::poll_once(near.flush()).await.transpose()?;
+            futures_lite::future::yield_now().await;
+        }
+        Ok(near.flush().await?)
+    };
+    both(own, peer).await
+}
+
+/// The task of a dropped future is gone, and its waker may be all that is left of it.
+pub(super) async fn the_task_of_a_dropped_read_may_be_gone(rig: &Rig<'_>) -> Check {
+    let Pair { mut near, mut far } = rig.pair().await?;
+    for seed in 30..33 {
+        let gone = Task::new();
+        ensure!(near.poll_read(&mut gone.cx(), &mut [0; 5]).is_pending(), "a read is answered with nothing");
+        drop(gone);
+        transfer(&mut far, &mut near, seed, 50).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn a_read_dropped_before_the_end_leaves_the_end(rig: &Rig<'_>) -> Check {
+    let Pair { mut near, far } = rig.pair().await?;
+    ensure!(is_pending(near.read(&mut [0; 5])).await, "a read is answered although nothing was sent");
+    let _far = finish(rig, far).await?;
+    expect_end(&mut near).await
+}

@@ -1,0 +1,86 @@
+//! Tasks whose wakers are watched.
+
+use std::future::poll_fn;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use super::Failure;
+use super::clock::within;
+
+/// Somebody who polls, and knows whether he was woken.
+pub(super) struct Task {
+    woken: Arc<Woken>,
+    waker: Waker,
+}
+
+#[derive(Default)]
+struct Woken(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    woken: bool,
+    waits: Option<Waker>,
+}
+
+impl Woken {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        let mut state = self.lock();
+        state.woken = true;
+        let waits = state.waits.take();
+        drop(state);
+        waits.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Task {
+    pub(super) fn new() -> Self {
+        let woken = Arc::<Woken>::default();
+        Self { waker: woken.clone().into(), woken }
+    }
+
+    pub(super) fn cx(&self) -> Context<'_> {
+        Context::from_waker(&self.waker)
+    }
+
+    /// Waits to be woken, unless that has happened since the last time.
+    pub(super) async fn wake(&self) {
+        poll_fn(|cx| {
+            let mut state = self.woken.lock();
+            if mem::take(&mut state.woken) {
+                return Poll::Ready(());
+            }
+            state.waits = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Polls with this task's waker, and again when it was woken. Fails if nobody wakes it.
+    pub(super) async fn drive<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Result<T, Failure> {
+        loop {
+            if let Poll::Ready(output) = poll(&mut self.cx()) {
+                return Ok(output);
+            }
+            self.woken(patience, what).await?;
+        }
+    }
+
+    /// Waits to be woken, and fails if nobody does.
+    pub(super) async fn woken(&self, patience: Duration, what: &str) -> Result<(), Failure> {
+        let woken = within(patience, self.wake()).await;
+        woken.ok_or_else(|| Failure::new(format!("{what}: nobody woke the task for {patience:?}")))
+    }
+}
