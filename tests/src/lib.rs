@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod fuzz;
+
 /// The README's example compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
