@@ -1,5 +1,5 @@
-//! See `mimic_tests::fuzz::bridges`.
+//! See `mimic_fuzz_bodies::bridges`.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| mimic_tests::fuzz::bridges(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mimic_fuzz_bodies::bridges(data));

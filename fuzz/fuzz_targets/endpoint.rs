@@ -1,5 +1,5 @@
-//! See `mimic_tests::fuzz::endpoint`.
+//! See `mimic_fuzz_bodies::endpoint`.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| mimic_tests::fuzz::endpoint(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mimic_fuzz_bodies::endpoint(data));

@@ -1,5 +1,5 @@
-//! See `mimic_tests::fuzz::engine`.
+//! See `mimic_fuzz_bodies::engine`.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| mimic_tests::fuzz::engine(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mimic_fuzz_bodies::engine(data));

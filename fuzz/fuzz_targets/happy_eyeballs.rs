@@ -1,5 +1,5 @@
-//! See `mimic_tests::fuzz::happy_eyeballs`.
+//! See `mimic_fuzz_bodies::happy_eyeballs`.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| mimic_tests::fuzz::happy_eyeballs(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mimic_fuzz_bodies::happy_eyeballs(data));

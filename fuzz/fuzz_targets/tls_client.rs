@@ -1,5 +1,5 @@
-//! See `mimic_tests::fuzz::tls_client`.
+//! See `mimic_fuzz_bodies::tls_client`.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| mimic_tests::fuzz::tls_client(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mimic_fuzz_bodies::tls_client(data));

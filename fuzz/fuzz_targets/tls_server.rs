@@ -1,5 +1,5 @@
-//! See `mimic_tests::fuzz::tls_server`.
+//! See `mimic_fuzz_bodies::tls_server`.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| mimic_tests::fuzz::tls_server(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mimic_fuzz_bodies::tls_server(data));

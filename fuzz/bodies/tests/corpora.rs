@@ -5,12 +5,12 @@
 use std::fs;
 use std::path::Path;
 
-use mimic_tests::fuzz::TARGETS;
+use mimic_fuzz_bodies::TARGETS;
 
 #[test]
 fn every_input_of_the_corpora_is_replayed() {
     for (name, target) in TARGETS {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus").join(name);
         let mut files: Vec<_> = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         assert!(files.len() >= 10, "the corpus of {name} is gone");

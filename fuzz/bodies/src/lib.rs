@@ -1,6 +1,7 @@
 //! What the fuzzers in `fuzz/` call with bytes, and `tests/corpora.rs` with the corpora: each reads its input as a script,
 //! does what it says, and panics if a promise was broken. Public API only.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
