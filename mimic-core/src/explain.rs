@@ -259,12 +259,25 @@ struct Twin<'a, M: Mode> {
     ctx: &'a Ctx<M>,
     memo: &'a Memo,
     goals: Vec<Goal>,
-    /// Where the goals stand, and what can come of them; `None` while they are on the stack.
-    known: BTreeMap<Id, (usize, Option<Can>)>,
+    known: BTreeMap<Id, Known>,
     stack: Vec<Frame<'a, M>>,
     /// What no resolve asks for.
     behind: Vec<Frame<'a, M>>,
 }
+
+/// What is known of a goal.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Where it stands.
+    goal: usize,
+    /// What can come of it; `None` while it is on the stack.
+    can: Option<Can>,
+    /// Where on the stack the outermost goal is that it hangs on, because it is in a circle with it.
+    circle: usize,
+}
+
+/// In no circle.
+const NONE: usize = usize::MAX;
 
 /// What can come of a goal or of a registration, whatever the functions say. More than one of them is a maybe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -353,9 +366,9 @@ impl<'a, M: Mode> Twin<'a, M> {
         let goal = self.goals.len();
         let kind = if id.is_role { GoalKind::Role } else { GoalKind::Key };
         self.goals.push(Goal { name: id.to_string(), kind, verdict: Verdict::Yes, choices });
-        self.known.insert(id, (goal, None));
+        self.known.insert(id, Known { goal, can: None, circle: NONE });
         let (unasked, half) = (Vec::new(), Vec::new());
-        self.stack.push(Frame { id, goal, units, unasked, late: false, can, circle: usize::MAX, again: false, half });
+        self.stack.push(Frame { id, goal, units, unasked, late: false, can, circle: NONE, again: false, half });
     }
 
     /// Judges one registration for `goal`, or names what must be explained before. Says what can come of it, and which
@@ -458,7 +471,8 @@ impl<'a, M: Mode> Twin<'a, M> {
         if !spec.id.is_role && !self.ctx.registry.contains_key(&spec.id) {
             return Ok((Verdict::No("not given".into()), None, None, Can::LACK));
         }
-        let &(goal, can) = self.known.get(&spec.id).ok_or(spec.id)?;
+        let &Known { goal, can, circle } = self.known.get(&spec.id).ok_or(spec.id)?;
+        circles.extend(Some(circle).filter(|circle| *circle != NONE));
         let explained = &self.goals[goal];
         let verdict = match &explained.verdict {
             _ if can.is_none() => {
@@ -505,7 +519,6 @@ impl<'a, M: Mode> Twin<'a, M> {
         if late {
             return;
         }
-        self.known.insert(id, (goal, Some(can)));
         let reasons = self.goals[goal].choices.iter().filter_map(|choice| match &choice.verdict {
             Verdict::Maybe(_) if can == Can::FAIL => None,
             Verdict::Maybe(reason) | Verdict::Fails(reason) => Some(reason.clone()),
@@ -515,11 +528,13 @@ impl<'a, M: Mode> Twin<'a, M> {
             Can::LACK => PlanError::NoCandidate { role: id.to_string() }.to_string(),
             _ => { reasons }.next().unwrap_or_default(),
         });
-        if again && can != Can::FAIL {
-            half.drain(..).for_each(|id| self.doubt(id));
+        let outer = if circle < self.stack.len() { circle } else { NONE };
+        if again {
+            half.iter().for_each(|id| self.released(id, can, outer));
+            half.retain(|_| can == Can::FAIL);
         }
-        let above = self.stack.len();
-        if circle < above
+        self.known.insert(id, Known { goal, can: Some(can), circle: outer });
+        if outer != NONE
             && let Some(frame) = self.stack.last_mut()
         {
             frame.circle = frame.circle.min(circle);
@@ -536,11 +551,17 @@ impl<'a, M: Mode> Twin<'a, M> {
         }
     }
 
-    /// A goal failed in a circle that need not close: asked for from elsewhere, anything can come of it.
-    fn doubt(&mut self, id: Id) {
-        let Some((goal, can)) = self.known.get_mut(&id) else { return };
-        *can = Some(Can::ANY);
-        let goal = &mut self.goals[*goal];
+    /// A goal that `half` needs again is decided. Unless that fails for certain, `half` was judged too hard: asked for
+    /// from elsewhere, anything can come of it.
+    fn released(&mut self, half: &Id, again: Can, outer: usize) {
+        let Some(known) = self.known.get_mut(half) else { return };
+        if again == Can::FAIL {
+            known.circle = outer;
+            return;
+        }
+        known.circle = NONE;
+        known.can = Some(Can::ANY);
+        let goal = &mut self.goals[known.goal];
         for verdict in goal.choices.iter_mut().map(|choice| &mut choice.verdict).chain([&mut goal.verdict]) {
             if let Verdict::Fails(reason) = verdict {
                 *verdict = Verdict::Maybe(may_fail(reason));

@@ -144,10 +144,11 @@ fn agrees(verdict: &Verdict, fate: Option<&Fate>) -> bool {
     }
 }
 
-/// Whether a function is at the bottom of it.
+/// Whether a function is at the bottom of it: its own, one below, or one that decides whether a circle closes.
 fn hangs_on_a_function(explanation: &Explanation, choice: &Choice) -> bool {
-    let below = choice.inputs.iter().filter_map(|input| explanation.goals().get(input.goal?));
-    choice.kind == ChoiceKind::Function || below.into_iter().any(|goal| matches!(goal.verdict, Verdict::Maybe(_)))
+    let mut below = choice.inputs.iter().filter_map(|input| explanation.goals().get(input.goal?));
+    let circle = matches!(&choice.verdict, Verdict::Maybe(reason) if reason.starts_with("if it gets that far"));
+    circle || choice.kind == ChoiceKind::Function || below.any(|goal| matches!(goal.verdict, Verdict::Maybe(_)))
 }
 
 /// Of the explanation in a report, which knows what the functions said.

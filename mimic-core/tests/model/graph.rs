@@ -198,7 +198,7 @@ type Raw = [u8; 14];
 pub fn graphs() -> impl Strategy<Value = Graph> {
     let sizes = prop_oneof![Just(3u32), Just(6), Just(16)];
     (sizes, any::<u16>(), proptest::collection::vec(any::<Raw>(), 1..60)).prop_map(|(keys, values, raw)| {
-        let values = (0..keys).filter(|key| values >> key & 1 == 1).map(|key| (0, Op::With(key, key / 2 % 2)));
+        let values = (0..keys).filter(|key| (values >> key) & 1 == 1).map(|key| (0, Op::With(key, key / 2 % 2)));
         Graph { ops: values.chain(raw.iter().enumerate().map(|(at, raw)| op(at, keys, raw))).collect(), root: 0 }
     })
 }

@@ -140,7 +140,7 @@ async fn compute<M: Mode>(unit: &Unit, log: &Log, inputs: Vec<Input<M>>) -> Resu
     match unit.does {
         Does::Little => return Ok(None),
         Does::Fail => return Err(Error::new(ErrorKind::Other, format!("{} fails", unit.name()))),
-        Does::Half if sum % 2 == 0 => return Ok(None),
+        Does::Half if sum.is_multiple_of(2) => return Ok(None),
         Does::Half | Does::Work | Does::FirstOk => {}
     }
     for (at, input) in (1..).zip(&inputs) {

@@ -275,7 +275,7 @@ impl<'a> Resolve<'a> {
         match unit.does {
             Does::Little => return Ok(None),
             Does::Fail => return Err(Fault::new(ErrorKind::Other, format!("{} fails", unit.name()))),
-            Does::Half if sum % 2 == 0 => return Ok(None),
+            Does::Half if sum.is_multiple_of(2) => return Ok(None),
             Does::Half | Does::Work | Does::FirstOk => {}
         }
         for (at, input) in (1..).zip(inputs) {
