@@ -230,7 +230,7 @@ impl fmt::Display for Choice {
             write!(f, " [{priority}]")?;
         }
         write!(f, ": {}", self.verdict)?;
-        if self.verdict == Verdict::Yes && !self.taken {
+        if self.verdict == Verdict::Yes && !self.taken && self.kind != ChoiceKind::Layer {
             f.write_str(", but one before it applies")?;
         }
         Ok(())
@@ -264,10 +264,12 @@ pub(crate) fn explain<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explanati
         Twin { ctx, memo, goals: Vec::new(), known: Table::default(), stack: Vec::new(), behind: Vec::new() };
     twin.enter(root);
     loop {
-        match twin.stack.last() {
-            Some(frame) => match frame.units.last().map(|unit| twin.judge(frame.id, unit)) {
-                Some(Ok(choice)) => twin.judged(choice),
-                Some(Err(needed)) => twin.enter(needed),
+        match twin.stack.last_mut() {
+            Some(frame) => match frame.next().map(|unit| (frame.id, unit)) {
+                Some((id, unit)) => match twin.judge(id, unit) {
+                    Ok((choice, can, circles)) => twin.judged(choice, can, &circles),
+                    Err(needed) => twin.enter(needed),
+                },
                 None => twin.leave(),
             },
             None => match twin.behind.pop() {
@@ -283,12 +285,55 @@ struct Twin<'a, M: Mode> {
     ctx: &'a Ctx<M>,
     memo: &'a Memo,
     goals: Vec<Goal>,
-    /// Where the goals stand, and whether they are still on the stack.
-    known: Table<(usize, bool)>,
+    known: Table<Known>,
     stack: Vec<Frame<'a, M>>,
-    /// Candidates behind one that is certain. They are judged when all else is: no resolve asks for what they need,
-    /// so no verdict may hang on it.
+    /// What no resolve asks for.
     behind: Vec<Frame<'a, M>>,
+}
+
+/// What is known of a goal.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Where it stands.
+    goal: usize,
+    /// What can come of it; `None` while it is on the stack.
+    can: Option<Can>,
+    /// Where on the stack the outermost goal is that it hangs on, because it is in a circle with it.
+    circle: usize,
+}
+
+/// In no circle.
+const NONE: usize = usize::MAX;
+
+/// What can come of a goal or of a registration, whatever the functions say. More than one of them is a maybe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Can {
+    /// It can be had; it applies.
+    be: bool,
+    /// It is passed over.
+    lack: bool,
+    /// The resolve ends there.
+    fail: bool,
+}
+
+impl Can {
+    const BE: Self = Self { be: true, lack: false, fail: false };
+    const LACK: Self = Self { be: false, lack: true, fail: false };
+    const FAIL: Self = Self { be: false, lack: false, fail: true };
+    const ANY: Self = Self { be: true, lack: true, fail: true };
+
+    fn verdict(self, reason: String) -> Verdict {
+        match self {
+            Self::BE => Verdict::Yes,
+            Self::LACK => Verdict::No(reason),
+            Self::FAIL => Verdict::Fails(reason),
+            _ => Verdict::Maybe(reason),
+        }
+    }
+}
+
+fn may_fail(reason: &str) -> String {
+    format!("if it gets that far, it fails: {reason}")
 }
 
 /// A goal that is being explained.
@@ -297,65 +342,89 @@ struct Frame<'a, M: Mode> {
     goal: usize,
     /// Still to be judged, the next one last.
     units: Vec<&'a Arc<Unit<M>>>,
+    /// Those that no resolve asks: candidates behind one that is certain, and layers over nothing. They are judged
+    /// when all else is, so that no verdict hangs on them.
+    unasked: Vec<&'a Arc<Unit<M>>>,
+    /// Whether only those are left.
+    late: bool,
+    /// What can come of the goal so far.
+    can: Can,
+    /// Where on the stack the outermost goal is that is needed again from here.
+    circle: usize,
+    /// Whether this goal itself is.
+    again: bool,
+    /// The goals judged since that need one on the stack: in a circle, a verdict holds while that one is decided.
+    half: Vec<Id>,
+}
+
+impl<'a, M: Mode> Frame<'a, M> {
+    /// The next unit to be judged.
+    fn next(&mut self) -> Option<&'a Arc<Unit<M>>> {
+        while let Some(unit) = self.units.last() {
+            let asked = if unit.kind == ChoiceKind::Layer { self.can.be } else { self.can.lack };
+            if asked || self.late {
+                return Some(unit);
+            }
+            self.unasked.extend(self.units.pop());
+        }
+        None
+    }
 }
 
 impl<'a, M: Mode> Twin<'a, M> {
     fn enter(&mut self, id: Id) {
-        let mut choices = Vec::new();
-        let (mut units, mut behind): (Vec<&Arc<Unit<M>>>, Vec<_>) = Default::default();
+        let (mut choices, mut units, mut can) = (Vec::new(), Vec::new(), Can::LACK);
         if let Some(entry) = self.ctx.registry.get(&id) {
             units.extend(entry.layers.iter().rev());
-            let candidates = entry.units.iter().rev();
-            match &entry.given {
-                None => units.extend(candidates),
-                Some(given) => {
-                    behind.extend(candidates);
-                    choices.push(Choice {
-                        kind: ChoiceKind::Given,
-                        name: given.unit.name.clone(),
-                        priority: None,
-                        verdict: Verdict::Yes,
-                        taken: true,
-                        inputs: Vec::new(),
-                    });
-                }
+            units.extend(entry.units.iter().rev());
+            if let Some(given) = &entry.given {
+                can = Can::BE;
+                choices.push(Choice {
+                    kind: ChoiceKind::Given,
+                    name: given.unit.name.clone(),
+                    priority: None,
+                    verdict: Verdict::Yes,
+                    taken: true,
+                    inputs: Vec::new(),
+                });
             }
         }
         let goal = self.goals.len();
         let kind = if id.is_role() { GoalKind::Role } else { GoalKind::Key };
         self.goals.push(Goal { name: id.to_string(), kind, verdict: Verdict::Yes, choices });
-        self.known.insert(id, (goal, true));
-        self.stack.push(Frame { id, goal, units });
-        if !behind.is_empty() {
-            self.behind.push(Frame { id, goal, units: behind });
-        }
+        self.known.insert(id, Known { goal, can: None, circle: NONE });
+        let (unasked, half) = (Vec::new(), Vec::new());
+        self.stack.push(Frame { id, goal, units, unasked, late: false, can, circle: NONE, again: false, half });
     }
 
-    /// Judges one registration for `goal`, or names what must be explained before.
-    fn judge(&self, goal: Id, unit: &Unit<M>) -> Result<Choice, Id> {
-        let mut inputs = Vec::new();
-        let verdict = self.inputs(unit, &mut inputs)?;
+    /// Judges one registration for `goal`, or names what must be explained before. Says what can come of it, and which
+    /// goals on the stack it needs again.
+    fn judge(&self, goal: Id, unit: &Unit<M>) -> Result<(Choice, Can, Vec<usize>), Id> {
+        let (mut inputs, mut circles) = (Vec::new(), Vec::new());
+        let (mut can, mut reason) = self.inputs(unit, &mut inputs, &mut circles)?;
         // A function that is reached may still say "not me", unless it has.
-        let verdict = match (verdict, self.memo.get(&goal)) {
-            (Verdict::Yes | Verdict::Maybe(_), Some(None)) if unit.kind == ChoiceKind::Function => {
-                Verdict::No("it said \"not me\"".into())
+        if unit.kind == ChoiceKind::Function && can != Can::LACK {
+            if let Some(None) = self.memo.get(&goal) {
+                (can, reason) = (Can::LACK, "it said \"not me\"".into());
+            } else if can.be {
+                if can == Can::BE {
+                    reason = format!("{goal} is computed by a function");
+                }
+                can.lack = true;
             }
-            (Verdict::Yes, _) if unit.kind == ChoiceKind::Function => {
-                Verdict::Maybe(format!("{goal} is computed by a function"))
-            }
-            (verdict, _) => verdict,
-        };
+        }
         let priority = (unit.kind == ChoiceKind::Candidate).then_some(unit.priority);
-        Ok(Choice { kind: unit.kind, name: unit.name.clone(), priority, verdict, taken: false, inputs })
+        let (name, verdict) = (unit.name.clone(), can.verdict(reason));
+        let choice = Choice { kind: unit.kind, name, priority, verdict, taken: false, inputs };
+        Ok((choice, can, circles))
     }
 
     /// Looks at the inputs of a unit until one of them decides, and says what they come to.
-    fn inputs(&self, unit: &Unit<M>, inputs: &mut Vec<Input>) -> Result<Verdict, Id> {
-        let mut verdict = Verdict::Yes;
-        // Whether the inputs to come may never be looked at.
-        let mut uncertain = false;
+    fn inputs(&self, unit: &Unit<M>, inputs: &mut Vec<Input>, circles: &mut Vec<usize>) -> Result<(Can, String), Id> {
+        let mut maybe = String::new();
+        let mut can = Can::BE;
         for spec in &unit.needs.specs {
-            let (known, value, goal) = self.look(spec)?;
+            let (known, value, goal, found) = self.look(spec, circles)?;
             let (state, outcome): (Cow<'static, str>, Verdict) = match (&spec.how, known, value) {
                 (How::Is(gate), Verdict::Yes, Some(value)) if !spec.is_met(Some(value)) => {
                     let (found, wanted) = (gate.found(value), gate.wanted());
@@ -380,7 +449,9 @@ impl<'a, M: Mode> Twin<'a, M> {
                     let verdict = if unit.is_committed() { Verdict::Fails(missing) } else { Verdict::No(missing) };
                     (reason.into(), verdict)
                 }
-                (How::Opt | How::OrDefault, Verdict::Maybe(_), _) => ("computed by a function".into(), Verdict::Yes),
+                (How::Opt | How::OrDefault, Verdict::Maybe(_), _) if !found.fail => {
+                    ("computed by a function".into(), Verdict::Yes)
+                }
                 (How::Over, Verdict::Maybe(reason), _) => (format!("maybe: {reason}").into(), Verdict::Maybe(reason)),
                 (_, Verdict::Maybe(reason), _) => ("computed by a function".into(), Verdict::Maybe(reason)),
                 (_, Verdict::Fails(reason), _) => (format!("fails: {reason}").into(), Verdict::Fails(reason)),
@@ -388,37 +459,53 @@ impl<'a, M: Mode> Twin<'a, M> {
             inputs.push(Input { need: format!("{spec:?}"), state, goal });
             match outcome {
                 Verdict::Yes => {}
-                Verdict::Maybe(_) => {
-                    // Something that is not committed is passed over when a need is missing.
-                    uncertain |= spec.is_gate() || !unit.is_committed();
-                    if verdict == Verdict::Yes {
-                        verdict = outcome;
+                Verdict::Maybe(reason) => {
+                    can.fail |= found.fail;
+                    match spec.how {
+                        How::Is(_) => can.lack = true,
+                        How::Given => can.lack |= found.lack,
+                        How::Req | How::Over if unit.is_committed() => can.fail |= found.lack,
+                        How::Req | How::Over => can.lack |= found.lack,
+                        How::Opt | How::OrDefault => {}
+                    }
+                    if maybe.is_empty() {
+                        maybe = reason;
                     }
                 }
-                Verdict::Fails(reason) if uncertain => {
-                    return Ok(Verdict::Maybe(format!("if it gets that far, it fails: {reason}")));
+                Verdict::No(reason) => {
+                    let can = Can { be: false, lack: true, ..can };
+                    return Ok((can, if can.fail { maybe } else { reason }));
                 }
-                Verdict::No(_) | Verdict::Fails(_) => return Ok(outcome),
+                Verdict::Fails(reason) => {
+                    let can = Can { be: false, fail: true, ..can };
+                    return Ok((can, if can.lack { may_fail(&reason) } else { reason }));
+                }
             }
         }
-        Ok(verdict)
+        Ok((can, maybe))
     }
 
-    /// Whether there is something for an input, its value if that is known, and the goal it leads to; or that goal, if
-    /// it must be explained first.
-    fn look(&self, spec: &Spec) -> Result<(Verdict, Option<&Value>, Option<usize>), Id> {
+    /// Whether there is something for an input, its value if that is known, and the goal it leads to with what can
+    /// come of it; or that goal, if it must be explained first.
+    #[allow(clippy::type_complexity, reason = "one caller")]
+    fn look(&self, spec: &Spec, circles: &mut Vec<usize>) -> Result<(Verdict, Option<&Value>, Option<usize>, Can), Id> {
         // Which of the functions said "not me", and what the others missed, is worth telling.
         let computed = || self.memo.get(&spec.id)?.as_ref();
         if let Some(value) = self.ctx.values.get(&spec.id).or_else(computed) {
-            return Ok((Verdict::Yes, Some(value), None));
+            return Ok((Verdict::Yes, Some(value), None, Can::BE));
         }
         if !spec.id.is_role() && !self.ctx.registry.contains_key(&spec.id) {
-            return Ok((Verdict::No("not given".into()), None, None));
+            return Ok((Verdict::No("not given".into()), None, None, Can::LACK));
         }
-        let &(goal, open) = self.known.get(&spec.id).ok_or(spec.id)?;
+        let &Known { goal, can, circle } = self.known.get(&spec.id).ok_or(spec.id)?;
+        circles.extend(Some(circle).filter(|circle| *circle != NONE));
         let explained = &self.goals[goal];
         let verdict = match &explained.verdict {
-            _ if open => Verdict::Fails(self.cycle(spec.id)),
+            _ if can.is_none() => {
+                let begin = self.stack.iter().position(|frame| frame.id == spec.id).unwrap_or_default();
+                circles.push(begin);
+                Verdict::Fails(self.cycle(begin, spec.id))
+            }
             Verdict::No(_) if explained.choices.is_empty() => Verdict::No("nothing is registered for it".into()),
             Verdict::No(_) if spec.id.is_role() => Verdict::No("no candidate applies".into()),
             Verdict::No(_) => Verdict::No("no function applies".into()),
@@ -426,54 +513,91 @@ impl<'a, M: Mode> Twin<'a, M> {
             Verdict::Fails(_) => Verdict::Fails(format!("{} fails", spec.id)),
             verdict => verdict.clone(),
         };
-        Ok((verdict, None, Some(goal)))
+        Ok((verdict, None, Some(goal), can.unwrap_or(Can::FAIL)))
     }
 
     /// The next unit of the current goal is judged.
-    fn judged(&mut self, mut choice: Choice) {
+    fn judged(&mut self, mut choice: Choice, can: Can, circles: &[usize]) {
+        for &at in circles {
+            self.stack[at].again = true;
+        }
         let Some(frame) = self.stack.last_mut() else { return };
         frame.units.pop();
-        let choices = &mut self.goals[frame.goal].choices;
-        let is_layer = |choice: &Choice| choice.kind == ChoiceKind::Layer;
-        let reached = is_layer(&choice) == choices.iter().any(|before| !is_layer(before) && before.is_open());
-        choice.taken = reached && choice.verdict == Verdict::Yes;
-        if !is_layer(&choice) && matches!(choice.verdict, Verdict::Yes | Verdict::Fails(_)) {
-            let first = frame.units.iter().position(|unit| unit.kind != ChoiceKind::Layer).unwrap_or(frame.units.len());
-            let behind = Frame { units: frame.units.split_off(first), ..*frame };
-            if !behind.units.is_empty() {
-                self.behind.push(behind);
-            }
+        frame.circle = circles.iter().fold(frame.circle, |circle, at| circle.min(*at));
+        let is_layer = choice.kind == ChoiceKind::Layer;
+        choice.taken = choice.verdict == Verdict::Yes && !frame.late && (is_layer || frame.can == Can::LACK);
+        match is_layer {
+            true => frame.can.be = can.be || can.lack,
+            false => frame.can = Can { be: frame.can.be || can.be, lack: can.lack, ..frame.can },
         }
+        frame.can.fail |= can.fail;
         // Candidates that were judged late stand in their place, before the layers.
-        let at =
-            if is_layer(&choice) { choices.len() } else { choices.iter().position(is_layer).unwrap_or(choices.len()) };
-        choices.insert(at, choice);
+        let choices = &mut self.goals[frame.goal].choices;
+        let layers = choices.iter().position(|choice| choice.kind == ChoiceKind::Layer).filter(|_| !is_layer);
+        choices.insert(layers.unwrap_or(choices.len()), choice);
     }
 
-    /// The units of a frame are judged. A goal has the verdict of its first choice that is not a no, and of the layers.
+    /// The units of a frame are judged.
     fn leave(&mut self) {
-        let Some(Frame { id, goal, .. }) = self.stack.pop() else { return };
-        if self.known.insert(id, (goal, false)).is_none_or(|(_, open)| !open) {
+        let Some(Frame { id, goal, mut unasked, late, can, circle, again, mut half, .. }) = self.stack.pop() else {
+            return;
+        };
+        if late {
             return;
         }
-        let (layers, others): (Vec<&Choice>, Vec<_>) = self.goals[goal]
-            .choices
-            .iter()
-            .filter(|choice| choice.is_open())
-            .partition(|choice| choice.kind == ChoiceKind::Layer);
-        let verdict = match others.first() {
-            None => Verdict::No(PlanError::NoCandidate { role: id.to_string() }.to_string()),
-            Some(first) => {
-                let mut verdicts = [first].into_iter().chain(&layers).map(|choice| &choice.verdict);
-                verdicts.find(|verdict| **verdict != Verdict::Yes).unwrap_or(&Verdict::Yes).clone()
+        let reasons = self.goals[goal].choices.iter().filter_map(|choice| match &choice.verdict {
+            Verdict::Maybe(_) if can == Can::FAIL => None,
+            Verdict::Maybe(reason) | Verdict::Fails(reason) => Some(reason.clone()),
+            _ => None,
+        });
+        self.goals[goal].verdict = can.verdict(match can {
+            Can::LACK => PlanError::NoCandidate { role: id.to_string() }.to_string(),
+            _ => { reasons }.next().unwrap_or_default(),
+        });
+        let outer = if circle < self.stack.len() { circle } else { NONE };
+        if again {
+            half.iter().for_each(|id| self.released(id, can, outer));
+            half.retain(|_| can == Can::FAIL);
+        }
+        self.known.insert(id, Known { goal, can: Some(can), circle: outer });
+        if outer != NONE
+            && let Some(frame) = self.stack.last_mut()
+        {
+            frame.circle = frame.circle.min(circle);
+            half.push(id);
+            if half.len() > frame.half.len() {
+                core::mem::swap(&mut half, &mut frame.half);
             }
-        };
-        self.goals[goal].verdict = verdict;
+            frame.half.append(&mut half);
+        }
+        if !unasked.is_empty() {
+            unasked.reverse();
+            let (units, half) = (unasked, Vec::new());
+            self.behind.push(Frame { id, goal, units, unasked: Vec::new(), late: true, can, circle, again, half });
+        }
     }
 
-    /// The circle that closes at `again`, which is on the stack.
-    fn cycle(&self, again: Id) -> String {
-        let around = self.stack.iter().map(|frame| frame.id).skip_while(|id| *id != again);
+    /// A goal that `half` needs again is decided. Unless that fails for certain, `half` was judged too hard: asked for
+    /// from elsewhere, anything can come of it.
+    fn released(&mut self, half: &Id, again: Can, outer: usize) {
+        let Some(known) = self.known.get_mut(half) else { return };
+        if again == Can::FAIL {
+            known.circle = outer;
+            return;
+        }
+        known.circle = NONE;
+        known.can = Some(Can::ANY);
+        let goal = &mut self.goals[known.goal];
+        for verdict in goal.choices.iter_mut().map(|choice| &mut choice.verdict).chain([&mut goal.verdict]) {
+            if let Verdict::Fails(reason) = verdict {
+                *verdict = Verdict::Maybe(may_fail(reason));
+            }
+        }
+    }
+
+    /// The circle from the goal on the stack at `begin` to itself.
+    fn cycle(&self, begin: usize, again: Id) -> String {
+        let around = self.stack.iter().map(|frame| frame.id).skip(begin);
         let path = around.chain([again]).map(|id| id.to_string()).collect();
         PlanError::Cycle { path, key: None }.to_string()
     }

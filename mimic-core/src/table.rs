@@ -73,6 +73,11 @@ impl<T> Table<T> {
         self.values.get(self.find(id)?)
     }
 
+    pub(crate) fn get_mut(&mut self, id: &Id) -> Option<&mut T> {
+        let number = self.find(id)?;
+        self.values.get_mut(number)
+    }
+
     pub(crate) fn contains_key(&self, id: &Id) -> bool {
         self.find(id).is_some()
     }

@@ -180,3 +180,45 @@ fn a_layer_over_nothing_is_not_asked() {
     let tree = format!("{:#}", block_on(ctx.connect()).unwrap_err());
     assert!(tree.contains("- layer layer: yes") && !tree.contains("not me"), "{tree}");
 }
+
+#[test]
+fn who_may_be_uncertain_where_it_is_certain_that_somebody_does() {
+    let ctx = Context::new()
+        .derive(A, (), |()| async { Ok(None) })
+        .register(X, "last", 2, over(Y), |(), y| async move { y.dial(()).await })
+        .register(X, "sure", 1, (), |(), ()| async { named("sure") })
+        .register(X, "perhaps", 0, req(A), |(), _| async { named("perhaps") })
+        .register(Stream, "root", 0, over(X), |(), x| async move { x.dial(()).await });
+    let explained = ctx.explain(Stream);
+    assert!(explained.goals()[0].choices[0].taken, "{explained}");
+    let sure = &explained.goals()[1].choices[1];
+    assert!(sure.name == "sure" && !sure.taken, "who it is hangs on A\n{explained}");
+    assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "sure");
+}
+
+#[test]
+fn what_may_fail_behind_opt_is_not_certain() {
+    let ctx = Context::new()
+        .derive(A, (), |()| async { Ok(Some(1)) })
+        .derive(B, (is(A, 1), req(B)), |_| async { Ok(Some(1)) })
+        .register(Stream, "root", 0, opt(B), |(), _| async { named("root") });
+    assert!(matches!(verdict(&ctx.explain(Stream), "root"), Verdict::Maybe(_)));
+    assert!(block_on(ctx.connect()).unwrap_err().to_string().contains("B -> B"));
+}
+
+/// Asked for by A, B is in a circle; asked for after A was decided, it need not be.
+#[test]
+fn a_circle_is_one_only_where_it_is_entered() {
+    let ctx = Context::new()
+        .derive(A, (), |()| async { Ok(Some(1)) })
+        .derive(A, (given(C), req(B)), |_| async { Ok(Some(2)) })
+        .derive(B, req(A), |a| async move { Ok(Some(a)) })
+        .derive(C, (), |()| async { Ok(None) })
+        .register(Stream, "root", 0, (req(A), req(B)), |(), _| async { named("root") });
+    assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "root");
+    let explained = ctx.explain(Stream);
+    assert!(explained.goals().iter().all(|goal| matches!(goal.verdict, Verdict::Maybe(_))), "{explained}");
+    // Where C is certain, so is the circle.
+    let circle = ctx.with(C, 1).explain(Stream);
+    assert!(matches!(circle.goals()[0].verdict, Verdict::Fails(_)), "{circle}");
+}
