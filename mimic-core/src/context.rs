@@ -30,7 +30,7 @@ pub type LocalContext = Ctx<Local>;
 /// method that changes it returns the changed one.
 #[derive(Clone, Default)]
 pub struct Ctx<M: Mode> {
-    pub(crate) values: Values,
+    pub(crate) values: Values<M>,
     /// What was registered, by key and role, sorted so that the engine only walks.
     pub(crate) registry: Arc<Table<Entry<M>>>,
 }

@@ -12,7 +12,7 @@ use crate::error::misfit;
 use crate::explain::Memo;
 use crate::key::Id;
 use crate::plan::{Chosen, Node, Run, Scope, Sleeper, Source, Unit};
-use crate::spec::{Found, How, Inputs, Slot, Spec};
+use crate::spec::{How, Inputs, Slot, Spec};
 use crate::sync::Arc;
 use crate::values::Value;
 use crate::{ChoiceKind, Ctx, Error, Listen, Mode, Phase, PlanError, Scheme, Stream};
@@ -40,6 +40,7 @@ pub(crate) struct Engine<'a, M: Mode> {
 struct Goal<'a, M: Mode> {
     /// The number of its entry in the registry.
     number: usize,
+    id: &'a Id,
     entry: &'a Entry<M>,
     /// Whether it is being decided: to need it again is a cycle.
     is_open: bool,
@@ -80,7 +81,7 @@ const FEW: usize = 8;
 
 /// Where an id leads.
 enum Look<'a, M: Mode> {
-    Found(Found<'a, M>),
+    Found(&'a Slot<M>),
     /// It is being decided.
     Open,
     /// To an entry of the registry that was not asked for yet.
@@ -133,8 +134,8 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     /// As [`chosen`](Self::chosen), of a role that is not for one dial.
     pub(crate) fn node(&self, role: &Id) -> Option<&Arc<Node<M>>> {
-        match self.found(role) {
-            Found::Below(node) => Some(node),
+        match self.found(role)? {
+            Slot::Below(node) => Some(node),
             _ => None,
         }
     }
@@ -143,9 +144,9 @@ impl<'a, M: Mode> Engine<'a, M> {
     pub(crate) fn memo(&self) -> Memo {
         let mut memo = Memo::default();
         for goal in self.goals.iter().filter(|goal| !goal.is_open) {
-            match (self.ctx.registry.id(goal.number), &goal.found) {
-                (Some(id), Slot::Value(value)) => memo.insert(id, Some(value.clone())),
-                (Some(id), Slot::Empty) if !id.is_role() => memo.insert(id, None),
+            match (goal.id, &goal.found) {
+                (id, Slot::Value(value)) => memo.insert(*id, Some(value.clone())),
+                (id, Slot::Empty) if !id.is_role() => memo.insert(*id, None),
                 _ => None,
             };
         }
@@ -161,18 +162,18 @@ impl<'a, M: Mode> Engine<'a, M> {
     }
 
     /// What there is for a key or role, as far as it is decided.
-    pub(crate) fn found(&self, id: &Id) -> Found<'_, M> {
+    pub(crate) fn found(&self, id: &Id) -> Option<&Slot<M>> {
         match self.look(id) {
-            Look::Found(found) => found,
-            Look::Open | Look::New(_) => Found::Empty,
+            Look::Found(found) => Some(found),
+            Look::Open | Look::New(_) => None,
         }
     }
 
     fn look(&self, id: &Id) -> Look<'_, M> {
-        if let Some(given) = self.ctx.values.get(id) {
-            return Look::Found(Found::Value(given));
+        if let Some(given) = self.ctx.values.slot(id) {
+            return Look::Found(given);
         }
-        let Some(number) = self.ctx.registry.find(id) else { return Look::Found(Found::Empty) };
+        let Some(number) = self.ctx.registry.find(id) else { return Look::Found(&Slot::Empty) };
         let goal = if self.places.is_empty() {
             self.goals.iter().find(|goal| goal.number == number)
         } else {
@@ -181,7 +182,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         match goal {
             None => Look::New(number),
             Some(goal) if goal.is_open => Look::Open,
-            Some(goal) => Look::Found(goal.found.found()),
+            Some(goal) => Look::Found(&goal.found),
         }
     }
 
@@ -195,9 +196,9 @@ impl<'a, M: Mode> Engine<'a, M> {
             };
             for (at, spec) in unit.needs.specs.iter().enumerate().skip(goal.step) {
                 let is_met = match self.look(&spec.id) {
-                    Look::Found(Found::Below(_)) => true,
-                    Look::Found(Found::Value(value)) => spec.is_met(Some(value)),
-                    Look::Found(Found::Empty) => spec.is_met(None),
+                    Look::Found(Slot::Below(_)) => true,
+                    Look::Found(Slot::Value(value)) => spec.is_met(Some(value)),
+                    Look::Found(Slot::Empty) => spec.is_met(None),
                     Look::Open => return Err(self.cycle(spec.id)),
                     Look::New(number) => {
                         self.goal()?.step = at;
@@ -258,10 +259,10 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     /// Begins to decide a goal: an entry of the registry.
     fn enter(&mut self, number: usize) {
-        let Some(entry) = self.ctx.registry.at(number) else { return };
+        let Some((id, entry)) = self.ctx.registry.at(number) else { return };
         let found = entry.given.clone().map_or(Slot::Empty, Slot::Below);
         let parent = core::mem::replace(&mut self.current, self.goals.len());
-        self.goals.push(Goal { number, entry, is_open: true, found, at: 0, step: 0, parent });
+        self.goals.push(Goal { number, id, entry, is_open: true, found, at: 0, step: 0, parent });
         if self.goals.len() > FEW {
             let from = if self.places.is_empty() { 0 } else { self.current };
             self.places.resize(self.ctx.registry.len(), 0);
@@ -290,12 +291,10 @@ impl<'a, M: Mode> Engine<'a, M> {
         let mut path = vec![again.to_string()];
         let mut key = None;
         let mut asking = self.current;
-        while let Some(goal) = self.goals.get(asking)
-            && let Some(id) = self.ctx.registry.id(goal.number)
-        {
+        while let Some(Goal { id, parent, .. }) = self.goals.get(asking) {
             path.push(id.to_string());
             key = if id.is_role() { key } else { Some(id.to_string()) };
-            asking = if id == again { NOBODY } else { goal.parent };
+            asking = if **id == again { NOBODY } else { *parent };
         }
         path.reverse();
         PlanError::Cycle { path, key }.into()

@@ -119,10 +119,9 @@ impl Id {
         self.kind.is_role
     }
 
-    /// A place in an index of `len` places, a power of two.
-    pub(crate) fn spread(&self, len: usize) -> usize {
-        let mixed = self.hash.wrapping_mul(0x85EB_CA6B);
-        (mixed ^ (mixed >> 16)) as usize & (len - 1)
+    /// A number whose lowest bits are a good place in an index.
+    pub(crate) fn spread(&self) -> usize {
+        (self.hash ^ (self.hash >> 16)) as usize
     }
 }
 

@@ -8,7 +8,7 @@ use core::time::Duration;
 use crate::engine::Engine;
 use crate::key::Id;
 use crate::record::Record;
-use crate::spec::{Declared, Found, Slot};
+use crate::spec::{Declared, Slot};
 use crate::sync::Arc;
 use crate::text::Plain;
 use crate::{Cell, ChoiceKind, Mode};
@@ -118,16 +118,16 @@ impl<'a, M: Mode> Chosen<'a, M> {
     }
 
     /// What was found for an argument.
-    pub(crate) fn input(&self, number: usize) -> Option<Found<'a, M>> {
+    pub(crate) fn input(&self, number: usize) -> Option<&'a Slot<M>> {
         match self.inputs {
-            Source::Slots(slots) => slots.get(number).map(Slot::found),
-            Source::Engine(engine) => Some(engine.found(&self.unit.needs.argument(number)?.id)),
+            Source::Slots(slots) => slots.get(number),
+            Source::Engine(engine) => engine.found(&self.unit.needs.argument(number)?.id),
         }
     }
 
     pub(crate) fn keep(&self) -> Arc<Node<M>> {
         let mut slots = Vec::with_capacity(self.unit.needs.specs.len());
-        slots.extend((0..).map_while(|number| self.input(number)).map(Found::keep));
+        slots.extend((0..).map_while(|number| self.input(number)).cloned());
         Arc::new(Node { unit: self.unit.clone(), slots, below: self.below.cloned() })
     }
 }

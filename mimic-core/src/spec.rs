@@ -132,39 +132,12 @@ impl Declared {
     }
 }
 
-/// What was found for a need, kept.
+/// What was found for a need.
 #[derive(Clone)]
 pub(crate) enum Slot<M: Mode> {
     Empty,
     Value(Value),
     Below(Arc<Node<M>>),
-}
-
-/// What was found for a need.
-pub(crate) enum Found<'a, M: Mode> {
-    Empty,
-    Value(&'a Value),
-    Below(&'a Arc<Node<M>>),
-}
-
-impl<M: Mode> Slot<M> {
-    pub(crate) fn found(&self) -> Found<'_, M> {
-        match self {
-            Self::Empty => Found::Empty,
-            Self::Value(value) => Found::Value(value),
-            Self::Below(node) => Found::Below(node),
-        }
-    }
-}
-
-impl<M: Mode> Found<'_, M> {
-    pub(crate) fn keep(self) -> Slot<M> {
-        match self {
-            Self::Empty => Slot::Empty,
-            Self::Value(value) => Slot::Value(value.clone()),
-            Self::Below(node) => Slot::Below(node.clone()),
-        }
-    }
 }
 
 /// The evaluated inputs of one call, taken in the order of the needs. What gives `None` does not fit them.
@@ -185,7 +158,7 @@ impl<'a, M: Mode> Inputs<'a, M> {
         Self { choice, taken: 0, scope }
     }
 
-    fn next(&mut self) -> Option<Found<'a, M>> {
+    fn next(&mut self) -> Option<&'a Slot<M>> {
         self.taken += 1;
         self.choice.input(self.taken - 1)
     }
@@ -198,7 +171,7 @@ impl<'a, M: Mode> Inputs<'a, M> {
     /// The next input: a dialer.
     pub(crate) fn dialer<R: Role>(&mut self, role: &R) -> Option<Dialer<R, M>> {
         match self.next()? {
-            Found::Below(node) => Some(Dialer::below(role.clone(), node, self.scope)),
+            Slot::Below(node) => Some(Dialer::below(role.clone(), node, self.scope)),
             _ => None,
         }
     }
@@ -206,9 +179,9 @@ impl<'a, M: Mode> Inputs<'a, M> {
     /// The next input: a value, or that there is none.
     pub(crate) fn value<K: Key>(&mut self) -> Option<Option<K::Value>> {
         match self.next()? {
-            Found::Value(value) => value.downcast_ref().cloned().map(Some),
-            Found::Empty => Some(None),
-            Found::Below(_) => None,
+            Slot::Value(value) => value.downcast_ref().cloned().map(Some),
+            Slot::Empty => Some(None),
+            Slot::Below(_) => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A map from keys and roles, for contexts of a few entries and of thousands: a list, with an index once it is long.
+//! A map from keys and roles, for contexts of a few entries and of thousands: a list with an index.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -9,52 +9,37 @@ use crate::key::Id;
 #[derive(Clone, Default)]
 struct Ids {
     ids: Vec<Id>,
-    /// Open addressing, for more than [`FEW`]: where a hash leads, a number plus one. At most half full.
+    /// Open addressing: where a hash leads, a number plus one. At most half full.
     index: Vec<u32>,
 }
 
-/// How many are searched one by one, which is faster than the index.
-const FEW: usize = 8;
-
 impl Ids {
     fn find(&self, id: &Id) -> Option<usize> {
-        if self.index.is_empty() { self.ids.iter().position(|other| other == id) } else { self.probe(id).ok() }
-    }
-
-    /// The number of `id`, or its place in the index.
-    fn probe(&self, id: &Id) -> Result<usize, usize> {
-        let mask = self.index.len() - 1;
-        let mut at = id.spread(self.index.len());
+        let mut at = id.spread();
         loop {
-            match self.index.get(at) {
-                Some(0) | None => return Err(at),
-                Some(&number) => {
-                    let number = number as usize - 1;
-                    if self.ids.get(number) == Some(id) {
-                        return Ok(number);
-                    }
-                }
+            let number = self.index.get(at & self.index.len().wrapping_sub(1))?.checked_sub(1)? as usize;
+            if self.ids.get(number)? == id {
+                return Some(number);
             }
-            at = (at + 1) & mask;
+            at += 1;
         }
     }
 
     fn push(&mut self, id: Id) {
         self.ids.push(id);
-        let count = self.ids.len();
-        if count > FEW {
-            let mut from = count - 1;
-            if self.index.len() < 2 * count {
-                self.index = vec![0; (4 * count).next_power_of_two()];
-                from = 0;
+        let mut from = self.ids.len() - 1;
+        if self.index.len() < 2 * self.ids.len() {
+            self.index = vec![0; 4 * self.ids.len().next_power_of_two()];
+            from = 0;
+        }
+        let mask = self.index.len() - 1;
+        for (number, id) in (1..).zip(&self.ids).skip(from) {
+            let mut at = id.spread() & mask;
+            while self.index.get(at).is_some_and(|number| *number > 0) {
+                at = (at + 1) & mask;
             }
-            for number in from..count {
-                if let Some(id) = self.ids.get(number)
-                    && let Err(at) = self.probe(id)
-                    && let (Some(place), Ok(number)) = (self.index.get_mut(at), u32::try_from(number + 1))
-                {
-                    *place = number;
-                }
+            if let Some(place) = self.index.get_mut(at) {
+                *place = number;
             }
         }
     }
@@ -79,17 +64,13 @@ impl<T> Table<T> {
         self.ids.find(id)
     }
 
-    pub(crate) fn id(&self, number: usize) -> Option<Id> {
-        self.ids.ids.get(number).copied()
-    }
-
     /// What has this number.
-    pub(crate) fn at(&self, number: usize) -> Option<&T> {
-        self.values.get(number)
+    pub(crate) fn at(&self, number: usize) -> Option<(&Id, &T)> {
+        self.ids.ids.get(number).zip(self.values.get(number))
     }
 
     pub(crate) fn get(&self, id: &Id) -> Option<&T> {
-        self.at(self.find(id)?)
+        self.values.get(self.find(id)?)
     }
 
     pub(crate) fn contains_key(&self, id: &Id) -> bool {
@@ -102,14 +83,11 @@ impl<T> Table<T> {
 
     /// What there is for `id`, after putting `default` there if there is nothing.
     pub(crate) fn entry(&mut self, id: Id, default: T) -> &mut T {
-        let number = match self.find(&id) {
-            Some(number) => number,
-            None => {
-                self.ids.push(id);
-                self.values.push(default);
-                self.values.len() - 1
-            }
-        };
+        let number = self.find(&id).unwrap_or_else(|| {
+            self.ids.push(id);
+            self.values.push(default);
+            self.values.len() - 1
+        });
         &mut self.values[number]
     }
 
@@ -118,8 +96,7 @@ impl<T> Table<T> {
         match self.find(&id).and_then(|number| self.values.get_mut(number)) {
             Some(old) => Some(core::mem::replace(old, value)),
             None => {
-                self.ids.push(id);
-                self.values.push(value);
+                self.entry(id, value);
                 None
             }
         }

@@ -2,7 +2,9 @@
 
 use core::any::Any;
 
+use crate::Mode;
 use crate::key::Id;
+use crate::spec::Slot;
 use crate::sync::Arc;
 use crate::table::Table;
 
@@ -14,43 +16,48 @@ pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 /// enough for both to stay in the tens of nanoseconds.
 const CHANGES: usize = 12;
 
-/// A key, and what it was changed to. `None` hides what is in the map.
-type Change = (Id, Option<Value>);
-
-/// A map shared between clones, and the changes since.
+/// A map shared between clones, and the changes since. An empty slot hides what is in the map.
 #[derive(Clone, Default)]
-pub(crate) struct Values {
-    map: Arc<Table<Option<Value>>>,
+pub(crate) struct Values<M: Mode> {
+    map: Arc<Table<Slot<M>>>,
     // An array, so that the first change of a clone allocates once.
-    changes: Arc<[Option<Change>; CHANGES]>,
+    changes: Arc<[Option<(Id, Slot<M>)>; CHANGES]>,
 }
 
-impl Values {
+impl<M: Mode> Values<M> {
     pub(crate) fn get(&self, id: &Id) -> Option<&Value> {
+        match self.slot(id)? {
+            Slot::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn slot(&self, id: &Id) -> Option<&Slot<M>> {
         match self.changes.iter().map_while(Option::as_ref).find(|(changed, _)| changed == id) {
-            Some((_, value)) => value.as_ref(),
-            None => self.map.get(id)?.as_ref(),
+            Some((_, Slot::Empty)) => None,
+            Some((_, slot)) => Some(slot),
+            None => self.map.get(id),
         }
     }
 
     pub(crate) fn set(&mut self, id: Id, value: Option<Value>) {
+        let slot = value.map_or(Slot::Empty, Slot::Value);
         let changes = Arc::make_mut(&mut self.changes);
         let place = changes.iter_mut().find(|change| change.as_ref().is_none_or(|(changed, _)| *changed == id));
         match place {
-            Some(change) => *change = Some((id, value)),
+            Some(change) => *change = Some((id, slot)),
             None => {
                 let map = Arc::make_mut(&mut self.map);
-                for (id, value) in changes.iter_mut().filter_map(Option::take).chain([(id, value)]) {
-                    map.insert(id, value);
+                for (id, slot) in changes.iter_mut().filter_map(Option::take).chain([(id, slot)]) {
+                    map.insert(id, slot);
                 }
             }
         }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &Value)> {
-        let changes = || self.changes.iter().flatten();
-        let kept = self.map.iter().filter(move |(id, _)| !changes().any(|(changed, _)| changed == id));
-        let all = changes().map(|(id, value)| (*id, value)).chain(kept);
-        all.filter_map(|(id, value)| Some((id, value.as_ref()?)))
+        let changed = || self.changes.iter().flatten().map(|(id, _)| *id);
+        let kept = self.map.iter().map(|(id, _)| id).filter(move |id| !changed().any(|changed| changed == *id));
+        changed().chain(kept).filter_map(|id| Some((id, self.get(&id)?)))
     }
 }
