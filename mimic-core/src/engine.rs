@@ -170,7 +170,9 @@ impl<'a, M: Mode> Engine<'a, M> {
     }
 
     fn look(&self, id: &Id) -> Look<'_, M> {
-        if let Some(given) = self.ctx.values.slot(id) {
+        if !id.is_role()
+            && let Some(given) = self.ctx.values.slot(id)
+        {
             return Look::Found(given);
         }
         let Some(number) = self.ctx.registry.find(id) else { return Look::Found(&Slot::Empty) };

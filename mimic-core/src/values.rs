@@ -33,11 +33,12 @@ impl<M: Mode> Values<M> {
     }
 
     pub(crate) fn slot(&self, id: &Id) -> Option<&Slot<M>> {
-        match self.changes.iter().map_while(Option::as_ref).find(|(changed, _)| changed == id) {
-            Some((_, Slot::Empty)) => None,
-            Some((_, slot)) => Some(slot),
-            None => self.map.get(id),
+        for (changed, slot) in self.changes.iter().map_while(Option::as_ref) {
+            if changed == id {
+                return if let Slot::Empty = slot { None } else { Some(slot) };
+            }
         }
+        self.map.get(id)
     }
 
     pub(crate) fn set(&mut self, id: Id, value: Option<Value>) {
