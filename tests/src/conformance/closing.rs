@@ -64,9 +64,8 @@ pub(super) async fn a_half_close_in_mid_transfer_leaves_the_other_half(rig: &Rig
     const COUNT: usize = 40_000;
     let Pair { mut near, mut far } = rig.pair().await?;
     let (mut pattern, mut expected) = (Pattern::new(6), Pattern::new(6));
-    send(&mut near, &mut pattern, 10).await?;
+    both(expect(&mut far, &mut expected, 10), send(&mut near, &mut pattern, 10)).await?;
     near.shutdown().await?;
-    expect(&mut far, &mut expected, 10).await?;
     transfer(&mut far, &mut near, 7, COUNT / 2).await?;
     if rig.kind().half_close {
         expect_end(&mut far).await?;
@@ -102,13 +101,13 @@ pub(super) async fn close_drains_what_the_peer_still_sends(rig: &Rig<'_>) -> Che
     const COUNT: usize = 64 * 1024;
     let Pair { mut near, mut far } = rig.pair().await?;
     greet(&mut near, &mut far).await?;
+    let mut kept = None;
     both(async { Ok(near.close().await?) }, async {
         if rig.kind().half_close {
             expect_end(&mut far).await?;
         }
         send(&mut far, &mut Pattern::new(10), COUNT).await?;
-        far.shutdown().await?;
-        // Where a shutdown does not reach the peer, the drop does.
+        kept = finish(rig, far).await?;
         Ok(())
     })
     .await
@@ -118,8 +117,11 @@ pub(super) async fn close_flushes(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
     greet(&mut near, &mut far).await?;
     let (mut pattern, mut expected) = (Pattern::new(11), Pattern::new(11));
-    near.write_all(&pattern.take(500)).await?;
-    both(async { Ok(near.close().await?) }, async {
+    let own = async {
+        near.write_all(&pattern.take(500)).await?;
+        Ok(near.close().await?)
+    };
+    both(own, async {
         expect(&mut far, &mut expected, 500).await?;
         let _far = finish(rig, far).await?;
         Ok(())
@@ -161,13 +163,20 @@ pub(super) async fn the_end_reaches_who_reads_late(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
     greet(&mut near, &mut far).await?;
     let (mut pattern, mut expected) = (Pattern::new(12), Pattern::new(12));
-    far.write_all(&pattern.take(50)).await?;
-    let _far = finish(rig, far).await?;
-    settle().await;
-    for at in 0..50 {
-        let mut buf = [0];
-        ensure!(near.read(&mut buf).await? == 1, "end of stream before byte {at}");
-        expected.check(&buf, at)?;
-    }
-    expect_end(&mut near).await
+    let mut kept = None;
+    let peer = async {
+        far.write_all(&pattern.take(50)).await?;
+        kept = finish(rig, far).await?;
+        Ok(())
+    };
+    both(peer, async {
+        settle().await;
+        for at in 0..50 {
+            let mut buf = [0];
+            ensure!(near.read(&mut buf).await? == 1, "end of stream before byte {at}");
+            expected.check(&buf, at)?;
+        }
+        expect_end(&mut near).await
+    })
+    .await
 }

@@ -30,26 +30,34 @@ async fn expect_drop(rig: &Rig<'_>, flow: &mut BoxFlow) -> Check {
     Ok(())
 }
 
+/// Writes until that is an error.
+async fn writes_fail(flow: &mut BoxFlow) -> Error {
+    loop {
+        let result = match flow.write(&[7; 1000]).await {
+            Ok(_) => flow.flush().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            return error;
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// Expects that writing comes to an error, or that it waits and hangs nothing.
 async fn expect_writes_to_fail(rig: &Rig<'_>, flow: &mut BoxFlow) -> Check {
-    let writes = async {
-        loop {
-            let result = match flow.write(&[7; 1000]).await {
-                Ok(_) => flow.flush().await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = result {
-                return error;
-            }
-            sleep(Duration::from_millis(1)).await;
-        }
-    };
     let patience = if rig.kind().told_of_drop { rig.patience() } else { Duration::from_millis(100) };
-    let Some(error) = within(patience, writes).await else {
+    let Some(error) = within(patience, writes_fail(flow)).await else {
         ensure!(!rig.kind().told_of_drop, "writes to a peer that was dropped did not fail for {patience:?}");
         return Ok(());
     };
     ensure!(is_gone(&error), "an error of another kind: {error:#}");
+    if !rig.kind().errors_stay {
+        // Then writing comes to an error again.
+        let again = within(patience, writes_fail(flow)).await;
+        ensure!(again.is_some_and(|error| is_gone(&error)), "writes to a peer that was dropped go on");
+        return Ok(());
+    }
     for _ in 0..2 {
         ensure_matches!(flow.write(b"x").await, Err(_), "a write after one that failed");
     }

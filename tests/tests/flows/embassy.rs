@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use futures_lite::future::try_zip;
 use mimic_core::{Error, ListenerExt, LocalContext};
 use mimic_embassy::context;
-use mimic_rustls::{TlsConfig, TlsServerConfig};
+use mimic_rustls::{TlsConfig, TlsServer, TlsServerConfig};
 use mimic_tests::conformance::{Ends, Failure, Fixture, Kind, Work};
 
 use crate::world::{SERVER, World, buffers};
@@ -46,7 +46,7 @@ fn embassy(scheme: &'static str, kind: Kind) -> Embassy {
     let (server_config, client_config) = super::tls::for_server();
     Embassy {
         client: context(world.client, buffers::<8>()).with(TlsConfig, client_config),
-        server: context(world.server, buffers::<8>()).with(TlsServerConfig, server_config),
+        server: context(world.server, buffers::<8>()).install(TlsServer).with(TlsServerConfig, server_config),
         world: RefCell::new(world),
         scheme,
         port: Cell::new(1000),
