@@ -47,7 +47,7 @@ impl Flow for Layer {
 }
 
 pub(super) async fn addresses_are_those_of_the_peer(rig: &Rig<'_>) -> Check {
-    let Pair { near, far } = rig.pair().await?;
+    let Pair { near, far } = rig.fresh_pair().await?;
     let [near, far] = [&near, &far].map(|flow| (flow.attribute(LocalAddr), flow.attribute(PeerAddr)));
     if rig.kind().addresses {
         ensure!(near.0.is_some() && near.1.is_some(), "its addresses are unknown: {near:?}");

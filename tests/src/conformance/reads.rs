@@ -11,7 +11,7 @@ use super::failure::{ensure, ensure_matches};
 use super::tasks::Task;
 
 pub(super) async fn a_read_waits_for_a_byte(rig: &Rig<'_>) -> Check {
-    let Pair { mut near, mut far } = rig.pair().await?;
+    let Pair { mut near, mut far } = rig.fresh_pair().await?;
     ensure!(is_pending(near.read(&mut [0; 16])).await, "a read is answered although nothing was sent");
     let came = pass(&mut far, &mut near, b"a").await?;
     ensure!(came == b"a", "{came:?} came");
@@ -20,7 +20,7 @@ pub(super) async fn a_read_waits_for_a_byte(rig: &Rig<'_>) -> Check {
 }
 
 pub(super) async fn a_read_of_nothing_is_answered_at_once(rig: &Rig<'_>) -> Check {
-    let Pair { mut near, far: _far } = rig.pair().await?;
+    let Pair { mut near, far: _far } = rig.fresh_pair().await?;
     for _ in 0..3 {
         ensure_matches!(read_now(&mut near, &mut []).await, Some(Ok(0)), "a read of no bytes");
     }
