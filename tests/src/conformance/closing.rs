@@ -5,7 +5,7 @@ use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Flow, FlowExt};
 
 use super::Rig;
-use super::ends::{Check, Pair, Pattern, both, expect, expect_all, expect_end, finish, greet, send, settle, transfer};
+use super::ends::{Check, Pair, Pattern, both, expect, expect_all, expect_end, finish, send, settle, transfer};
 use super::failure::ensure;
 use super::tasks::Task;
 
@@ -35,7 +35,6 @@ pub(super) async fn after_its_peers_shutdown_a_flow_can_answer(rig: &Rig<'_>) ->
 
 pub(super) async fn both_may_shut_down_at_once(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     both(async { Ok(near.shutdown().await?) }, async { Ok(far.shutdown().await?) }).await?;
     if rig.kind().half_close {
         return both(expect_end(&mut near), expect_end(&mut far)).await;
@@ -64,9 +63,8 @@ pub(super) async fn a_half_close_in_mid_transfer_leaves_the_other_half(rig: &Rig
     const COUNT: usize = 40_000;
     let Pair { mut near, mut far } = rig.pair().await?;
     let (mut pattern, mut expected) = (Pattern::new(6), Pattern::new(6));
-    send(&mut near, &mut pattern, 10).await?;
+    both(expect(&mut far, &mut expected, 10), send(&mut near, &mut pattern, 10)).await?;
     near.shutdown().await?;
-    expect(&mut far, &mut expected, 10).await?;
     transfer(&mut far, &mut near, 7, COUNT / 2).await?;
     if rig.kind().half_close {
         expect_end(&mut far).await?;
@@ -77,8 +75,7 @@ pub(super) async fn a_half_close_in_mid_transfer_leaves_the_other_half(rig: &Rig
 }
 
 pub(super) async fn a_waiting_reader_hears_the_end(rig: &Rig<'_>) -> Check {
-    let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
+    let Pair { mut near, far } = rig.pair().await?;
     let task = Task::new();
     let mut buf = [0; 10];
     ensure!(near.poll_read(&mut task.cx(), &mut buf).is_pending(), "a read is answered although nothing was sent");
@@ -90,7 +87,6 @@ pub(super) async fn a_waiting_reader_hears_the_end(rig: &Rig<'_>) -> Check {
 
 pub(super) async fn a_shut_down_flow_that_is_dropped_ended_cleanly(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let (mut pattern, mut expected) = (Pattern::new(9), Pattern::new(9));
     both(expect(&mut far, &mut expected, 2000), send(&mut near, &mut pattern, 2000)).await?;
     near.shutdown().await?;
@@ -100,15 +96,14 @@ pub(super) async fn a_shut_down_flow_that_is_dropped_ended_cleanly(rig: &Rig<'_>
 
 pub(super) async fn close_drains_what_the_peer_still_sends(rig: &Rig<'_>) -> Check {
     const COUNT: usize = 64 * 1024;
-    let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
+    let Pair { near, mut far } = rig.pair().await?;
+    let mut kept = None;
     both(async { Ok(near.close().await?) }, async {
         if rig.kind().half_close {
             expect_end(&mut far).await?;
         }
         send(&mut far, &mut Pattern::new(10), COUNT).await?;
-        far.shutdown().await?;
-        // Where a shutdown does not reach the peer, the drop does.
+        kept = finish(rig, far).await?;
         Ok(())
     })
     .await
@@ -116,10 +111,12 @@ pub(super) async fn close_drains_what_the_peer_still_sends(rig: &Rig<'_>) -> Che
 
 pub(super) async fn close_flushes(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let (mut pattern, mut expected) = (Pattern::new(11), Pattern::new(11));
-    near.write_all(&pattern.take(500)).await?;
-    both(async { Ok(near.close().await?) }, async {
+    let own = async {
+        near.write_all(&pattern.take(500)).await?;
+        Ok(near.close().await?)
+    };
+    both(own, async {
         expect(&mut far, &mut expected, 500).await?;
         let _far = finish(rig, far).await?;
         Ok(())
@@ -128,8 +125,7 @@ pub(super) async fn close_flushes(rig: &Rig<'_>) -> Check {
 }
 
 pub(super) async fn close_waits_for_the_peer(rig: &Rig<'_>) -> Check {
-    let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
+    let Pair { near, far } = rig.pair().await?;
     let mut close = std::pin::pin!(near.close());
     for _ in 0..3 {
         let closed = poll_once(close.as_mut()).await;
@@ -145,8 +141,7 @@ pub(super) async fn close_waits_for_the_peer(rig: &Rig<'_>) -> Check {
 }
 
 pub(super) async fn a_close_that_is_dropped_closes(rig: &Rig<'_>) -> Check {
-    let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
+    let Pair { near, mut far } = rig.pair().await?;
     {
         let mut close = std::pin::pin!(near.close());
         ensure!(poll_once(close.as_mut()).await.is_none(), "close did not wait for the peer");
@@ -159,15 +154,21 @@ pub(super) async fn a_close_that_is_dropped_closes(rig: &Rig<'_>) -> Check {
 
 pub(super) async fn the_end_reaches_who_reads_late(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let (mut pattern, mut expected) = (Pattern::new(12), Pattern::new(12));
-    far.write_all(&pattern.take(50)).await?;
-    let _far = finish(rig, far).await?;
-    settle().await;
-    for at in 0..50 {
-        let mut buf = [0];
-        ensure!(near.read(&mut buf).await? == 1, "end of stream before byte {at}");
-        expected.check(&buf, at)?;
-    }
-    expect_end(&mut near).await
+    let mut kept = None;
+    let peer = async {
+        far.write_all(&pattern.take(50)).await?;
+        kept = finish(rig, far).await?;
+        Ok(())
+    };
+    both(peer, async {
+        settle().await;
+        for at in 0..50 {
+            let mut buf = [0];
+            ensure!(near.read(&mut buf).await? == 1, "end of stream before byte {at}");
+            expected.check(&buf, at)?;
+        }
+        expect_end(&mut near).await
+    })
+    .await
 }

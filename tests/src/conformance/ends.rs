@@ -193,6 +193,11 @@ pub(super) async fn fill(flow: &mut BoxFlow, task: &Task, pattern: &mut Pattern)
     }
 }
 
+/// Expects what was taken while nobody read; the writer flushes, for some of it may wait in its buffer.
+pub(super) async fn drain(from: &mut BoxFlow, to: &mut BoxFlow, pattern: &mut Pattern, count: usize) -> Check {
+    both(expect(to, pattern, count), async { Ok(from.flush().await?) }).await
+}
+
 /// How long a transport is given to move what it can move by itself.
 pub(super) const SETTLE: Duration = Duration::from_millis(15);
 

@@ -208,13 +208,25 @@ pub struct Kind {
     /// Whether a writer hears soon that its peer was dropped. If not, it may have to wait for ever, and does so without
     /// hanging anything else.
     pub told_of_drop: bool,
+    /// Whether an error of writing stays. If not, the next write asks what carries the bytes again.
+    pub errors_stay: bool,
+    /// Whether `Debug` keeps to itself what is sent. If not, it is that of a foreign type.
+    pub discreet: bool,
     /// Whether the flows know the attributes `PeerAddr` and `LocalAddr`. If not, both are `None`.
     pub addresses: bool,
 }
 
 impl Default for Kind {
     fn default() -> Self {
-        Self { half_close: true, reset: true, end_on_drop: true, told_of_drop: true, addresses: true }
+        Self {
+            half_close: true,
+            reset: true,
+            end_on_drop: true,
+            told_of_drop: true,
+            errors_stay: true,
+            discreet: true,
+            addresses: true,
+        }
     }
 }
 
@@ -241,6 +253,18 @@ impl Kind {
     #[must_use]
     pub fn not_told_of_drop(self) -> Self {
         Self { told_of_drop: false, ..self }
+    }
+
+    /// See [`errors_stay`](Self::errors_stay).
+    #[must_use]
+    pub fn with_passing_errors(self) -> Self {
+        Self { errors_stay: false, ..self }
+    }
+
+    /// See [`discreet`](Self::discreet).
+    #[must_use]
+    pub fn with_telling_debug(self) -> Self {
+        Self { discreet: false, ..self }
     }
 
     /// See [`addresses`](Self::addresses).

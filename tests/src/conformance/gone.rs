@@ -6,7 +6,7 @@ use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Error, Flow, FlowExt};
 
 use super::clock::{sleep, within};
-use super::ends::{Check, Pair, Pattern, both, expect, expect_end, fill, greet, send, settle};
+use super::ends::{Check, Pair, Pattern, both, expect, expect_end, fill, send, settle};
 use super::failure::{ensure, ensure_matches, is_gone};
 use super::tasks::Task;
 use super::{BoxFlow, Failure, Rig};
@@ -30,26 +30,34 @@ async fn expect_drop(rig: &Rig<'_>, flow: &mut BoxFlow) -> Check {
     Ok(())
 }
 
+/// Writes until that is an error.
+async fn writes_fail(flow: &mut BoxFlow) -> Error {
+    loop {
+        let result = match flow.write(&[7; 1000]).await {
+            Ok(_) => flow.flush().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            return error;
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// Expects that writing comes to an error, or that it waits and hangs nothing.
 async fn expect_writes_to_fail(rig: &Rig<'_>, flow: &mut BoxFlow) -> Check {
-    let writes = async {
-        loop {
-            let result = match flow.write(&[7; 1000]).await {
-                Ok(_) => flow.flush().await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = result {
-                return error;
-            }
-            sleep(Duration::from_millis(1)).await;
-        }
-    };
     let patience = if rig.kind().told_of_drop { rig.patience() } else { Duration::from_millis(100) };
-    let Some(error) = within(patience, writes).await else {
+    let Some(error) = within(patience, writes_fail(flow)).await else {
         ensure!(!rig.kind().told_of_drop, "writes to a peer that was dropped did not fail for {patience:?}");
         return Ok(());
     };
     ensure!(is_gone(&error), "an error of another kind: {error:#}");
+    if !rig.kind().errors_stay {
+        // Then writing comes to an error again.
+        let again = within(patience, writes_fail(flow)).await;
+        ensure!(again.is_some_and(|error| is_gone(&error)), "writes to a peer that was dropped go on");
+        return Ok(());
+    }
     for _ in 0..2 {
         ensure_matches!(flow.write(b"x").await, Err(_), "a write after one that failed");
     }
@@ -58,7 +66,6 @@ async fn expect_writes_to_fail(rig: &Rig<'_>, flow: &mut BoxFlow) -> Check {
 
 pub(super) async fn what_was_flushed_before_a_drop_arrives(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let (mut pattern, mut expected) = (Pattern::new(1), Pattern::new(1));
     both(expect(&mut far, &mut expected, 100), async {
         send(&mut near, &mut pattern, 100).await?;
@@ -70,21 +77,19 @@ pub(super) async fn what_was_flushed_before_a_drop_arrives(rig: &Rig<'_>) -> Che
 }
 
 pub(super) async fn a_drop_ends_the_peers_stream(rig: &Rig<'_>) -> Check {
-    let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
+    let Pair { near, mut far } = rig.pair().await?;
     drop(near);
     expect_drop(rig, &mut far).await
 }
 
 pub(super) async fn a_drop_of_the_peer_ends_the_stream(rig: &Rig<'_>) -> Check {
-    let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
+    let Pair { mut near, far } = rig.pair().await?;
     drop(far);
     expect_drop(rig, &mut near).await
 }
 
 pub(super) async fn a_drop_at_once_ends_the_peers_stream(rig: &Rig<'_>) -> Check {
-    let Pair { near, mut far } = rig.pair().await?;
+    let Pair { near, mut far } = rig.fresh_pair().await?;
     drop(near);
     let end = ends(&mut far).await;
     ensure!(!rig.kind().end_on_drop || end.is_ok(), "not the end of stream: {end:?}");
@@ -93,8 +98,7 @@ pub(super) async fn a_drop_at_once_ends_the_peers_stream(rig: &Rig<'_>) -> Check
 }
 
 pub(super) async fn a_waiting_reader_hears_that_its_peer_was_dropped(rig: &Rig<'_>) -> Check {
-    let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
+    let Pair { mut near, far } = rig.pair().await?;
     let task = Task::new();
     let mut buf = [0; 8];
     ensure!(near.poll_read(&mut task.cx(), &mut buf).is_pending(), "a read is answered although nothing was sent");
@@ -105,15 +109,13 @@ pub(super) async fn a_waiting_reader_hears_that_its_peer_was_dropped(rig: &Rig<'
 }
 
 pub(super) async fn writes_to_a_peer_that_was_dropped_fail(rig: &Rig<'_>) -> Check {
-    let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
+    let Pair { mut near, far } = rig.pair().await?;
     drop(far);
     expect_writes_to_fail(rig, &mut near).await
 }
 
 pub(super) async fn a_waiting_writer_hears_that_its_peer_was_dropped(rig: &Rig<'_>) -> Check {
-    let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
+    let Pair { mut near, far } = rig.pair().await?;
     let task = Task::new();
     fill(&mut near, &task, &mut Pattern::new(2)).await?;
     drop(far);
@@ -137,8 +139,7 @@ pub(super) async fn a_waiting_writer_hears_that_its_peer_was_dropped(rig: &Rig<'
 }
 
 pub(super) async fn close_of_a_flow_whose_peer_was_dropped_comes_to_an_end(rig: &Rig<'_>) -> Check {
-    let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
+    let Pair { near, far } = rig.pair().await?;
     drop(far);
     settle().await;
     let closed = near.close().await;
@@ -180,7 +181,6 @@ pub(super) async fn a_drop_in_mid_transfer_hangs_nobody(rig: &Rig<'_>) -> Check 
 /// What was read of it before is right, and then it ends.
 pub(super) async fn a_drop_with_a_full_pipe_cuts_at_the_end_only(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let (task, mut pattern, mut expected) = (Task::new(), Pattern::new(5), Pattern::new(5));
     let taken = fill(&mut near, &task, &mut pattern).await?;
     drop(near);
@@ -204,7 +204,6 @@ fn reset(rig: &Rig<'_>, end: &Result<(), Error>) -> Check {
 
 pub(super) async fn an_abort_is_no_clean_end(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     near.abort();
     drop(near);
     let end = ends(&mut far).await;
@@ -213,7 +212,6 @@ pub(super) async fn an_abort_is_no_clean_end(rig: &Rig<'_>) -> Check {
 
 pub(super) async fn an_abort_stays(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     near.abort();
     drop(near);
     for _ in 0..3 {
@@ -225,7 +223,6 @@ pub(super) async fn an_abort_stays(rig: &Rig<'_>) -> Check {
 
 pub(super) async fn after_an_abort_a_flow_waits_for_nothing(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     near.abort();
     if !rig.kind().reset {
         // It may abort nothing, and then goes on.
@@ -240,7 +237,6 @@ pub(super) async fn after_an_abort_a_flow_waits_for_nothing(rig: &Rig<'_>) -> Ch
 
 pub(super) async fn an_abort_wakes_the_peers_reader(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let task = Task::new();
     let mut buf = [0; 8];
     ensure!(far.poll_read(&mut task.cx(), &mut buf).is_pending(), "a read is answered although nothing was sent");
@@ -252,7 +248,6 @@ pub(super) async fn an_abort_wakes_the_peers_reader(rig: &Rig<'_>) -> Check {
 
 pub(super) async fn an_abort_wakes_the_peers_writer(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let task = Task::new();
     fill(&mut far, &task, &mut Pattern::new(6)).await?;
     near.abort();

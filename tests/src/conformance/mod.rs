@@ -192,9 +192,17 @@ impl Rig<'_> {
         })
     }
 
-    async fn pair(&self) -> Result<Pair, Failure> {
+    /// As it comes: something of the beginning, such as session tickets, may still be on its way.
+    async fn fresh_pair(&self) -> Result<Pair, Failure> {
         let (near, far) = self.ends().await?;
         Ok(Pair { near: near.flow(), far: far.flow() })
+    }
+
+    /// A pair that has exchanged a few bytes.
+    async fn pair(&self) -> Result<Pair, Failure> {
+        let mut pair = self.fresh_pair().await?;
+        ends::greet(&mut pair.near, &mut pair.far).await?;
+        Ok(pair)
     }
 }
 

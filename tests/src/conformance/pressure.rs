@@ -7,7 +7,7 @@ use mimic_core::embedded_io_async::Read;
 
 use super::Rig;
 use super::clock::sleep;
-use super::ends::{Check, Pair, Pattern, both, expect, fill, send, transfer, write_once};
+use super::ends::{Check, Pair, Pattern, both, drain, expect, fill, send, transfer, write_once};
 use super::failure::ensure;
 use super::tasks::Task;
 
@@ -83,7 +83,7 @@ pub(super) async fn a_full_direction_leaves_the_other_free(rig: &Rig<'_>) -> Che
     let (task, mut pattern, mut expected) = (Task::new(), Pattern::new(5), Pattern::new(5));
     let taken = fill(&mut near, &task, &mut pattern).await?;
     transfer(&mut far, &mut near, 6, 20_000).await?;
-    expect(&mut far, &mut expected, taken).await
+    drain(&mut near, &mut far, &mut expected, taken).await
 }
 
 pub(super) async fn both_directions_may_be_full_at_once(rig: &Rig<'_>) -> Check {
@@ -93,8 +93,8 @@ pub(super) async fn both_directions_may_be_full_at_once(rig: &Rig<'_>) -> Check 
     let (mut expected_out, mut expected_back) = (out, back);
     let taken_out = fill(&mut near, &near_task, &mut out).await?;
     let taken_back = fill(&mut far, &far_task, &mut back).await?;
-    expect(&mut far, &mut expected_out, taken_out).await?;
-    expect(&mut near, &mut expected_back, taken_back).await?;
+    drain(&mut near, &mut far, &mut expected_out, taken_out).await?;
+    drain(&mut far, &mut near, &mut expected_back, taken_back).await?;
     transfer(&mut near, &mut far, 9, 1000).await?;
     transfer(&mut far, &mut near, 10, 1000).await
 }

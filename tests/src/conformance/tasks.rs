@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use futures_lite::future::yield_now;
+
 use super::Failure;
 use super::clock::within;
 
@@ -40,9 +42,14 @@ impl Wake for Woken {
     }
 }
 
+/// Tasks that are over, to be used again: timer queues of devices have room for few wakers, and keep each until its time
+/// has come.
+static OVER: Mutex<Vec<Arc<Woken>>> = Mutex::new(Vec::new());
+
 impl Task {
     pub(super) fn new() -> Self {
-        let woken = Arc::<Woken>::default();
+        let woken = OVER.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        *woken.lock() = State::default();
         Self { waker: woken.clone().into(), woken }
     }
 
@@ -50,8 +57,10 @@ impl Task {
         Context::from_waker(&self.waker)
     }
 
-    /// Waits to be woken, unless that has happened since the last time.
+    /// Waits to be woken, unless that has happened since the last time. Whoever runs the case runs in between: tokio,
+    /// for one, makes those wait and wakes them who poll without end.
     pub(super) async fn wake(&self) {
+        yield_now().await;
         poll_fn(|cx| {
             let mut state = self.woken.lock();
             if mem::take(&mut state.woken) {
@@ -78,9 +87,15 @@ impl Task {
         }
     }
 
-    /// Waits to be woken, and fails if nobody does.
+    /// As [`wake`](Self::wake), and fails if nobody does.
     pub(super) async fn woken(&self, patience: Duration, what: &str) -> Result<(), Failure> {
         let woken = within(patience, self.wake()).await;
         woken.ok_or_else(|| Failure::new(format!("{what}: nobody woke the task for {patience:?}")))
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        OVER.lock().unwrap_or_else(PoisonError::into_inner).push(self.woken.clone());
     }
 }

@@ -3,7 +3,7 @@
 use mimic_core::Flow;
 use mimic_core::embedded_io_async::Write;
 
-use super::ends::{Check, Pair, Pattern, both, expect, fill, greet, send, settle};
+use super::ends::{Check, Pair, Pattern, both, expect, fill, send, settle};
 use super::failure::ensure;
 use super::tasks::Task;
 use super::{BoxFlow, Failure, Rig};
@@ -20,7 +20,6 @@ async fn expect_byte(rig: &Rig<'_>, task: &Task, near: &mut BoxFlow, far: &mut B
 
 pub(super) async fn a_waiting_reader_is_woken_by_a_byte(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     for round in 21..25 {
         let task = Task::new();
         ensure!(near.poll_read(&mut task.cx(), &mut [0; 8]).is_pending(), "a read is answered with nothing");
@@ -31,7 +30,6 @@ pub(super) async fn a_waiting_reader_is_woken_by_a_byte(rig: &Rig<'_>) -> Check 
 
 pub(super) async fn a_waiting_writer_is_woken_by_room(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let (task, mut pattern, mut expected) = (Task::new(), Pattern::new(1), Pattern::new(1));
     let taken = fill(&mut near, &task, &mut pattern).await?;
     expect_room(rig, &task, &mut near, &mut far, (&mut pattern, &mut expected), taken).await
@@ -66,7 +64,6 @@ async fn expect_room(
 
 pub(super) async fn the_newest_waker_of_a_reader_is_woken(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let tasks: Vec<Task> = (0..4).map(|_| Task::new()).collect();
     for task in &tasks {
         ensure!(near.poll_read(&mut task.cx(), &mut [0; 8]).is_pending(), "a read is answered with nothing");
@@ -76,7 +73,6 @@ pub(super) async fn the_newest_waker_of_a_reader_is_woken(rig: &Rig<'_>) -> Chec
 
 pub(super) async fn the_newest_waker_of_a_writer_is_woken(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let (first, mut pattern, mut expected) = (Task::new(), Pattern::new(3), Pattern::new(3));
     let mut taken = fill(&mut near, &first, &mut pattern).await?;
     drop(first);
@@ -87,7 +83,6 @@ pub(super) async fn the_newest_waker_of_a_writer_is_woken(rig: &Rig<'_>) -> Chec
 
 pub(super) async fn a_reader_that_comes_back_is_woken_again(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let [one, other] = [Task::new(), Task::new()];
     for task in [&one, &other, &one] {
         ensure!(near.poll_read(&mut task.cx(), &mut [0; 8]).is_pending(), "a read is answered with nothing");
@@ -98,7 +93,6 @@ pub(super) async fn a_reader_that_comes_back_is_woken_again(rig: &Rig<'_>) -> Ch
 /// Both wait; a byte wakes the reader, and room still wakes the writer.
 pub(super) async fn waking_the_reader_leaves_the_writer_its_waker(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let [reader, writer] = [Task::new(), Task::new()];
     let (mut pattern, mut expected) = (Pattern::new(5), Pattern::new(5));
     let taken = fill(&mut near, &writer, &mut pattern).await?;
@@ -111,7 +105,6 @@ pub(super) async fn waking_the_reader_leaves_the_writer_its_waker(rig: &Rig<'_>)
 /// Both wait; room wakes the writer, and a byte still wakes the reader.
 pub(super) async fn waking_the_writer_leaves_the_reader_its_waker(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let [reader, writer] = [Task::new(), Task::new()];
     ensure!(near.poll_read(&mut reader.cx(), &mut [0; 8]).is_pending(), "a read is answered with nothing");
     let (mut pattern, mut expected) = (Pattern::new(7), Pattern::new(7));
@@ -123,7 +116,6 @@ pub(super) async fn waking_the_writer_leaves_the_reader_its_waker(rig: &Rig<'_>)
 /// A reader waits, and is not polled again while its flow writes, flushes and fills up.
 pub(super) async fn a_busy_writer_takes_no_waker_from_the_reader(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let reader = Task::new();
     ensure!(near.poll_read(&mut reader.cx(), &mut [0; 8]).is_pending(), "a read is answered with nothing");
     for seed in 9..12 {
@@ -135,7 +127,6 @@ pub(super) async fn a_busy_writer_takes_no_waker_from_the_reader(rig: &Rig<'_>) 
 /// A writer waits, and is not polled again while its flow reads.
 pub(super) async fn a_busy_reader_takes_no_waker_from_the_writer(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let (writer, mut pattern, mut expected) = (Task::new(), Pattern::new(13), Pattern::new(13));
     let taken = fill(&mut near, &writer, &mut pattern).await?;
     for seed in 14..17 {
@@ -147,7 +138,6 @@ pub(super) async fn a_busy_reader_takes_no_waker_from_the_writer(rig: &Rig<'_>) 
 /// One task waits for both, as a `select` does.
 pub(super) async fn one_task_may_wait_for_both(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let (task, mut pattern, mut expected) = (Task::new(), Pattern::new(17), Pattern::new(17));
     let taken = fill(&mut near, &task, &mut pattern).await?;
     let mut buf = [0; 8];
@@ -160,7 +150,6 @@ pub(super) async fn one_task_may_wait_for_both(rig: &Rig<'_>) -> Check {
 
 pub(super) async fn a_waiting_flush_comes_to_its_end(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let (task, mut pattern, mut expected) = (Task::new(), Pattern::new(19), Pattern::new(19));
     let taken = fill(&mut near, &task, &mut pattern).await?;
     let flusher = Task::new();
@@ -173,7 +162,6 @@ pub(super) async fn a_waiting_flush_comes_to_its_end(rig: &Rig<'_>) -> Check {
 
 pub(super) async fn a_waiting_shutdown_comes_to_its_end(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     let (task, mut pattern, mut expected) = (Task::new(), Pattern::new(20), Pattern::new(20));
     let taken = fill(&mut near, &task, &mut pattern).await?;
     let closer = Task::new();

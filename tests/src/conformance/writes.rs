@@ -16,7 +16,7 @@ async fn write_now(flow: &mut BoxFlow, bytes: &[u8]) -> Option<Result<usize, Err
 }
 
 pub(super) async fn a_write_of_nothing_is_answered_at_once(rig: &Rig<'_>) -> Check {
-    let Pair { mut near, far: _far } = rig.pair().await?;
+    let Pair { mut near, far: _far } = rig.fresh_pair().await?;
     for _ in 0..3 {
         ensure_matches!(write_now(&mut near, b"").await, Some(Ok(0)), "a write of no bytes");
     }
@@ -182,7 +182,6 @@ pub(super) async fn a_shutdown_flushes(rig: &Rig<'_>) -> Check {
 
 pub(super) async fn a_flush_after_shutdown_is_ok(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
-    greet(&mut near, &mut far).await?;
     near.shutdown().await?;
     near.flush().await?;
     let _near = finish(rig, near).await?;

@@ -23,10 +23,10 @@ pub(crate) fn memory() -> impl Fixture {
     })
 }
 
-/// In mode `Local`, with room for three bytes.
+/// In mode `Local`, with little room.
 pub(crate) fn narrow() -> impl Fixture {
     pairs(in_memory(), || async {
-        let (client, server) = memory_pair::<Local>(3);
+        let (client, server) = memory_pair::<Local>(61);
         Ok(Ends::local(client, server))
     })
 }
@@ -154,7 +154,7 @@ pub(crate) fn buf_reader() -> impl Fixture {
 
 /// A device with one half per direction: dropping the writing half hangs up.
 pub(crate) fn pumped() -> impl Fixture {
-    pairs(in_memory().without_reset(), || async {
+    pairs(in_memory().without_reset().with_passing_errors(), || async {
         let (client_out, server_in) = memory_pair::<Shared>(100);
         let (server_out, client_in) = memory_pair::<Shared>(100);
         Ok(Ends::shared(pump(client_in, client_out, 64), pump(server_in, server_out, 300)))
