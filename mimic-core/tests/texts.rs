@@ -1,0 +1,188 @@
+//! What things print: names for people, and no values, which may be secrets.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
+mod common;
+
+use common::{A, Name, block_on, named};
+use mimic_core::{
+    Ask, Context, Dialer, Error, ErrorKind, Flow, Handshake, Host, HostPort, Phase, PlanError, Shared, Text, Transport,
+    TwoWakers, UnixPath, is, map, memory_pair, req,
+};
+
+#[test]
+fn phases_say_what_failed() {
+    let told = |phase| Error::new(ErrorKind::Other, "why").in_phase(phase).to_string();
+    for (phase, text) in [
+        (Phase::Endpoint, "bad endpoint: why"),
+        (Phase::Plan, "planning failed: why"),
+        (Phase::Lookup, "lookup failed: why"),
+        (Phase::Connect, "connect failed: why"),
+        (Phase::Handshake, "handshake failed: why"),
+        (Phase::Bind, "bind failed: why"),
+        (Phase::Accept, "accept failed: why"),
+        (Phase::Read, "read failed: why"),
+        (Phase::Write, "write failed: why"),
+        (Phase::Shutdown, "shutdown failed: why"),
+    ] {
+        assert_eq!(told(phase), text);
+    }
+}
+
+#[test]
+fn errors_tell_their_sources_in_one_line() {
+    let inner = Error::new(ErrorKind::Other, "the inner one");
+    let outer = Error::with_source(ErrorKind::InvalidData, inner);
+    assert_eq!(outer.to_string(), "the inner one");
+    // As `embedded_io` asks.
+    assert_eq!(outer.kind(), ErrorKind::InvalidData);
+    assert_eq!(mimic_core::embedded_io_async::Error::kind(&outer), ErrorKind::InvalidData);
+    assert_eq!(PlanError::NoSleep.to_string(), "a deadline is set, and nothing fills Sleep");
+    assert!(Error::from(PlanError::NoSleep).advice().is_some());
+}
+
+/// An error that prints nothing of its source.
+#[derive(Debug)]
+struct Closed(std::num::ParseIntError);
+
+impl std::fmt::Display for Closed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("closed")
+    }
+}
+
+impl std::error::Error for Closed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[test]
+fn a_source_that_is_not_told_is_added() {
+    let error = Error::with_source(ErrorKind::Other, Closed("x".parse::<u8>().unwrap_err()));
+    assert_eq!(error.reason(), "closed: invalid digit found in string");
+}
+
+#[test]
+fn contexts_and_needs_print_names_and_no_values() {
+    let ctx = Context::new()
+        .with(Host, "secret.example".into())
+        .register(Transport, "named", 0, (), |_, ()| async { named("flow") });
+    let text = format!("{ctx:?}");
+    assert!(text.contains("Host") && text.contains("named") && !text.contains("secret"), "{text}");
+    assert_eq!(format!("{:?}", is(A, 7_u32)), "Is(A, 7)");
+    assert_eq!(format!("{:?}", map(req(Name), |name: Text| name)), "Map(Req(Name), ..)");
+    let dialer = block_on(ctx.dialer(Transport)).unwrap();
+    assert!(format!("{dialer:?}").contains("named"), "{dialer:?}");
+    let given: Dialer<Transport, Shared> = Dialer::shared(Transport, |_| async { named("flow") });
+    assert!(format!("{given:?}").contains("given"), "{given:?}");
+}
+
+#[test]
+fn texts_compare_with_what_they_say() {
+    let text = Text::from(String::from("abc"));
+    assert!(text == *"abc" && text == "abc" && text.as_ref() == "abc");
+    assert_eq!((format!("{text}"), format!("{text:?}")), ("abc".into(), "\"abc\"".into()));
+    assert!(Text::from("a") < Text::from("b"));
+}
+
+#[test]
+fn targets_print_as_they_are_written() {
+    let path = UnixPath::new("/run/app").unwrap();
+    assert_eq!((format!("{path}"), format!("{path:?}")), ("/run/app".into(), "/run/app".into()));
+    assert_eq!(path.as_bytes(), b"/run/app");
+    let hash = |to: &HostPort| {
+        use std::hash::{BuildHasher, RandomState};
+        static STATE: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomState::new);
+        STATE.hash_one(to)
+    };
+    let (a, b) = (HostPort::new("a", 7), HostPort::new("a", 8));
+    let handshake = Handshake::<Shared>::new(|flow| async { Ok(flow) });
+    assert_eq!(format!("{handshake:?}"), "Handshake");
+    // What connecting is to include takes no part in it.
+    let same = a.clone().until(handshake);
+    assert!(same == a && hash(&same) == hash(&a) && a != b);
+}
+
+mimic_core::key! {
+    /// An attribute.
+    Colour: u8;
+}
+
+/// A flow that knows one attribute, over another.
+#[derive(Debug)]
+struct Coloured<F>(F, Option<u8>, bool);
+
+impl<F: Flow> Flow for Coloured<F> {
+    fn poll_read(&mut self, cx: &mut std::task::Context<'_>, buf: &mut [u8]) -> std::task::Poll<Result<usize, Error>> {
+        self.0.poll_read(cx, buf)
+    }
+
+    fn poll_write(&mut self, cx: &mut std::task::Context<'_>, buf: &[u8]) -> std::task::Poll<Result<usize, Error>> {
+        self.0.poll_write(cx, buf)
+    }
+
+    fn poll_flush(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Error>> {
+        self.0.poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Error>> {
+        self.0.poll_shutdown(cx)
+    }
+
+    fn lower(&self) -> Option<&dyn Flow> {
+        Some(&self.0)
+    }
+
+    fn answer(&self, ask: &mut Ask<'_>) {
+        assert!(format!("{ask:?}").contains("Colour"), "{ask:?}");
+        if self.2 {
+            ask.know(Colour, || self.1);
+        } else {
+            // An answer to another question is none.
+            ask.give(A, || Some(9)).give(Colour, || self.1);
+        }
+    }
+}
+
+#[test]
+fn the_first_layer_that_knows_answers() {
+    use mimic_core::FlowExt;
+    let end = || memory_pair::<Shared>(1).0;
+    assert_eq!(Coloured(end(), None, false).attribute(Colour), None);
+    assert_eq!(Coloured(Coloured(end(), Some(2), false), Some(1), false).attribute(Colour), Some(1));
+    assert_eq!(Coloured(Coloured(end(), Some(2), false), None, false).attribute(Colour), Some(2));
+    // Whoever knows that there is none has answered, too.
+    assert_eq!(Coloured(Coloured(end(), Some(2), false), None, true).attribute(Colour), None);
+    assert_eq!(format!("{:?}", end()), "Memory { .. }");
+}
+
+#[test]
+fn two_wakers_wake_both() {
+    let wakers = TwoWakers::default();
+    let (reader, writer) = (CountWakes::new(), CountWakes::new());
+    wakers.reader(&std::task::Context::from_waker(&reader.clone().into()));
+    wakers.writer(&std::task::Context::from_waker(&writer.clone().into()));
+    wakers.both().wake_by_ref();
+    wakers.both().wake_by_ref();
+    assert_eq!((reader.count(), writer.count()), (1, 1), "each is woken once, until it asks again");
+}
+
+#[derive(Default)]
+struct CountWakes(std::sync::atomic::AtomicUsize);
+
+impl CountWakes {
+    fn new() -> std::sync::Arc<Self> {
+        std::sync::Arc::default()
+    }
+
+    fn count(&self) -> usize {
+        self.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+impl std::task::Wake for CountWakes {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    }
+}
