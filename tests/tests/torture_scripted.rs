@@ -23,12 +23,10 @@ use mimic_core::{
     Sleep, Timer, memory_pair,
 };
 use mimic_happy_eyeballs::HappyEyeballs;
-use mimic_rustls::rustls::client::Resumption;
-use mimic_rustls::rustls::server::NoServerSessionStorage;
 use mimic_rustls::rustls::{ClientConfig, ServerConfig};
 use mimic_rustls::{TlsClient, TlsConfig};
 use torture::flow::{FAULTS, Fault, Script, Stage, Torture};
-use torture::{HOST, SIZE, cut, judge, scenario};
+use torture::{HOST, SIZE, configs, cut, judge, scenario};
 
 /// Takes connections, and never says a word.
 const SILENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -114,15 +112,6 @@ impl Drop for Clock {
     fn drop(&mut self) {
         self.forget();
     }
-}
-
-fn configs() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
-    let (server, client) = common::tls(HOST);
-    let (mut server, mut client) = (Arc::unwrap_or_clone(server), Arc::unwrap_or_clone(client));
-    // What they remember of a session would look like a leak.
-    server.session_storage = Arc::new(NoServerSessionStorage {});
-    client.resumption = Resumption::disabled();
-    (Arc::new(server), Arc::new(client))
 }
 
 fn context(shore: &Shore, script: &Script, client: Arc<ClientConfig>, addresses: &'static [IpAddr]) -> Context {

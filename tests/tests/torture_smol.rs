@@ -6,7 +6,9 @@
 mod common;
 mod torture;
 
+use torture::sockets::Memory;
+
 #[test]
 fn cancelled_at_every_point_and_failed_at_every_call() {
-    torture::sockets::torture(mimic_smol::context, &|future| smol::block_on(future));
+    torture::sockets::torture(mimic_smol::context, Memory::Moves, &|future| smol::block_on(future));
 }

@@ -6,8 +6,10 @@
 mod common;
 mod torture;
 
+use torture::sockets::Memory;
+
 #[test]
 fn cancelled_at_every_point_and_failed_at_every_call() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    torture::sockets::torture(mimic_tokio::context, &|future| runtime.block_on(future));
+    torture::sockets::torture(mimic_tokio::context, Memory::Stays, &|future| runtime.block_on(future));
 }

@@ -12,17 +12,31 @@ pub(crate) mod sockets;
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::sync::Arc;
 use std::task::Poll;
 
 use flow::{Fault, Script, Stage};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Ctx, Error, ErrorKind, FlowExt, Mode, Phase};
+use mimic_rustls::rustls::client::Resumption;
+use mimic_rustls::rustls::server::NoServerSessionStorage;
+use mimic_rustls::rustls::{ClientConfig, ServerConfig};
 
 /// Who is connected to.
 pub(crate) const HOST: &str = "host.test";
 
 /// How much goes each way: more than one small buffer of TLS.
 pub(crate) const SIZE: usize = 5000;
+
+/// A server, and a client that trusts it.
+pub(crate) fn configs() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+    let (server, client) = crate::common::tls(HOST);
+    let (mut server, mut client) = (Arc::unwrap_or_clone(server), Arc::unwrap_or_clone(client));
+    // What they remember of a session would look like a leak.
+    server.session_storage = Arc::new(NoServerSessionStorage {});
+    client.resumption = Resumption::disabled();
+    (Arc::new(server), Arc::new(client))
+}
 
 /// How many times round.
 pub(crate) fn rounds() -> usize {
