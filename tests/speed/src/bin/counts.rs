@@ -1,4 +1,4 @@
-//! Does one thing so many times, for callgrind to count instructions: `counts WHAT TIMES`.
+//! Does one thing so many times, for callgrind to count instructions: `counts WHAT TIMES`. `tests/speed/counts` calls it.
 //!
 //! Making what is used is the same however often it is used, and so drops out of the difference of two runs.
 
