@@ -7,6 +7,7 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::borrow::Borrow;
 use core::fmt;
 
 use crate::key::Id;
@@ -248,13 +249,13 @@ pub(crate) type Memo = Table<Option<Value>>;
 
 /// The plan that an error tells of.
 #[cfg(feature = "reports")]
-pub(crate) fn for_report<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explanation {
-    explain(ctx, root, memo)
+pub(crate) fn for_report<M: Mode, R: Borrow<Memo>>(ctx: &Ctx<M>, root: Id, memo: impl FnOnce() -> R) -> Explanation {
+    explain(ctx, root, memo().borrow())
 }
 
 /// Without the feature, errors do not tell.
 #[cfg(not(feature = "reports"))]
-pub(crate) fn for_report<M: Mode>(_: &Ctx<M>, _: Id, _: &Memo) -> Explanation {
+pub(crate) fn for_report<M: Mode, R: Borrow<Memo>>(_: &Ctx<M>, _: Id, _: impl FnOnce() -> R) -> Explanation {
     Explanation::default()
 }
 
