@@ -161,6 +161,8 @@ pub use record::{Attempt, Outcome, Report};
 pub use role::Role;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteHalf};
 pub use standard::*;
+#[doc(hidden)]
+pub use text::Plain;
 pub use text::Text;
 pub use timer::{Instant, Timer, sleep, timeout};
 pub use until::Handshake;

@@ -11,6 +11,7 @@ use core::time::Duration;
 use embedded_io_async::ErrorKind;
 
 use crate::endpoint::{decode, write_host};
+use crate::text::Plain;
 use crate::until::Until;
 use crate::{Error, FlowExt, Handshake, Mode, Phase, Role, Text};
 
@@ -189,7 +190,7 @@ impl UnixPath {
         let fault = |reason, path: &[u8]| {
             Err(Error::new(ErrorKind::InvalidInput, reason)
                 .in_phase(Phase::Endpoint)
-                .to_target(String::from_utf8_lossy(path).escape_debug())
+                .to_target(Plain(&String::from_utf8_lossy(path)))
                 .advise("give the path of a file: Linux's abstract names are not supported"))
         };
         match path.as_slice() {

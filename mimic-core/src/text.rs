@@ -70,7 +70,9 @@ impl fmt::Debug for Text {
 
 /// Text for people: what a terminal may take for more than letters is escaped. As `str::escape_debug`, but without its
 /// tables of all Unicode, which take 3 KiB: beside ASCII, it knows some alphabets, and escapes the others.
-pub(crate) struct Plain<'a>(pub(crate) &'a str);
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a>(pub &'a str);
 
 impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -267,6 +267,7 @@ impl Drop for Lent {
 
 impl fmt::Debug for Lent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lent").field("state", &self.get().state()).finish_non_exhaustive()
+        let state = self.slot.socket.try_borrow().map(|socket| socket.state()).ok();
+        f.debug_struct("Lent").field("state", &state).finish_non_exhaustive()
     }
 }

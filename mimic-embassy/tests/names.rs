@@ -50,6 +50,19 @@ async fn dns(stack: Stack<'static>) {
         if name == "silent.test" {
             continue;
         }
+        // What is no answer, before the one that is.
+        if name == "noise.test" || name == "v4.test" {
+            let cut = [&query[..2], &[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0], &query[12..len]].concat();
+            let looped =
+                [&cut[..], &[0xc0, u8::try_from(len).unwrap(), 0, kind, 0, 1, 0, 0, 0, 1, 0, 4, 1, 2, 3, 4]].concat();
+            let other = [&[!query[0]], &query[1..len]].concat();
+            for noise in [&b"\0"[..], &[0xff; 300], &cut, &looped, &other] {
+                socket.send_to(noise, from).await.unwrap();
+            }
+        }
+        if name == "noise.test" {
+            continue;
+        }
         let known = zone(&name);
         let data = match (known, kind) {
             (Some((Some(ipv4), _)), 1) => Some(ipv4.octets().to_vec()),
@@ -111,6 +124,20 @@ fn a_dns_server_that_is_silent_is_a_timeout() {
         assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
         assert!(error.to_string().contains("no DNS server answered"), "{error}");
         assert!(started.elapsed() < millis(13_000), "{:?}", started.elapsed());
+    }));
+}
+
+#[test]
+fn a_dns_server_that_answers_noise_is_a_timeout_and_noise_before_an_answer_does_no_harm() {
+    let mut world = World::new();
+    let client = context(world.client, buffers::<1>());
+    world.run(or(dns(world.server), async {
+        let ask = async |name: &str| client.resolve(Lookup, question(name, RecordType::Addresses)).await;
+        let (good, bad) = zip(ask("v4.test"), ask("noise.test")).await;
+        assert_eq!(good.unwrap(), [Record::A(SERVER)]);
+        let error = bad.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+        assert!(error.to_string().contains("noise.test"), "{error}");
     }));
 }
 

@@ -9,7 +9,7 @@ use core::net::SocketAddr;
 use core::task::{Context, Poll};
 
 use mimic_core::embedded_io_async::Read;
-use mimic_core::{BufReader, Error, ErrorKind, Flow, FlowExt, PeerAddr, Phase, Text};
+use mimic_core::{BufReader, Error, ErrorKind, Flow, FlowExt, PeerAddr, Phase, Plain, Text};
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName as Name;
 use rustls::server::{ClientHello, ResolvesServerCert, UnbufferedServerConnection};
@@ -48,7 +48,7 @@ pub(crate) fn check(config: &ClientConfig, name: &str) -> Result<Name<'static>, 
     let server = Name::try_from(name.to_string()).map_err(|_| {
         Error::new(ErrorKind::InvalidInput, "neither a host name nor an address, so no certificate can be for it")
             .in_phase(Phase::Handshake)
-            .to_target(name.escape_debug())
+            .to_target(Plain(name))
     })?;
     knows_time(&*config.time_provider)?;
     Ok(server)

@@ -1,14 +1,15 @@
-//! The network: embassy-net over the LAN9118, with the addresses of QEMU's user-mode network.
+//! The network: embassy-net over the LAN9118, with the addresses of QEMU's user-mode network, or (feature `dhcp`) what DHCP
+//! says.
 
 use embassy_executor::Spawner;
-use embassy_net::{
-    Config, ConfigV4, ConfigV6, Ipv4Cidr, Ipv6Cidr, Runner, Stack, StackResources, StaticConfigV4, StaticConfigV6,
-};
+use embassy_net::{Config, Runner, Stack, StackResources};
+#[cfg(not(feature = "dhcp"))]
+use embassy_net::{ConfigV4, ConfigV6, Ipv4Cidr, Ipv6Cidr, StaticConfigV4, StaticConfigV6};
 use static_cell::StaticCell;
 
 use crate::lan9118::Lan9118;
 
-/// Sockets of the stack: those of the pool, and the one that asks for names.
+/// Sockets of the stack: those of the pool, the one that asks for names, and the one of DHCP.
 const SOCKETS: usize = 6;
 
 #[embassy_executor::task]
@@ -24,7 +25,13 @@ pub(crate) fn start(spawner: Spawner, seed: u64) -> Stack<'static> {
     stack
 }
 
+#[cfg(feature = "dhcp")]
+fn addresses() -> Config {
+    Config::dhcpv4(Default::default())
+}
+
 /// What QEMU's user-mode network gives its first guest. The host's loopback is 10.0.2.2 and fec0::2.
+#[cfg(not(feature = "dhcp"))]
 fn addresses() -> Config {
     let mut config = Config::default();
     config.ipv4 = ConfigV4::Static(StaticConfigV4 {

@@ -34,11 +34,11 @@ def needed(world, sizes, *arguments):
 
 
 def little_heap(world):
-    return needed(world, [*range(0, 24_000, 1_300), 48_000], guest(world.tcp))
+    return needed(world, [*range(0, 24_000, 500), 48_000], guest(world.tcp))
 
 
 def little_heap_for_tls(world):
-    return needed(world, [*range(0, 40_000, 1_900), 64_000], "--ca", world.ca, guest(world.tls))
+    return needed(world, [*range(0, 40_000, 700), 64_000], "--ca", world.ca, guest(world.tls))
 
 
 def guest(url):
@@ -190,6 +190,54 @@ def a_peer_that_resets_in_a_transfer(world):
     ran.bad(midway.peer.url, "the connection was reset")
 
 
+# No address
+
+
+def dhcp(*arguments, **environment):
+    return Ran([BOOT, os.environ["MIMIC_DHCP"], *arguments], env={**os.environ, **environment})
+
+
+def dhcp_that_answers(world):
+    """The address, the way to the peer, and the name server."""
+    dhcp(guest(world.tcp)).good()
+    return f"{dhcp(f'tcp://v4.test:{world.port(world.tcp)}').good().seconds:.2f} s"
+
+
+def dhcp_that_never_answers(world):
+    for url in (guest(world.tcp), f"tcp://v4.test:{world.port(world.tcp)}"):
+        ran = dhcp("--timeout", "3", url, MIMIC_NETWORK="ipv4=off")
+        # Before the deadline, which would not say why.
+        ran.bad("the stack has no address: no DHCP server has answered")
+        assert ran.seconds < 10, f"{ran.seconds}"
+
+
+def a_cable_that_is_plugged_late(world):
+    for late in (False, True):
+        with tempfile.TemporaryDirectory() as directory:
+            cabled = Cabled(directory, os.environ["MIMIC_DHCP"], "--timeout", "4", guest(world.tcp))
+            cabled.pull()
+            cabled.start()
+            if late:
+                time.sleep(1)
+                cabled.plug()
+            ran = cabled.end()
+        if late:
+            ran.good()
+        else:
+            ran.bad("the stack has no address: the link is down")
+
+
+def an_address_that_is_lost_while_connecting(world):
+    """As DHCP takes it when the link goes down: no refusal."""
+    with tempfile.TemporaryDirectory() as directory:
+        cabled = Cabled(directory, os.environ["MIMIC_DHCP"], "tcp://10.0.2.77:7")
+        cabled.start()
+        time.sleep(2)
+        cabled.pull()
+        ran = cabled.end()
+    ran.bad('Link "tcp" to 10.0.2.77:7', "the stack lost the address", "the link is down")
+
+
 # What takes its time, all at once
 
 
@@ -242,5 +290,6 @@ TESTS = [
     *(little_heap, little_heap_for_tls),
     *(a_clock_that_is_early, a_clock_that_is_late, a_clock_that_is_right, a_clock_that_nobody_set),
     *(without_tls_no_clock_is_needed, a_cable_that_is_pulled_in_a_transfer, a_cable_that_is_plugged_again_in_a_transfer),
-    *(a_peer_that_resets_in_a_transfer, the_silent),
+    *(a_peer_that_resets_in_a_transfer, dhcp_that_answers, dhcp_that_never_answers, a_cable_that_is_plugged_late),
+    *(an_address_that_is_lost_while_connecting, the_silent),
 ]
