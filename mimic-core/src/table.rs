@@ -14,6 +14,7 @@ struct Ids {
 }
 
 impl Ids {
+    #[inline]
     fn find(&self, id: &Id) -> Option<usize> {
         let mut at = id.spread();
         loop {
@@ -33,12 +34,12 @@ impl Ids {
             from = 0;
         }
         let mask = self.index.len() - 1;
-        for (number, id) in (1..).zip(&self.ids).skip(from) {
+        for (before, id) in self.ids.iter().enumerate().skip(from) {
             let mut at = id.spread() & mask;
             while self.index.get(at).is_some_and(|number| *number > 0) {
                 at = (at + 1) & mask;
             }
-            if let Some(place) = self.index.get_mut(at) {
+            if let (Some(place), Ok(number)) = (self.index.get_mut(at), u32::try_from(before + 1)) {
                 *place = number;
             }
         }
