@@ -247,16 +247,9 @@ impl fmt::Display for Explanation {
 /// What the functions of a resolve answered; `None` is "not me".
 pub(crate) type Memo = Table<Option<Value>>;
 
-/// The plan that an error tells of.
-#[cfg(feature = "reports")]
+/// The plan that an error tells of, with the feature `reports`.
 pub(crate) fn for_report<M: Mode, R: Borrow<Memo>>(ctx: &Ctx<M>, root: Id, memo: impl FnOnce() -> R) -> Explanation {
-    explain(ctx, root, memo().borrow())
-}
-
-/// Without the feature, errors do not tell.
-#[cfg(not(feature = "reports"))]
-pub(crate) fn for_report<M: Mode, R: Borrow<Memo>>(_: &Ctx<M>, _: Id, _: impl FnOnce() -> R) -> Explanation {
-    Explanation::default()
+    if cfg!(feature = "reports") { explain(ctx, root, memo().borrow()) } else { Explanation::default() }
 }
 
 /// Explains `root`. After a resolve, its memo turns "maybe" into what the functions said.
