@@ -121,7 +121,7 @@ async fn plan<M: Mode>(engine: &mut Engine<'_, M>, once: bool, alarm: &mut Optio
         }
         engine.run(sleep, false).await.map_err(|error| failed(engine, sleep, error, None))?;
         let node = engine.node(&sleep).ok_or_else(misfit)?.clone();
-        *alarm = Some(Alarm::new(duration, timer(&node)?.await?));
+        *alarm = Some(Alarm::new(duration, connect::<Sleep, M>(node.chosen(), (), None)?.await?));
         engine.deadline = Some((duration, node));
     }
     let result = {
@@ -140,7 +140,7 @@ async fn plan<M: Mode>(engine: &mut Engine<'_, M>, once: bool, alarm: &mut Optio
 fn failed<M: Mode>(engine: &Engine<'_, M>, role: Id, error: Error, alarm: Option<&Alarm<M>>) -> Error {
     let computing = engine.computing();
     let mut error = error.at_layer(computing.clone().unwrap_or_else(|| role.to_string()));
-    let plan = for_report(engine.ctx, role, &engine.memo());
+    let plan = for_report(engine.ctx, role, || engine.memo());
     let deadline = alarm.map(|alarm| alarm.duration);
     error.set_report(Report { plan, computing, attempts: close(engine.scope.as_ref()), deadline, inner: None });
     error
@@ -172,10 +172,6 @@ type Dialling<R, M> = <M as Mode>::Future<Result<<R as Role>::Output<M>, Error>>
 
 /// A timer that is being made.
 type Timing<M> = Dialling<Sleep, M>;
-
-fn timer<M: Mode>(sleep: &Node<M>) -> Result<Timing<M>, Error> {
-    connect::<Sleep, M>(sleep.chosen(), (), None)
-}
 
 /// Begins to dial, with the inputs of the plan.
 fn connect<R: Role, M: Mode>(
@@ -309,7 +305,7 @@ impl<'a, M: Mode> Course<'a, M> {
         if let Some((_, sleep)) = self.deadline()
             && self.engine.is_none()
         {
-            self.state = State::Timing(timer(sleep)?);
+            self.state = State::Timing(connect::<Sleep, M>(sleep.chosen(), (), None)?);
         }
         self.scope = match self.engine {
             Some(Engine { scope: Some(opened), .. }) => {
@@ -335,8 +331,8 @@ impl<'a, M: Mode> Course<'a, M> {
     fn failed(&self, error: Error, attempts: Vec<Attempt>, target: &dyn Debug) -> Error {
         let mut error = locate(error, self.chosen.unit, target, &attempts);
         let plan = match (self.engine, self.origin) {
-            (Some(engine), _) => for_report(engine.ctx, engine.role, &engine.memo()),
-            (_, Origin::Kept(kept)) => for_report(&kept.ctx, kept.role, &kept.memo),
+            (Some(engine), _) => for_report(engine.ctx, engine.role, || engine.memo()),
+            (_, Origin::Kept(kept)) => for_report(&kept.ctx, kept.role, || &kept.memo),
             (_, Origin::Alone | Origin::Below(_)) => Explanation::default(),
         };
         let deadline = self.alarm.as_ref().map(|alarm| alarm.duration);

@@ -169,12 +169,14 @@ impl<'a, M: Mode> Engine<'a, M> {
         }
     }
 
+    /// A given value, or else a goal.
+    #[inline]
     fn look(&self, id: &Id) -> Look<'_, M> {
-        if !id.is_role()
-            && let Some(given) = self.ctx.values.slot(id)
-        {
-            return Look::Found(given);
-        }
+        self.ctx.values.slot(id).map_or_else(|| self.asked(id), Look::Found)
+    }
+
+    #[inline(never)]
+    fn asked(&self, id: &Id) -> Look<'_, M> {
         let Some(number) = self.ctx.registry.find(id) else { return Look::Found(&Slot::Empty) };
         let goal = if self.places.is_empty() {
             self.goals.iter().find(|goal| goal.number == number)

@@ -14,6 +14,7 @@ struct Ids {
 }
 
 impl Ids {
+    #[inline]
     fn find(&self, id: &Id) -> Option<usize> {
         let mut at = id.spread();
         loop {

@@ -14,14 +14,16 @@ pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 ///
 /// The first change after a clone copies the changes, a look-up searches them, which is faster than in the map: few
 /// enough for both to stay in the tens of nanoseconds.
-const CHANGES: usize = 12;
+const CHANGES: usize = 8;
+
+/// The latest changes, in an array, so that the first change of a clone allocates once.
+type Changes<M> = [Option<(Id, Slot<M>)>; CHANGES];
 
 /// A map shared between clones, and the changes since. An empty slot hides what is in the map.
 #[derive(Clone, Default)]
 pub(crate) struct Values<M: Mode> {
     map: Arc<Table<Slot<M>>>,
-    // An array, so that the first change of a clone allocates once.
-    changes: Arc<[Option<(Id, Slot<M>)>; CHANGES]>,
+    changes: Arc<Changes<M>>,
 }
 
 impl<M: Mode> Values<M> {
@@ -32,10 +34,18 @@ impl<M: Mode> Values<M> {
         }
     }
 
+    #[inline]
     pub(crate) fn slot(&self, id: &Id) -> Option<&Slot<M>> {
-        for (changed, slot) in self.changes.iter().map_while(Option::as_ref) {
-            if changed == id {
-                return if let Slot::Empty = slot { None } else { Some(slot) };
+        if id.is_role() {
+            return None;
+        }
+        for change in self.changes.iter() {
+            match change {
+                Some((changed, slot)) if changed == id => {
+                    return if let Slot::Empty = slot { None } else { Some(slot) };
+                }
+                Some(_) => {}
+                None => break,
             }
         }
         self.map.get(id)
