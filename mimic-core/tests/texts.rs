@@ -83,7 +83,8 @@ fn texts_compare_with_what_they_say() {
     let text = Text::from(String::from("abc"));
     assert!(text == *"abc" && text == "abc" && text.as_ref() == "abc");
     assert_eq!((format!("{text}"), format!("{text:?}")), ("abc".into(), "\"abc\"".into()));
-    assert!(Text::from("a") < Text::from("b"));
+    let (a, b) = (Text::from("a"), Text::from("b"));
+    assert!(a < b);
 }
 
 #[test]
