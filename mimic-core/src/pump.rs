@@ -88,18 +88,21 @@ fn shut() -> Error {
 struct Direction<H, F> {
     rest: Option<(H, Buffer)>,
     running: Pin<Box<Option<F>>>,
+    /// Whether there is one: to look at it by a shared reference, while it borrows from itself, would end its borrows.
+    busy: bool,
     start: fn(H, Buffer, Job) -> F,
 }
 
 impl<H, F: Future<Output = Given<H, usize>>> Direction<H, F> {
     fn new(rest: Option<(H, Buffer)>, start: fn(H, Buffer, Job) -> F) -> Self {
-        Self { rest, running: Box::pin(None), start }
+        Self { rest, running: Box::pin(None), busy: false, start }
     }
 
     /// Starts a job if the half is at rest.
     fn start(&mut self, job: Job) {
         if let Some((half, buffer)) = self.rest.take() {
             self.running.set(Some((self.start)(half, buffer, job)));
+            self.busy = true;
         }
     }
 
@@ -108,6 +111,7 @@ impl<H, F: Future<Output = Given<H, usize>>> Direction<H, F> {
         let Some(running) = self.running.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         let (half, buffer, result) = ready!(running.poll(cx));
         self.running.set(None);
+        self.busy = false;
         self.rest = Some((half, buffer));
         Poll::Ready(Some(result))
     }
@@ -144,7 +148,7 @@ where
     }
 
     fn is_shut(&self) -> bool {
-        self.writing.rest.is_none() && self.writing.running.is_none()
+        self.writing.rest.is_none() && !self.writing.busy
     }
 }
 
@@ -218,8 +222,7 @@ where
 impl<R, W, RF, WF> fmt::Debug for Pump<R, W, RF, WF> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reading = self.reading.rest.is_none();
-        let writing = self.writing.running.is_some();
-        f.debug_struct("Pump").field("reading", &reading).field("writing", &writing).finish_non_exhaustive()
+        f.debug_struct("Pump").field("reading", &reading).field("writing", &self.writing.busy).finish_non_exhaustive()
     }
 }
 

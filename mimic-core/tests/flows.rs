@@ -218,7 +218,7 @@ both_modes! {
 
     fn all_is_written_through_a_small_buffer<M: Mode>() {
         let (mut here, mut there) = memory_pair::<M>(7);
-        let sent = pattern(10_000);
+        let sent = pattern(many(10_000));
         let mut received = vec![0; sent.len()];
         block_on(async {
             let (here, there): (&mut dyn Flow, &mut dyn Flow) = (&mut here, &mut there);

@@ -40,7 +40,7 @@ both_modes! {
     fn borrowed_halves_read_and_write_at_once<M: Mode>() {
         let (here, there) = memory_pair::<M>(100);
         let (mut here, mut there) = (Split::<_, M>::new(here), Split::<_, M>::new(there));
-        let (out, back) = (pattern(50_000), pattern(30_000));
+        let (out, back) = (pattern(many(50_000)), pattern(many(30_000)));
         let (reader, mut writer) = here.halves();
         let (far_reader, far_writer) = there.halves();
         let one_end = zip(receive(reader, back.len()), send(&mut writer, &out));
@@ -141,9 +141,10 @@ both_modes! {
 fn halves_in_four_threads_lose_no_byte() {
     let (here, there) = memory_pair::<Shared>(1000);
     let (done, wait) = mpsc::channel();
-    for (flow, out, expected) in
-        [(here, pattern(2_000_000), pattern(3_000_000)), (there, pattern(3_000_000), pattern(2_000_000))]
-    {
+    for (flow, out, expected) in [
+        (here, pattern(many(2_000_000)), pattern(many(3_000_000))),
+        (there, pattern(many(3_000_000)), pattern(many(2_000_000))),
+    ] {
         let (reader, mut writer) = Split::<_, Shared>::new(flow).into_halves();
         let (wrote, read) = (done.clone(), done.clone());
         thread::spawn(move || {

@@ -222,12 +222,13 @@ fn run<T>(what: &dyn fmt::Display, shore: &Shore, config: &Arc<ServerConfig>, cl
             woken = true;
             idle = server.poll(&mut Task::from_waker(&wakers[1]));
         }
-        if output.is_some() && idle && !flags[1].0.load(SeqCst) {
+        let settled = idle && !flags[1].0.load(SeqCst);
+        if let Some(output) = output.take_if(|_| settled) {
             shore.with(|world| {
                 world.server = None;
                 assert!(world.timers.is_empty(), "{what}: a timer is left");
             });
-            return output.unwrap();
+            return output;
         }
         let waiting = server.running.len();
         // Time passes for the client alone: who serves waits for nobody but its peer.

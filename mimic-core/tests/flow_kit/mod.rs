@@ -11,6 +11,11 @@ use std::time::{Duration, Instant};
 
 use mimic_core::{Error, ErrorKind, Flow};
 
+/// How much of something: Miri takes a thousand times as long for it.
+pub const fn many(count: usize) -> usize {
+    if cfg!(miri) { count.div_ceil(5000) + 50 } else { count }
+}
+
 #[derive(Default)]
 struct Count(AtomicUsize);
 
