@@ -5,7 +5,7 @@ use core::any::Any;
 use crate::Mode;
 use crate::key::Id;
 use crate::spec::Slot;
-use crate::sync::Arc;
+use crate::sync::{Arc, own};
 use crate::table::Table;
 
 pub(crate) type Value = Arc<dyn Any + Send + Sync>;
@@ -53,16 +53,17 @@ impl<M: Mode> Values<M> {
 
     pub(crate) fn set(&mut self, id: Id, value: Option<Value>) {
         let slot = value.map_or(Slot::Empty, Slot::Value);
-        let changes = Arc::make_mut(&mut self.changes);
-        let place = changes.iter_mut().find(|change| change.as_ref().is_none_or(|(changed, _)| *changed == id));
-        match place {
-            Some(change) => *change = Some((id, slot)),
-            None => {
-                let map = Arc::make_mut(&mut self.map);
-                for (id, slot) in changes.iter_mut().filter_map(Option::take).chain([(id, slot)]) {
-                    map.insert(id, slot);
-                }
+        let Some(changes) = own(&mut self.changes) else { return };
+        let place = changes.iter().position(|change| change.as_ref().is_none_or(|(changed, _)| *changed == id));
+        if place.is_none()
+            && let Some(map) = own(&mut self.map)
+        {
+            for (id, slot) in changes.iter_mut().filter_map(Option::take) {
+                map.insert(id, slot);
             }
+        }
+        if let Some(change) = changes.get_mut(place.unwrap_or(0)) {
+            *change = Some((id, slot));
         }
     }
 
