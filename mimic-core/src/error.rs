@@ -123,7 +123,7 @@ impl Error {
     #[must_use]
     #[inline(never)]
     pub fn at_layer(mut self, layer: impl Into<Cow<'static, str>>) -> Self {
-        self.set_layer(layer.into());
+        self.0.layer.get_or_insert_with(|| layer.into());
         self
     }
 
@@ -139,13 +139,8 @@ impl Error {
     #[must_use]
     #[inline(never)]
     pub fn advise(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
-        self.set_advice(advice.into());
+        self.0.advice.get_or_insert_with(|| advice.into());
         self
-    }
-
-    #[inline(never)]
-    fn set_layer(&mut self, layer: Cow<'static, str>) {
-        self.0.layer.get_or_insert(layer);
     }
 
     #[inline(never)]
@@ -153,11 +148,6 @@ impl Error {
         if self.0.target.is_none() {
             self.0.target = Some(format!("{target}"));
         }
-    }
-
-    #[inline(never)]
-    fn set_advice(&mut self, advice: Cow<'static, str>) {
-        self.0.advice.get_or_insert(advice);
     }
 
     pub(crate) fn set_report(&mut self, report: Report) {
@@ -231,44 +221,31 @@ impl Error {
 
     /// Phase and reason, without layer and target.
     pub(crate) fn why(&self) -> String {
-        let mut text = String::new();
-        if let Some(phase) = self.0.phase {
-            text.push_str(phase.name());
-            text.push_str(": ");
+        match self.0.phase {
+            Some(phase) => [phase.name(), ": ", &self.reason()].concat(),
+            None => self.reason(),
         }
-        self.push_reason(&mut text);
-        text
     }
 
     /// Why, in one line, with its sources: what [`Display`](fmt::Display) prints without layer, target, phase and advice.
     #[must_use]
     pub fn reason(&self) -> String {
+        let mut next: Option<&dyn core::error::Error> = match &self.0.cause {
+            Cause::Text(reason) => return reason.clone().into_owned(),
+            Cause::Deadline(reason) => return reason.clone(),
+            Cause::Source(source) => Some(&**source),
+        };
         let mut text = String::new();
-        self.push_reason(&mut text);
-        text
-    }
-
-    fn push_reason(&self, text: &mut String) {
-        match &self.0.cause {
-            Cause::Text(reason) => text.push_str(reason),
-            Cause::Deadline(reason) => text.push_str(reason),
-            Cause::Source(source) => {
-                let start = text.len();
-                let mut next: Option<&dyn core::error::Error> = Some(&**source);
-                while let Some(source) = next {
-                    let more = format!("{source}");
-                    // Some errors print their source themselves. (Not `contains`, whose search is long.)
-                    let mut places = text.as_bytes()[start..].windows(more.len().max(1));
-                    if !more.is_empty() && !places.any(|told| told == more.as_bytes()) {
-                        if text.len() > start {
-                            text.push_str(": ");
-                        }
-                        text.push_str(&more);
-                    }
-                    next = source.source();
-                }
+        while let Some(source) = next {
+            let more = format!("{source}");
+            // Some errors print their source themselves. (Not `contains`, whose search is long.)
+            let told = |told: &[u8]| told == more.as_bytes();
+            if !more.is_empty() && !text.as_bytes().windows(more.len()).any(told) {
+                text = if text.is_empty() { more } else { [&text, ": ", &more].concat() };
             }
+            next = source.source();
         }
+        text
     }
 }
 
@@ -280,13 +257,11 @@ impl fmt::Display for Error {
             f.write_str(if inner.target.is_some() { " to " } else { ": " })?;
         }
         if let Some(target) = &inner.target {
-            f.write_str(target)?;
-            f.write_str(": ")?;
+            write!(f, "{target}: ")?;
         }
         f.write_str(&self.why())?;
         if let Some(advice) = &inner.advice {
-            f.write_str("; ")?;
-            f.write_str(advice)?;
+            write!(f, "; {advice}")?;
         }
         match &inner.report {
             Some(report) if f.alternate() => write!(f, "\n{report}"),
@@ -355,34 +330,25 @@ pub enum PlanError {
     NoSleep,
 }
 
-impl PlanError {
-    fn text(&self) -> String {
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoCandidate { role } => ["no candidate for ", role, " applies"].concat(),
-            Self::Missing { need, of } => [of, " needs ", need, ", which is missing"].concat(),
+            Self::NoCandidate { role } => write!(f, "no candidate for {role} applies"),
+            Self::Missing { need, of } => write!(f, "{of} needs {need}, which is missing"),
             Self::Cycle { path, .. } => {
-                let mut text = String::from("a cycle: ");
-                for (at, name) in path.iter().enumerate() {
-                    text.push_str(if at > 0 { " -> " } else { "" });
-                    text.push_str(name);
-                }
-                text
+                f.write_str("a cycle: ")?;
+                let mut names = path.iter().enumerate();
+                names.try_for_each(|(at, name)| write!(f, "{}{name}", if at > 0 { " -> " } else { "" }))
             }
-            Self::NoSleep => "a deadline is set, and nothing fills Sleep".into(),
+            Self::NoSleep => f.write_str("a deadline is set, and nothing fills Sleep"),
         }
     }
 }
 
-impl fmt::Display for PlanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text())
-    }
-}
-
-/// As `Display`: what is derived prints less and takes more flash.
+/// As `Display`: what is derived takes more flash.
 impl fmt::Debug for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text())
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -390,32 +356,26 @@ impl core::error::Error for PlanError {}
 
 impl From<PlanError> for Error {
     fn from(error: PlanError) -> Self {
-        let advice = error.advice().concat();
-        Self::with_source(ErrorKind::InvalidInput, error).in_phase(Phase::Plan).advise(advice)
-    }
-}
-
-impl PlanError {
-    fn advice(&self) -> [&str; 3] {
-        match self {
-            Self::NoCandidate { role } => {
-                ["register a protocol that fills ", role, ", or check the keys that its gates ask for"]
-            }
-            Self::Missing { need, .. } => match (need.as_str(), need.strip_prefix("over ")) {
-                (_, Some(role)) => ["register a protocol that fills ", role, ""],
+        let fill = "register a protocol that fills ";
+        let advice = match &error {
+            PlanError::NoCandidate { role } => [fill, role, ", or check the keys that its gates ask for"],
+            PlanError::Missing { need, .. } => match (need.as_str(), need.strip_prefix("over ")) {
+                (_, Some(role)) => [fill, role, ""],
                 ("Scheme" | "Host" | "Port" | "Path", _) => {
                     ["write it in the endpoint (`scheme://host:port/path`), or give it: with(", need, ", …)"]
                 }
                 _ => ["give it: with(", need, ", …)"],
             },
-            Self::Cycle { key: Some(key), .. } => {
+            PlanError::Cycle { key: Some(key), .. } => {
                 ["break it: give one of its keys a value, for example with(", key, ", …)"]
             }
-            Self::Cycle { path, key: None } => {
+            PlanError::Cycle { path, key: None } => {
                 let role = path.first().map_or("", |role| role);
                 ["a layer dials `below`, not over its own role; or give a dialer, with_dialer(", role, ", …)"]
             }
-            Self::NoSleep => ["install an adapter, register Sleep, or drop the key Deadline", "", ""],
-        }
+            PlanError::NoSleep => ["install an adapter, register Sleep, or drop the key Deadline", "", ""],
+        };
+        let advice = advice.concat();
+        Self::with_source(ErrorKind::InvalidInput, error).in_phase(Phase::Plan).advise(advice)
     }
 }

@@ -7,6 +7,7 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::borrow::Borrow;
 use core::fmt;
 
 use crate::key::Id;
@@ -246,16 +247,9 @@ impl fmt::Display for Explanation {
 /// What the functions of a resolve answered; `None` is "not me".
 pub(crate) type Memo = Table<Option<Value>>;
 
-/// The plan that an error tells of.
-#[cfg(feature = "reports")]
-pub(crate) fn for_report<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explanation {
-    explain(ctx, root, memo)
-}
-
-/// Without the feature, errors do not tell.
-#[cfg(not(feature = "reports"))]
-pub(crate) fn for_report<M: Mode>(_: &Ctx<M>, _: Id, _: &Memo) -> Explanation {
-    Explanation::default()
+/// The plan that an error tells of, with the feature `reports`.
+pub(crate) fn for_report<M: Mode, R: Borrow<Memo>>(ctx: &Ctx<M>, root: Id, memo: impl FnOnce() -> R) -> Explanation {
+    if cfg!(feature = "reports") { explain(ctx, root, memo().borrow()) } else { Explanation::default() }
 }
 
 /// Explains `root`. After a resolve, its memo turns "maybe" into what the functions said.

@@ -74,39 +74,25 @@ impl fmt::Debug for Text {
 #[derive(Clone, Copy, Debug)]
 pub struct Plain<'a>(pub &'a str);
 
+/// Latin, Greek and Cyrillic; Japanese, Chinese, Korean; and what this crate writes itself.
+#[rustfmt::skip]
+const LETTERS: [(char, char); 10] = [
+    (' ', '~'), ('\u{a1}', '\u{ac}'), ('\u{ae}', '\u{2ff}'), ('\u{391}', '\u{3a1}'), ('\u{3a3}', '\u{482}'),
+    ('\u{48a}', '\u{52f}'), ('…', '…'), ('\u{3041}', '\u{3096}'), ('\u{4e00}', '\u{9fff}'), ('\u{ac00}', '\u{d7a3}'),
+];
+
 impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for letter in self.0.chars() {
-            let escape = match letter {
-                '\0' => '0',
-                '\t' => 't',
-                '\n' => 'n',
-                '\r' => 'r',
-                '"' | '\\' => letter,
-                // Latin, Greek and Cyrillic; Japanese, Chinese, Korean.
-                ' '..='~'
-                | '…'
-                | '\u{a1}'..='\u{ac}'
-                | '\u{ae}'..='\u{2ff}'
-                | '\u{391}'..='\u{3a1}'
-                | '\u{3a3}'..='\u{482}'
-                | '\u{48a}'..='\u{52f}'
-                | '\u{3041}'..='\u{3096}'
-                | '\u{30a1}'..='\u{30fe}'
-                | '\u{4e00}'..='\u{9fff}'
-                | '\u{ac00}'..='\u{d7a3}' => {
-                    f.write_char(letter)?;
-                    continue;
-                }
-                _ => {
-                    write!(f, "\\u{{{:x}}}", u32::from(letter))?;
-                    continue;
-                }
-            };
-            f.write_char('\\')?;
-            f.write_char(escape)?;
-        }
-        Ok(())
+        self.0.chars().try_for_each(|letter| match letter {
+            '\0' => f.write_str("\\0"),
+            '\t' => f.write_str("\\t"),
+            '\n' => f.write_str("\\n"),
+            '\r' => f.write_str("\\r"),
+            '"' => f.write_str("\\\""),
+            '\\' => f.write_str("\\\\"),
+            _ if LETTERS.iter().any(|(first, last)| (*first..=*last).contains(&letter)) => f.write_char(letter),
+            _ => write!(f, "\\u{{{:x}}}", u32::from(letter)),
+        })
     }
 }
 

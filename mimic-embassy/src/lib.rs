@@ -132,6 +132,7 @@
 //! |---|---|
 //! | `happy-eyeballs` (default) | racing |
 //! | `medium-ethernet`, `proto-ipv4`, `proto-ipv6` (default), `medium-ip`, `medium-ieee802154` | those of embassy-net: at least one of either kind. Choose protocols here, and not at embassy-net alone: a family that is not chosen here is not used |
+//! | `reports` (default) | errors carry the plan: every candidate and why it was taken or not; 7 KiB of flash |
 //! | `rustls` | TLS |
 //! | `verify-p256`, `verify-p384`, `verify-ed25519`, `verify-rsa` | the module `crypto`: a provider for devices that verifies signatures of these kinds |
 //! | `defmt` | logs connects, accepts, peers given up, and what becomes of sockets, at `debug` and `warn`; and what embassy-net logs |

@@ -66,7 +66,7 @@ async fn talk(ctx: LocalContext, limit: Option<Duration>, transcript: &mut Outpu
         _ => (ctx, Instant::MAX),
     };
     let mut flow = ctx.connect().await?;
-    match with_deadline(ends, app::ping(&mut flow, transcript)).await {
+    match with_deadline(ends, app::ping(&mut *flow, transcript)).await {
         Ok(Ok(())) => {}
         Ok(Err(AppError::Io(error))) => return Err(error),
         Ok(Err(error)) => return Err(Error::new(error.kind(), format!("{error}"))),
