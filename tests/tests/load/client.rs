@@ -51,7 +51,7 @@ struct Server {
 impl Server {
     fn start(job: Job) -> (Self, Vec<SocketAddr>, Vec<u8>) {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(job.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(job.arguments("--serve")).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (questions, answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let mut server = Self { child, questions, answers };
@@ -97,6 +97,14 @@ struct Counts {
     done: AtomicU64,
 }
 
+/// Runs a job in two processes of its own: what one job leaves behind in memory would be room for the next.
+pub(crate) fn run_apart(job: Job) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let (flows, time) = (job.flows.to_string(), job.time.as_millis().to_string());
+    command.args(job.arguments("--row")).args(["--flows", &flows, "--millis", &time]);
+    assert!(command.status().unwrap().success(), "{job}");
+}
+
 /// Runs a job against a process of its own.
 pub(crate) fn run(job: Job) -> Row {
     if let Some(limit) = descriptors() {
@@ -116,17 +124,14 @@ async fn measure(job: Job, connector: Arc<Connector>, server: &mut Server) -> Ro
     let (stage, stages) = watch::channel(Stage::Closing);
     let permits = Arc::new(Semaphore::new(CONNECTS));
     connector.clone().talk(0, permits.clone(), counts.clone(), stages.clone()).await.expect("a flow");
+    reach(job, &counts.done, 1).await;
     stage.send_replace(Stage::Connecting);
     let before = (resident(), server.ask("memory")[0]);
 
     for flow in 0..job.flows {
         let talk = connector.clone().talk(flow, permits.clone(), counts.clone(), stages.clone());
         spawn(job.runtime, async move {
-            if let Err(error) = talk.await {
-                // A panic would end its task alone.
-                eprintln!("flow {flow}: {error}: {job}");
-                std::process::exit(1);
-            }
+            talk.await.unwrap_or_else(|error| give_up(job, flow, &error));
         });
     }
     let all = job.flows as u64;
@@ -156,6 +161,12 @@ async fn measure(job: Job, connector: Arc<Connector>, server: &mut Server) -> Ro
         (each(here, now), each(usize::try_from(before.1).unwrap(), usize::try_from(after.1).unwrap()))
     });
     Row { job, lines, rate, memory }
+}
+
+/// A panic would end its task alone.
+fn give_up(job: Job, flow: usize, error: &io::Error) {
+    eprintln!("flow {flow}: {error}: {job}");
+    std::process::exit(1);
 }
 
 /// Waits until that many flows are that far; a flow that fails ends the process.
@@ -203,7 +214,7 @@ impl Connector {
         Self { job, addresses, tls, ctx }
     }
 
-    /// One flow, from its connect to its end.
+    /// Connects one flow, and leaves it to a task of its own: what connecting took is not kept.
     async fn talk(
         self: Arc<Self>,
         flow: usize,
@@ -218,7 +229,7 @@ impl Connector {
                 let scheme = if self.tls.is_some() { "tls" } else { "tcp" };
                 let lines = self.ctx.clone().with_url(&format!("{scheme}://{to}"))?.connect().await?;
                 drop(permit);
-                chat(Mimic(lines), flow, counts, stages).await
+                self.chat(Mimic(lines), flow, counts, stages);
             }
             (true, Runtime::Tokio) => {
                 let stream = tokio::net::TcpStream::connect(to).await?;
@@ -228,11 +239,11 @@ impl Connector {
                         let connector = TlsConnector::from(config.clone());
                         let lines = connector.connect(ServerName::from(to.ip()), stream).await?;
                         drop(permit);
-                        chat(own::Tokio(lines), flow, counts, stages).await
+                        self.chat(own::Tokio(lines), flow, counts, stages);
                     }
                     None => {
                         drop(permit);
-                        chat(own::Tokio(stream), flow, counts, stages).await
+                        self.chat(own::Tokio(stream), flow, counts, stages);
                     }
                 }
             }
@@ -240,9 +251,17 @@ impl Connector {
                 let stream = smol::net::TcpStream::connect(to).await?;
                 stream.set_nodelay(true)?;
                 drop(permit);
-                chat(own::Smol(stream), flow, counts, stages).await
+                self.chat(own::Smol(stream), flow, counts, stages);
             }
         }
+        Ok(())
+    }
+
+    fn chat(&self, lines: impl Lines, flow: usize, counts: Arc<Counts>, stages: watch::Receiver<Stage>) {
+        let job = self.job;
+        spawn(job.runtime, async move {
+            chat(lines, flow, counts, stages).await.unwrap_or_else(|error| give_up(job, flow, &error));
+        });
     }
 }
 

@@ -47,11 +47,11 @@ impl fmt::Display for Job {
 }
 
 impl Job {
-    /// As arguments of the serving process.
-    fn arguments(self) -> Vec<String> {
+    /// As arguments of a process that has this part in it.
+    fn arguments(self, part: &str) -> Vec<String> {
         let flags = [(self.runtime == Runtime::Smol, "--smol"), (self.tls, "--tls"), (self.baseline, "--baseline")];
         let flags = flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag.to_string());
-        ["--serve".to_string()].into_iter().chain(flags).collect()
+        [part.to_string()].into_iter().chain(flags).collect()
     }
 }
 
@@ -66,11 +66,14 @@ fn main() {
         runtime: if has("--smol") { Runtime::Smol } else { Runtime::Tokio },
         tls: has("--tls"),
         baseline: has("--baseline"),
-        flows: 50,
-        time: Duration::from_secs(number("--seconds").unwrap_or(2)),
+        flows: number("--flows").map_or(50, |flows| usize::try_from(flows).unwrap()),
+        time: number("--millis").map_or(Duration::from_secs(number("--seconds").unwrap_or(2)), Duration::from_millis),
     };
     if has("--serve") {
         return server::serve(job);
+    }
+    if has("--row") {
+        return println!("{}", client::run(job));
     }
     let full = has("--full");
     let (tcp, tls) = if full { (10_000, 1_000) } else { (50, 50) };
@@ -82,7 +85,7 @@ fn main() {
                 continue;
             }
             let time = if baseline { job.time / 10 } else { job.time };
-            println!("{}", client::run(Job { runtime, tls, baseline, flows, time }));
+            client::run_apart(Job { runtime, tls, baseline, flows, time });
         }
     }
 }

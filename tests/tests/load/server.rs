@@ -114,14 +114,14 @@ async fn listen_by_tokio(address: &str, config: Option<Arc<ServerConfig>>, count
             let (stream, _) = listener.accept().await.unwrap();
             stream.set_nodelay(true).unwrap();
             let (config, counts) = (config.clone(), counts.clone());
-            tokio::spawn(async move {
-                match config {
-                    Some(config) => {
-                        echo(own::Tokio(TlsAcceptor::from(config).accept(stream).await.unwrap()), counts).await
-                    }
-                    None => echo(own::Tokio(stream), counts).await,
-                }
-            });
+            match config {
+                // A task of its own: what the handshake took is not kept.
+                Some(config) => drop(tokio::spawn(async move {
+                    let stream = TlsAcceptor::from(config).accept(stream).await.unwrap();
+                    tokio::spawn(echo(own::Tokio(stream), counts));
+                })),
+                None => drop(tokio::spawn(echo(own::Tokio(stream), counts))),
+            }
         }
     });
     address
