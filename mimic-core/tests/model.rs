@@ -67,7 +67,7 @@ fn same<T: std::fmt::Debug + PartialEq>(what: &str, real: &T, expected: &T) -> R
 
 #[test]
 fn the_engine_does_what_the_reference_does_and_explain_says_so() {
-    let models = env("MIMIC_MODELS").unwrap_or(if cfg!(miri) { 30 } else { 4000 });
+    let models = env("MIMIC_MODELS").unwrap_or(if cfg!(miri) { 4 } else { 4000 });
     let seed = env("MIMIC_SEED").unwrap_or(0);
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());

@@ -134,6 +134,29 @@ fn a_value_beats_every_function_and_without_gives_them_back() {
     assert_eq!((connect(&ctx).unwrap(), ctx.get(A)), ("function", None));
 }
 
+/// However many values came since.
+#[test]
+fn a_value_that_was_taken_away_long_ago_hides_no_function() {
+    #[derive(Clone, Copy, Debug)]
+    struct Nth(u32);
+    impl mimic_core::Key for Nth {
+        type Value = u32;
+        const NAME: &'static str = "Nth";
+        fn instance(&self) -> u32 {
+            self.0
+        }
+    }
+    let ctx =
+        Context::new()
+            .derive(A, (), |()| async { Ok(Some(1)) })
+            .register(Stream, "a", 0, req(A), |(), _| async { named("a") });
+    for ctx in [ctx.clone().without(A), ctx.with(A, 2).without(A)] {
+        let ctx = (0..40).fold(ctx, |ctx, n| ctx.with(Nth(n), n));
+        assert_eq!(connect(&ctx).unwrap(), "a");
+        assert_eq!(connect(&Context::new().merge(&ctx)).unwrap(), "a");
+    }
+}
+
 #[test]
 fn the_newest_function_that_does_not_say_not_me_wins() {
     let ctx = Context::new()
