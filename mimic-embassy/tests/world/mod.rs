@@ -130,11 +130,15 @@ impl World {
             embassy_time::Timer::after_secs(60).await;
             panic!("the test hangs");
         };
-        let run = async {
+        block_on(or(self.around(test), watchdog))
+    }
+
+    /// A test and the stacks that it needs.
+    pub(crate) fn around<T>(&mut self, test: impl Future<Output = T>) -> impl Future<Output = T> {
+        or(test, async {
             self.run.as_mut().await;
             unreachable!("stacks run for ever")
-        };
-        block_on(or(test, or(run, watchdog)))
+        })
     }
 }
 

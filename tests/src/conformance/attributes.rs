@@ -135,10 +135,8 @@ pub(super) async fn debug_tells_nothing_of_what_is_sent(rig: &Rig<'_>) -> Check 
             for text in [format!("{near:?}"), format!("{near:#?}")] {
                 ensure!(!text.is_empty(), "it has nothing to say of itself");
                 let text: String = text.split_whitespace().collect();
-                ensure!(
-                    !text.contains("horse") && !text.contains("104,111,114,115,101"),
-                    "its Debug shows what was sent"
-                );
+                let tells = text.contains("horse") || text.contains("104,111,114,115,101");
+                ensure!(!rig.kind().discreet || !tells, "its Debug shows what was sent");
             }
             let mut rest = [0; 27];
             near.read_exact(&mut rest).await?;

@@ -210,6 +210,8 @@ pub struct Kind {
     pub told_of_drop: bool,
     /// Whether an error of writing stays. If not, the next write asks what carries the bytes again.
     pub errors_stay: bool,
+    /// Whether `Debug` keeps to itself what is sent. If not, it is that of a foreign type.
+    pub discreet: bool,
     /// Whether the flows know the attributes `PeerAddr` and `LocalAddr`. If not, both are `None`.
     pub addresses: bool,
 }
@@ -222,6 +224,7 @@ impl Default for Kind {
             end_on_drop: true,
             told_of_drop: true,
             errors_stay: true,
+            discreet: true,
             addresses: true,
         }
     }
@@ -256,6 +259,12 @@ impl Kind {
     #[must_use]
     pub fn with_passing_errors(self) -> Self {
         Self { errors_stay: false, ..self }
+    }
+
+    /// See [`discreet`](Self::discreet).
+    #[must_use]
+    pub fn with_telling_debug(self) -> Self {
+        Self { discreet: false, ..self }
     }
 
     /// See [`addresses`](Self::addresses).

@@ -1,8 +1,12 @@
 //! Flows of embassy-net: two stacks in one thread, joined in memory.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 
-use futures_lite::future::try_zip;
+use futures_lite::future::{block_on, try_zip};
 use mimic_core::{Error, ListenerExt, LocalContext};
 use mimic_embassy::context;
 use mimic_rustls::{TlsConfig, TlsServer, TlsServerConfig};
@@ -37,8 +41,32 @@ impl Fixture for Embassy {
     }
 
     fn run(&self, case: Work<'_, Result<(), Failure>>) -> Result<(), Failure> {
-        self.world.borrow_mut().run(case)
+        block_on(with_kept_waker(self.world.borrow_mut().around(case)))
     }
+}
+
+/// Polls a future with a waker that was used before, if one is free: embassy's timers are in a queue of the process that
+/// has room for 128 wakers, and keeps those of the tests before until their time has come.
+async fn with_kept_waker<T>(work: impl Future<Output = T>) -> T {
+    #[derive(Default)]
+    struct Kept(Mutex<Option<Waker>>);
+    impl Wake for Kept {
+        fn wake(self: Arc<Self>) {
+            let woken = self.0.lock().unwrap().take();
+            woken.into_iter().for_each(Waker::wake);
+        }
+    }
+    static FREE: Mutex<Vec<Arc<Kept>>> = Mutex::new(Vec::new());
+    let kept = FREE.lock().unwrap().pop().unwrap_or_default();
+    let waker = Waker::from(kept.clone());
+    let mut work = pin!(work);
+    let output = poll_fn(|cx| {
+        *kept.0.lock().unwrap() = Some(cx.waker().clone());
+        work.as_mut().poll(&mut Context::from_waker(&waker))
+    })
+    .await;
+    FREE.lock().unwrap().push(kept);
+    output
 }
 
 fn embassy(scheme: &'static str, kind: Kind) -> Embassy {
