@@ -15,12 +15,6 @@ pub(crate) fn configs() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     CONFIGS.get_or_init(|| crate::common::tls("127.0.0.1")).clone()
 }
 
-/// For the address that embassy's server has.
-pub(crate) fn for_server() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
-    static CONFIGS: OnceLock<(Arc<ServerConfig>, Arc<ClientConfig>)> = OnceLock::new();
-    CONFIGS.get_or_init(|| crate::common::tls(&crate::world::SERVER.to_string())).clone()
-}
-
 fn only(version: &'static SupportedProtocolVersion) -> (ServerConfig, Arc<ClientConfig>) {
     let made = rcgen::generate_simple_self_signed(["memory.test".into()]).unwrap();
     let key = mimic_rustls::rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
