@@ -5,8 +5,8 @@ use mimic_core::{Flow, FlowExt};
 
 use super::Rig;
 use super::ends::{
-    Check, Pair, Pattern, Ready, both, expect, expect_end, fill, finish, is_pending, read_dropping, send, transfer,
-    write_once,
+    Check, Pair, Pattern, Ready, both, expect, expect_end, expect_no_more, fill, finish, is_pending, read_dropping,
+    send, transfer, write_once,
 };
 use super::failure::ensure;
 use super::tasks::Task;
@@ -78,7 +78,8 @@ pub(super) async fn writes_dropped_at_each_poll_send_what_they_say(rig: &Rig<'_>
         }
         Ok(near.flush().await?)
     })
-    .await
+    .await?;
+    expect_no_more(rig, near, &mut far).await
 }
 
 pub(super) async fn vectored_writes_may_be_dropped(rig: &Rig<'_>) -> Check {
@@ -107,7 +108,8 @@ pub(super) async fn vectored_writes_may_be_dropped(rig: &Rig<'_>) -> Check {
         }
         Ok(near.flush().await?)
     })
-    .await
+    .await?;
+    expect_no_more(rig, near, &mut far).await
 }
 
 pub(super) async fn a_dropped_flush_can_be_begun_again(rig: &Rig<'_>) -> Check {

@@ -207,6 +207,16 @@ pub(super) async fn finish(rig: &Rig<'_>, mut flow: BoxFlow) -> Result<Option<Bo
     Ok(rig.kind().half_close.then_some(flow))
 }
 
+/// Ends the writing side of one end, and expects that nothing comes to the other but the end.
+pub(super) async fn expect_no_more(rig: &Rig<'_>, from: BoxFlow, to: &mut BoxFlow) -> Check {
+    let mut kept = None;
+    both(expect_end(to), async {
+        kept = finish(rig, from).await?;
+        Ok(())
+    })
+    .await
+}
+
 /// Lets the other tasks and the transport run for a moment.
 pub(super) async fn settle() {
     sleep(SETTLE).await;
@@ -214,8 +224,11 @@ pub(super) async fn settle() {
 
 /// As [`Read::read`], but dropped and begun again each time that it has to wait, each time with another buffer.
 pub(super) async fn read_dropping(flow: &mut BoxFlow, task: &Task, room: usize) -> Result<Vec<u8>, Failure> {
+    // It is kept until there is another, which so is not at the same place.
+    let mut before = Vec::new();
     loop {
         let mut buf = vec![0; room];
+        drop(before);
         // The future is dropped here whether it is done or not.
         let read = {
             let mut read = std::pin::pin!(flow.read(&mut buf));
@@ -230,6 +243,7 @@ pub(super) async fn read_dropping(flow: &mut BoxFlow, task: &Task, room: usize) 
             }
             std::task::Poll::Pending => task.wake().await,
         }
+        before = buf;
     }
 }
 

@@ -280,7 +280,7 @@ pub fn run_with<F: Fixture>(
         let _ = done.send(result);
     });
     // Past its own limit, it has not come to look at the time.
-    match wait.recv_timeout(limit + Duration::from_secs(20)) {
+    match wait.recv_timeout(limit + patience * 2) {
         Ok(result) => result,
         Err(RecvTimeoutError::Timeout) => Err(Failure::new("a poll does not come back, or the fixture does not")),
         Err(RecvTimeoutError::Disconnected) => {

@@ -7,7 +7,7 @@ use mimic_core::embedded_io_async::Read;
 
 use super::Rig;
 use super::clock::sleep;
-use super::ends::{Check, Pair, Pattern, both, drain, expect, fill, send, transfer, write_once};
+use super::ends::{Check, Pair, Pattern, both, drain, expect, expect_no_more, fill, send, transfer, write_once};
 use super::failure::ensure;
 use super::tasks::Task;
 
@@ -18,7 +18,7 @@ pub(super) async fn a_writer_waits_when_nobody_reads_and_goes_on(rig: &Rig<'_>) 
         let taken = fill(&mut near, &task, &mut pattern).await?;
         both(expect(&mut far, &mut expected, taken + 5000), send(&mut near, &mut pattern, 5000)).await?;
     }
-    Ok(())
+    expect_no_more(rig, near, &mut far).await
 }
 
 /// What was offered while it waited is not what arrives.
@@ -41,7 +41,8 @@ pub(super) async fn a_write_that_waits_takes_nothing(rig: &Rig<'_>) -> Check {
             Some(_) => return full_again(rig).await,
         }
     }
-    both(expect(&mut far, &mut expected, taken + 100), send(&mut near, &mut pattern, 100)).await
+    both(expect(&mut far, &mut expected, taken + 100), send(&mut near, &mut pattern, 100)).await?;
+    expect_no_more(rig, near, &mut far).await
 }
 
 /// As above for a transport that finds room by itself: the same bytes are offered again and again, and arrive once.
@@ -55,7 +56,8 @@ async fn full_again(rig: &Rig<'_>) -> Check {
             taken += n;
         }
     }
-    both(expect(&mut far, &mut expected, taken + 100), send(&mut near, &mut pattern, 100)).await
+    both(expect(&mut far, &mut expected, taken + 100), send(&mut near, &mut pattern, 100)).await?;
+    expect_no_more(rig, near, &mut far).await
 }
 
 pub(super) async fn a_slow_reader_loses_nothing(rig: &Rig<'_>) -> Check {
@@ -105,5 +107,6 @@ pub(super) async fn a_flow_that_is_full_can_be_read(rig: &Rig<'_>) -> Check {
     let taken = fill(&mut near, &task, &mut pattern).await?;
     ensure!(near.poll_read(&mut task.cx(), &mut [0; 8]).is_pending(), "a read is answered although nothing was sent");
     transfer(&mut far, &mut near, 12, 100).await?;
-    both(expect(&mut far, &mut expected, taken + 10), send(&mut near, &mut pattern, 10)).await
+    both(expect(&mut far, &mut expected, taken + 10), send(&mut near, &mut pattern, 10)).await?;
+    expect_no_more(rig, near, &mut far).await
 }

@@ -6,7 +6,7 @@ use std::task::Poll;
 use mimic_core::embedded_io_async::Write;
 use mimic_core::{Error, Flow, FlowExt};
 
-use super::ends::{Check, Pair, Pattern, Ready, both, expect, expect_all, fill, finish};
+use super::ends::{Check, Pair, Pattern, Ready, both, expect, expect_all, expect_no_more, fill, finish};
 use super::failure::{ensure, ensure_matches};
 use super::tasks::Task;
 use super::{BoxFlow, Failure, Rig};
@@ -110,7 +110,8 @@ pub(super) async fn vectored_and_plain_writes_keep_the_order(rig: &Rig<'_>) -> C
         }
         Ok(near.flush().await?)
     })
-    .await
+    .await?;
+    expect_no_more(rig, near, &mut far).await
 }
 
 /// Who says that it writes slices at once takes both of two small ones.
@@ -142,5 +143,6 @@ pub(super) async fn a_vectored_write_that_waits_takes_nothing(rig: &Rig<'_>) -> 
             extra += n;
         }
     }
-    both(expect(&mut far, &mut expected, taken + extra + 100), super::ends::send(&mut near, &mut pattern, 100)).await
+    both(expect(&mut far, &mut expected, taken + extra + 100), super::ends::send(&mut near, &mut pattern, 100)).await?;
+    expect_no_more(rig, near, &mut far).await
 }

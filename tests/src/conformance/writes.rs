@@ -6,7 +6,9 @@ use std::task::Poll;
 use mimic_core::embedded_io_async::Write;
 use mimic_core::{Error, ErrorKind, Flow, FlowExt};
 
-use super::ends::{Check, Pair, Pattern, Ready, both, expect, expect_all, expect_end, finish, greet, transfer};
+use super::ends::{
+    Check, Pair, Pattern, Ready, both, expect, expect_all, expect_end, expect_no_more, finish, greet, transfer,
+};
 use super::failure::{ensure, ensure_matches};
 use super::{BoxFlow, Rig};
 
@@ -89,7 +91,8 @@ async fn many_writes(rig: &Rig<'_>, rounds: usize, size: impl Fn(usize) -> usize
         }
         Ok(near.flush().await?)
     })
-    .await
+    .await?;
+    expect_no_more(rig, near, &mut far).await
 }
 
 pub(super) async fn the_buffer_may_change_after_a_write(rig: &Rig<'_>) -> Check {
