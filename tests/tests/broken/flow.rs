@@ -189,7 +189,7 @@ impl Flow for Broken {
                 self.held.extend(buf);
                 return Poll::Ready(Ok(n));
             }
-            Breaks::Swapped if n >= 2 && n < 24 => {
+            Breaks::Swapped if (2..24).contains(&n) => {
                 let mut bytes = buf.to_vec();
                 bytes.swap(0, 1);
                 return self.below().poll_write(cx, &bytes);
