@@ -107,8 +107,8 @@
 //! may move between threads gives [`Ends::shared`], and the kit moves it.
 //!
 //! # What is asserted
-//! Each case is one sentence of the documentation of [`Flow`](mimic_core::Flow) or of `docs/DESIGN.md`, and its name says
-//! it. They are in themes, which are the files of this module: `reads`, `writes`, `vectored`, `closing`, `gone` (drops
+//! Each case is one thing that the documentation of [`Flow`](mimic_core::Flow) promises, or that everybody relies on, and
+//! its name says it. They are in themes, which are the files of this module: `reads`, `writes`, `vectored`, `closing`, `gone` (drops
 //! and aborts), `wakers`, `pressure`, `cancel`, `transfers`, `attributes`.
 //!
 //! - **No case is skipped.** What a flow cannot do its [`Kind`] declares, and the case then asserts what happens
