@@ -11,7 +11,7 @@
 
 mod harness;
 
-use harness::{A, AAAA, Race, c, start};
+use harness::{A, AAAA, HTTPS, Race, c, start};
 use mimic_happy_eyeballs::{Config, Family, Service};
 
 #[test]
@@ -27,6 +27,27 @@ fn services_where_addresses_were_asked() {
     let mut race = Race::asked(Config::new());
     race.services(10, AAAA, &[Service::default()]).answer(20, A, &[]).expect(&[]);
     race.answer(30, AAAA, &["2001:db8::1"]).expect(&[(30, start(0, "2001:db8::1"))]);
+}
+
+#[test]
+fn addresses_where_services_were_asked() {
+    let mut race = Race::asked(Config::new().https());
+    race.answer(10, HTTPS, &["2001:db8::1"]).until(1000).expect(&[]);
+    race.answer(1000, AAAA, &["2001:db8::2"]).until(1100).expect(&[(1050, start(0, "2001:db8::2"))]);
+}
+
+/// Hints of the family that is not asked for do not stand for the answer of the other, which is.
+#[test]
+fn hints_of_a_family_that_is_not_asked_for() {
+    let (v6, v4) = ([c("2001:db8::1")], [c("192.0.2.1")]);
+    let six = Service { priority: 1, ipv6_hints: &v6, ..Service::default() };
+    let four = Service { priority: 1, ipv4_hints: &v4, ..Service::default() };
+    let mut race = Race::asked(Config::new().https().connectivity(true, false).wait_for_family(Family::Ipv6));
+    race.services(0, HTTPS, &[six]).until(49).expect(&[]);
+    assert!(race.until(60).starts().first().is_some_and(|(at, _)| *at == 50));
+    let mut race = Race::asked(Config::new().https().connectivity(false, true).wait_for_family(Family::Ipv4));
+    race.services(0, HTTPS, &[four]).until(49).expect(&[]);
+    assert!(race.until(60).starts().first().is_some_and(|(at, _)| *at == 50));
 }
 
 /// Neither resolution delay nor anything else for a family that was not asked for.
