@@ -15,7 +15,7 @@ fn on_a_small_stack<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -
 }
 
 /// Miri takes a thousand times as long, and has stacks of its own.
-const LONG: u32 = if cfg!(miri) { 60 } else { 10_000 };
+const LONG: u32 = if cfg!(miri) { 10 } else { 10_000 };
 
 #[derive(Clone, Copy, Debug)]
 struct Nth(u32);
