@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::OnceLock;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_lite::future::{poll_once, try_zip};
@@ -162,7 +163,7 @@ pub(super) async fn both(one: impl Future<Output = Check>, other: impl Future<Ou
     try_zip(one, other).await.map(drop)
 }
 
-/// One direction until it is over, while the other flow's reader is kept waiting.
+/// Whether it has to wait when it is first polled; then it is dropped.
 pub(super) async fn is_pending<T>(work: impl Future<Output = T>) -> bool {
     poll_once(work).await.is_none()
 }
@@ -176,7 +177,7 @@ pub(super) async fn fill(flow: &mut BoxFlow, task: &Task, pattern: &mut Pattern)
     loop {
         let part = pattern.peek(30_000);
         match flow.poll_write(&mut task.cx(), part).map(|written| written.map(|n| (n, part.len()))) {
-            std::task::Poll::Ready(written) => {
+            Poll::Ready(written) => {
                 let (n, offered) = written?;
                 ensure!(n > 0 && n <= offered, "a write of {offered} bytes says that it took {n}");
                 pattern.skip(n);
@@ -184,7 +185,7 @@ pub(super) async fn fill(flow: &mut BoxFlow, task: &Task, pattern: &mut Pattern)
                 ensure!(taken <= ENDLESS, "the writer never had to wait, though nobody read {taken} bytes");
             }
             // What carries the bytes may go on by itself for a while.
-            std::task::Poll::Pending => {
+            Poll::Pending => {
                 if within(SETTLE, task.wake()).await.is_none() {
                     return Ok(taken);
                 }
@@ -235,13 +236,13 @@ pub(super) async fn read_dropping(flow: &mut BoxFlow, task: &Task, room: usize) 
             read.as_mut().poll(&mut task.cx())
         };
         match read {
-            std::task::Poll::Ready(n) => {
+            Poll::Ready(n) => {
                 let n = n?;
                 ensure!(n <= room, "a read of {room} bytes says that it read {n}");
                 buf.truncate(n);
                 return Ok(buf);
             }
-            std::task::Poll::Pending => task.wake().await,
+            Poll::Pending => task.wake().await,
         }
         before = buf;
     }
@@ -254,18 +255,19 @@ pub(super) async fn write_once(flow: &mut BoxFlow, bytes: &[u8]) -> Result<Optio
 
 /// One poll of a read, for what has to be answered at once.
 pub(super) async fn read_now(flow: &mut BoxFlow, buf: &mut [u8]) -> Option<Result<usize, mimic_core::Error>> {
-    poll_fn(|cx| std::task::Poll::Ready(flow.poll_read(cx, buf))).await.ready()
+    poll_fn(|cx| Poll::Ready(flow.poll_read(cx, buf))).await.ready()
 }
 
+/// A poll as an option: `None` is pending.
 pub(super) trait Ready<T> {
     fn ready(self) -> Option<T>;
 }
 
-impl<T> Ready<T> for std::task::Poll<T> {
+impl<T> Ready<T> for Poll<T> {
     fn ready(self) -> Option<T> {
         match self {
-            std::task::Poll::Ready(output) => Some(output),
-            std::task::Poll::Pending => None,
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
         }
     }
 }
