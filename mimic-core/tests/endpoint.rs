@@ -363,7 +363,7 @@ fn round_trips(endpoint: &Endpoint) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 10 } else { 2000 }, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_parses_prints_to_what_parses_to_the_same(text in prop_oneof![likely(), valid()]) {
