@@ -10,7 +10,7 @@ use crate::key::Id;
 #[cfg(target_has_atomic = "ptr")]
 use crate::mode::Shared;
 use crate::plan::{Node, Unit};
-use crate::sync::{Arc, own};
+use crate::sync::Arc;
 use crate::table::Table;
 use crate::values::{Value, Values};
 use crate::{
@@ -147,9 +147,7 @@ impl<M: Mode> Ctx<M> {
     }
 
     pub(crate) fn add(mut self, unit: Unit<M>) -> Self {
-        if let Some(registry) = own(&mut self.registry) {
-            registry.entry(unit.id, Entry::default()).add(Arc::new(unit));
-        }
+        Arc::make_mut(&mut self.registry).entry(unit.id, Entry::default()).add(Arc::new(unit));
         self
     }
 

@@ -5,7 +5,7 @@ use core::any::Any;
 use crate::Mode;
 use crate::key::Id;
 use crate::spec::Slot;
-use crate::sync::{Arc, own};
+use crate::sync::Arc;
 use crate::table::Table;
 
 pub(crate) type Value = Arc<dyn Any + Send + Sync>;
@@ -53,11 +53,10 @@ impl<M: Mode> Values<M> {
 
     pub(crate) fn set(&mut self, id: Id, value: Option<Value>) {
         let slot = value.map_or(Slot::Empty, Slot::Value);
-        let Some(changes) = own(&mut self.changes) else { return };
+        let changes = Arc::make_mut(&mut self.changes);
         let place = changes.iter().position(|change| change.as_ref().is_none_or(|(changed, _)| *changed == id));
-        if place.is_none()
-            && let Some(map) = own(&mut self.map)
-        {
+        if place.is_none() {
+            let map = Arc::make_mut(&mut self.map);
             for (id, slot) in changes.iter_mut().filter_map(Option::take) {
                 map.insert(id, slot);
             }
