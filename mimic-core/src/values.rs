@@ -48,7 +48,7 @@ impl<M: Mode> Values<M> {
                 None => break,
             }
         }
-        self.map.get(id)
+        self.map.get(id).filter(|slot| !matches!(slot, Slot::Empty))
     }
 
     pub(crate) fn set(&mut self, id: Id, value: Option<Value>) {
