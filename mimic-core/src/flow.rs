@@ -34,7 +34,8 @@ pub trait Flow: AsAny + fmt::Debug {
     /// Takes at least one byte of `buf` and says how many; `Ok(0)` only answers an empty `buf`, at once.
     ///
     /// Bytes that were taken may wait in a buffer until [`poll_flush`](Flow::poll_flush). After
-    /// [`poll_shutdown`](Flow::poll_shutdown) it is an error of kind [`BrokenPipe`](ErrorKind::BrokenPipe).
+    /// [`poll_shutdown`](Flow::poll_shutdown) it is an error of kind [`BrokenPipe`](ErrorKind::BrokenPipe), unless `buf`
+    /// is empty: that may be either.
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>>;
 
     /// Waits until every byte taken has been handed to what carries them (not until the peer has them).

@@ -89,6 +89,11 @@
 //!   unless a feature of smoltcp such as `dns-max-result-count-4` makes room for more, and asks one server, unless
 //!   `dns-max-server-count-2` does. HTTPS records, search lists and `localhost` there are none.
 //!
+//! # Timers
+//! Each task that waits for a flow with bytes on the way to the peer, for a connect or for a look-up has a timer in
+//! embassy-time's queue. A queue of a fixed length (its features `generic-queue-…`) wants room for all of them, and wakers
+//! of tasks that are gone stay in it until their time: when it is full, timers wake each other.
+//!
 //! # Neighbours
 //! smoltcp sends one request for a neighbour (ARP, neighbour solicitation) per second, for the whole interface. Left
 //! alone, that breaks happy eyeballs: against a dead IPv6 neighbour and a live IPv4 one that is not known yet, both
