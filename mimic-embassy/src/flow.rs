@@ -76,8 +76,13 @@ impl TcpFlow {
         let acknowledged = self.written.wrapping_sub(self.socket.get().send_queue());
         // Or the FIN is to be acknowledged.
         let fin = is_shut && matches!(self.socket.get().state(), State::FinWait1 | State::Closing | State::LastAck);
+        let before = core::mem::replace(&mut self.acknowledged, acknowledged);
+        if acknowledged == self.written && !fin {
+            self.stalled = None;
+            return Poll::Pending;
+        }
         let end = match self.stalled {
-            Some(end) if self.acknowledged == acknowledged => {
+            Some(end) if before == acknowledged => {
                 if end <= Instant::now() {
                     log!(warn, "the peer acknowledges nothing: giving it up");
                     self.socket.get().abort();
@@ -87,11 +92,6 @@ impl TcpFlow {
             }
             _ => Instant::now().saturating_add(self.user_timeout),
         };
-        self.acknowledged = acknowledged;
-        if acknowledged == self.written && !fin {
-            self.stalled = None;
-            return Poll::Pending;
-        }
         self.stalled = Some(end);
         let _ = poll_once(cx, Timer::at(end));
         Poll::Pending

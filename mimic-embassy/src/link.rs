@@ -61,6 +61,7 @@ pub(crate) fn duration(duration: Duration) -> embassy_time::Duration {
 }
 
 /// For futures that keep nothing between polls: made anew for each.
+#[inline(always)]
 pub(crate) fn poll_once<T>(cx: &mut Context<'_>, future: impl Future<Output = T>) -> Poll<T> {
     pin!(future).poll(cx)
 }

@@ -254,6 +254,7 @@ impl Lent {
     }
 
     /// The socket, for one call: nobody else borrows it.
+    #[inline(always)]
     pub(crate) fn get(&self) -> RefMut<'_, TcpSocket<'static>> {
         self.slot.socket.borrow_mut()
     }
