@@ -58,6 +58,7 @@ pub(crate) fn rows(table: &mut Table, plots: Option<&Path>) {
         let points: Vec<(f64, f64)> =
             counts.iter().map(|&count| (f64::from(count), cost(&make(count)) / needed(count))).collect();
         if let Some(directory) = plots {
+            std::fs::create_dir_all(directory).unwrap();
             draw(&directory.join(file), name, per, &points);
         }
         let (low, high) = (points[0].1, points[points.len() - 1].1);

@@ -13,7 +13,7 @@ mod loopback;
 mod measure;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use table::Table;
@@ -24,7 +24,7 @@ struct Options {
     /// Only rows whose name contains this.
     #[arg(long)]
     only: Option<String>,
-    /// Draw how cost grows into files in this directory.
+    /// Draw how cost grows into files in this directory, from the root of the repository.
     #[arg(long)]
     plots: Option<PathBuf>,
     /// What cargo adds.
@@ -36,7 +36,9 @@ fn main() {
     let options = Options::parse();
     let mut table = Table::new(options.only);
     alone::rows(&mut table);
-    growth::rows(&mut table, options.plots.as_deref());
+    // cargo starts it in the directory of its package.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    growth::rows(&mut table, options.plots.map(|directory| root.join(directory)).as_deref());
     loopback::rows(&mut table);
     firmware::rows(&mut table);
 }
