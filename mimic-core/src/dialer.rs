@@ -353,6 +353,9 @@ impl<'a, M: Mode> Course<'a, M> {
     fn cancel(&self, target: &dyn Debug) {
         if let (Origin::Below(above), 1.., State::Running) = (self.origin, self.id, &self.state) {
             self.enter(above, target, Outcome::Cancelled);
+        } else if self.id == 0 {
+            // Whoever dials on with what it was given is on its own.
+            close(self.scope.as_ref());
         }
     }
 

@@ -233,7 +233,7 @@ impl<'a, M: Mode> Engine<'a, M> {
             Run::Derive(derive) => {
                 goal.step = unit.needs.specs.len();
                 if unit.needs.has_over {
-                    self.scope.get_or_insert_with(|| Scope::open(None));
+                    self.scope.get_or_insert_with(|| Scope::open(None)).deadline = self.deadline.clone();
                 }
                 let chosen = Chosen { unit, below: None, inputs: Source::Engine(self) };
                 derive(&mut Inputs::new(chosen, self.scope.as_ref())).ok_or_else(misfit).map(Some)

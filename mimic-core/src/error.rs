@@ -16,8 +16,9 @@ use crate::Report;
 /// layer ([`layer`](Error::layer)), in which [`phase`](Error::phase), why
 /// ([`kind`](Error::kind), [`source`](core::error::Error::source)), and what to do.
 ///
-/// `{}` prints one line. `{:#}` and `{:?}` add, for an error from `resolve`, the whole tree: every candidate, what was
-/// missing, who said "not me", which connect failed and why, and where a deadline struck; see [`report`](Error::report).
+/// `{}` prints one line. `{:#}` and `{:?}` add, for an error from `resolve`, the whole tree: which connect failed and why,
+/// where a deadline struck, and, with the feature `reports`, every candidate, what was missing and who said "not me"; see
+/// [`report`](Error::report).
 pub struct Error(Box<Inner>);
 
 struct Inner {

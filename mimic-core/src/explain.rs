@@ -1,7 +1,7 @@
 //! What `resolve` would do and why, without calling anything: the twin of the engine.
 //!
 //! It walks as the engine does, with an explicit stack, and visits every key and role once, so that it takes linear
-//! time and no stack, whatever the graph.
+//! time and no stack, but for circles within circles, which are looked at again at each level.
 
 use alloc::borrow::Cow;
 use alloc::format;

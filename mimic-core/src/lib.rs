@@ -95,6 +95,7 @@
 //!
 //! No feature changes what a resolve does.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;

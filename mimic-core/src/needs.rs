@@ -256,7 +256,7 @@ single!(
     [K: Key + Send + Sync] Req<K>,
     [K: Key + Send + Sync] Opt<K>,
     [K: Key + Send + Sync] OrDefault<K>,
-    [N: Send + Sync + 'static, F: Send + Sync + 'static] Map<N, F>,
+    [N: 'static, F: 'static] Map<N, F>,
     [R: Role] Over<R>,
     [] Is,
     [] Given,

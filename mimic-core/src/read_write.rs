@@ -13,20 +13,20 @@ use crate::{Error, Phase};
 #[macro_export]
 macro_rules! read_write {
     (@read) => {
-        fn read(&mut self, buf: &mut [u8]) -> impl Future<Output = ::core::result::Result<usize, $crate::Error>> {
+        fn read(&mut self, buf: &mut [u8]) -> impl ::core::future::Future<Output = ::core::result::Result<usize, $crate::Error>> {
             ::core::future::poll_fn(move |cx| self.poll_read(cx, buf))
         }
     };
     (@write) => {
-        fn write(&mut self, buf: &[u8]) -> impl Future<Output = ::core::result::Result<usize, $crate::Error>> {
+        fn write(&mut self, buf: &[u8]) -> impl ::core::future::Future<Output = ::core::result::Result<usize, $crate::Error>> {
             ::core::future::poll_fn(move |cx| self.poll_write(cx, buf))
         }
 
-        fn flush(&mut self) -> impl Future<Output = ::core::result::Result<(), $crate::Error>> {
+        fn flush(&mut self) -> impl ::core::future::Future<Output = ::core::result::Result<(), $crate::Error>> {
             ::core::future::poll_fn(|cx| self.poll_flush(cx))
         }
 
-        fn write_all(&mut self, mut buf: &[u8]) -> impl Future<Output = ::core::result::Result<(), $crate::Error>> {
+        fn write_all(&mut self, mut buf: &[u8]) -> impl ::core::future::Future<Output = ::core::result::Result<(), $crate::Error>> {
             ::core::future::poll_fn(move |cx| $crate::poll_write_all(&mut buf, |rest| self.poll_write(cx, rest)))
         }
     };

@@ -115,7 +115,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Every candidate of every role that was considered, and why it was taken or not.
+    /// Every candidate of every role that was considered, and why it was taken or not. Empty without the feature
+    /// `reports`.
     #[must_use]
     pub fn plan(&self) -> &Explanation {
         &self.plan

@@ -16,13 +16,14 @@ struct Ids {
 impl Ids {
     #[inline]
     fn find(&self, id: &Id) -> Option<usize> {
-        let mut at = id.spread();
+        let mask = self.index.len().wrapping_sub(1);
+        let mut at = id.spread() & mask;
         loop {
-            let number = self.index.get(at & self.index.len().wrapping_sub(1))?.checked_sub(1)? as usize;
+            let number = self.index.get(at)?.checked_sub(1)? as usize;
             if self.ids.get(number)? == id {
                 return Some(number);
             }
-            at += 1;
+            at = (at + 1) & mask;
         }
     }
 

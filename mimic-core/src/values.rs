@@ -24,6 +24,8 @@ type Changes<M> = [Option<(Id, Slot<M>)>; CHANGES];
 pub(crate) struct Values<M: Mode> {
     map: Arc<Table<Slot<M>>>,
     changes: Arc<Changes<M>>,
+    /// With how many entries the map is looked through for empty ones.
+    purge: usize,
 }
 
 impl<M: Mode> Values<M> {
@@ -59,6 +61,15 @@ impl<M: Mode> Values<M> {
             let map = Arc::make_mut(&mut self.map);
             for (id, slot) in changes.iter_mut().filter_map(Option::take) {
                 map.insert(id, slot);
+            }
+            // What was taken away is dropped when there is room for no more: keys made at run time come and go.
+            if map.len() >= self.purge {
+                let mut live = Table::default();
+                for (id, slot) in map.iter().filter(|(_, slot)| !matches!(slot, Slot::Empty)) {
+                    live.insert(id, slot.clone());
+                }
+                self.purge = 2 * live.len() + 4 * CHANGES;
+                *map = live;
             }
         }
         if let Some(change) = changes.get_mut(place.unwrap_or(0)) {

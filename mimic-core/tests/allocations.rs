@@ -276,6 +276,23 @@ mod graph {
         }
     }
 
+    #[test]
+    fn what_was_taken_away_is_not_kept() {
+        #[derive(Clone, Copy)]
+        struct Nth(u32);
+        impl mimic_core::Key for Nth {
+            type Value = u32;
+            const NAME: &'static str = "Nth";
+            fn instance(&self) -> u32 {
+                self.0
+            }
+        }
+        let ctx = (0..20_000).fold(Context::new(), |ctx, n| ctx.with(Nth(n), 1).without(Nth(n)));
+        let bytes =
+            allocation_counter::measure(|| drop((0..9).fold(ctx.clone(), |ctx, n| ctx.with(Nth(n), 2)))).bytes_total;
+        assert!(bytes < 10_000, "a clone that changes copies {bytes} bytes");
+    }
+
     /// The goals, the function's future and its value, the connect's future, the flow.
     #[test]
     fn resolving_the_benchmark_graph_allocates_five_times() {

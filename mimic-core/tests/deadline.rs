@@ -120,6 +120,50 @@ fn a_dialer_kept_from_below_is_timed_after_its_connect_too() {
 }
 
 #[test]
+fn a_dialer_that_a_function_was_given_is_timed_after_the_connect_too() {
+    #[derive(Clone)]
+    struct Pool(Arc<mimic_core::Dialer<Link, mimic_core::Shared>>);
+    mimic_core::key! { Kept: Pool }
+    let clock = JumpingClock::default();
+    let kept: Arc<std::sync::Mutex<Option<Pool>>> = Arc::default();
+    let keep = kept.clone();
+    let ctx = timed(&clock)
+        .register(Link, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
+        .derive(Kept, mimic_core::over(Link), |link| async move { Ok(Some(Pool(Arc::new(link)))) })
+        .register(Stream, "pool", 0, req(Kept), move |(), pool| {
+            *keep.lock().unwrap() = Some(pool);
+            async { named("pool") }
+        });
+    assert!(block_on(ctx.connect()).is_ok());
+    let Pool(link) = kept.lock().unwrap().take().unwrap();
+    let error = failed(block_on(link.dial("192.0.2.1:1".parse().unwrap())));
+    assert!(error.is_deadline() && clock.now() == LIMIT, "{error}");
+}
+
+#[test]
+fn a_dialer_of_a_connect_that_was_dropped_is_on_its_own() {
+    let clock = JumpingClock::default();
+    let kept: Arc<std::sync::Mutex<Option<mimic_core::Dialer<Link, mimic_core::Shared>>>> = Arc::default();
+    let keep = kept.clone();
+    let ctx = timed(&clock).register(Link, "closed", 0, (), |_, ()| async { Err::<Boxed, _>(refused()) }).register(
+        Stream,
+        "never",
+        0,
+        mimic_core::over(Link),
+        move |(), link| {
+            *keep.lock().unwrap() = Some(link);
+            pending::<Result<Boxed, Error>>()
+        },
+    );
+    let mut dropped = Box::pin(ctx.connect());
+    let _ = std::pin::Pin::new(&mut dropped).poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+    drop(dropped);
+    let link = kept.lock().unwrap().take().unwrap();
+    let error = failed(block_on(link.dial("192.0.2.1:1".parse().unwrap())));
+    assert_eq!(error.report().unwrap().deadline(), Some(LIMIT));
+}
+
+#[test]
 fn the_system_s_own_time_out_is_not_a_deadline() {
     let ctx = timed(&JumpingClock::default()).register(Stream, "kernel", 0, (), |(), ()| async {
         Err(Error::new(ErrorKind::TimedOut, "connection timed out"))

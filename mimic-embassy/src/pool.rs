@@ -13,7 +13,6 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell, RefMut};
-use core::fmt;
 use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 
@@ -223,12 +222,6 @@ impl Pool {
     }
 }
 
-impl fmt::Debug for Pool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("sockets", &self.size()).finish_non_exhaustive()
-    }
-}
-
 /// Closes without a reset: one to a neighbour that is not known waits for ever, and asks for it again and again.
 pub(crate) fn silence(socket: &mut TcpSocket<'_>) {
     socket.abort();
@@ -263,12 +256,5 @@ impl Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         self.pool.give_back(self.slot, self.abort);
-    }
-}
-
-impl fmt::Debug for Lent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.slot.socket.try_borrow().map(|socket| socket.state()).ok();
-        f.debug_struct("Lent").field("state", &state).finish_non_exhaustive()
     }
 }

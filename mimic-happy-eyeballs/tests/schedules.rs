@@ -98,7 +98,7 @@ impl Drop for Seed {
 }
 
 fn env(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
+    Some(std::env::var(name).ok()?.parse().expect("a number"))
 }
 
 #[test]

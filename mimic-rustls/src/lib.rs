@@ -28,6 +28,7 @@
 //! `std`, `tls12`, `platform`, `ring`, `aws-lc-rs`. Without any, the crate is `no_std` with `alloc`, TLS 1.3 only, and
 //! takes its provider, its trust anchors and its clock from [`TlsConfig`].
 
+#![forbid(unsafe_code)]
 #![no_std]
 
 extern crate alloc;

@@ -42,6 +42,8 @@
 //! - A look-up that runs cannot be cancelled. When a deadline passes, its thread is left to finish; nothing waits for
 //!   it.
 
+#![forbid(unsafe_code)]
+
 mod accept;
 mod bridge;
 mod lookup;

@@ -44,6 +44,8 @@
 //! - A look-up that runs cannot be cancelled. When a deadline passes, its thread is left to finish, and a runtime that
 //!   shuts down waits for it (`Runtime::shutdown_background` does not). Those of `Hickory` end with whoever waits.
 
+#![forbid(unsafe_code)]
+
 mod bridge;
 #[cfg(feature = "hickory")]
 mod hickory;

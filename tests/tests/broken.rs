@@ -63,6 +63,10 @@ broken! {
         fails wakers::the_newest_waker_of_a_reader_is_woken: "nobody woke the task";
     it_keeps_the_first_waker_of_the_writer: FirstWaker
         fails wakers::the_newest_waker_of_a_writer_is_woken: "nobody woke the task";
+    it_keeps_a_waker_until_it_can_read: HeldWaker
+        fails wakers::the_newest_waker_of_a_reader_is_woken: "nobody woke the task";
+    it_keeps_a_waker_until_it_can_write: HeldWaker
+        fails wakers::the_newest_waker_of_a_writer_is_woken: "nobody woke the task";
     it_has_one_waker_for_both: OneWaker
         fails wakers::waking_the_writer_leaves_the_reader_its_waker: "nobody woke the task";
     it_has_one_waker_for_both_and_the_writer_sleeps: OneWaker

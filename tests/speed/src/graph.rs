@@ -8,9 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
 use std::task::{Context as Task, Poll, Waker};
 
-use mimic_core::{
-    Context, Dialer, Host, HostPort, Key, Port, Scheme, Shared, Stream, Transport, is, key, or_default, req,
-};
+use mimic_core::{Context, Dialer, Host, Key, Port, Scheme, Shared, Stream, is, key, or_default, req};
 
 use crate::calls::Nothing;
 
@@ -51,11 +49,10 @@ pub fn filled(ctx: Context) -> Context {
     ctx.with(Scheme, "http".into()).with(Host, "example.org".into()).with(Port, 8080)
 }
 
-/// A kept dialer, and its target.
+/// A kept dialer of the benchmark graph.
 #[must_use]
-pub fn kept() -> (Dialer<Transport, Shared>, HostPort) {
-    let ctx = filled(graph()).register(Transport, "kept", 0, (), |_, ()| async { Ok(Box::new(Nothing) as _) });
-    (now(ctx.dialer(Transport)).unwrap(), HostPort::new("example.org", 80))
+pub fn kept() -> Dialer<Stream, Shared> {
+    now(filled(graph()).dialer(Stream)).unwrap()
 }
 
 /// The benchmark graph among `count` other values.

@@ -101,7 +101,7 @@ impl Net for MimicSmolTcp {
     }
 
     async fn server(&self, socket: TcpStream) -> impl Wire {
-        Mimic(Box::new(FromFutures::new(Async::new(socket).unwrap())) as Boxed)
+        Mimic(Box::new(FromFutures::new(smol::net::TcpStream::from(Async::new(socket).unwrap()))) as Boxed)
     }
 }
 
@@ -184,7 +184,7 @@ impl Net for MimicSmolTls {
     }
 
     async fn server(&self, socket: TcpStream) -> impl Wire {
-        let flow = FromFutures::new(Async::new(socket).unwrap());
+        let flow = FromFutures::new(smol::net::TcpStream::from(Async::new(socket).unwrap()));
         Mimic(Box::new(mimic_rustls::accept(flow, &self.0.server).await.unwrap()) as Boxed)
     }
 }

@@ -75,8 +75,9 @@ pub(super) async fn the_newest_waker_of_a_writer_is_woken(rig: &Rig<'_>) -> Chec
     let Pair { mut near, mut far } = rig.pair().await?;
     let (first, mut pattern, mut expected) = (Task::new(), Pattern::new(3), Pattern::new(3));
     let mut taken = fill(&mut near, &first, &mut pattern).await?;
-    drop(first);
+    // Not before: the next task would have the same waker.
     let newest = Task::new();
+    drop(first);
     taken += fill(&mut near, &newest, &mut pattern).await?;
     expect_room(rig, &newest, &mut near, &mut far, (&mut pattern, &mut expected), taken).await
 }

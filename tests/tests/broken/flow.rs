@@ -17,6 +17,7 @@ pub(crate) enum Breaks {
     ReaderWaker,
     WriterWaker,
     FirstWaker,
+    HeldWaker,
     OneWaker,
     EarlyEnd,
     AfterEnd,
@@ -103,7 +104,9 @@ impl Broken {
         match self.breaks {
             Breaks::ReaderWaker if !writes => Waker::noop().clone(),
             Breaks::WriterWaker if writes => Waker::noop().clone(),
-            Breaks::FirstWaker => self.first[usize::from(writes)].get_or_insert_with(|| cx.waker().clone()).clone(),
+            Breaks::FirstWaker | Breaks::HeldWaker => {
+                self.first[usize::from(writes)].get_or_insert_with(|| cx.waker().clone()).clone()
+            }
             Breaks::OneWaker => {
                 *self.one.0.lock().unwrap() = Some(cx.waker().clone());
                 self.one.clone().into()
@@ -129,6 +132,11 @@ impl Flow for Broken {
         let cx = &mut Context::from_waker(&waker);
         match self.breaks {
             Breaks::EmptyRead if buf.is_empty() => return Poll::Pending,
+            Breaks::HeldWaker => {
+                let read = self.below().poll_read(cx, buf);
+                self.first[0].take_if(|_| read.is_ready());
+                return read;
+            }
             Breaks::Spins => loop {
                 std::thread::sleep(std::time::Duration::from_millis(10));
             },
@@ -181,6 +189,11 @@ impl Flow for Broken {
                 return Poll::Ready(Ok(0));
             }
             Breaks::LateWrite if self.shut => return Poll::Ready(Ok(n)),
+            Breaks::HeldWaker => {
+                let written = self.below().poll_write(cx, buf);
+                self.first[1].take_if(|_| written.is_ready());
+                return written;
+            }
             // Small writes are held back until there are many.
             Breaks::Flush | Breaks::ShutdownFlush if !self.shut && !buf.is_empty() => {
                 if self.held.len() >= 4096 {

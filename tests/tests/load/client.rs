@@ -35,8 +35,8 @@ impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:>10} {:>9.0}", self.job, self.lines, self.rate)?;
         match self.memory {
-            Some((here, there)) => write!(f, "  {here:>9.1} {there:>9.1}     0"),
-            None => write!(f, "  {:>9} {:>9}     0", "-", "-"),
+            Some((here, there)) => write!(f, "  {here:>9.1} {there:>9.1}"),
+            None => write!(f, "  {:>9} {:>9}", "-", "-"),
         }
     }
 }

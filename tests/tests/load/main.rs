@@ -77,7 +77,7 @@ fn main() {
     }
     let full = has("--full");
     let (tcp, tls) = if full { (10_000, 1_000) } else { (50, 50) };
-    println!("{:<37} {:>10} {:>9}  {:>9} {:>9}  lost", "", "lines", "a second", "KiB here", "KiB there");
+    println!("{:<37} {:>10} {:>9}  {:>9} {:>9}", "", "lines", "a second", "KiB here", "KiB there");
     for (baseline, tls, flows) in [(false, false, tcp), (true, false, tcp), (false, true, tls), (true, true, tls)] {
         for runtime in [Runtime::Tokio, Runtime::Smol] {
             // smol has no TLS of its own, and what is compared needs less time than what is tested.

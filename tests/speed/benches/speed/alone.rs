@@ -22,40 +22,24 @@ pub(crate) fn rows(table: &mut Table) {
 
 /// Against the direct call of the same flow.
 fn calls(table: &mut Table) {
-    type Calls<'a> = (&'a str, Box<dyn FnMut()>, Box<dyn FnMut()>, f64);
-    let (mut flow, mut other) = (boxed(), boxed());
-    let (mut tokio, mut futures) = (through_tokio(), through_futures());
-    let all: [Calls<'_>; 4] = [
-        (
-            "a 16-byte write, boxed",
-            Box::new(move || write(&mut flow, CALLS)),
-            Box::new(|| write(&mut Nothing, CALLS)),
-            3.0,
-        ),
-        (
-            "a 16-byte read, boxed",
-            Box::new(move || read(&mut other, CALLS)),
-            Box::new(|| read(&mut Nothing, CALLS)),
-            3.0,
-        ),
-        (
-            "a 16-byte write, flow -> tokio -> flow",
-            Box::new(move || write(&mut tokio, CALLS)),
-            Box::new(|| write(&mut Nothing, CALLS)),
-            5.0,
-        ),
-        (
-            "a 16-byte write, flow -> futures-io -> flow",
-            Box::new(move || write(&mut futures, CALLS)),
-            Box::new(|| write(&mut Nothing, CALLS)),
-            5.0,
-        ),
+    type Calls = (&'static str, Box<dyn FnMut()>, fn(), f64);
+    let write_direct: fn() = || write(&mut Nothing, CALLS);
+    let read_direct: fn() = || read(&mut Nothing, CALLS);
+    let (mut w1, mut w2, mut w3) = (boxed(), through_tokio(), through_futures());
+    let (mut r1, mut r2, mut r3) = (boxed(), through_tokio(), through_futures());
+    let all: [Calls; 6] = [
+        ("a 16-byte write, boxed", Box::new(move || write(&mut w1, CALLS)), write_direct, 3.0),
+        ("a 16-byte read, boxed", Box::new(move || read(&mut r1, CALLS)), read_direct, 3.0),
+        ("a 16-byte write, flow -> tokio -> flow", Box::new(move || write(&mut w2, CALLS)), write_direct, 5.0),
+        ("a 16-byte read, flow -> tokio -> flow", Box::new(move || read(&mut r2, CALLS)), read_direct, 5.0),
+        ("a 16-byte write, flow -> futures-io -> flow", Box::new(move || write(&mut w3, CALLS)), write_direct, 5.0),
+        ("a 16-byte read, flow -> futures-io -> flow", Box::new(move || read(&mut r3, CALLS)), read_direct, 5.0),
     ];
-    for (work, mut ours, mut theirs, limit) in all {
+    for (work, mut ours, theirs, limit) in all {
         if !table.wants(work) {
             continue;
         }
-        let pairs = Pairs::run(51, || nanoseconds(CALLS, &mut ours), || nanoseconds(CALLS, &mut theirs));
+        let pairs = Pairs::run(51, || nanoseconds(CALLS, &mut ours), || nanoseconds(CALLS, theirs));
         let [low, value, high] = pairs.difference();
         table.add(Row {
             work: work.into(),
@@ -71,13 +55,13 @@ fn calls(table: &mut Table) {
 
 /// Without a baseline: the goal is a time.
 fn times(table: &mut Table) {
-    let (ctx, empty, (dialer, target)) = (filled(graph()), graph(), kept());
+    let (ctx, empty, dialer) = (filled(graph()), graph(), kept());
     let machine = race::Race::new();
     type Timed<'a> = (&'a str, Box<dyn Fn() + 'a>, f64);
     let all: [Timed<'_>; 4] = [
         ("resolve the benchmark graph", Box::new(|| drop(black_box(now(ctx.connect())))), 280.0),
         ("clone, three withs, resolve", Box::new(|| drop(black_box(now(filled(empty.clone()).connect())))), 380.0),
-        ("a dial through a kept dialer", Box::new(|| drop(black_box(now(dialer.dial(target.clone()))))), 60.0),
+        ("a dial through a kept dialer", Box::new(|| drop(black_box(now(dialer.dial(()))))), 60.0),
         ("a race over 8 addresses, the machine alone", Box::new(|| _ = black_box(machine.run())), 2_000.0),
     ];
     for (work, run, limit) in all {

@@ -62,7 +62,7 @@ pub(crate) fn rows(table: &mut Table, plots: Option<&Path>) {
             draw(&directory.join(file), name, per, &points);
         }
         let (low, high) = (points[0].1, points[points.len() - 1].1);
-        let logarithm = |count: u32| f64::from(count).log2() + 1.0;
+        let logarithm = |count: u32| f64::from(count.max(10)).log2() + 1.0;
         table.add(Row {
             work,
             mimic: format!("{high:.0} ns per {per}"),

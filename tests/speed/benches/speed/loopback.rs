@@ -43,14 +43,15 @@ fn vectored_calls(table: &mut Table, runtime: &str, ours: &impl Net, theirs: &im
         return;
     }
     let [ours, theirs] = [calls(|| run(ours, Work::Vectored(PINGS))), calls(|| run(theirs, Work::Vectored(PINGS)))];
+    assert!(ours >= 1.0 && theirs >= 1.0, "other calls were made, which are not counted");
     table.add(Row {
         work,
         mimic: format!("{ours:.2}"),
         baseline: format!("{theirs:.2}"),
-        value: ours - theirs,
+        value: ours,
         spread: None,
-        unit: "more",
-        goal: Goal::AtMost(0.0),
+        unit: "calls",
+        goal: Goal::AtMost(1.0),
     });
 }
 

@@ -14,13 +14,13 @@ use mimic_speed::graph::{filled, graph, kept, now};
 use mimic_speed::race::Race;
 
 fn main() {
-    let (ctx, empty, (dialer, target)) = (filled(graph()), graph(), kept());
+    let (ctx, empty, dialer) = (filled(graph()), graph(), kept());
     let mut flow = boxed();
     count("boxed-write", || write(&mut flow, 1));
     count("boxed-read", || read(&mut flow, 1));
     count("resolve", || drop(now(ctx.connect()).unwrap()));
     count("with-and-resolve", || drop(now(filled(empty.clone()).connect()).unwrap()));
-    count("kept-dial", || drop(now(dialer.dial(target.clone())).unwrap()));
+    count("kept-dial", || drop(now(dialer.dial(())).unwrap()));
     let race = Race::new();
     count("race", || assert!(matches!(race.run(), Some(End::Won(attempt)) if attempt.0 == 7)));
     idle::tcp();
