@@ -21,6 +21,12 @@ struct Lane {
     writer: Option<Waker>,
 }
 
+impl Lane {
+    const fn new() -> Self {
+        Self { frames: [([0; MTU], 0); FRAMES], first: 0, count: 0, reader: None, writer: None }
+    }
+}
+
 /// A cable: nothing is lost, and nothing takes time.
 #[derive(Debug)]
 pub struct Cable {
@@ -31,9 +37,7 @@ impl Cable {
     /// A cable without a frame on it.
     #[must_use]
     pub const fn new() -> Self {
-        const LANE: RefCell<Lane> =
-            RefCell::new(Lane { frames: [([0; MTU], 0); FRAMES], first: 0, count: 0, reader: None, writer: None });
-        Self { lanes: [LANE; 2] }
+        Self { lanes: [const { RefCell::new(Lane::new()) }; 2] }
     }
 
     /// Its two ends.
