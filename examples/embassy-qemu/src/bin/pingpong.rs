@@ -79,7 +79,8 @@ async fn by_hand(near: Stack<'static>, far: Stack<'static>) -> Option<u32> {
     near.set_nagle_enabled(false);
     far.set_nagle_enabled(false);
     let (accepted, connected) = both(far.accept(7), near.connect((PEER, 7))).await;
-    (accepted.ok()?, connected.ok()?);
+    accepted.ok()?;
+    connected.ok()?;
     play(near, far).await
 }
 
