@@ -140,7 +140,7 @@ async fn plan<M: Mode>(engine: &mut Engine<'_, M>, once: bool, alarm: &mut Optio
 fn failed<M: Mode>(engine: &Engine<'_, M>, role: Id, error: Error, alarm: Option<&Alarm<M>>) -> Error {
     let computing = engine.computing();
     let mut error = error.at_layer(computing.clone().unwrap_or_else(|| role.to_string()));
-    let plan = for_report(engine.ctx, role, || engine.memo());
+    let plan = for_report(engine.ctx, role, &engine.memo());
     let deadline = alarm.map(|alarm| alarm.duration);
     error.set_report(Report { plan, computing, attempts: close(engine.scope.as_ref()), deadline, inner: None });
     error
@@ -331,8 +331,8 @@ impl<'a, M: Mode> Course<'a, M> {
     fn failed(&self, error: Error, attempts: Vec<Attempt>, target: &dyn Debug) -> Error {
         let mut error = locate(error, self.chosen.unit, target, &attempts);
         let plan = match (self.engine, self.origin) {
-            (Some(engine), _) => for_report(engine.ctx, engine.role, || engine.memo()),
-            (_, Origin::Kept(kept)) => for_report(&kept.ctx, kept.role, || &kept.memo),
+            (Some(engine), _) => for_report(engine.ctx, engine.role, &engine.memo()),
+            (_, Origin::Kept(kept)) => for_report(&kept.ctx, kept.role, &kept.memo),
             (_, Origin::Alone | Origin::Below(_)) => Explanation::default(),
         };
         let deadline = self.alarm.as_ref().map(|alarm| alarm.duration);

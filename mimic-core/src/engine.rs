@@ -140,9 +140,12 @@ impl<'a, M: Mode> Engine<'a, M> {
         }
     }
 
-    /// What the functions answered.
+    /// What the functions answered, for reports: nothing without them.
     pub(crate) fn memo(&self) -> Memo {
         let mut memo = Memo::default();
+        if !cfg!(feature = "reports") {
+            return memo;
+        }
         for goal in self.goals.iter().filter(|goal| !goal.is_open) {
             match (goal.id, &goal.found) {
                 (id, Slot::Value(value)) => memo.insert(*id, Some(value.clone())),

@@ -7,7 +7,6 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::borrow::Borrow;
 use core::fmt;
 
 use crate::key::Id;
@@ -248,8 +247,8 @@ impl fmt::Display for Explanation {
 pub(crate) type Memo = Table<Option<Value>>;
 
 /// The plan that an error tells of, with the feature `reports`.
-pub(crate) fn for_report<M: Mode, R: Borrow<Memo>>(ctx: &Ctx<M>, root: Id, memo: impl FnOnce() -> R) -> Explanation {
-    if cfg!(feature = "reports") { explain(ctx, root, memo().borrow()) } else { Explanation::default() }
+pub(crate) fn for_report<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explanation {
+    if cfg!(feature = "reports") { explain(ctx, root, memo) } else { Explanation::default() }
 }
 
 /// Explains `root`. After a resolve, its memo turns "maybe" into what the functions said.
