@@ -231,7 +231,7 @@ fn waking_two() {
 }
 
 mod graph {
-    //! The benchmark graph of the original, as in `benches/resolve.rs`.
+    //! The benchmark graph of the original, as in `tests/speed`.
 
     use std::net::{IpAddr, Ipv4Addr};
     use std::pin::pin;
@@ -240,7 +240,7 @@ mod graph {
     use mimic_core::{Context, Host, HostPort, Port, Scheme, Stream, Transport, is, key, or_default, req};
 
     use super::allocations;
-    use super::common::named;
+    use super::common::{Nth, named};
 
     key! { Ip: IpAddr }
 
@@ -278,15 +278,6 @@ mod graph {
 
     #[test]
     fn what_was_taken_away_is_not_kept() {
-        #[derive(Clone, Copy)]
-        struct Nth(u32);
-        impl mimic_core::Key for Nth {
-            type Value = u32;
-            const NAME: &'static str = "Nth";
-            fn instance(&self) -> u32 {
-                self.0
-            }
-        }
         let ctx = (0..20_000).fold(Context::new(), |ctx, n| ctx.with(Nth(n), 1).without(Nth(n)));
         let bytes =
             allocation_counter::measure(|| drop((0..9).fold(ctx.clone(), |ctx, n| ctx.with(Nth(n), 2)))).bytes_total;

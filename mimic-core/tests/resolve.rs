@@ -137,15 +137,6 @@ fn a_value_beats_every_function_and_without_gives_them_back() {
 /// However many values came since.
 #[test]
 fn a_value_that_was_taken_away_long_ago_hides_no_function() {
-    #[derive(Clone, Copy, Debug)]
-    struct Nth(u32);
-    impl mimic_core::Key for Nth {
-        type Value = u32;
-        const NAME: &'static str = "Nth";
-        fn instance(&self) -> u32 {
-            self.0
-        }
-    }
     let ctx =
         Context::new()
             .derive(A, (), |()| async { Ok(Some(1)) })
@@ -392,15 +383,6 @@ fn contexts_are_values() {
 
 #[test]
 fn a_context_of_ten_thousand_values_keeps_them_all() {
-    #[derive(Clone, Copy)]
-    struct Nth(u32);
-    impl mimic_core::Key for Nth {
-        type Value = u32;
-        const NAME: &'static str = "Nth";
-        fn instance(&self) -> u32 {
-            self.0
-        }
-    }
     let mut ctx = Context::new();
     let mut older = Vec::new();
     // Miri takes a thousand times as long.

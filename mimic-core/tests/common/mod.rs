@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
-use mimic_core::{Context, Error, ErrorKind, Flow, Instant, PlanError, Sleep, Timer, key};
+use mimic_core::{Context, Error, ErrorKind, Flow, Instant, Key, PlanError, Sleep, Timer, key};
 
 pub use futures_lite::future::block_on;
 
@@ -24,6 +24,18 @@ key! {
     pub C: u32;
     pub D: u32;
     pub Name: mimic_core::Text;
+}
+
+/// A key of many.
+#[derive(Clone, Copy, Debug)]
+pub struct Nth(pub u32);
+
+impl Key for Nth {
+    type Value = u32;
+    const NAME: &'static str = "Nth";
+    fn instance(&self) -> u32 {
+        self.0
+    }
 }
 
 /// What was called, in order.
