@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
+mod uart;
 mod world;
 
 use std::cell::RefCell;
@@ -15,8 +16,9 @@ use std::task::{Poll, Waker};
 use embassy_net::tcp::TcpSocket;
 use futures_lite::future::{block_on, yield_now, zip};
 use mimic_core::embedded_io_async::{ErrorType, Read, Write};
-use mimic_core::{Error, ErrorKind, FlowExt, LocalContext, Repoll, Scheme, Stream, is, pump};
+use mimic_core::{FlowExt, LocalContext, Repoll, pump};
 use mimic_embassy::context;
+use uart::with_uart;
 use world::{SERVER, World, at, buffers, url};
 
 /// One direction of a serial line: a FIFO of 16 bytes.
@@ -70,18 +72,6 @@ impl Write for Uart {
         self.0.change(|fifo| fifo.is_empty().then_some(())).await;
         Ok(())
     }
-}
-
-/// As in the documentation of the crate.
-fn with_uart(ctx: LocalContext, rx: impl Read + 'static, tx: impl Write + 'static) -> LocalContext {
-    let halves = RefCell::new(Some((rx, tx)));
-    ctx.register(Stream, "uart", 100, is(Scheme, "uart"), move |(), ()| {
-        let halves = halves.take();
-        async move {
-            let (rx, tx) = halves.ok_or_else(|| Error::new(ErrorKind::NotConnected, "the UART is in use"))?;
-            Ok(Box::new(pump(rx, tx, 128)) as _)
-        }
-    })
 }
 
 #[test]

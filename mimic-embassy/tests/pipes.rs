@@ -2,31 +2,21 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
-use std::cell::RefCell;
+mod uart;
+
 use std::time::Duration;
 
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pipe::Pipe;
 use futures_lite::future::{block_on, or, zip};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Error, ErrorKind, LocalContext, Scheme, Stream, is, pump};
+use mimic_core::{LocalContext, pump};
+use uart::with_uart;
 
 type Line = Pipe<NoopRawMutex, 16>;
 
 fn line() -> &'static mut Line {
     Box::leak(Box::new(Pipe::new()))
-}
-
-/// As in the documentation of the crate.
-fn with_uart(ctx: LocalContext, rx: impl Read + 'static, tx: impl Write + 'static) -> LocalContext {
-    let halves = RefCell::new(Some((rx, tx)));
-    ctx.register(Stream, "uart", 100, is(Scheme, "uart"), move |(), ()| {
-        let halves = halves.take();
-        async move {
-            let (rx, tx) = halves.ok_or_else(|| Error::new(ErrorKind::NotConnected, "the UART is in use"))?;
-            Ok(Box::new(pump(rx, tx, 128)) as _)
-        }
-    })
 }
 
 /// Both ends, by the context and by hand.
