@@ -1,15 +1,18 @@
 //! Cancellation: a future may be dropped at any poll, and no byte is lost or sent twice.
 
-use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Flow, FlowExt};
+use std::pin::pin;
+use std::task::{Context, Poll};
 
-use super::Rig;
+use mimic_core::embedded_io_async::{Read, Write};
+use mimic_core::{Error, Flow, FlowExt};
+
 use super::ends::{
     Check, Pair, Pattern, Ready, both, expect, expect_end, expect_no_more, fill, finish, is_pending, read_dropping,
     send, transfer, write_once,
 };
 use super::failure::ensure;
 use super::tasks::Task;
+use super::{BoxFlow, Rig};
 
 const COUNT: usize = 64 * 1024;
 
@@ -54,50 +57,45 @@ pub(super) async fn a_dropped_read_leaves_its_bytes_to_the_next(rig: &Rig<'_>) -
 }
 
 pub(super) async fn writes_dropped_at_each_poll_send_what_they_say(rig: &Rig<'_>) -> Check {
-    let Pair { mut near, mut far } = rig.pair().await?;
-    let (task, mut pattern, mut expected) = (Task::new(), Pattern::new(23), Pattern::new(23));
-    // It starts full, so that writes have to wait.
-    let taken = fill(&mut near, &task, &mut pattern).await?;
-    both(expect(&mut far, &mut expected, taken + COUNT), async {
-        let (mut sent, mut round) = (0, 0);
-        while sent < COUNT {
-            round += 1;
-            let part = pattern.peek((1 + round * 37 % 2000).min(COUNT - sent)).to_vec();
-            let written = {
-                let mut write = std::pin::pin!(near.write(&part));
-                write.as_mut().poll(&mut task.cx())
-            };
-            match written.ready().transpose()? {
-                Some(n) => {
-                    ensure!((1..=part.len()).contains(&n), "a write of {} bytes says that it took {n}", part.len());
-                    pattern.skip(n);
-                    sent += n;
-                }
-                None => task.woken(rig.patience(), "there is room").await?,
-            }
-        }
-        Ok(near.flush().await?)
-    })
-    .await?;
-    expect_no_more(rig, near, &mut far).await
+    let mut round = 0;
+    let size = move || {
+        round += 1;
+        1 + round * 37 % 2000
+    };
+    sends_what_it_says(rig, 23, COUNT, size, |near, part, cx| pin!(near.write(part)).poll(cx)).await
 }
 
 pub(super) async fn vectored_writes_may_be_dropped(rig: &Rig<'_>) -> Check {
-    let Pair { mut near, mut far } = rig.pair().await?;
-    let (task, mut pattern, mut expected) = (Task::new(), Pattern::new(24), Pattern::new(24));
-    let taken = fill(&mut near, &task, &mut pattern).await?;
-    const COUNT: usize = 20_000;
-    both(expect(&mut far, &mut expected, taken + COUNT), async {
-        let mut sent = 0;
-        while sent < COUNT {
-            let part = pattern.peek(500.min(COUNT - sent)).to_vec();
+    sends_what_it_says(
+        rig,
+        24,
+        20_000,
+        || 500,
+        |near, part, cx| {
             let (one, two) = part.split_at(part.len() / 3);
-            let written = {
-                let bufs = [one, b"", two];
-                let mut write = std::pin::pin!(near.write_vectored(&bufs));
-                write.as_mut().poll(&mut task.cx())
-            };
-            match written.ready().transpose()? {
+            pin!(near.write_vectored(&[one, b"", two])).poll(cx)
+        },
+    )
+    .await
+}
+
+/// Writes parts of these sizes, each by a future that is dropped after its first poll.
+async fn sends_what_it_says(
+    rig: &Rig<'_>,
+    seed: usize,
+    count: usize,
+    mut size: impl FnMut() -> usize,
+    write: impl Fn(&mut BoxFlow, &[u8], &mut Context<'_>) -> Poll<Result<usize, Error>>,
+) -> Check {
+    let Pair { mut near, mut far } = rig.pair().await?;
+    let (task, mut pattern, mut expected) = (Task::new(), Pattern::new(seed), Pattern::new(seed));
+    // It starts full, so that writes have to wait.
+    let taken = fill(&mut near, &task, &mut pattern).await?;
+    both(expect(&mut far, &mut expected, taken + count), async {
+        let mut sent = 0;
+        while sent < count {
+            let part = pattern.peek(size().min(count - sent));
+            match write(&mut near, part, &mut task.cx()).ready().transpose()? {
                 Some(n) => {
                     ensure!((1..=part.len()).contains(&n), "a write of {} bytes says that it took {n}", part.len());
                     pattern.skip(n);

@@ -218,6 +218,24 @@ pub(super) async fn expect_no_more(rig: &Rig<'_>, from: BoxFlow, to: &mut BoxFlo
     .await
 }
 
+/// Finishes what was written, and expects just so many bytes of it and then the end.
+pub(super) async fn sent_just(
+    rig: &Rig<'_>,
+    mut near: BoxFlow,
+    far: &mut BoxFlow,
+    expected: &mut Pattern,
+    count: usize,
+) -> Check {
+    // Until all came: a drop is another case.
+    let mut kept = None;
+    both(expect_all(far, expected, count), async {
+        near.flush().await?;
+        kept = finish(rig, near).await?;
+        Ok(())
+    })
+    .await
+}
+
 /// Lets the other tasks and the transport run for a moment.
 pub(super) async fn settle() {
     sleep(SETTLE).await;

@@ -6,7 +6,7 @@ use std::task::Poll;
 use mimic_core::embedded_io_async::Write;
 use mimic_core::{Error, Flow, FlowExt};
 
-use super::ends::{Check, Pair, Pattern, Ready, both, expect, expect_all, expect_no_more, fill, finish};
+use super::ends::{Check, Pair, Pattern, Ready, both, expect, expect_all, expect_no_more, fill, finish, sent_just};
 use super::failure::{ensure, ensure_matches};
 use super::tasks::Task;
 use super::{BoxFlow, Failure, Rig};
@@ -90,13 +90,7 @@ pub(super) async fn the_count_is_what_was_sent(rig: &Rig<'_>) -> Check {
     let bufs = [&parts[0][..], &parts[1], &parts[2], &parts[3]];
     let n = near.write_vectored(&bufs).await?;
     ensure!((1..=300_100).contains(&n), "a vectored write of 300,100 bytes says that it took {n}");
-    let mut kept = None;
-    both(expect_all(&mut far, &mut expected, n), async {
-        near.flush().await?;
-        kept = finish(rig, near).await?;
-        Ok(())
-    })
-    .await
+    sent_just(rig, near, &mut far, &mut expected, n).await
 }
 
 pub(super) async fn vectored_and_plain_writes_keep_the_order(rig: &Rig<'_>) -> Check {
