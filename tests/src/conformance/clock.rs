@@ -64,9 +64,14 @@ impl Entry {
             due.1 += 1;
             (at, due.1)
         });
-        due.0.insert(key, waker.clone());
+        let before = due.0.insert(key, waker.clone());
+        // The thread sleeps until the first is due: it is woken only for a new first.
+        let is_new_first = before.is_none() && due.0.first_key_value().is_some_and(|(&first, _)| first == key);
         drop(due);
-        clock.changed.notify_one();
+        drop(before);
+        if is_new_first {
+            clock.changed.notify_one();
+        }
     }
 }
 
