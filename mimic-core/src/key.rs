@@ -149,3 +149,23 @@ impl fmt::Debug for Id {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_one_hash_are_told_apart_and_of_one_type_are_the_same() {
+        static KEY: Kind = Kind { ty: TypeId::of::<u8>(), is_role: false, name: "key" };
+        // As the compiler may make it in another part of the program.
+        static TWIN: Kind = Kind { ty: TypeId::of::<u8>(), is_role: false, name: "key" };
+        static ROLE: Kind = Kind { ty: TypeId::of::<u8>(), is_role: true, name: "role" };
+        static OTHER: Kind = Kind { ty: TypeId::of::<u16>(), is_role: false, name: "other" };
+        let id = |kind, instance| Id { kind, instance, hash: 7 };
+        assert!(id(&KEY, 1) == id(&KEY, 1));
+        assert!(id(&KEY, 1) == id(&TWIN, 1));
+        for another in [id(&KEY, 2), id(&TWIN, 2), id(&ROLE, 1), id(&OTHER, 1)] {
+            assert!(id(&KEY, 1) != another, "{another}");
+        }
+    }
+}

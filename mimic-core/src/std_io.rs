@@ -326,7 +326,8 @@ mod tests {
     #[test]
     fn slices_skip_what_is_empty() {
         let many: Vec<&[u8]> = (0..40).map(|n| if n % 2 == 0 { &b""[..] } else { b"x" }).collect();
-        assert_eq!(with_io_slices(&many, |slices| slices.len()), 16);
+        let lengths = |slices: &[IoSlice<'_>]| slices.iter().map(|slice| slice.len()).collect::<Vec<_>>();
+        assert_eq!(with_io_slices(&many, lengths), [1; 16]);
         let slices: Vec<_> = many.iter().map(|buf| IoSlice::new(buf)).collect();
         assert_eq!(with_byte_slices(&slices, |bufs| bufs.concat()), b"x".repeat(16));
     }
@@ -338,6 +339,13 @@ mod tests {
         assert_eq!(text("Name or service not known"), Some(Absence::Name));
         assert_eq!(text("No address associated with hostname"), Some(Absence::Address));
         assert_eq!(text("Temporary failure in name resolution"), None);
+    }
+
+    #[test]
+    fn codes_of_windows_mean_something_there_alone() {
+        let of = |code| absence(&io::Error::from_raw_os_error(code));
+        let there = |absence| cfg!(windows).then_some(absence);
+        assert_eq!((of(11001), of(11004)), (there(Absence::Name), there(Absence::Address)));
     }
 
     #[test]

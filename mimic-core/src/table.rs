@@ -113,3 +113,30 @@ impl<T> Table<T> {
         self.ids.ids.iter().copied().zip(&self.values)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Host, Key};
+
+    #[test]
+    fn the_index_is_at_most_half_full_and_no_larger_than_need_be() {
+        #[derive(Clone, Copy)]
+        struct Nth(u32);
+        impl Key for Nth {
+            type Value = ();
+            const NAME: &'static str = "Nth";
+            fn instance(&self) -> u32 {
+                self.0
+            }
+        }
+        let mut ids = Ids::default();
+        for n in 0..1000 {
+            ids.push(Id::of(&Nth(n)));
+            let (len, room) = (ids.ids.len(), ids.index.len());
+            assert!(room.is_power_of_two() && 2 * len <= room && room < 8 * len, "{room} for {len}");
+            assert_eq!(ids.find(&Id::of(&Nth(n))), Some(len - 1));
+        }
+        assert_eq!(ids.find(&Id::of(&Host)), None);
+    }
+}

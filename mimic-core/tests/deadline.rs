@@ -141,6 +141,30 @@ fn a_dialer_that_a_function_was_given_is_timed_after_the_connect_too() {
 }
 
 #[test]
+fn a_dialer_from_below_is_timed_where_only_the_timer_asked_a_function() {
+    let clock = JumpingClock::default();
+    let kept: Arc<std::sync::Mutex<Option<mimic_core::Dialer<Link, mimic_core::Shared>>>> = Arc::default();
+    let keep = kept.clone();
+    let timer = clock.clone();
+    let ctx = Context::new()
+        .with(Deadline, LIMIT)
+        .derive(A, (), |()| async { Ok(Some(1)) })
+        .register(Sleep, "jumping", 0, req(A), move |(), _| {
+            let ctx = timer.install(Context::new());
+            async move { ctx.resolve(Sleep, ()).await }
+        })
+        .register(Link, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
+        .register(Stream, "pool", 0, mimic_core::over(Link), move |(), link| {
+            *keep.lock().unwrap() = Some(link);
+            async { named("pool") }
+        });
+    assert!(block_on(ctx.connect()).is_ok());
+    let link = kept.lock().unwrap().take().unwrap();
+    let error = failed(block_on(link.dial("192.0.2.1:1".parse().unwrap())));
+    assert!(error.is_deadline() && clock.now() == LIMIT, "{error}");
+}
+
+#[test]
 fn a_dialer_of_a_connect_that_was_dropped_is_on_its_own() {
     let clock = JumpingClock::default();
     let kept: Arc<std::sync::Mutex<Option<mimic_core::Dialer<Link, mimic_core::Shared>>>> = Arc::default();

@@ -536,6 +536,16 @@ fn writes_pass_through_the_reader() {
     assert_eq!(Task::new().read(&mut there), got(b"abc"));
 }
 
+#[test]
+fn flushes_pass_through_the_reader() {
+    let wire = Wire::new(&[], &[]);
+    wire.0.borrow_mut().flushes_to_fail = 1;
+    let mut stream = BufReader::with_capacity(8, wire.clone());
+    assert!(block_on(stream.flush()).is_err());
+    block_on(stream.flush()).unwrap();
+    assert_eq!(wire.flushes(), 2);
+}
+
 /// The error of a stream over a flow is the flow's own.
 #[test]
 fn a_write_to_nobody_fails_through_the_reader() {

@@ -2,8 +2,6 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
-use std::time::{Duration, Instant};
-
 use mimic_core::{
     Context, Endpoint, Error, ErrorKind, Host, HostPort, LocalContext, Path, Phase, Port, Scheme, UnixPath,
 };
@@ -196,13 +194,13 @@ fn an_error_never_shows_a_password() {
         assert!(!format!("{error} {error:#} {error:?}").contains("hunter2"), "{error}");
     }
     assert_eq!(refused("tcp://user:hunter2@h:80").target(), Some("tcp:…@h:80"));
+    assert_eq!(refused("user@h:x").target(), Some("user@h:x"), "a name alone is none");
 }
 
 #[test]
-fn a_megabyte_is_refused_at_once_and_in_short() {
+fn a_megabyte_is_refused_in_short() {
     const MEGABYTE: usize = 1 << 20;
     let long = "a".repeat(MEGABYTE);
-    let start = Instant::now();
     for text in [
         format!("tcp://{long}:80"),
         format!("unix:/{long}"),
@@ -213,7 +211,6 @@ fn a_megabyte_is_refused_at_once_and_in_short() {
         let line = refused(&text).to_string();
         assert!(line.contains("the limit is 8192"), "{line}");
     }
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
 }
 
 #[test]

@@ -41,6 +41,12 @@ fn errors_tell_their_sources_in_one_line() {
     assert!(Error::from(PlanError::NoSleep).advice().is_some());
 }
 
+#[test]
+fn only_what_took_too_long_is_a_timeout() {
+    assert!(Error::new(ErrorKind::TimedOut, "slow").is_timeout());
+    assert!(!Error::new(ErrorKind::ConnectionReset, "gone").is_timeout());
+}
+
 /// An error that prints nothing of its source.
 #[derive(Debug)]
 struct Closed(std::num::ParseIntError);
@@ -82,6 +88,7 @@ fn contexts_and_needs_print_names_and_no_values() {
 fn texts_compare_with_what_they_say() {
     let text = Text::from(String::from("abc"));
     assert!(text == *"abc" && text == "abc" && text.as_ref() == "abc");
+    assert!(text != *"abd" && text != "abd");
     assert_eq!((format!("{text}"), format!("{text:?}")), ("abc".into(), "\"abc\"".into()));
     let (a, b) = (Text::from("a"), Text::from("b"));
     assert!(a < b);

@@ -1,0 +1,94 @@
+//! What a failed connect says of the dials below it.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
+mod common;
+
+use std::future::pending;
+use std::task::{Context as Task, Waker};
+
+use common::*;
+use mimic_core::{Context, Error, ErrorKind, HostPort, Link, Outcome, Scheme, Stream, Transport, over};
+
+fn failed(ctx: &Context) -> Error {
+    match block_on(ctx.connect()) {
+        Ok(_) => panic!("it connected"),
+        Err(error) => error,
+    }
+}
+
+fn attempts(error: &Error) -> Vec<String> {
+    error.report().unwrap().attempts().iter().map(ToString::to_string).collect()
+}
+
+fn target() -> HostPort {
+    HostPort::new("x", 1)
+}
+
+/// A root over a transport over a link that refuses; the transport fails with what `own` makes of the link's error.
+fn through(own: impl Fn(Error) -> Error + Clone + Send + Sync + 'static) -> Context {
+    Context::new()
+        .register(Link, "refuses", 0, (), |_, ()| async { Err::<Boxed, _>(refused()) })
+        .register(Transport, "fails", 0, over(Link), move |_: HostPort, link| {
+            let own = own.clone();
+            async move { Err::<Boxed, _>(own(link.dial("192.0.2.1:1".parse().unwrap()).await.unwrap_err())) }
+        })
+        .register(Stream, "root", 0, over(Transport), |(), transport| async move { transport.dial(target()).await })
+}
+
+#[test]
+fn an_error_that_is_passed_on_is_told_once_and_one_s_own_is_told_too() {
+    let error = failed(&through(|error| error));
+    assert_eq!(error.to_string(), "Link \"refuses\" to 192.0.2.1:1: nobody listens");
+    assert_eq!(
+        attempts(&error),
+        ["Transport \"fails\" to x:1: failed below", "Link \"refuses\" to 192.0.2.1:1: nobody listens"]
+    );
+
+    let error = failed(&through(|_| Error::new(ErrorKind::Other, "no way")));
+    assert_eq!(error.to_string(), "Transport \"fails\" to x:1: no way");
+    assert_eq!(
+        attempts(&error),
+        ["Transport \"fails\" to x:1: no way", "Link \"refuses\" to 192.0.2.1:1: nobody listens"]
+    );
+}
+
+#[test]
+fn an_error_of_another_connect_is_no_failure_below() {
+    let other = || failed(&through(|error| error));
+    let ctx = Context::new()
+        .register(Transport, "borrows", 0, (), move |_: HostPort, ()| async move { Err::<Boxed, _>(other()) })
+        .register(Stream, "root", 0, over(Transport), |(), transport| async move { transport.dial(target()).await });
+    assert_eq!(attempts(&failed(&ctx)), ["Transport \"borrows\" to x:1: nobody listens"]);
+}
+
+#[test]
+fn only_a_deadline_is_placed_where_it_cut_something_off() {
+    let ctx = Context::new().register(Link, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>()).register(
+        Stream,
+        "impatient",
+        0,
+        over(Link),
+        |(), link| async move {
+            let mut dialled = Box::pin(link.dial("192.0.2.1:1".parse().unwrap()));
+            let polled = dialled.as_mut().poll(&mut Task::from_waker(Waker::noop()));
+            assert!(polled.is_pending());
+            drop(dialled);
+            Err::<Boxed, _>(Error::new(ErrorKind::Other, "waited long enough"))
+        },
+    );
+    let error = failed(&ctx);
+    assert_eq!((error.layer(), error.target()), (Some("Stream \"impatient\""), None));
+    let [attempt] = error.report().unwrap().attempts() else { panic!("{error:#}") };
+    assert_eq!((attempt.layer(), attempt.target()), ("Link \"silent\"", "192.0.2.1:1"));
+    assert_eq!(attempt.outcome(), &Outcome::Cancelled);
+}
+
+#[test]
+fn the_scheme_is_named_where_it_decides() {
+    let ctx = Context::new().with(Scheme, "gopher".into());
+    let target = |error: Error| error.target().map(str::to_owned);
+    assert_eq!(target(failed(&ctx)).as_deref(), Some("gopher:…"));
+    assert_eq!(target(block_on(ctx.listen()).unwrap_err()).as_deref(), Some("gopher:…"));
+    assert_eq!(target(block_on(ctx.resolve(Transport, self::target())).unwrap_err()), None);
+}
