@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::*;
 use mimic_core::{
-    Context, Error, ErrorKind, HostPort, Phase, PlanError, Stream, Transport, given, is, map, opt, or_default, over,
-    req,
+    Context, Error, ErrorKind, Host, HostPort, Phase, PlanError, Stream, Transport, given, is, map, opt, or_default,
+    over, req,
 };
 
 fn connect(ctx: &Context) -> Result<&'static str, Error> {
@@ -120,6 +120,18 @@ fn a_role_with_nothing_registered_says_so() {
     let of = "Stream \"root\"".into();
     assert_eq!(plan_error(&error), PlanError::Missing { need: "over Transport".into(), of });
     assert!(format!("{error:#}").contains("over Transport: nothing is registered for it"), "{error:#}");
+}
+
+#[test]
+fn what_is_missing_is_given_or_written_in_the_endpoint() {
+    let root = |ctx: Context| ctx.register(Stream, "root", 0, (), |(), ()| async { named("root") });
+    let advice = |ctx: Context| connect(&root(ctx)).unwrap_err().advice().unwrap_or_default().to_owned();
+    let needs_host = Context::new().layer(Stream, "asks", req(Host), |(), _, _| async { named("") });
+    assert_eq!(advice(needs_host), "write it in the endpoint (`scheme://host:port/path`), or give it: with(Host, …)");
+    let needs_a = Context::new().layer(Stream, "asks", req(A), |(), _, _| async { named("") });
+    assert_eq!(advice(needs_a), "give it: with(A, …)");
+    let needs_link = Context::new().layer(Stream, "asks", over(Transport), |(), _, _| async { named("") });
+    assert_eq!(advice(needs_link), "register a protocol that fills Transport");
 }
 
 #[test]

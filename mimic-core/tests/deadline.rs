@@ -141,14 +141,14 @@ fn a_dialer_that_a_function_was_given_is_timed_after_the_connect_too() {
 }
 
 #[test]
-fn a_dialer_from_below_is_timed_where_only_the_timer_asked_a_function() {
+fn a_dialer_from_below_is_timed_where_only_the_timer_asked_a_function_that_may_dial() {
     let clock = JumpingClock::default();
     let kept: Arc<std::sync::Mutex<Option<mimic_core::Dialer<Link, mimic_core::Shared>>>> = Arc::default();
     let keep = kept.clone();
     let timer = clock.clone();
     let ctx = Context::new()
         .with(Deadline, LIMIT)
-        .derive(A, (), |()| async { Ok(Some(1)) })
+        .derive(A, mimic_core::over(Link), |_| async { Ok(Some(1)) })
         .register(Sleep, "jumping", 0, req(A), move |(), _| {
             let ctx = timer.install(Context::new());
             async move { ctx.resolve(Sleep, ()).await }

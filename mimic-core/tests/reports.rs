@@ -54,6 +54,34 @@ fn an_error_that_is_passed_on_is_told_once_and_one_s_own_is_told_too() {
 }
 
 #[test]
+fn the_tree_shows_who_dialled_whom() {
+    let ctx = Context::new()
+        .register(Link, "refuses", 0, (), |_, ()| async { Err::<Boxed, _>(refused()) })
+        .register(Transport, "twice", 0, over(Link), |_: HostPort, link| async move {
+            let _ = link.dial("192.0.2.1:1".parse().unwrap()).await;
+            link.dial("192.0.2.2:1".parse().unwrap()).await
+        })
+        .register(Stream, "again", 0, over(Transport), |(), transport| async move {
+            let _ = transport.dial(target()).await;
+            transport.dial(HostPort::new("y", 1)).await
+        });
+    let tree = format!("{:#}", failed(&ctx));
+    let tried: Vec<_> = tree.lines().skip(1).take_while(|line| *line != "  plan:").collect();
+    let expected = [
+        "  tried:",
+        "    Transport \"twice\" to x:1: failed below",
+        "      Link \"refuses\" to 192.0.2.1:1: nobody listens",
+        "      Link \"refuses\" to 192.0.2.2:1: nobody listens",
+        "    Transport \"twice\" to y:1: failed below",
+        "      Link \"refuses\" to 192.0.2.1:1: nobody listens",
+        "      Link \"refuses\" to 192.0.2.2:1: nobody listens",
+    ];
+    assert_eq!(tried, expected, "{tree}");
+    let nothing_tried = failed(&Context::new());
+    assert!(!format!("{nothing_tried:#}").contains("tried:"));
+}
+
+#[test]
 fn an_error_of_another_connect_is_no_failure_below() {
     let other = || failed(&through(|error| error));
     let ctx = Context::new()

@@ -47,26 +47,42 @@ fn only_what_took_too_long_is_a_timeout() {
     assert!(!Error::new(ErrorKind::ConnectionReset, "gone").is_timeout());
 }
 
-/// An error that prints nothing of its source.
+/// A source.
 #[derive(Debug)]
-struct Closed(std::num::ParseIntError);
+struct Because(&'static str);
+
+impl std::fmt::Display for Because {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Because {}
+
+/// An error that prints the first, and has the second as its source.
+#[derive(Debug)]
+struct Closed(&'static str, Because);
 
 impl std::fmt::Display for Closed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("closed")
+        f.write_str(self.0)
     }
 }
 
 impl std::error::Error for Closed {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
+        Some(&self.1)
     }
 }
 
 #[test]
-fn a_source_that_is_not_told_is_added() {
-    let error = Error::with_source(ErrorKind::Other, Closed("x".parse::<u8>().unwrap_err()));
-    assert_eq!(error.reason(), "closed: invalid digit found in string");
+fn a_source_is_told_once() {
+    let reason = |text, source| Error::with_source(ErrorKind::Other, Closed(text, Because(source))).reason();
+    assert_eq!(reason("closed", "the peer has had enough"), "closed: the peer has had enough");
+    assert_eq!(reason("the peer closed", "reset"), "the peer closed: reset");
+    assert_eq!(reason("closed (reset) by the peer", "reset"), "closed (reset) by the peer");
+    assert_eq!(reason("closed", ""), "closed");
+    assert_eq!(reason("", "reset"), "reset");
 }
 
 #[test]
