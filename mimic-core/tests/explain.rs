@@ -85,18 +85,29 @@ fn what_is_optional_is_no_reason() {
     }
 }
 
+/// For a goal that cannot be had, its own verdict and what needs it give the same reason.
 #[test]
-fn a_role_whose_candidates_do_not_apply() {
-    let ctx = Context::new().with(A, 1).register(X, "x", 0, is(A, 2), |(), ()| async { named("x") }).register(
-        Stream,
-        "x",
-        0,
-        over(X),
-        |(), _| async { named("") },
-    );
-    let explained = ctx.explain(Stream);
-    assert_eq!(*verdict(&explained, "x"), no("over X: no candidate applies"));
-    assert_eq!(explained.goals()[0].choices[0].inputs[0].state, "no candidate applies");
+fn why_a_goal_cannot_be_had() {
+    let ctx = Context::new()
+        .with(A, 1)
+        .register(Stream, "root", 0, over(X), |(), _| async { named("root") })
+        .register(Z, "key", 0, req(B), |(), _| async { named("key") })
+        .derive(B, is(A, 2), |()| async { Ok(Some(1)) });
+    let layer = ctx.clone().layer(X, "layer", (), |(), below, ()| async move { below.dial(()).await });
+    let candidate = ctx.clone().register(X, "x", 0, is(A, 2), |(), ()| async { named("x") });
+    for (explained, need, reason) in [
+        (ctx.explain(Stream), "over X", "nothing is registered for it"),
+        (layer.explain(Stream), "over X", "no candidate applies"),
+        (candidate.explain(Stream), "over X", "no candidate applies"),
+        (ctx.explain(Z), "req B", "no function applies"),
+    ] {
+        let [above, below] = explained.goals() else { panic!("{explained}") };
+        assert_eq!(below.verdict, no(reason));
+        assert_eq!(above.choices[0].inputs[0].state, reason);
+        assert_eq!(above.choices[0].verdict, no(&format!("{need}: {reason}")));
+        assert_eq!(above.verdict, no("no candidate applies"));
+    }
+    assert_eq!(Context::new().explain(Stream).goals()[0].verdict, no("nothing is registered for it"));
 }
 
 /// A reason stands where it arose; above, the name of what fails leads to it.
@@ -358,4 +369,35 @@ fn a_circle_that_hangs_on_nobody_is_certain() {
     assert!(block_on(ctx.connect()).unwrap_err().to_string().contains("C -> B -> C"));
     let explained = ctx.explain(Stream);
     assert_eq!(explained.goals()[0].verdict, fails("C fails"), "{explained}");
+}
+
+/// On the way, B may do without C, but nothing is decided of C by that: it is in a circle with A, which needs it.
+#[test]
+fn a_circle_is_certain_whoever_on_it_may_get_out() {
+    let ctx = Context::new()
+        .derive(A, (opt(B), req(C)), |_| async { Ok(Some(1)) })
+        .derive(B, (), |()| async { Ok(Some(1)) })
+        .derive(B, (given(D), req(C)), |_| async { Ok(Some(2)) })
+        .derive(C, req(A), |a| async move { Ok(Some(a)) })
+        .derive(D, (), |()| async { Ok(None) })
+        .register(Stream, "root", 0, req(A), |(), _| async { named("root") });
+    assert!(block_on(ctx.connect()).unwrap_err().to_string().contains("A -> C -> A"));
+    let explained = ctx.explain(Stream);
+    assert_eq!(explained.goals()[0].verdict, fails("A fails"), "{explained}");
+}
+
+/// Out of its circle, B may fail, be had or not: if it is not, the second is asked, which is in a circle itself.
+#[test]
+fn what_gets_out_of_a_circle_may_say_not_me() {
+    let ctx = Context::new()
+        .derive(A, (), |()| async { Ok(Some(1)) })
+        .derive(A, (given(C), req(B)), |_| async { Ok(Some(2)) })
+        .derive(B, req(A), |_| async { Ok(None) })
+        .derive(C, (), |()| async { Ok(None) })
+        .register(Stream, "first", 0, (opt(A), req(B)), |(), _| async { named("first") })
+        .register(Stream, "second", 1, over(Stream), |(), _| async { named("second") });
+    assert!(block_on(ctx.connect()).unwrap_err().to_string().contains("Stream -> Stream"));
+    let explained = ctx.explain(Stream);
+    assert!(matches!(verdict(&explained, "first"), Verdict::Maybe(_)), "{explained}");
+    assert_eq!(*verdict(&explained, "second"), fails("a cycle: Stream -> Stream"), "{explained}");
 }
