@@ -253,8 +253,8 @@ pub(crate) fn for_report<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explan
 
 /// Explains `root`. After a resolve, its memo turns "maybe" into what the functions said.
 pub(crate) fn explain<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explanation {
-    let mut twin =
-        Twin { ctx, memo, goals: Vec::new(), known: Table::default(), stack: Vec::new(), behind: Vec::new() };
+    let (goals, known, stack, half, behind) = (Vec::new(), Table::default(), Vec::new(), Vec::new(), Vec::new());
+    let mut twin = Twin { ctx, memo, goals, known, stack, half, behind };
     twin.enter(root);
     loop {
         match twin.stack.last_mut() {
@@ -280,6 +280,8 @@ struct Twin<'a, M: Mode> {
     goals: Vec<Goal>,
     known: Table<Known>,
     stack: Vec<Frame<'a, M>>,
+    /// The goals, judged, that need one on the stack: in a circle, a verdict holds while that one is decided.
+    half: Vec<Id>,
     /// What no resolve asks for.
     behind: Vec<Frame<'a, M>>,
 }
@@ -346,8 +348,8 @@ struct Frame<'a, M: Mode> {
     circle: usize,
     /// Whether this goal itself is.
     again: bool,
-    /// The goals judged since that need one on the stack: in a circle, a verdict holds while that one is decided.
-    half: Vec<Id>,
+    /// How many of [`Twin::half`] were judged before it was entered.
+    half: usize,
 }
 
 impl<'a, M: Mode> Frame<'a, M> {
@@ -386,7 +388,7 @@ impl<'a, M: Mode> Twin<'a, M> {
         let kind = if id.is_role() { GoalKind::Role } else { GoalKind::Key };
         self.goals.push(Goal { name: id.to_string(), kind, verdict: Verdict::Yes, choices });
         self.known.insert(id, Known { goal, can: None, circle: NONE });
-        let (unasked, half) = (Vec::new(), Vec::new());
+        let (unasked, half) = (Vec::new(), self.half.len());
         self.stack.push(Frame { id, goal, units, unasked, late: false, can, circle: NONE, again: false, half });
     }
 
@@ -499,9 +501,6 @@ impl<'a, M: Mode> Twin<'a, M> {
                 circles.push(begin);
                 Verdict::Fails(self.cycle(begin, spec.id))
             }
-            Verdict::No(_) if explained.choices.is_empty() => Verdict::No("nothing is registered for it".into()),
-            Verdict::No(_) if spec.id.is_role() => Verdict::No("no candidate applies".into()),
-            Verdict::No(_) => Verdict::No("no function applies".into()),
             // The reason stands where it arose: repeated at every level above, a long circle would fill the memory.
             Verdict::Fails(_) => Verdict::Fails(format!("{} fails", spec.id)),
             verdict => verdict.clone(),
@@ -532,7 +531,7 @@ impl<'a, M: Mode> Twin<'a, M> {
 
     /// The units of a frame are judged.
     fn leave(&mut self) {
-        let Some(Frame { id, goal, mut unasked, late, can, circle, again, mut half, .. }) = self.stack.pop() else {
+        let Some(Frame { id, goal, mut unasked, late, can, circle, again, half, .. }) = self.stack.pop() else {
             return;
         };
         if late {
@@ -544,40 +543,42 @@ impl<'a, M: Mode> Twin<'a, M> {
             _ => None,
         });
         self.goals[goal].verdict = can.verdict(match can {
-            Can::LACK => PlanError::NoCandidate { role: id.to_string() }.to_string(),
+            Can::LACK if self.goals[goal].choices.is_empty() && unasked.is_empty() => {
+                "nothing is registered for it".into()
+            }
+            Can::LACK if id.is_role() => "no candidate applies".into(),
+            Can::LACK => "no function applies".into(),
             _ => { reasons }.next().unwrap_or_default(),
         });
         let outer = if circle < self.stack.len() { circle } else { NONE };
         if again {
-            half.iter().for_each(|id| self.released(id, can, outer));
-            half.retain(|_| can == Can::FAIL);
+            if can == Can::FAIL {
+                // Those in a circle that is certain hang on what it hangs on.
+                for id in &self.half[half..] {
+                    if let Some(known) = self.known.get_mut(id) {
+                        known.circle = outer;
+                    }
+                }
+            } else {
+                self.half.split_off(half).iter().for_each(|id| self.released(id));
+            }
         }
         self.known.insert(id, Known { goal, can: Some(can), circle: outer });
-        if outer != NONE
-            && let Some(frame) = self.stack.last_mut()
-        {
-            frame.circle = frame.circle.min(circle);
-            half.push(id);
-            if half.len() > frame.half.len() {
-                core::mem::swap(&mut half, &mut frame.half);
-            }
-            frame.half.append(&mut half);
+        match outer {
+            NONE => self.half.truncate(half),
+            _ => self.half.push(id),
         }
         if !unasked.is_empty() {
             unasked.reverse();
-            let (units, half) = (unasked, Vec::new());
-            self.behind.push(Frame { id, goal, units, unasked: Vec::new(), late: true, can, circle, again, half });
+            let (units, unasked) = (unasked, Vec::new());
+            self.behind.push(Frame { id, goal, units, unasked, late: true, can, circle, again, half });
         }
     }
 
-    /// A goal that `half` needs again is decided. Unless that fails for certain, `half` was judged too hard: asked for
-    /// from elsewhere, anything can come of it.
-    fn released(&mut self, half: &Id, again: Can, outer: usize) {
+    /// A goal that `half` needs again is decided, and need not fail. So `half` was judged too hard: asked for from
+    /// elsewhere, anything can come of it.
+    fn released(&mut self, half: &Id) {
         let Some(known) = self.known.get_mut(half) else { return };
-        if again == Can::FAIL {
-            known.circle = outer;
-            return;
-        }
         known.circle = NONE;
         known.can = Some(Can::ANY);
         let goal = &mut self.goals[known.goal];

@@ -7,8 +7,26 @@ mod common;
 use common::*;
 use mimic_core::{
     ChoiceKind, Context, Explanation, GoalKind, HostPort, InOrder, Link, Lookup, Schemes, Stream, Transport, Verdict,
-    given, is, opt, over, req,
+    given, is, opt, or_default, over, req,
 };
+
+mimic_core::role! {
+    X: ();
+    Y: ();
+    Z: ();
+}
+
+fn no(reason: &str) -> Verdict {
+    Verdict::No(reason.into())
+}
+
+fn maybe(reason: &str) -> Verdict {
+    Verdict::Maybe(reason.into())
+}
+
+fn fails(reason: &str) -> Verdict {
+    Verdict::Fails(reason.into())
+}
 
 fn verdict<'a>(explained: &'a Explanation, name: &str) -> &'a Verdict {
     let choices = &explained.goals()[0].choices;
@@ -42,17 +60,102 @@ fn every_verdict_has_its_reason() {
         .register(Stream, "maybe committed", 0, (is(B, 3), req(D)), |(), _| async { named("") })
         .register(Stream, "below", 0, over(Transport), |(), _| async { named("") });
     let explained = ctx.explain(Stream);
-    let no = |reason: &str| Verdict::No(reason.into());
-    let maybe = |reason: &str| Verdict::Maybe(reason.into());
     assert_eq!(*verdict(&explained, "yes"), Verdict::Yes);
     assert_eq!(*verdict(&explained, "shut"), no("A is 1, not 2"));
     assert_eq!(*verdict(&explained, "not given"), no("D: not given"));
     assert_eq!(*verdict(&explained, "missing"), no("req D: not given"));
-    assert_eq!(*verdict(&explained, "committed"), Verdict::Fails("req D: not given".into()));
+    assert_eq!(*verdict(&explained, "committed"), fails("req D: not given"));
     assert_eq!(*verdict(&explained, "maybe"), maybe("B is computed by a function"));
     assert_eq!(*verdict(&explained, "maybe gate"), maybe("B is computed by a function"));
     assert_eq!(*verdict(&explained, "maybe committed"), maybe("if it gets that far, it fails: req D: not given"));
     assert_eq!(*verdict(&explained, "below"), no("over Transport: nothing is registered for it"));
+}
+
+/// The reason of a maybe is what it hangs on, not what it can do without.
+#[test]
+fn what_is_optional_is_no_reason() {
+    let ctx = Context::new()
+        .derive(A, (), |()| async { Ok(Some(1)) })
+        .derive(B, (), |()| async { Ok(Some(1)) })
+        .register(Stream, "opt", 0, (opt(A), req(B)), |(), _| async { named("") })
+        .register(Stream, "or_default", 0, (or_default(A, 1), req(B)), |(), _| async { named("") });
+    let explained = ctx.explain(Stream);
+    for name in ["opt", "or_default"] {
+        assert_eq!(*verdict(&explained, name), maybe("B is computed by a function"));
+    }
+}
+
+/// For a goal that cannot be had, its own verdict and what needs it give the same reason.
+#[test]
+fn why_a_goal_cannot_be_had() {
+    let ctx = Context::new()
+        .with(A, 1)
+        .register(Stream, "root", 0, over(X), |(), _| async { named("root") })
+        .register(Z, "key", 0, req(B), |(), _| async { named("key") })
+        .derive(B, is(A, 2), |()| async { Ok(Some(1)) });
+    let layer = ctx.clone().layer(X, "layer", (), |(), below, ()| async move { below.dial(()).await });
+    let candidate = ctx.clone().register(X, "x", 0, is(A, 2), |(), ()| async { named("x") });
+    for (explained, need, reason) in [
+        (ctx.explain(Stream), "over X", "nothing is registered for it"),
+        (layer.explain(Stream), "over X", "no candidate applies"),
+        (candidate.explain(Stream), "over X", "no candidate applies"),
+        (ctx.explain(Z), "req B", "no function applies"),
+    ] {
+        let [above, below] = explained.goals() else { panic!("{explained}") };
+        assert_eq!(below.verdict, no(reason));
+        assert_eq!(above.choices[0].inputs[0].state, reason);
+        assert_eq!(above.choices[0].verdict, no(&format!("{need}: {reason}")));
+        assert_eq!(above.verdict, no("no candidate applies"));
+    }
+    assert_eq!(Context::new().explain(Stream).goals()[0].verdict, no("nothing is registered for it"));
+}
+
+/// A reason stands where it arose; above, the name of what fails leads to it.
+#[test]
+fn a_reason_is_not_repeated_on_the_way_up() {
+    let ctx = Context::new()
+        .register(Stream, "x", 0, over(X), |(), _| async { named("") })
+        .register(X, "y", 0, over(Y), |(), _| async { named("") })
+        .with(A, 1)
+        .register(Y, "y", 0, (is(A, 1), req(D)), |(), _| async { named("") });
+    let explained = ctx.explain(Stream);
+    let verdicts: Vec<_> = explained.goals().iter().map(|goal| (&*goal.name, goal.verdict.clone())).collect();
+    assert_eq!(verdicts, [("Stream", fails("X fails")), ("X", fails("Y fails")), ("Y", fails("req D: not given"))]);
+    assert_eq!(explained.goals()[0].choices[0].inputs[0].state, "fails: X fails");
+}
+
+/// The first may fail, if A says so; that the second does is certain.
+#[test]
+fn the_reason_of_a_certain_failure_is_certain() {
+    let ctx = Context::new()
+        .with(C, 1)
+        .derive(A, (), |()| async { Ok(Some(1)) })
+        .register(Stream, "first", 0, (is(A, 2), req(B)), |(), _| async { named("") })
+        .register(Stream, "second", 1, (is(C, 1), req(D)), |(), _| async { named("") });
+    let explained = ctx.explain(Stream);
+    assert_eq!(*verdict(&explained, "first"), maybe("if it gets that far, it fails: req B: not given"));
+    assert_eq!(explained.goals()[0].verdict, fails("req D: not given"));
+}
+
+/// The tree of an error is told with what the functions said.
+#[test]
+fn after_a_resolve_what_was_computed_differs_from_what_was_given() {
+    let ctx = Context::new().derive(A, (), |()| async { Ok(Some(1)) }).with(B, 1).register(
+        Stream,
+        "root",
+        0,
+        (is(A, 1), req(A), req(B)),
+        |(), _| async { Err(refused()) },
+    );
+    let states = |explained: &Explanation| {
+        let inputs = &explained.goals()[0].choices[0].inputs;
+        inputs.iter().map(|input| format!("{}: {}", input.need, input.state)).collect::<Vec<_>>()
+    };
+    let by_a_function = "computed by a function";
+    let before = [format!("A is 1: {by_a_function}"), format!("req A: {by_a_function}"), "req B: given".into()];
+    assert_eq!(states(&ctx.explain(Stream)), before);
+    let error = block_on(ctx.connect()).unwrap_err();
+    assert_eq!(states(error.report().unwrap().plan()), ["A is 1: yes", "req A: computed", "req B: given"]);
 }
 
 #[test]
@@ -122,6 +225,23 @@ Stream
     assert_eq!(explained.goals().iter().filter(|goal| goal.kind == GoalKind::Role).count(), 4);
 }
 
+/// Two spaces per level, up to a limit: what lies deeper says how deep.
+#[test]
+fn deep_trees_are_numbered_where_the_indentation_ends() {
+    let ctx = (0..20)
+        .fold(Context::new(), |ctx, n| ctx.derive(Nth(n + 1), req(Nth(n)), |below| async move { Ok(Some(below)) }))
+        .with(Nth(0), 1)
+        .register(Stream, "root", 0, req(Nth(20)), |(), _| async { named("root") });
+    let text = ctx.explain(Stream).to_string();
+    // The root, then who takes part and what it needs, in turn, each a level deeper.
+    assert_eq!(text.lines().count(), 1 + 2 * 21);
+    for (depth, line) in text.lines().enumerate() {
+        let words = line.trim_start();
+        assert_eq!(line.len() - words.len(), 2 * depth.min(30), "{line:?}");
+        assert_eq!(words.starts_with(&format!("({depth}) ")), depth > 30, "{line:?} at {depth}");
+    }
+}
+
 #[test]
 fn what_is_shared_is_explained_once() {
     let ctx = Context::new().register(Link, "tcp", 0, (), |_, ()| async { named("tcp") }).register(
@@ -134,12 +254,6 @@ fn what_is_shared_is_explained_once() {
     let text = ctx.explain(Stream).to_string();
     assert_eq!(text.matches("+ tcp").count(), 1, "{text}");
     assert!(text.contains("over Link: yes (see above)"), "{text}");
-}
-
-mimic_core::role! {
-    X: ();
-    Y: ();
-    Z: ();
 }
 
 /// Candidates that lose are shown, but what they need decides nothing: no resolve asks for it.
@@ -221,4 +335,69 @@ fn a_circle_is_one_only_where_it_is_entered() {
     // Where C is certain, so is the circle.
     let circle = ctx.with(C, 1).explain(Stream);
     assert!(matches!(circle.goals()[0].verdict, Verdict::Fails(_)), "{circle}");
+}
+
+/// B and C need each other, in a circle within that of A. Asked for after A was decided otherwise, C can do without.
+#[test]
+fn a_circle_within_a_circle_is_one_only_where_it_is_entered() {
+    let ctx = Context::new()
+        .derive(A, (), |()| async { Ok(Some(1)) })
+        .derive(A, (given(D), req(B)), |_| async { Ok(Some(2)) })
+        .derive(B, req(C), |c| async move { Ok(Some(c)) })
+        .derive(C, req(B), |b| async move { Ok(Some(b)) })
+        .derive(C, (given(Nth(1)), req(A)), |_| async { Ok(Some(2)) })
+        .derive(D, (), |()| async { Ok(None) })
+        .derive(Nth(1), (), |()| async { Ok(Some(1)) })
+        .register(Stream, "root", 0, (opt(A), req(C)), |(), _| async { named("root") });
+    assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "root");
+    let explained = ctx.explain(Stream);
+    assert!(explained.goals().iter().all(|goal| matches!(goal.verdict, Verdict::Maybe(_))), "{explained}");
+}
+
+/// B and C need each other wherever they are asked for: it does not matter that A, from where they were, is in a circle
+/// of its own and gets out of it.
+#[test]
+fn a_circle_that_hangs_on_nobody_is_certain() {
+    let ctx = Context::new()
+        .derive(A, (), |()| async { Ok(Some(1)) })
+        .derive(A, (given(D), req(A)), |_| async { Ok(Some(2)) })
+        .derive(A, (given(D), req(B)), |_| async { Ok(Some(2)) })
+        .derive(B, req(C), |c| async move { Ok(Some(c)) })
+        .derive(C, req(B), |b| async move { Ok(Some(b)) })
+        .derive(D, (), |()| async { Ok(None) })
+        .register(Stream, "root", 0, (opt(A), req(C)), |(), _| async { named("root") });
+    assert!(block_on(ctx.connect()).unwrap_err().to_string().contains("C -> B -> C"));
+    let explained = ctx.explain(Stream);
+    assert_eq!(explained.goals()[0].verdict, fails("C fails"), "{explained}");
+}
+
+/// On the way, B may do without C, but nothing is decided of C by that: it is in a circle with A, which needs it.
+#[test]
+fn a_circle_is_certain_whoever_on_it_may_get_out() {
+    let ctx = Context::new()
+        .derive(A, (opt(B), req(C)), |_| async { Ok(Some(1)) })
+        .derive(B, (), |()| async { Ok(Some(1)) })
+        .derive(B, (given(D), req(C)), |_| async { Ok(Some(2)) })
+        .derive(C, req(A), |a| async move { Ok(Some(a)) })
+        .derive(D, (), |()| async { Ok(None) })
+        .register(Stream, "root", 0, req(A), |(), _| async { named("root") });
+    assert!(block_on(ctx.connect()).unwrap_err().to_string().contains("A -> C -> A"));
+    let explained = ctx.explain(Stream);
+    assert_eq!(explained.goals()[0].verdict, fails("A fails"), "{explained}");
+}
+
+/// Out of its circle, B may fail, be had or not: if it is not, the second is asked, which is in a circle itself.
+#[test]
+fn what_gets_out_of_a_circle_may_say_not_me() {
+    let ctx = Context::new()
+        .derive(A, (), |()| async { Ok(Some(1)) })
+        .derive(A, (given(C), req(B)), |_| async { Ok(Some(2)) })
+        .derive(B, req(A), |_| async { Ok(None) })
+        .derive(C, (), |()| async { Ok(None) })
+        .register(Stream, "first", 0, (opt(A), req(B)), |(), _| async { named("first") })
+        .register(Stream, "second", 1, over(Stream), |(), _| async { named("second") });
+    assert!(block_on(ctx.connect()).unwrap_err().to_string().contains("Stream -> Stream"));
+    let explained = ctx.explain(Stream);
+    assert!(matches!(verdict(&explained, "first"), Verdict::Maybe(_)), "{explained}");
+    assert_eq!(*verdict(&explained, "second"), fails("a cycle: Stream -> Stream"), "{explained}");
 }
