@@ -137,6 +137,10 @@ pub(super) async fn debug_tells_nothing_of_what_is_sent(rig: &Rig<'_>) -> Check 
                 let text: String = text.split_whitespace().collect();
                 let tells = text.contains("horse") || text.contains("104,111,114,115,101");
                 ensure!(!rig.kind().discreet || !tells, "its Debug shows what was sent");
+                ensure!(
+                    rig.kind().discreet || tells,
+                    "its Debug is discreet, and its kind says that it is not: {text}"
+                );
             }
             let mut rest = [0; 27];
             near.read_exact(&mut rest).await?;
