@@ -138,6 +138,7 @@ impl Ends {
 pub struct End {
     flow: Boxed,
     is_concrete: fn(&(dyn Flow + 'static)) -> bool,
+    moved: fn(BoxFlow) -> Option<BoxFlow>,
     inner: Option<fn(BoxFlow) -> Option<BoxFlow>>,
 }
 
@@ -150,12 +151,12 @@ enum Boxed {
 impl End {
     /// An end that may move to another thread, which the kit will do.
     pub fn shared<F: Flow + Send + 'static>(flow: F) -> Self {
-        Self { flow: Boxed::Shared(Box::new(flow)), is_concrete: is::<F>, inner: None }
+        Self { flow: Boxed::Shared(Box::new(flow)), is_concrete: is::<F>, moved: moved::<F>, inner: None }
     }
 
     /// An end that stays on its thread.
     pub fn local<F: Flow + 'static>(flow: F) -> Self {
-        Self { flow: Boxed::Local(Box::new(flow)), is_concrete: is::<F>, inner: None }
+        Self { flow: Boxed::Local(Box::new(flow)), is_concrete: is::<F>, moved: moved::<F>, inner: None }
     }
 
     /// Promises that `inner` takes the flow below out of this one and that, all being flushed and read, nothing is lost.
@@ -171,6 +172,11 @@ impl End {
 
     pub(super) fn is_concrete(&self) -> fn(&(dyn Flow + 'static)) -> bool {
         self.is_concrete
+    }
+
+    /// What takes the concrete flow out of its box and puts it into another, at another place.
+    pub(super) fn moved(&self) -> fn(BoxFlow) -> Option<BoxFlow> {
+        self.moved
     }
 
     pub(super) fn flow(self) -> BoxFlow {
@@ -191,6 +197,13 @@ impl End {
 
 fn is<F: Flow + 'static>(flow: &(dyn Flow + 'static)) -> bool {
     flow.downcast_ref::<F>().is_some()
+}
+
+fn moved<F: Flow + 'static>(flow: BoxFlow) -> Option<BoxFlow> {
+    // Before the other goes, or it may be at the same place.
+    let place = Box::<F>::new_uninit();
+    let moved: Box<F> = Box::write(place, *flow.downcast::<F>().ok()?);
+    Some(moved)
 }
 
 /// What flows can do. What one cannot is declared, and then the kit asserts what happens instead; it skips nothing.

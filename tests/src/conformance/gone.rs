@@ -145,6 +145,7 @@ async fn expect_writer_to_hear(rig: &Rig<'_>, told: bool, task: &Task, flow: &mu
     if !told {
         return expect_writes_to_wait(rig, flow).await;
     }
+    task.woken(rig.patience(), "the peer is gone").await?;
     let (buf, mut taken) = ([7; 1000], 0);
     while taken <= ENDLESS {
         match task.drive(rig.patience(), "the peer is gone", |cx| flow.poll_write(cx, &buf)).await? {
@@ -197,6 +198,7 @@ pub(super) async fn a_waiting_reader_hears_that_its_peer_was_dropped(rig: &Rig<'
     let mut buf = [0; 8];
     ensure!(near.poll_read(&mut task.cx(), &mut buf).is_pending(), "a read is answered although nothing was sent");
     drop(far);
+    task.woken(rig.patience(), "the peer was dropped").await?;
     let read = task.drive(rig.patience(), "the peer was dropped", |cx| near.poll_read(cx, &mut buf)).await?;
     ensure_matches!(&read, Ok(0) | Err(_), "bytes come that nobody sent");
     dropped(rig, &read.map(drop))
@@ -320,6 +322,7 @@ pub(super) async fn an_abort_wakes_the_peers_reader(rig: &Rig<'_>) -> Check {
     ensure!(far.poll_read(&mut task.cx(), &mut buf).is_pending(), "a read is answered although nothing was sent");
     near.abort();
     drop(near);
+    task.woken(rig.patience(), "the peer was aborted").await?;
     let read = task.drive(rig.patience(), "the peer was aborted", |cx| far.poll_read(cx, &mut buf)).await?;
     ensure_matches!(&read, Ok(0) | Err(_), "bytes come that nobody sent");
     aborted(rig, &read.map(drop))

@@ -286,7 +286,8 @@ pub fn run_with<F: Fixture>(
         let _ = done.send(result);
     });
     // Past its own limit, it has not come to look at the time; unless the machine is very busy.
-    match wait.recv_timeout(limit + Duration::from_secs(8).max(patience)) {
+    let grace = Duration::from_secs(8).min(limit).max(patience);
+    match wait.recv_timeout(limit + grace) {
         Ok(result) => result,
         Err(RecvTimeoutError::Timeout) => Err(Failure::new("a poll does not come back, or the fixture does not")),
         Err(RecvTimeoutError::Disconnected) => {
