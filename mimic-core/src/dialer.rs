@@ -121,7 +121,9 @@ async fn plan<M: Mode>(engine: &mut Engine<'_, M>, once: bool, alarm: &mut Optio
         }
         engine.run(sleep, false).await.map_err(|error| failed(engine, sleep, error, None))?;
         let node = engine.node(&sleep).ok_or_else(misfit)?.clone();
-        *alarm = Some(Alarm::new(duration, connect::<Sleep, M>(node.chosen(), (), None)?.await?));
+        let timer = connect::<Sleep, M>(node.chosen(), (), None)?.await;
+        let timer = timer.map_err(|error| failed(engine, sleep, error.at_layer(node.unit.to_string()), None))?;
+        *alarm = Some(Alarm::new(duration, timer));
         engine.deadline = Some((duration, node));
     }
     let result = {
@@ -319,12 +321,19 @@ impl<'a, M: Mode> Course<'a, M> {
 
     /// The work has ended: says where an error happened, and what was tried.
     fn end(&mut self, result: Result<(), Error>, target: &dyn Debug) -> Result<(), Error> {
-        let dialled = matches!(core::mem::replace(&mut self.state, State::Done), State::Running);
+        let state = core::mem::replace(&mut self.state, State::Done);
         if let (Origin::Below(above), 1..) = (self.origin, self.id) {
             return result.map_err(|error| self.failed_below(above, error, target));
         }
         let attempts = close(self.scope.as_ref());
-        result.map_err(|error| if dialled { self.failed(error, attempts, target) } else { error })
+        result.map_err(|error| match (state, self.deadline()) {
+            (State::Running, _) => self.failed(error, attempts, target),
+            (State::Timing(_), Some((_, sleep))) => {
+                let error = error.at_layer(sleep.unit.to_string()).toward(&show(target));
+                self.failed(error, attempts, target)
+            }
+            _ => error,
+        })
     }
 
     #[cold]
@@ -380,7 +389,11 @@ fn locate<M: Mode>(error: Error, unit: &Unit<M>, target: &dyn Debug, attempts: &
     }
     let cut = attempts.iter().rev().find(|attempt| attempt.outcome == Outcome::Cancelled);
     match cut {
-        Some(attempt) if error.is_deadline() => error.at_layer(attempt.layer.clone()).toward(&attempt.target),
+        Some(attempt) if error.is_deadline() => {
+            // A timer has no target, but whoever waits for it has.
+            let above = attempts.iter().find(|above| above.id == attempt.parent).map_or("", Attempt::target);
+            error.at_layer(attempt.layer.clone()).toward(&attempt.target).toward(above).toward(&show(target))
+        }
         _ => error.at_layer(unit.to_string()).toward(&show(target)),
     }
 }

@@ -6,6 +6,7 @@ mod common;
 
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use common::*;
@@ -224,6 +225,56 @@ fn without_sleep_it_is_an_error_and_sleep_itself_is_exempt() {
     clock.advance(LIMIT);
     let timer = block_on(timed(&clock).resolve(Sleep, ())).unwrap();
     assert_eq!(timer.now(), Instant::new(LIMIT));
+}
+
+/// A context whose first timers are sound, so many; then there is none, or none yet.
+fn scarce(clock: &JumpingClock, sound: usize, then_waits: bool) -> Context {
+    let (clock_of, made) = (clock.clone(), AtomicUsize::new(0));
+    let ctx = timed(clock).register(Transport, "fake", 0, (), |_, ()| async { named("fake") });
+    ctx.register(Sleep, "scarce", 0, (), move |(), ()| {
+        let (timer, is_sound) = (clock_of.clone().timer(), made.fetch_add(1, SeqCst) < sound);
+        async move {
+            match is_sound {
+                true => Ok(Box::new(timer) as _),
+                false if then_waits => pending().await,
+                false => Err(Error::new(ErrorKind::OutOfMemory, "no timer is left")),
+            }
+        }
+    })
+}
+
+#[test]
+fn a_timer_that_cannot_be_made_is_named() {
+    let (clock, target) = (JumpingClock::default(), || HostPort::new("example.org", 7));
+    let ctx = scarce(&clock, 0, false);
+    for error in [failed(block_on(ctx.resolve(Transport, target()))), failed(block_on(ctx.dialer(Transport)))] {
+        assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+        assert_eq!(error.to_string(), "Sleep \"scarce\": no timer is left");
+        assert!(format!("{error:#}").contains("+ scarce [0]: yes"), "{error:#}");
+    }
+
+    // Each dial of a kept dialer has a timer of its own.
+    let dialer = block_on(scarce(&clock, 1, false).dialer(Transport)).unwrap();
+    let error = failed(block_on(dialer.dial(target())));
+    assert_eq!(error.to_string(), "Sleep \"scarce\" to example.org:7: no timer is left");
+    assert!(format!("{error:#}").contains("+ fake [0]: yes"), "{error:#}");
+}
+
+#[test]
+fn if_it_strikes_a_timer_it_names_the_target_of_who_waited_for_that() {
+    let ctx = scarce(&JumpingClock::default(), 1, true).register(
+        Transport,
+        "timed",
+        0,
+        mimic_core::over(Sleep),
+        |_, sleep| async move {
+            sleep.dial(()).await?;
+            named("timed")
+        },
+    );
+    let error = failed(block_on(ctx.resolve(Transport, HostPort::new("example.org", 7))));
+    assert!(error.is_deadline());
+    assert_eq!((error.layer(), error.target()), (Some("Sleep \"scarce\""), Some("example.org:7")));
 }
 
 #[test]

@@ -25,6 +25,7 @@ use mimic_happy_eyeballs::{Config, HappyEyeballs, RaceConfig};
 use mimic_rustls::rustls::ServerConfig;
 use mimic_rustls::{TlsClient, TlsConfig};
 use torture::flow::{FAULTS, Fault, Script, Torture};
+use torture::steps::{STEPS, Steps, judge_step};
 use torture::{HOST, SIZE, configs, cut, judge, rounds, scenario};
 use world::{SERVER, SERVER_V6, World, at, buffers, millis, sleep, url};
 
@@ -38,6 +39,7 @@ const KEPT: i64 = 128 + 4;
 /// Sockets of the client, and of the server.
 const SOCKETS: (usize, usize) = (3, 8);
 
+type Judge = fn(usize, Fault, &Script, Result<(), Error>) -> bool;
 type BoxFlow = <Local as Mode>::Flow;
 type Served = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 
@@ -106,6 +108,7 @@ impl Bench {
         let client = base(&pools[0])
             .install(TlsClient)
             .install(Torture(script.clone()))
+            .install(Steps(script.clone()))
             .with(TlsConfig, client)
             .with(RaceConfig, Config::new().attempt_delay(millis(10)).max_in_flight(SOCKETS.0))
             .with(Deadline, deadline)
@@ -182,7 +185,7 @@ impl Bench {
         0
     }
 
-    async fn fail(&self, ctx: &LocalContext, fault: Fault) -> (usize, usize) {
+    async fn fail(&self, ctx: &LocalContext, fault: Fault, judge: Judge) -> (usize, usize) {
         let mut failed = 0;
         for n in 1.. {
             self.script.plan(Some((n, fault)));
@@ -234,9 +237,15 @@ fn cancelled_at_every_point_and_failed_at_every_call() {
             assert!(points >= 25, "{what} has only {points} pending points");
         }
         for fault in FAULTS {
-            let (calls, failed) = bench.run("faults", &mut world, &one, async || bench.fail(&one, fault).await);
+            let (calls, failed) = bench.run("faults", &mut world, &one, async || bench.fail(&one, fault, judge).await);
             println!("{fault:?}: {calls} calls, {failed} runs failed; {:.1?}", begun.elapsed());
             assert!(failed >= 40, "only {failed} runs of {calls} failed");
+        }
+        for fault in STEPS {
+            let (calls, failed) =
+                bench.run("steps", &mut world, &one, async || bench.fail(&one, fault, judge_step).await);
+            println!("{fault:?}: {calls} calls, {failed} runs failed; {:.1?}", begun.elapsed());
+            assert!(calls >= 1 && failed + 1 >= calls && failed >= 1, "only {failed} runs of {calls} failed");
         }
         println!("round {round}: {:.1?}", begun.elapsed());
     }

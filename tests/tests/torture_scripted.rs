@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context as Task, Poll, Wake, Waker};
 use std::time::Duration;
 
+use futures_lite::future::yield_now;
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
     Context, Deadline, Error, FlowExt, Instant, Link, Lookup, Memory, Question, Record, RecordType, Schemes, Shared,
@@ -26,12 +27,15 @@ use mimic_happy_eyeballs::HappyEyeballs;
 use mimic_rustls::rustls::{ClientConfig, ServerConfig};
 use mimic_rustls::{TlsClient, TlsConfig};
 use torture::flow::{FAULTS, Fault, Script, Stage, Torture};
+use torture::steps::{STEPS, Steps, judge_step};
 use torture::{HOST, SIZE, configs, cut, judge, scenario};
 
 /// Takes connections, and never says a word.
 const SILENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// Serves.
 const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Time that stands still unless everybody waits for it, and the connections that the server has not taken.
 #[derive(Default)]
@@ -127,7 +131,7 @@ fn context(shore: &Shore, script: &Script, client: Arc<ClientConfig>, addresses:
         .register(Link, "memory", 0, (), move |to: SocketAddr, ()| {
             let shore = links.clone();
             async move {
-                futures_lite::future::yield_now().await;
+                yield_now().await;
                 // Smaller than the messages: writers wait, too.
                 let (here, there) = memory_pair::<Shared>(1500);
                 shore.arrive(to.ip(), there);
@@ -139,8 +143,9 @@ fn context(shore: &Shore, script: &Script, client: Arc<ClientConfig>, addresses:
             async move { Ok(Box::new(clock) as _) }
         })
         .install(Torture(script.clone()))
+        .install(Steps(script.clone()))
         .with(TlsConfig, client)
-        .with(Deadline, Duration::from_secs(30))
+        .with(Deadline, DEADLINE)
         .with_url(&format!("tls://{HOST}:443"))
         .unwrap()
 }
@@ -361,6 +366,46 @@ fn failed_at_every_call_of_a_race() {
         });
         assert!(calls >= 45 && failed + recovered.get() >= calls - 4, "{fault:?} failed {failed} runs of {calls}");
         println!("{fault:?}, in a race: {calls} calls, {failed} runs failed, {} recovered", recovered.get());
+    }
+}
+
+#[test]
+fn failed_at_every_step_to_a_flow() {
+    let bench = Bench::new(&[SERVER]);
+    // Two families are asked for, and one of them is enough. The deadline and the race have a timer each.
+    for (fault, least, spared) in [(STEPS[0], 2, 1), (STEPS[1], 1, 0), (STEPS[2], 2, 0), (STEPS[3], 8, 0)] {
+        let (calls, failed) = bench.fail(fault, judge_step);
+        println!("{fault:?}: {calls} calls, {failed} runs failed");
+        assert!(calls >= least && failed == calls - spared, "{fault:?} failed {failed} runs of {calls}");
+    }
+}
+
+/// A link that fails while another is there costs an attempt and not the connect; unless the other says nothing for ever.
+#[test]
+fn failed_at_every_step_to_a_race() {
+    let bench = Bench::new(&[SILENT, SERVER]);
+    for fault in STEPS {
+        let (calls, failed) = bench.fail(fault, |n, fault, script, result| match (fault, n) {
+            (Fault::Refused, 1) => {
+                result.unwrap();
+                false
+            }
+            (Fault::Refused, 2) => {
+                let error = result.unwrap_err();
+                assert!(error.is_deadline(), "{error:#}");
+                assert_eq!(
+                    (error.layer(), error.target()),
+                    (Some("Transport \"happy-eyeballs\""), Some("host.test:443"))
+                );
+                let tree = format!("{error:#}");
+                assert!(tree.contains("Link \"step\" to 192.0.2.2:443: connect failed: refused by the test"), "{tree}");
+                true
+            }
+            _ => judge_step(n, fault, script, result),
+        });
+        println!("{fault:?}, in a race: {calls} calls, {failed} runs failed");
+        let spared = usize::from(matches!(fault, Fault::NoAnswer | Fault::Refused));
+        assert!(calls >= 2 && failed == calls - spared, "{fault:?} failed {failed} runs of {calls}");
     }
 }
 

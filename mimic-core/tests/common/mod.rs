@@ -114,8 +114,12 @@ impl JumpingClock {
         let clock = self.clone();
         ctx.register(Sleep, "jumping", 0, (), move |(), ()| {
             let clock = clock.clone();
-            async move { Ok(Box::new(JumpingTimer { clock, waited: false }) as _) }
+            async move { Ok(Box::new(clock.timer()) as _) }
         })
+    }
+
+    pub fn timer(self) -> impl Timer + Send {
+        JumpingTimer { clock: self, waited: false }
     }
 }
 

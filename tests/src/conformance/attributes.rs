@@ -7,6 +7,7 @@ use mimic_core::{Ask, Error, Flow, FlowExt, LocalAddr, PeerAddr, key};
 
 use super::ends::{Check, Pair, both, greet, pass, settle};
 use super::failure::ensure;
+use super::tasks::Task;
 use super::{BoxFlow, Failure, Rig};
 
 key! {
@@ -91,20 +92,24 @@ pub(super) async fn attributes_come_through_layers(rig: &Rig<'_>) -> Check {
 /// Asked from the top, the first layer that knows answers; and the layers come to an end.
 pub(super) async fn the_layers_below_come_to_an_end(rig: &Rig<'_>) -> Check {
     let Pair { near, far: _far } = rig.pair().await?;
-    let (mut below, mut depth) = (near.lower(), 0);
+    // Counted first: a question would go round for ever.
+    let mut layers = vec![];
+    let mut below = near.lower();
     while let Some(flow) = below {
-        depth += 1;
-        ensure!(depth < 100, "a hundred layers, and no end");
+        layers.push(flow);
+        ensure!(layers.len() < 100, "a hundred layers, and no end");
+        below = flow.lower();
+    }
+    for flow in layers {
         ensure!(flow.attribute(Unheard).is_none(), "a layer answers a key that nobody knows");
         ensure!(!format!("{flow:?}").is_empty(), "a layer has nothing to say of itself");
-        below = flow.lower();
     }
     Ok(())
 }
 
 pub(super) async fn a_box_knows_its_concrete_type(rig: &Rig<'_>) -> Check {
     let (near, far) = rig.ends().await?;
-    let is_concrete = near.is_concrete();
+    let (is_concrete, moved) = (near.is_concrete(), near.moved());
     let (mut near, mut far) = (near.flow(), far.flow());
     ensure!(is_concrete(&*near), "the boxed flow is not of the type that was boxed");
     ensure!(near.downcast_ref::<Layer>().is_none(), "it says that it is of another type");
@@ -115,6 +120,11 @@ pub(super) async fn a_box_knows_its_concrete_type(rig: &Rig<'_>) -> Check {
         Err(near) => near,
     };
     ensure!(is_concrete(&*near), "the flow that came back is not of the type that was boxed");
+    greet(&mut near, &mut far).await?;
+    // Out of its box, it is at another place, and goes on there; even one that waited.
+    let task = Task::new();
+    ensure!(near.poll_read(&mut task.cx(), &mut [0; 8]).is_pending(), "a read is answered although nothing was sent");
+    near = moved(near).ok_or_else(|| Failure::new("the concrete flow does not come out of its box"))?;
     greet(&mut near, &mut far).await
 }
 
@@ -137,6 +147,10 @@ pub(super) async fn debug_tells_nothing_of_what_is_sent(rig: &Rig<'_>) -> Check 
                 let text: String = text.split_whitespace().collect();
                 let tells = text.contains("horse") || text.contains("104,111,114,115,101");
                 ensure!(!rig.kind().discreet || !tells, "its Debug shows what was sent");
+                ensure!(
+                    rig.kind().discreet || tells,
+                    "its Debug is discreet, and its kind says that it is not: {text}"
+                );
             }
             let mut rest = [0; 27];
             near.read_exact(&mut rest).await?;

@@ -80,6 +80,7 @@ pub(super) async fn a_waiting_reader_hears_the_end(rig: &Rig<'_>) -> Check {
     let mut buf = [0; 10];
     ensure!(near.poll_read(&mut task.cx(), &mut buf).is_pending(), "a read is answered although nothing was sent");
     let _far = finish(rig, far).await?;
+    task.woken(rig.patience(), "the peer shut down").await?;
     let read = task.drive(rig.patience(), "the peer shut down", |cx| near.poll_read(cx, &mut buf)).await?;
     ensure!(matches!(read, Ok(0)), "not the end of stream: {read:?}");
     Ok(())

@@ -169,7 +169,7 @@ pub(super) async fn is_pending<T>(work: impl Future<Output = T>) -> bool {
 }
 
 /// How much a writer may be able to write though nobody reads.
-const ENDLESS: usize = 256 << 20;
+pub(super) const ENDLESS: usize = 256 << 20;
 
 /// Writes a pattern until the writer has to wait, with `task`'s waker, and goes on waiting. Says how much was taken.
 pub(super) async fn fill(flow: &mut BoxFlow, task: &Task, pattern: &mut Pattern) -> Result<usize, Failure> {

@@ -138,6 +138,7 @@ impl Ends {
 pub struct End {
     flow: Boxed,
     is_concrete: fn(&(dyn Flow + 'static)) -> bool,
+    moved: fn(BoxFlow) -> Option<BoxFlow>,
     inner: Option<fn(BoxFlow) -> Option<BoxFlow>>,
 }
 
@@ -150,12 +151,12 @@ enum Boxed {
 impl End {
     /// An end that may move to another thread, which the kit will do.
     pub fn shared<F: Flow + Send + 'static>(flow: F) -> Self {
-        Self { flow: Boxed::Shared(Box::new(flow)), is_concrete: is::<F>, inner: None }
+        Self { flow: Boxed::Shared(Box::new(flow)), is_concrete: is::<F>, moved: moved::<F>, inner: None }
     }
 
     /// An end that stays on its thread.
     pub fn local<F: Flow + 'static>(flow: F) -> Self {
-        Self { flow: Boxed::Local(Box::new(flow)), is_concrete: is::<F>, inner: None }
+        Self { flow: Boxed::Local(Box::new(flow)), is_concrete: is::<F>, moved: moved::<F>, inner: None }
     }
 
     /// Promises that `inner` takes the flow below out of this one and that, all being flushed and read, nothing is lost.
@@ -171,6 +172,11 @@ impl End {
 
     pub(super) fn is_concrete(&self) -> fn(&(dyn Flow + 'static)) -> bool {
         self.is_concrete
+    }
+
+    /// What takes the concrete flow out of its box and puts it into another, at another place.
+    pub(super) fn moved(&self) -> fn(BoxFlow) -> Option<BoxFlow> {
+        self.moved
     }
 
     pub(super) fn flow(self) -> BoxFlow {
@@ -193,6 +199,13 @@ fn is<F: Flow + 'static>(flow: &(dyn Flow + 'static)) -> bool {
     flow.downcast_ref::<F>().is_some()
 }
 
+fn moved<F: Flow + 'static>(flow: BoxFlow) -> Option<BoxFlow> {
+    // Before the other goes, or it may be at the same place.
+    let place = Box::<F>::new_uninit();
+    let moved: Box<F> = Box::write(place, *flow.downcast::<F>().ok()?);
+    Some(moved)
+}
+
 /// What flows can do. What one cannot is declared, and then the kit asserts what happens instead; it skips nothing.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -200,17 +213,21 @@ pub struct Kind {
     /// Whether the peer of a flow that is shut down reads end of stream while the flow lives on. If not, it does when
     /// the flow is dropped after the shutdown.
     pub half_close: bool,
-    /// Whether the peer of an aborted and dropped flow reads an error. If not, it reads an error or end of stream.
+    /// Whether the peer of an aborted and dropped flow reads an error. If not, to abort and drop a flow is to drop it: the
+    /// peer reads just what `end_on_drop` says. Until the drop, such a flow either goes on, and loses nothing, or its writes are
+    /// errors and its reads are errors or end of stream.
     pub reset: bool,
     /// Whether the peer of a flow that is dropped without a shutdown reads end of stream. If not, it reads an error,
     /// because the protocol tells a close from a connection that is cut, as TLS does.
     pub end_on_drop: bool,
-    /// Whether a writer hears soon that its peer was dropped. If not, it may have to wait for ever, and does so without
-    /// hanging anything else.
+    /// Whether a writer hears soon that its peer was dropped. If not, it is told so by an error, or it has to wait, after a
+    /// limited number of bytes; and while it waits its reader hears of the drop. Which of the two may depend on how long
+    /// the other side keeps what was dropped. An abort is told by its reset all the same.
     pub told_of_drop: bool,
-    /// Whether an error of writing stays. If not, the next write asks what carries the bytes again.
+    /// Whether an error of writing stays. If not, the next write is taken, and its flush is an error again, for it asks
+    /// what carries the bytes.
     pub errors_stay: bool,
-    /// Whether `Debug` keeps to itself what is sent. If not, it is that of a foreign type.
+    /// Whether `Debug` keeps to itself what is sent. If not, it shows it, being that of a foreign type.
     pub discreet: bool,
     /// Whether the flows know the attributes `PeerAddr` and `LocalAddr`. If not, both are `None`.
     pub addresses: bool,

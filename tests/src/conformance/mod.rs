@@ -118,7 +118,8 @@
 //! and aborts), `wakers`, `pressure`, `cancel`, `transfers`, `attributes`.
 //!
 //! - **No case is skipped.** What a flow cannot do its [`Kind`] declares, and the case then asserts what happens
-//!   instead.
+//!   instead. A flow that can do it after all fails, unless it is told of a drop, which nobody may count on.
+//! - **Every case can fail.** `tests/tests/broken.rs` in mimic's repository has, for each, a broken flow that it notices.
 //! - **Every case is bounded in time**: 20 seconds, and two minutes if its name begins with `big_`. A flow whose poll
 //!   blocks or spins fails, too, although its thread cannot be ended.
 //! - **Nothing depends on the transport's buffers.** A writer is taken to wait when it has done so for 15 milliseconds.
@@ -286,7 +287,8 @@ pub fn run_with<F: Fixture>(
         let _ = done.send(result);
     });
     // Past its own limit, it has not come to look at the time; unless the machine is very busy.
-    match wait.recv_timeout(limit + Duration::from_secs(8).max(patience)) {
+    let grace = Duration::from_secs(8).min(limit).max(patience);
+    match wait.recv_timeout(limit + grace) {
         Ok(result) => result,
         Err(RecvTimeoutError::Timeout) => Err(Failure::new("a poll does not come back, or the fixture does not")),
         Err(RecvTimeoutError::Disconnected) => {

@@ -1,5 +1,6 @@
 //! Much, both ways, in one piece and in two.
 
+use std::sync::mpsc::{self, TryRecvError};
 use std::task::Waker;
 use std::thread;
 
@@ -129,10 +130,8 @@ pub(super) async fn halves_work_in_threads_of_their_own(rig: &Rig<'_>) -> Check 
     match near.try_send() {
         Ok(near) => {
             let (reader, writer) = Split::<_, Shared>::new(near).into_halves();
-            let (reading, writing) = (
-                elsewhere(move || block_on(expect_half(reader, 6, SOME))),
-                elsewhere(move || block_on(send_half(writer, 7, SOME))),
-            );
+            let reading = elsewhere(reader, |reader| block_on(expect_half(reader, 6, SOME)));
+            let writing = elsewhere(writer, |writer| block_on(send_half(writer, 7, SOME)));
             both(peer, both(reading, writing)).await
         }
         // It stays, and its halves are two tasks of one thread.
@@ -150,19 +149,25 @@ pub(super) async fn a_flow_works_in_another_thread(rig: &Rig<'_>) -> Check {
         send(&mut far, &mut Pattern::new(8), 3000).await?;
         expect(&mut far, &mut Pattern::new(9), 3000).await
     };
-    let answer = |near: BoxFlow| async move {
-        let mut near = near;
-        expect(&mut near, &mut Pattern::new(8), 3000).await?;
-        send(&mut near, &mut Pattern::new(9), 3000).await
-    };
     match near.try_send() {
-        Ok(near) => both(peer, elsewhere(move || block_on(answer(near)))).await,
-        Err(near) => both(peer, answer(near)).await,
+        Ok(near) => {
+            let answer = elsewhere(near, |near| {
+                block_on(expect_half(&mut *near, 8, 3000)).and_then(|()| block_on(send_half(near, 9, 3000)))
+            });
+            both(peer, answer).await
+        }
+        Err(mut near) => {
+            let answer = async {
+                expect(&mut near, &mut Pattern::new(8), 3000).await?;
+                send(&mut near, &mut Pattern::new(9), 3000).await
+            };
+            both(peer, answer).await
+        }
     }
 }
 
-/// What a thread of its own returns.
-async fn elsewhere(work: impl FnOnce() -> Check + Send + 'static) -> Check {
+/// What is made of a flow in a thread of its own. The flow comes back, or its drop would tell the peer before this tells why.
+async fn elsewhere<F: Send + 'static>(mut flow: F, work: impl FnOnce(&mut F) -> Check + Send + 'static) -> Check {
     struct WakeAtLast(Waker);
     impl Drop for WakeAtLast {
         fn drop(&mut self) {
@@ -171,12 +176,21 @@ async fn elsewhere(work: impl FnOnce() -> Check + Send + 'static) -> Check {
     }
     let task = Task::new();
     let over = WakeAtLast(task.cx().waker().clone());
-    let thread = thread::spawn(move || {
+    let (done, wait) = mpsc::channel();
+    thread::spawn(move || {
         let _over = over;
-        work()
+        let (done, result) = (done, work(&mut flow));
+        // Nobody listens if the peer has failed.
+        let _ = done.send((flow, result));
     });
-    task.wake().await;
-    thread.join().unwrap_or_else(|_| Err(Failure::new("the thread panicked")))
+    // Somebody else may have woken it.
+    loop {
+        match wait.try_recv() {
+            Ok((_flow, result)) => return result,
+            Err(TryRecvError::Empty) => task.wake().await,
+            Err(TryRecvError::Disconnected) => return Err(Failure::new("the thread panicked")),
+        }
+    }
 }
 
 pub(super) async fn many_connections_live_side_by_side(rig: &Rig<'_>) -> Check {

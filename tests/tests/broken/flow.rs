@@ -1,122 +1,126 @@
 //! A flow in memory that breaks one promise.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::task::{Context, Poll, ready};
+use std::thread::{self, ThreadId};
 
 use mimic_core::{Ask, Error, ErrorKind, Flow, Memory, PeerAddr, Shared};
 
-/// What it breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Breaks {
-    Nothing,
-    DroppedRead,
-    WaitingWrite,
-    ReaderWaker,
-    WriterWaker,
-    FirstWaker,
-    HeldWaker,
-    OneWaker,
-    EarlyEnd,
-    AfterEnd,
-    FillsBuffer,
-    LongRead,
-    EmptyRead,
-    EmptyWrite,
-    Flush,
-    ShutdownFlush,
-    LateWrite,
-    SecondShutdown,
-    BothShut,
-    NoShutdown,
-    Swapped,
-    ShortCount,
-    LongCount,
-    NotVectored,
-    EmptySlices,
-    CleanAbort,
-    Leak,
-    DeafWriter,
-    OneAtATime,
-    Endless,
-    OneByte,
-    Addresses,
-    Fickle,
-    Tells,
-    Spins,
-    Panics,
-}
+use super::fault::Fault;
+use super::wakers::Wakers;
+
+/// How much the greeting is, each way.
+const GREETING: usize = 100;
 
 pub(crate) struct Broken {
     below: Option<Memory<Shared>>,
-    breaks: Breaks,
+    pub(super) fault: Fault,
+    pub(super) wakers: Wakers,
+    /// How many bytes came, and how many went.
+    pub(super) came: usize,
+    pub(super) went: usize,
     /// Where the last read that had to wait wanted its bytes.
-    waiting: Option<usize>,
+    pub(super) waiting: Option<(usize, usize)>,
+    /// How many bytes are still to be lost.
+    pub(super) lost: usize,
+    /// Read, and not given.
+    pub(super) ahead: Vec<u8>,
+    pub(super) again: Option<u8>,
+    /// What came, for those who tell.
+    pub(super) last: Vec<u8>,
     /// Taken and not handed on, by those that hold something back.
-    held: VecDeque<u8>,
-    filled: Vec<u8>,
-    written: usize,
-    ended: bool,
-    shut: bool,
-    full: bool,
-    last: Vec<u8>,
-    first: [Option<Waker>; 2],
-    one: Arc<One>,
-}
-
-/// One waker for readers and writers.
-#[derive(Default)]
-struct One(Mutex<Option<Waker>>);
-
-impl Wake for One {
-    fn wake(self: Arc<Self>) {
-        let woken = self.0.lock().unwrap().take();
-        woken.into_iter().for_each(Waker::wake);
-    }
+    pub(super) held: VecDeque<u8>,
+    /// The end was read.
+    pub(super) ended: bool,
+    pub(super) shut: bool,
+    /// The last write had to wait.
+    pub(super) full: bool,
+    pub(super) unflushed: bool,
+    pub(super) aborted: bool,
+    /// It has done what it does once.
+    pub(super) done: bool,
+    asked: Cell<bool>,
+    thread: ThreadId,
+    place: Option<usize>,
+    /// Whether one of all connections of a fixture was dropped.
+    fallen: Arc<AtomicBool>,
 }
 
 impl Broken {
-    pub(crate) fn new(below: Memory<Shared>, breaks: Breaks) -> Self {
+    pub(crate) fn new(below: Memory<Shared>, fault: Fault, fallen: Arc<AtomicBool>) -> Self {
         Self {
             below: Some(below),
-            breaks,
+            fault,
+            wakers: Wakers::default(),
+            came: 0,
+            went: 0,
             waiting: None,
+            lost: 0,
+            ahead: Vec::new(),
+            again: None,
+            last: Vec::new(),
             held: VecDeque::new(),
-            filled: Vec::new(),
-            written: 0,
             ended: false,
             shut: false,
             full: false,
-            last: Vec::new(),
-            first: [None, None],
-            one: Arc::default(),
+            unflushed: false,
+            aborted: false,
+            done: false,
+            asked: Cell::new(false),
+            thread: thread::current().id(),
+            place: None,
+            fallen,
         }
     }
 
-    fn below(&mut self) -> &mut Memory<Shared> {
+    pub(super) fn below(&mut self) -> &mut Memory<Shared> {
         self.below.as_mut().unwrap()
     }
 
-    /// The waker that goes below.
-    fn waker(&mut self, cx: &Context<'_>, writes: bool) -> Waker {
-        match self.breaks {
-            Breaks::ReaderWaker if !writes => Waker::noop().clone(),
-            Breaks::WriterWaker if writes => Waker::noop().clone(),
-            Breaks::FirstWaker | Breaks::HeldWaker => {
-                self.first[usize::from(writes)].get_or_insert_with(|| cx.waker().clone()).clone()
+    /// Takes the flow below out of this one.
+    pub(crate) fn open(mut self) -> Option<Memory<Shared>> {
+        match self.fault {
+            Fault::OpensNothing => return None,
+            Fault::OpensShut => {
+                let _ = self.below().poll_shutdown(&mut Context::from_waker(std::task::Waker::noop()));
             }
-            Breaks::OneWaker => {
-                *self.one.0.lock().unwrap() = Some(cx.waker().clone());
-                self.one.clone().into()
-            }
-            _ => cx.waker().clone(),
+            _ => {}
+        }
+        self.below.take()
+    }
+
+    /// Whether the kit's pair has greeted.
+    pub(super) fn greeted(&self) -> bool {
+        self.came >= GREETING && self.went >= GREETING
+    }
+
+    /// Whether anything came after the greeting.
+    pub(super) fn has_come(&self) -> bool {
+        self.came > GREETING
+    }
+
+    pub(super) fn is_fallen(&self) -> bool {
+        self.fault == Fault::Siblings && self.fallen.load(SeqCst)
+    }
+
+    /// Where and by whom it is polled.
+    fn check(&mut self) -> Result<(), Error> {
+        let place = (&raw const *self).addr();
+        let moved = *self.place.get_or_insert(place) != place;
+        match self.fault {
+            Fault::ThreadBound if thread::current().id() != self.thread => Err(odd("this is not its thread")),
+            Fault::Rooted if moved => Err(odd("this is not its place")),
+            _ => Ok(()),
         }
     }
 
     /// Hands on what was held back.
-    fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    pub(super) fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         while !self.held.is_empty() {
             let bytes = self.held.make_contiguous().to_vec();
             let n = ready!(self.below().poll_write(cx, &bytes))?;
@@ -126,185 +130,89 @@ impl Broken {
     }
 }
 
+/// An error that no user expects.
+pub(super) fn odd(reason: &'static str) -> Error {
+    Error::new(ErrorKind::Other, reason)
+}
+
 impl Flow for Broken {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
-        let waker = self.waker(cx, false);
-        let cx = &mut Context::from_waker(&waker);
-        match self.breaks {
-            Breaks::EmptyRead if buf.is_empty() => return Poll::Pending,
-            Breaks::HeldWaker => {
-                let read = self.below().poll_read(cx, buf);
-                self.first[0].take_if(|_| read.is_ready());
-                return read;
-            }
-            Breaks::Spins => loop {
-                std::thread::sleep(std::time::Duration::from_millis(10));
-            },
-            Breaks::Panics => panic!("broken"),
-            Breaks::BothShut if self.shut => return Poll::Ready(Ok(0)),
-            Breaks::AfterEnd if self.ended => return Poll::Ready(Err(ErrorKind::ConnectionReset.into())),
-            Breaks::OneAtATime if self.full => {
-                // Until the writer goes on.
+        self.check()?;
+        if self.fault == Fault::Owner {
+            if self.wakers.is_owned(cx.waker()) {
                 return Poll::Pending;
             }
-            Breaks::FillsBuffer => {
-                while self.filled.len() < buf.len() {
-                    let mut more = vec![0; buf.len() - self.filled.len()];
-                    let n = ready!(self.below().poll_read(cx, &mut more))?;
-                    if n == 0 {
-                        break;
-                    }
-                    self.filled.extend(&more[..n]);
-                }
-                let bytes = mem::take(&mut self.filled);
-                buf[..bytes.len()].copy_from_slice(&bytes);
-                return Poll::Ready(Ok(bytes.len()));
-            }
-            _ => {}
+            self.wakers.own(cx.waker());
         }
-        let place = buf.as_ptr().addr() + buf.len();
-        if self.breaks == Breaks::DroppedRead && self.waiting.take().is_some_and(|before| before != place) {
-            // What the dropped read had taken went with it.
-            let _ = self.below().poll_read(cx, &mut [0]);
-        }
-        let read = self.below().poll_read(cx, buf);
-        match (&read, self.breaks) {
-            (Poll::Pending, Breaks::DroppedRead) => self.waiting = Some(place),
-            (Poll::Pending, Breaks::EarlyEnd) => return Poll::Ready(Ok(0)),
-            (Poll::Ready(Ok(0)), _) if !buf.is_empty() => self.ended = true,
-            (Poll::Ready(Ok(1..)), Breaks::LongRead) => return Poll::Ready(Ok(buf.len() + 1)),
-            (Poll::Ready(Ok(n @ 1..)), Breaks::Tells) => self.last.extend(&buf[..*n]),
-            _ => {}
+        let waker = self.wakers.below(self.fault, cx.waker(), false);
+        let read = self.read(&mut Context::from_waker(&waker), buf);
+        if read.is_ready() && matches!(self.fault, Fault::HeldWaker | Fault::Owner) {
+            self.wakers.release(false);
         }
         read
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
-        let waker = self.waker(cx, true);
-        let cx = &mut Context::from_waker(&waker);
-        let n = buf.len();
-        match self.breaks {
-            Breaks::EmptyWrite if buf.is_empty() => {
-                let _ = self.below().poll_write(cx, b"!");
-                return Poll::Ready(Ok(0));
-            }
-            Breaks::LateWrite if self.shut => return Poll::Ready(Ok(n)),
-            Breaks::HeldWaker => {
-                let written = self.below().poll_write(cx, buf);
-                self.first[1].take_if(|_| written.is_ready());
-                return written;
-            }
-            // Small writes are held back until there are many.
-            Breaks::Flush | Breaks::ShutdownFlush if !self.shut && !buf.is_empty() => {
-                if self.held.len() >= 4096 {
-                    ready!(self.poll_held(cx))?;
-                }
-                self.held.extend(buf);
-                return Poll::Ready(Ok(n));
-            }
-            Breaks::Swapped if (2..24).contains(&n) => {
-                let mut bytes = buf.to_vec();
-                bytes.swap(0, 1);
-                return self.below().poll_write(cx, &bytes);
-            }
-            Breaks::OneByte if !buf.is_empty() => {
-                let mut bytes = buf.to_vec();
-                // The pair's greeting went before.
-                if let Some(byte) = (60_100_usize.checked_sub(self.written)).and_then(|at| bytes.get_mut(at)) {
-                    *byte ^= 1;
-                }
-                let n = ready!(self.below().poll_write(cx, &bytes))?;
-                self.written += n;
-                return Poll::Ready(Ok(n));
-            }
-            Breaks::Endless if !buf.is_empty() => {
-                let _ = self.below().poll_write(cx, buf);
-                return Poll::Ready(Ok(n));
-            }
-            Breaks::DeafWriter => {
-                let written = self.below().poll_write(cx, buf);
-                return match written {
-                    Poll::Ready(Err(_)) => Poll::Ready(Ok(n)),
-                    written => written,
-                };
-            }
-            _ => {}
-        }
-        let written = self.below().poll_write(cx, buf);
-        self.full = written.is_pending();
-        if self.breaks == Breaks::WaitingWrite && written.is_pending() {
-            // Taken, and not said: it goes out when there is room.
-            self.held.extend(buf.first());
-        }
-        if self.breaks == Breaks::WaitingWrite && written.is_ready() {
-            let _ = self.poll_held(cx);
+        self.check()?;
+        let waker = self.wakers.below(self.fault, cx.waker(), true);
+        let written = self.write(&mut Context::from_waker(&waker), buf);
+        if written.is_ready() && self.fault == Fault::HeldWaker {
+            self.wakers.release(true);
         }
         written
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let waker = self.waker(cx, true);
-        let cx = &mut Context::from_waker(&waker);
-        if self.breaks != Breaks::Flush && !self.held.is_empty() {
-            ready!(self.poll_held(cx))?;
-        }
-        self.below().poll_flush(cx)
+        let waker = self.wakers.below(self.fault, cx.waker(), true);
+        self.flush(&mut Context::from_waker(&waker))
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let waker = self.waker(cx, true);
-        let cx = &mut Context::from_waker(&waker);
-        if self.breaks == Breaks::SecondShutdown && self.shut {
-            return Poll::Ready(Err(Error::new(ErrorKind::NotConnected, "it was shut down before")));
-        }
-        self.shut = true;
-        if self.breaks == Breaks::NoShutdown {
-            return Poll::Ready(Ok(()));
-        }
-        self.below().poll_shutdown(cx)
+        let waker = self.wakers.below(self.fault, cx.waker(), true);
+        self.shut_down(&mut Context::from_waker(&waker))
     }
 
     fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<Result<usize, Error>> {
-        match self.breaks {
-            Breaks::Nothing => self.below().poll_write_vectored(cx, bufs),
-            Breaks::ShortCount => {
-                let n = ready!(self.below().poll_write_vectored(cx, bufs))?;
-                Poll::Ready(Ok(n.div_ceil(2)))
-            }
-            Breaks::LongCount => {
-                let total: usize = bufs.iter().map(|buf| buf.len()).sum();
-                let n = ready!(self.below().poll_write_vectored(cx, bufs))?;
-                Poll::Ready(Ok((n + 1).min(total)))
-            }
-            Breaks::EmptySlices => self.poll_write(cx, bufs.first().copied().unwrap_or_default()),
-            _ => {
-                let first = bufs.iter().find(|buf| !buf.is_empty()).copied().unwrap_or_default();
-                self.poll_write(cx, first)
-            }
-        }
+        self.write_slices(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        matches!(self.breaks, Breaks::Nothing | Breaks::NotVectored)
+        matches!(self.fault, Fault::Nothing | Fault::NotVectored)
     }
 
     fn abort(&mut self) {
-        if self.breaks != Breaks::CleanAbort {
+        self.aborted = true;
+        if !matches!(self.fault, Fault::CleanAbort | Fault::AbortLoses) {
             self.below().abort();
         }
     }
 
+    fn lower(&self) -> Option<&dyn Flow> {
+        if self.fault == Fault::Ouroboros { Some(self) } else { None }
+    }
+
     fn answer(&self, ask: &mut Ask<'_>) {
-        if self.breaks == Breaks::Fickle && !self.shut {
-            ask.give(PeerAddr, || "192.0.2.1:1".parse().ok());
+        let somebody = || "192.0.2.1:1".parse().ok();
+        match self.fault {
+            Fault::Fickle if !self.shut => {
+                ask.give(PeerAddr, somebody);
+            }
+            Fault::Forgetful => {
+                ask.give(PeerAddr, || if self.asked.replace(true) { None } else { somebody() });
+            }
+            Fault::Unasked => panic!("an attribute that it does not know"),
+            _ => {}
         }
     }
 }
 
 impl Drop for Broken {
     fn drop(&mut self) {
-        if self.breaks == Breaks::Leak {
-            mem::forget(self.below.take());
+        self.fallen.store(true, SeqCst);
+        match self.fault {
+            Fault::Leak => mem::forget(self.below.take()),
+            Fault::DropAborts => self.below.iter_mut().for_each(Flow::abort),
+            _ => {}
         }
     }
 }
@@ -312,7 +220,7 @@ impl Drop for Broken {
 impl fmt::Debug for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Broken")
-            .field("breaks", &self.breaks)
+            .field("fault", &self.fault)
             .field("last", &String::from_utf8_lossy(&self.last))
             .finish()
     }

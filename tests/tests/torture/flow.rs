@@ -3,13 +3,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use mimic_core::{Ctx, Error, ErrorKind, Flow, Install, Link, Mode, Phase, for_each_mode};
 
 /// How much one call takes or gives, so that there are many.
 const PART: usize = 500;
 
-/// What happens to a flow, for good.
+/// What happens to a flow, for good; or, once, to what is needed to make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Reset,
@@ -18,9 +19,33 @@ pub(crate) enum Fault {
     End,
     /// Writes take no byte, which flows must not do.
     TakesNothing,
+    /// A question gets no answer.
+    NoAnswer,
+    /// A link is refused.
+    Refused,
+    /// There is no timer.
+    NoTimer,
+    /// The time of the deadline has come.
+    Late,
 }
 
+/// Those of a flow.
 pub(crate) const FAULTS: [Fault; 4] = [Fault::Reset, Fault::BrokenPipe, Fault::End, Fault::TakesNothing];
+
+impl Fault {
+    /// Whether such a call can have it, and counts.
+    fn is_of(self, call: Call) -> bool {
+        match self {
+            Self::NoAnswer => call == Call::Lookup,
+            Self::Refused => call == Call::Link,
+            Self::NoTimer => call == Call::Sleep,
+            Self::Late => call == Call::Timer,
+            Self::Reset | Self::BrokenPipe | Self::End | Self::TakesNothing => {
+                matches!(call, Call::Read | Call::Write | Call::Flush | Call::Shutdown)
+            }
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
@@ -28,6 +53,22 @@ pub(crate) enum Call {
     Write,
     Flush,
     Shutdown,
+    Lookup,
+    Link,
+    Sleep,
+    Timer,
+}
+
+impl Call {
+    fn phase(self) -> Phase {
+        match self {
+            Self::Read => Phase::Read,
+            Self::Write | Self::Flush => Phase::Write,
+            Self::Shutdown => Phase::Shutdown,
+            Self::Lookup => Phase::Lookup,
+            Self::Link | Self::Sleep | Self::Timer => Phase::Connect,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +91,8 @@ struct State {
     stage: Stage,
     /// Where the run was when it had its fault.
     hit_in: Option<Stage>,
+    /// By how much clocks are ahead.
+    late: Duration,
 }
 
 impl Script {
@@ -66,9 +109,13 @@ impl Script {
         self.state().stage = stage;
     }
 
-    /// How many calls the run has made.
+    /// How many calls the run has made that the fault of the plan could be in.
     pub(crate) fn calls(&self) -> usize {
         self.state().calls
+    }
+
+    pub(crate) fn late(&self) -> Duration {
+        self.state().late
     }
 
     /// The call that had the fault.
@@ -87,14 +134,32 @@ impl Script {
         state.hit_in.unwrap_or(state.stage)
     }
 
-    fn call(&self, call: Call) -> Option<Fault> {
+    /// The error of this call, if it is the one that has a fault.
+    pub(crate) fn fail(&self, call: Call) -> Result<(), Error> {
+        let (kind, reason) = match self.call(call) {
+            None => return Ok(()),
+            Some(Fault::NoAnswer) => (ErrorKind::Other, "no answer, by the test"),
+            Some(Fault::Refused) => (ErrorKind::ConnectionRefused, "refused by the test"),
+            Some(_) => (ErrorKind::OutOfMemory, "no timer, by the test"),
+        };
+        Err(Error::new(kind, reason).in_phase(call.phase()))
+    }
+
+    /// The fault of this call, if it is the one.
+    pub(crate) fn call(&self, call: Call) -> Option<Fault> {
         let mut state = self.state();
-        state.calls += 1;
         let (at, fault) = state.plan?;
+        if !fault.is_of(call) {
+            return None;
+        }
+        state.calls += 1;
         if state.calls != at {
             return None;
         }
         (state.hit, state.hit_in) = (Some(call), Some(state.stage));
+        if fault == Fault::Late {
+            state.late = Duration::from_secs(3600);
+        }
         Some(fault)
     }
 }
@@ -147,11 +212,7 @@ impl<F: Flow> Tortured<F> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let phase = match call {
-            Call::Read => Phase::Read,
-            Call::Write | Call::Flush => Phase::Write,
-            Call::Shutdown => Phase::Shutdown,
-        };
+        let phase = call.phase();
         let error = |kind, reason: &'static str| Poll::Ready(Err(Error::new(kind, reason).in_phase(phase)));
         let now = self.script.call(call);
         self.broken = self.broken.or(now);

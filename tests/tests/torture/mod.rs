@@ -1,6 +1,6 @@
 //! Torture: one scenario (connect over TLS over TCP, exchange, close), run over and over. It is cancelled at its n-th
 //! pending point for n = 1, 2, …, until a run ends first; and in each run the n-th call of the flow that carries it
-//! fails, for every n and every fault.
+//! fails, for every n and every fault; and likewise the n-th step to such a flow.
 //!
 //! `cargo test -p mimic-tests --release --test 'torture_*'` with `MIMIC_TORTURE=n` goes n times round.
 
@@ -9,6 +9,7 @@
 pub(crate) mod flow;
 #[cfg(target_os = "linux")]
 pub(crate) mod sockets;
+pub(crate) mod steps;
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -118,6 +119,7 @@ pub(crate) fn judge(n: usize, fault: Fault, script: &Script, result: Result<(), 
         Fault::BrokenPipe => &[(ErrorKind::BrokenPipe, "broken by the test")],
         Fault::End => &[(ErrorKind::ConnectionAborted, "closed"), (ErrorKind::ConnectionAborted, "close_notify")],
         Fault::TakesNothing => &[(ErrorKind::WriteZero, "took no byte")],
+        Fault::NoAnswer | Fault::Refused | Fault::NoTimer | Fault::Late => unreachable!("`judge_step` judges it"),
     };
     let fits = reasons.iter().any(|(kind, reason)| error.kind() == *kind && text.contains(reason));
     assert!(fits, "{what}: {:?}: {text}", error.kind());

@@ -17,7 +17,8 @@ use mimic_happy_eyeballs::{Config, RaceConfig};
 use mimic_rustls::TlsConfig;
 use mimic_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::flow::{FAULTS, Script, Torture};
+use super::flow::{FAULTS, Fault, Script, Torture};
+use super::steps::{STEPS, Steps, judge_step};
 use super::{HOST, SIZE, configs, cut, judge, rounds, scenario};
 
 /// Takes connections, and never says a word.
@@ -90,6 +91,8 @@ pub(crate) type Run<'a> = &'a dyn Fn(Pin<Box<dyn Future<Output = ()> + '_>>);
 struct Bench<'a> {
     run: Run<'a>,
     ctx: Context,
+    /// The runtime's own: nothing fails in it.
+    sound: Context,
     script: Script,
     seen: Seen,
     open: usize,
@@ -102,8 +105,10 @@ impl<'a> Bench<'a> {
         let (script, seen) = (Script::default(), Seen::default());
         serve(silent, seen.clone(), |mut socket| socket.read_to_end(&mut Vec::new()).map(drop));
         serve(serving, seen.clone(), move |socket| exchange(socket, server.clone()));
+        let sound = ctx.clone();
         let ctx = ctx
             .install(Torture(script.clone()))
+            .install(Steps(script.clone()))
             .register(Lookup, "scripted", 0, (), move |question: Question, ()| async move {
                 let asked = question.record_type == RecordType::A;
                 Ok(addresses.iter().filter(|_| asked).map(|address| Record::from(*address)).collect())
@@ -113,7 +118,7 @@ impl<'a> Bench<'a> {
             .with(Deadline, LIMIT)
             .with_url(&format!("tls://{HOST}:{port}"))
             .unwrap();
-        let mut bench = Self { run, ctx, script, seen, open: 0 };
+        let mut bench = Self { run, ctx, sound, script, seen, open: 0 };
         // What a runtime opens and keeps is there now.
         bench.works();
         bench.settle(|_| true);
@@ -125,7 +130,7 @@ impl<'a> Bench<'a> {
     fn one<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
         let mut output = None;
         (self.run)(Box::pin(async {
-            let mut timer = self.ctx.resolve(Sleep, ()).await.unwrap();
+            let mut timer = self.sound.resolve(Sleep, ()).await.unwrap();
             let work = async { Ok(work.await) };
             output = Some(timeout(&mut timer, LIMIT, work).await);
         }));
@@ -190,9 +195,13 @@ impl<'a> Bench<'a> {
         0
     }
 
-    fn fail(&self, judge: impl Fn(usize, super::flow::Fault, &Script, Result<(), Error>) -> bool) -> (usize, usize) {
+    fn fail(
+        &self,
+        faults: [Fault; 4],
+        judge: impl Fn(usize, Fault, &Script, Result<(), Error>) -> bool,
+    ) -> (usize, usize) {
         let (mut runs, mut failed) = (0, 0);
-        for fault in FAULTS {
+        for fault in faults {
             for n in 1.. {
                 self.script.plan(Some((n, fault)));
                 let what = format!("{fault:?} at call {n}");
@@ -225,9 +234,18 @@ pub(crate) fn torture(context: fn() -> Context, memory: Memory, run: Run<'_>) {
         let (mut points, mut runs, mut failed) = (0, 0, 0);
         bench.leaves_nothing("cancelled", memory, || points = bench.cancel());
         assert!(points >= 25, "the scenario has only {points} pending points");
-        bench.leaves_nothing("failed", memory, || (runs, failed) = bench.fail(judge));
+        bench.leaves_nothing("failed", memory, || (runs, failed) = bench.fail(FAULTS, judge));
         assert!(failed >= 150, "only {failed} runs of {runs} failed");
         println!("cancelled at {points} points; {runs} faults, {failed} runs failed");
+        bench.leaves_nothing("steps", memory, || {
+            (runs, failed) = bench.fail(STEPS, |n, fault, script, result| {
+                // What has come by itself while the race looked at the clock wins over the deadline.
+                let won = fault == Fault::Late && result.is_ok();
+                !won && judge_step(n, fault, script, result)
+            });
+        });
+        assert!(failed >= 8, "only {failed} runs of {runs} failed");
+        println!("{runs} faults on the way, {failed} runs failed");
 
         let bench = Bench::new(context(), run, &[SILENT, SERVER]);
         let points = bench.cancel();
