@@ -77,7 +77,12 @@ impl<E, const N: usize> Attempts<E, N> {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.list.is_full() || self.list.len() > usize::from(u16::MAX)
+        self.list.is_full() || self.next_id().is_none()
+    }
+
+    /// None where the numbers are used up.
+    fn next_id(&self) -> Option<AttemptId> {
+        u16::try_from(self.list.len()).ok().map(AttemptId)
     }
 
     pub(crate) fn is_open(&self, id: AttemptId) -> bool {
@@ -85,7 +90,7 @@ impl<E, const N: usize> Attempts<E, N> {
     }
 
     pub(crate) fn start(&mut self, endpoint: Endpoint, now: Duration) -> Option<AttemptId> {
-        let id = AttemptId(u16::try_from(self.list.len()).ok()?);
+        let id = self.next_id()?;
         let attempt = Attempt { id, endpoint, started: now, ended: None, outcome: Outcome::Running, progressed: false };
         self.list.push(attempt).ok()?;
         self.running += 1;
