@@ -160,3 +160,30 @@ impl<E, const N: usize> Attempts<E, N> {
         self.list.iter().any(|attempt| attempt.endpoint.same(endpoint))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use core::net::{IpAddr, Ipv4Addr};
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+    use crate::Name;
+
+    /// However much room there is.
+    #[test]
+    fn there_are_65536_numbers() {
+        static ATTEMPTS: Mutex<Attempts<(), 65_537>> = Mutex::new(Attempts::new());
+        let mut attempts = ATTEMPTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let (name, original) = (Name::ORIGINAL, address);
+        let endpoint = Endpoint { address, scope_id: 0, original, port: None, name, service: None, protocol: None };
+        for number in 0..=u16::MAX {
+            assert!(!attempts.is_full());
+            assert_eq!(attempts.start(endpoint, Duration::ZERO), Some(AttemptId(number)));
+        }
+        assert!(attempts.is_full());
+        assert_eq!(attempts.start(endpoint, Duration::ZERO), None);
+    }
+}

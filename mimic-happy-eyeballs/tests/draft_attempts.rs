@@ -202,6 +202,12 @@ fn s6_1_handshakes_wait_for_services() {
     race.services(3000, HTTPS, &[]);
     assert!(race.machine.may_handshake());
     race.expect(&[(3000, Said::Won(0))]);
+    // Over protected DNS it is the default, which may be taken back; the option alone is not taken back by DNS that is not.
+    let waits = |config: Config| !Race::asked(config.https()).machine.may_handshake();
+    assert!(waits(Config::new().protected(true)));
+    assert!(!waits(Config::new().protected(true).wait_for_services(false)));
+    assert!(waits(Config::new().wait_for_services(true).protected(false)));
+    assert!(!waits(Config::new().protected(false)));
     // Without the option nothing waits.
     let mut race = Race::asked(Config::new().https());
     race.answer(10, AAAA, &["2001:db8::1"]).until(61);
