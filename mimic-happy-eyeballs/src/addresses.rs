@@ -140,7 +140,7 @@ impl Nat<'_> {
         };
         if let Some(v4) = extracted {
             // The source was found for the IPv6 address, and says nothing of the IPv4 one.
-            sorted = Candidate { address: v4.into(), scope_id: 0, source: Source::Unknown, ..sorted };
+            sorted = Candidate { address: v4.into(), source: Source::Unknown, ..sorted };
         }
         let mut connect = sorted.address;
         let routed = match sorted.source {

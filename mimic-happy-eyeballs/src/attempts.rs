@@ -77,7 +77,12 @@ impl<E, const N: usize> Attempts<E, N> {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.list.is_full() || self.list.len() > usize::from(u16::MAX)
+        self.list.is_full() || self.next_id().is_none()
+    }
+
+    /// None where the numbers are used up.
+    fn next_id(&self) -> Option<AttemptId> {
+        u16::try_from(self.list.len()).ok().map(AttemptId)
     }
 
     pub(crate) fn is_open(&self, id: AttemptId) -> bool {
@@ -85,7 +90,7 @@ impl<E, const N: usize> Attempts<E, N> {
     }
 
     pub(crate) fn start(&mut self, endpoint: Endpoint, now: Duration) -> Option<AttemptId> {
-        let id = AttemptId(u16::try_from(self.list.len()).ok()?);
+        let id = self.next_id()?;
         let attempt = Attempt { id, endpoint, started: now, ended: None, outcome: Outcome::Running, progressed: false };
         self.list.push(attempt).ok()?;
         self.running += 1;
@@ -153,5 +158,32 @@ impl<E, const N: usize> Attempts<E, N> {
     /// Whether this address, port and protocol have been tried.
     pub(crate) fn tried(&self, endpoint: &Endpoint) -> bool {
         self.list.iter().any(|attempt| attempt.endpoint.same(endpoint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use core::net::{IpAddr, Ipv4Addr};
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+    use crate::Name;
+
+    /// However much room there is.
+    #[test]
+    fn there_are_65536_numbers() {
+        static ATTEMPTS: Mutex<Attempts<(), 65_537>> = Mutex::new(Attempts::new());
+        let mut attempts = ATTEMPTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let (name, original) = (Name::ORIGINAL, address);
+        let endpoint = Endpoint { address, scope_id: 0, original, port: None, name, service: None, protocol: None };
+        for number in 0..=u16::MAX {
+            assert!(!attempts.is_full());
+            assert_eq!(attempts.start(endpoint, Duration::ZERO), Some(AttemptId(number)));
+        }
+        assert!(attempts.is_full());
+        assert_eq!(attempts.start(endpoint, Duration::ZERO), None);
     }
 }

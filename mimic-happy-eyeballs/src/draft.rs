@@ -30,7 +30,7 @@
 //! |---|---|---|---|
 //! | 5.1 | different capabilities SHOULD be separate groups: [`Config::group_by_protocol`](crate::Config::group_by_protocol), [`Config::prefer_ech`](crate::Config::prefer_ech) | `order.rs` `ranks` | `s5_1_groups_by_protocol`, `s5_1_1_ech_first_is_an_option` |
 //! | 5.1.1 | SHOULD avoid that where it is not critical: off by default | `config.rs` | `s5_1_groups_by_protocol`, `s5_1_1_ech_first_is_an_option` |
-//! | 5.2 | endpoints of a service SHOULD be a group; option: [`Config::group_by_service`](crate::Config::group_by_service) | `order.rs` `rebuild` | `s5_2_a_group_is_interleaved_alone` |
+//! | 5.2 | endpoints of a service SHOULD be a group; option: [`Config::group_by_service`](crate::Config::group_by_service) | `order.rs` `rebuild` | `s5_2_a_group_is_interleaved_alone`, `s5_2_an_address_of_two_names_is_in_both_groups` |
 //! | 5.2 | groups SHOULD be sorted by priority; same option | `order.rs` `rebuild` | `s5_2_services_go_by_priority`, `s5_2_dot_is_the_owner` |
 //! | 5.2 | equal priorities SHOULD be shuffled: [`Config::seed`](crate::Config::seed); a constant seed does not | `services.rs` `shuffle` | `s5_2_equal_priorities_are_shuffled` |
 //! | 5.2 | unassociated addresses SHOULD come last | `order.rs` `rebuild` | `s5_2_unassociated_addresses_come_last` |
@@ -56,7 +56,7 @@
 //! | 6 | (required) the timer ends with the list | `machine.rs` `due` | `s6_timer_ends_with_the_list` |
 //! | 6.1 | SHOULD wait for TLS before cancelling | caller, by when it says [`Input::Succeeded`](crate::Input::Succeeded) | `s6_1_progress_cancels_nothing`; of the driver `tests/handshakes.rs` |
 //! | 6.1 | progress SHOULD extend the timer; option: not to tell of it | `pace.rs` `progressed` | `s6_1_progress_extends_the_timer` |
-//! | 6.1 | MUST wait for SVCB records before the handshake if it relies on them: [`Config::wait_for_services`](crate::Config::wait_for_services) | `machine.rs` `may_handshake`, `decide` | `s6_1_handshakes_wait_for_services`, `s6_1_handshakes_wait_for_aliases`, `s6_1_lost_while_waiting` |
+//! | 6.1 | MUST wait for SVCB records before the handshake if it relies on them: [`Config::wait_for_services`](crate::Config::wait_for_services) | `machine.rs` `may_handshake`, `decide` | `s6_1_handshakes_wait_for_services`, `s6_1_handshakes_wait_for_aliases`, `s6_1_others_start_unless_one_waits`, `s6_1_lost_while_waiting` |
 //! | 6.2 | SHOULD perform RFC 9460 §7.1.2; option: no [`Config::protocols`](crate::Config::protocols) | `services.rs` `Kept::new` | `s6_2_services_without_a_common_protocol` |
 //! | 6.2 | SHOULD NOT connect to services without a common protocol; same option | `services.rs`, `order.rs` | `s6_2_services_without_a_common_protocol` |
 //! | 6.3 | a failed SVCB query over protected DNS SHOULD abandon: [`Config::protected`](crate::Config::protected) | `machine.rs` `answer` | `s6_3_protected_failures_abandon` |
@@ -69,11 +69,11 @@
 //! |---|---|---|---|
 //! | 7 | hints SHOULD be removed if absent from the records | `machine.rs` `answer` | `s7_hints_give_way`, `s4_2_1_records_replace_hints` |
 //! | 7 | a removed endpoint's attempt SHOULD NOT be cancelled | `addresses.rs` `withdraw` | `s7_removed_endpoints`, `s7_endpoints_come_back` |
-//! | 7 | a removed endpoint not attempted SHOULD be removed | `addresses.rs` `withdraw` | `s7_removed_endpoints`, `s7_removed_endpoints_leave_no_trace`, `s7_services_change` |
+//! | 7 | a removed endpoint not attempted SHOULD be removed | `addresses.rs` `withdraw` | `s7_removed_endpoints`, `s7_removed_endpoints_leave_no_trace`, `s7_endpoints_go_from_one_name_and_stay_with_another`, `s7_services_change` |
 //! | 7 | added endpoints SHOULD be sorted into the complete list | `order.rs` `rebuild` | `s7_added_endpoints_are_sorted_in`, `s7_turns_count_what_is_gone` |
 //! | 7 | (an update alone justifies no rescheduling) | `pace.rs` | `s7_updates_leave_the_timer` |
 //! | 8.1 | with a NAT64 prefix, MUST ask for A besides AAAA | as for §4.1 | `s4_1_a_is_asked_with_nat64` |
-//! | 8.2 | synthesised addresses MUST be de-synthesised | `addresses.rs` `effect` | `s8_2_aaaa_answers_are_desynthesised`, `s8_2_one_attempt_for_both_forms` |
+//! | 8.2 | synthesised addresses MUST be de-synthesised | `addresses.rs` `effect` | `s8_2_aaaa_answers_are_desynthesised`, `s8_2_one_attempt_for_both_forms`, `s8_2_sources_of_synthesised_addresses_are_not_of_ipv4` |
 //! | 8.2 | aware of the prefix, MUST check AAAA answers | `addresses.rs` `effect` | `s8_2_aaaa_answers_are_desynthesised` |
 //! | 8.3 | without an IPv4 route, MUST synthesise | `addresses.rs` `effect` | `s8_3_a_records_are_synthesised`, `s8_3_hints_are_synthesised`, `s8_3_literals_are_synthesised`, `s8_3_with_a_route_nothing_is_synthesised`, `s8_3_synthesised_is_reachable` |
 //! | 8.3 | (not for local addresses) | `nat64.rs` | `s8_3_local_addresses_are_not_synthesised`, `tests/nat64.rs` |

@@ -183,7 +183,7 @@ impl<const N: usize> Order<N> {
         let Some(first) = group.first().map(|planned| planned.key.family()) else { return };
         let count = usize::from(config.family_count.max(1));
         for place in 0..group.len() {
-            let turn = place < count || (place - count) % 2 == 1;
+            let turn = place < count || place % 2 != count % 2;
             let wanted = |planned: &Planned| (planned.key.family() == first) == turn;
             let Some(rest) = group.get_mut(place..) else { return };
             let Some(found) = rest.iter().position(wanted) else { return };

@@ -1,6 +1,6 @@
 //! RFC 6724 §6: which of two destinations is preferred.
 
-use core::cmp::Ordering;
+use core::cmp::{Ordering, Reverse};
 use core::net::{IpAddr, Ipv6Addr};
 
 use crate::{Candidate, Family, Source};
@@ -50,41 +50,47 @@ impl Policy {
 /// All that the rules need of one destination, found once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
-    /// What the rules up to 9 compare, the first in the highest bits; less is preferred.
-    rules: u64,
+    unreachable: bool,
     /// The source is known.
     sourced: bool,
+    /// The source has another scope.
+    other_scope: bool,
+    /// The source has another label.
+    other_label: bool,
+    precedence: u8,
+    scope: u8,
+    /// In microseconds; the most there is if unknown.
+    rtt: u32,
+    used: bool,
     family: Family,
     /// How many bits source and destination have in common.
     common: u32,
 }
 
 impl Key {
-    /// Rules 2 and 5, which need both sources.
-    const NEED_SOURCE: u64 = 0b11 << 61;
-
     pub(crate) fn of(candidate: &Candidate) -> Self {
         let to = candidate.address;
-        let policy = Policy::of(to);
-        let reach = scope(to);
-        let (mut other_scope, mut other_label, mut common) = (false, false, 0);
+        let mut key = Self {
+            unreachable: candidate.source == Source::Unreachable,
+            sourced: false,
+            other_scope: false,
+            other_label: false,
+            precedence: Policy::of(to).precedence,
+            scope: scope(to),
+            rtt: candidate.rtt.map_or(u32::MAX, |rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX - 1)),
+            used: candidate.used,
+            family: Family::of(to),
+            common: 0,
+        };
         if let Source::Address(from) = candidate.source {
-            other_scope = scope(from) != reach;
-            other_label = Policy::of(from).label != policy.label;
+            key.sourced = true;
+            key.other_scope = scope(from) != key.scope;
+            key.other_label = Policy::of(from).label != Policy::of(to).label;
             if let (IpAddr::V6(from), IpAddr::V6(to)) = (from, to) {
-                common = (from.to_bits() ^ to.to_bits()).leading_zeros().min(64);
+                key.common = (from.to_bits() ^ to.to_bits()).leading_zeros().min(64);
             }
         }
-        let rtt = candidate.rtt.map_or(u32::MAX, |rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX - 1));
-        let rules = u64::from(candidate.source == Source::Unreachable) << 63
-            | u64::from(other_scope) << 62
-            | u64::from(other_label) << 61
-            | u64::from(u8::MAX - policy.precedence) << 53
-            | u64::from(reach) << 45
-            | u64::from(rtt) << 13
-            | u64::from(!candidate.used);
-        let sourced = matches!(candidate.source, Source::Address(_));
-        Self { rules, sourced, family: Family::of(to), common }
+        key
     }
 
     pub(crate) fn family(&self) -> Family {
@@ -93,8 +99,12 @@ impl Key {
 
     pub(crate) fn compare(&self, other: &Self) -> Ordering {
         let sourced = self.sourced && other.sourced;
-        let rules = if sourced { u64::MAX } else { !Self::NEED_SOURCE };
-        (self.rules & rules).cmp(&(other.rules & rules)).then_with(|| match sourced && self.family == other.family {
+        // In the order of the rules; less is preferred.
+        let rules = |key: &Self| {
+            let (scope, label) = (sourced && key.other_scope, sourced && key.other_label);
+            (key.unreachable, scope, label, Reverse(key.precedence), key.scope, key.rtt, !key.used)
+        };
+        rules(self).cmp(&rules(other)).then_with(|| match sourced && self.family == other.family {
             true => other.common.cmp(&self.common),
             false => Ordering::Equal,
         })

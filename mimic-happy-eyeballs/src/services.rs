@@ -87,7 +87,7 @@ impl<const N: usize> Services<N> {
         self.0.retain(|kept| kept.id.owner != owner);
     }
 
-    /// Whether there was room; if not, what is kept is the services of the best priority.
+    /// Whether there was room; if not, what is kept is the services of the best priority, of equals the first.
     pub(crate) fn add(&mut self, new: Kept) -> bool {
         let Err(new) = self.0.push(new) else { return true };
         if let Some(worst) = self.0.iter_mut().max_by_key(|kept| kept.priority)
@@ -101,9 +101,34 @@ impl<const N: usize> Services<N> {
 
 /// A number that looks random but stays the same for a service while answers come and go.
 pub(crate) fn shuffle(seed: u64, id: ServiceId) -> u16 {
-    let mut x = seed ^ (u64::from(id.owner.0) << 16 | u64::from(id.index)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let [a, b, ..] = random(random(seed, id.owner.0), id.index).to_le_bytes();
+    u16::from_le_bytes([a, b])
+}
+
+/// What comes after `skipped` numbers of SplitMix64.
+fn random(seed: u64, skipped: u16) -> u64 {
+    let mut x = seed.wrapping_add((u64::from(skipped) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    let [a, b, ..] = (x ^ (x >> 31)).to_le_bytes();
-    u16::from_le_bytes([a, b])
+    x ^ (x >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::random;
+
+    /// The numbers that are published for the seed 1234567 (Rosetta Code, "Pseudo-random numbers/Splitmix64").
+    #[test]
+    fn splitmix64() {
+        let published = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+            4_593_380_528_125_082_431,
+            16_408_922_859_458_223_821,
+        ];
+        for (skipped, number) in (0..).zip(published) {
+            assert_eq!(random(1_234_567, skipped), number);
+        }
+    }
 }

@@ -13,7 +13,7 @@ mod harness;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use harness::{A, AAAA, ALT, HTTPS, Race, Said, at, c, failed, ip, ms, start, succeeded};
+use harness::{A, AAAA, ALT, HTTPS, Race, Said, at, c, failed, from, ip, ms, start, succeeded};
 use mimic_happy_eyeballs::{
     Answer, AttemptId, Config, End, Failure, Input, Machine, Name, Outcome, Output, Query, Service, Target,
 };
@@ -118,6 +118,23 @@ fn duplicates_are_attempted_once() {
 fn mapped_addresses_are_ipv4() {
     let mut race = Race::to(Config::new(), &[c("::ffff:192.0.2.1"), c("2001:db8::1"), c("2001:db8::2")]);
     assert_eq!(race.order(), ["2001:db8::1", "192.0.2.1", "2001:db8::2"]);
+}
+
+/// Also as the source of one.
+#[test]
+fn mapped_sources_are_ipv4() {
+    // RFC 6724, rule 2: the source of the first has the scope of the destination, and rule 8: which is the smaller one.
+    let list = [from("198.51.100.1", "198.51.100.2"), from("::ffff:169.254.1.1", "::ffff:169.254.1.2")];
+    assert_eq!(Race::to(Config::new(), &list).order(), ["169.254.1.1", "198.51.100.1"]);
+}
+
+/// What is in the answers for both families is that of the later one.
+#[test]
+fn mapped_addresses_stay_as_long_as_an_answer_has_them() {
+    let mut race = Race::asked(Config::new());
+    race.answer(0, AAAA, &["2001:db8::1", "::ffff:192.0.2.1"]).answer(10, A, &["192.0.2.1"]);
+    race.answer(20, AAAA, &["2001:db8::1"]);
+    assert_eq!(race.order(), ["2001:db8::1", "192.0.2.1"]);
 }
 
 #[test]

@@ -202,12 +202,33 @@ fn s6_1_handshakes_wait_for_services() {
     race.services(3000, HTTPS, &[]);
     assert!(race.machine.may_handshake());
     race.expect(&[(3000, Said::Won(0))]);
+    // Over protected DNS it is the default, which may be taken back; the option alone is not taken back by DNS that is not.
+    let waits = |config: Config| !Race::asked(config.https()).machine.may_handshake();
+    assert!(waits(Config::new().protected(true)));
+    assert!(!waits(Config::new().protected(true).wait_for_services(false)));
+    assert!(waits(Config::new().wait_for_services(true).protected(false)));
+    assert!(!waits(Config::new().protected(false)));
     // Without the option nothing waits.
     let mut race = Race::asked(Config::new().https());
     race.answer(10, AAAA, &["2001:db8::1"]).until(61);
     assert!(race.machine.may_handshake());
     race.ok(80, 0);
     race.assert_end(End::Won(AttemptId(0)));
+}
+
+/// §6.1 One that waits for records would not be helped by another that does: no other starts while it lasts. Attempts that
+/// are not as far, or have ended, hold nothing up.
+#[test]
+fn s6_1_others_start_unless_one_waits() {
+    let race = || {
+        let mut race = Race::asked(Config::new().https().wait_for_services(true));
+        race.answer(0, AAAA, &["2001:db8::1", "2001:db8::2", "2001:db8::3"]).answer(0, A, &[]);
+        race
+    };
+    assert_eq!(times(race().until(400)), [50, 300]);
+    assert_eq!(times(race().progress(100, 0).until(9000)), [50]);
+    let mut lost = race();
+    assert_eq!(times(lost.progress(100, 0).fail(200, 0).until(500)), [50, 200, 450]);
 }
 
 /// §6.1 A connection that is lost while it waits for the services is a failure.

@@ -10,7 +10,7 @@
 
 mod harness;
 
-use harness::{A, AAAA, HTTPS, Race, Said, c, from, ip, ms, start};
+use harness::{A, AAAA, ALT, HTTPS, Race, Said, at, c, from, ip, ms, start};
 use mimic_happy_eyeballs::{Candidate, Config, Input, Prefix, Service, Source};
 
 fn service() -> Service<'static> {
@@ -69,6 +69,23 @@ fn s7_endpoints_come_back() {
     let mut race = Race::asked(Config::new());
     race.answer(0, AAAA, &["2001:db8::1"]).answer(10, AAAA, &[]).answer(20, AAAA, &["2001:db8::1", "2001:db8::2"]);
     assert_eq!(race.order(), ["2001:db8::1", "2001:db8::2"]);
+}
+
+/// §7 What one name has no more, another may have: it is tried at the port that they share, whichever service is preferred.
+#[test]
+fn s7_endpoints_go_from_one_name_and_stay_with_another() {
+    for (own, alternative) in [(1, 2), (2, 1)] {
+        let own = Service { priority: own, port: Some(99), ..Service::default() };
+        let alternative = Service { priority: alternative, target: Some(ALT), port: Some(99), ..Service::default() };
+        let mut race = Race::asked(Config::new().https());
+        race.services(0, HTTPS, &[]).answer(0, AAAA, &["2001:db8::1", "2001:db8::2"]).answer(0, A, &[]);
+        race.services(10, HTTPS, &[own, alternative]).answer(10, at(ALT, AAAA), &["2001:db8::1"]);
+        race.answer(10, at(ALT, A), &[]).answer(10, AAAA, &["2001:db8::2"]).until(60_000);
+        let mut tried: Vec<_> = race.endpoints.iter().map(|endpoint| (endpoint.port, endpoint.address)).collect();
+        tried.sort_unstable();
+        let (one, two) = (ip("2001:db8::1"), ip("2001:db8::2"));
+        assert_eq!(tried, [(None, one), (Some(99), one), (Some(99), two)]);
+    }
 }
 
 /// §7 "If an endpoint is added to the list, its position SHOULD be determined by applying the sorting rules … to the
@@ -145,6 +162,21 @@ fn s8_2_one_attempt_for_both_forms() {
     race.answer(0, AAAA, &["64:ff9b::192.0.2.1"]).input(10, Input::Prefix(Prefix::WELL_KNOWN));
     race.found(20, A, &[v4_unreachable("192.0.2.1")]);
     assert_eq!(race.order(), ["64:ff9b::c000:201"]);
+    // Or the address is not in the A records at all.
+    let mut race = Race::asked(Config::new());
+    race.answer(0, AAAA, &["64:ff9b::192.0.2.1"]).input(10, Input::Prefix(Prefix::WELL_KNOWN));
+    assert_eq!(race.order(), ["64:ff9b::c000:201"]);
+    // Of the two, the A record says more: that there is no way but by NAT64.
+    let mut race = Race::asked(Config::new().nat64(Prefix::WELL_KNOWN));
+    race.found(0, A, &[v4_unreachable("192.0.2.1")]).answer(10, AAAA, &["64:ff9b::192.0.2.1"]);
+    assert_eq!(race.order(), ["64:ff9b::c000:201"]);
+}
+
+/// §8.2 What is known of the way to the IPv6 address says nothing of the IPv4 address in it.
+#[test]
+fn s8_2_sources_of_synthesised_addresses_are_not_of_ipv4() {
+    let mut race = Race::asked(v6_only());
+    race.found(0, AAAA, &[from("64:ff9b::192.0.2.1", "2001:db8::9")]).expect(&[(0, start(0, "64:ff9b::192.0.2.1"))]);
 }
 
 /// §8.3 "If … there is no IPv4 route that applies for that address, then the client MUST synthesize this address": from

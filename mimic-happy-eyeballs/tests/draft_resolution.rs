@@ -41,6 +41,7 @@ fn s4_1_aaaa_is_asked_with_ipv6() {
 fn s4_1_a_is_asked_with_ipv4() {
     assert_eq!(queries(Config::new().connectivity(true, false)), [ask(A)]);
     assert_eq!(queries(Config::new().connectivity(true, false).ask_both()), [ask(AAAA), ask(A)]);
+    assert_eq!(queries(Config::new().connectivity(false, true).ask_both()), [ask(AAAA), ask(A)]);
 }
 
 /// §4.1 "If the client has detected a NAT64 prefix … the client MUST include a query for A records"; also §8.1.
@@ -117,6 +118,11 @@ fn s4_2_preferred_family() {
     let mut race = Race::asked(Config::new().wait_for_family(Family::Ipv4));
     race.answer(10, AAAA, V6).expect(&[]);
     assert_eq!(race.wake, Some(ms(60)));
+    // Of two, or none, it is IPv6.
+    for config in [Config::new().connectivity(true, true), Config::new().connectivity(false, false)] {
+        let mut race = Race::asked(config);
+        race.answer(10, A, V4).expect(&[]).answer(20, AAAA, V6).expect(&[(20, start(0, V6[0]))]);
+    }
     // Waiting for a family that is not asked would be in vain.
     let mut race = Race::asked(Config::new().connectivity(false, true).wait_for_family(Family::Ipv4));
     race.answer(10, AAAA, V6).expect(&[(10, start(0, V6[0]))]);

@@ -110,6 +110,20 @@ fn s5_2_a_group_is_interleaved_alone() {
     assert_eq!(race.order(), ["192.0.2.10", "2001:db8::b", "2001:db8::1", "192.0.2.1"]);
 }
 
+/// §5.2 An address of two names is in the group of each, and is tried for both where their ports differ.
+#[test]
+fn s5_2_an_address_of_two_names_is_in_both_groups() {
+    let list = [Service { port: Some(8443), ..to(1, ALT) }, Service { priority: 2, ..Service::default() }];
+    let mut race = Race::asked(Config::new().https());
+    race.services(0, HTTPS, &list).answer(0, at(ALT, AAAA), &["2001:db8::1"]).answer(0, at(ALT, A), &[]);
+    race.answer(0, AAAA, &["2001:db8::1"]).answer(0, A, &[]).until(60_000);
+    let tried = |port| {
+        let mut of_port = race.endpoints.iter().filter(|endpoint| endpoint.port == port);
+        of_port.any(|endpoint| endpoint.address == harness::ip("2001:db8::1"))
+    };
+    assert!(tried(Some(8443)) && tried(None), "{:?}", race.endpoints);
+}
+
 /// §5.2 "When there are multiple services … with the same priority, the client SHOULD shuffle these groups randomly."
 #[test]
 fn s5_2_equal_priorities_are_shuffled() {

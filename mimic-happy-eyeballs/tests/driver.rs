@@ -4,11 +4,12 @@
 
 mod world;
 
+use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
 use mimic_core::{
-    Context, Ctx, Deadline, ErrorKind, Flow as _, FlowExt as _, HostPort, Install, Local, Mode, Outcome, Shared,
-    Transport,
+    Context, Ctx, Deadline, Error, ErrorKind, Flow, FlowExt as _, HostPort, Install, Link, Local, Mode, Outcome,
+    Shared, Transport,
 };
 use mimic_happy_eyeballs::{Config, Kind, Observer, Peer, RaceConfig, What};
 use world::*;
@@ -268,6 +269,59 @@ fn the_flow_does_all_that_the_winner_s_does() {
     assert!(flow.is_write_vectored() && flow.lower().is_some());
     flow.abort();
     assert_eq!(world.log(), [format!("abort {V4}")]);
+}
+
+/// A flow of which every call fails, and tells which it was.
+#[derive(Debug)]
+struct Broken;
+
+impl Broken {
+    fn call<T>(call: &'static str) -> Poll<Result<T, Error>> {
+        Poll::Ready(Err(Error::new(ErrorKind::BrokenPipe, call)))
+    }
+}
+
+impl Flow for Broken {
+    fn poll_read(&mut self, _: &mut Task<'_>, _: &mut [u8]) -> Poll<Result<usize, Error>> {
+        Self::call("read")
+    }
+
+    fn poll_write(&mut self, _: &mut Task<'_>, _: &[u8]) -> Poll<Result<usize, Error>> {
+        Self::call("write")
+    }
+
+    fn poll_flush(&mut self, _: &mut Task<'_>) -> Poll<Result<(), Error>> {
+        Self::call("flush")
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Task<'_>) -> Poll<Result<(), Error>> {
+        Self::call("shutdown")
+    }
+
+    fn poll_write_vectored(&mut self, _: &mut Task<'_>, _: &[&[u8]]) -> Poll<Result<usize, Error>> {
+        Self::call("write of many")
+    }
+}
+
+#[test]
+fn the_flow_fails_as_the_winner_does() {
+    let ctx = black_hole().shared();
+    let ctx = ctx.register(Link, "broken", 0, (), |_, ()| async { Ok(Box::new(Broken) as <Shared as Mode>::Flow) });
+    let mut flow = World::new().connect(&ctx, HostPort::new("192.0.2.1", 443)).unwrap();
+    let cx = &mut Task::from_waker(Waker::noop());
+    let said = [
+        flow.poll_read(cx, &mut [0; 8]).map_ok(drop),
+        flow.poll_write(cx, b"abc").map_ok(drop),
+        flow.poll_flush(cx),
+        flow.poll_shutdown(cx),
+        flow.poll_write_vectored(cx, &[b"abc"]).map_ok(drop),
+    ];
+    let said = said.map(|poll| match poll {
+        Poll::Ready(Err(error)) => error.to_string(),
+        other => format!("{other:?}"),
+    });
+    assert_eq!(said, ["read", "write", "flush", "shutdown", "write of many"]);
+    assert!(!flow.is_write_vectored());
 }
 
 #[test]

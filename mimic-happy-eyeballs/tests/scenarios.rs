@@ -190,6 +190,10 @@ fn scenario_17() {
     let mut race = Race::to(Config::new().delay_multiplier(2), &v6(4));
     race.play(&[Fail(100), Fail(100)]);
     assert_eq!(race.starts().iter().map(|start| start.0).collect::<Vec<_>>(), [0, 100, 200, 450]);
+    // Nor does one while another runs.
+    let mut race = Race::to(Config::new().delay_multiplier(2), &v6(4));
+    race.play(&[Hang, Fail(50)]);
+    assert_eq!(race.starts().iter().map(|start| start.0).collect::<Vec<_>>(), [0, 250, 300, 800]);
 }
 
 #[test]

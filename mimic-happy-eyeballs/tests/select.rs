@@ -11,6 +11,7 @@
 mod harness;
 
 use core::cmp::Ordering;
+use core::time::Duration;
 
 use harness::{c, from, ip};
 use mimic_happy_eyeballs::select::{Policy, compare};
@@ -90,6 +91,33 @@ fn unknown_sources_leave_rules_undecided() {
     first(c("fe80::1"), c("2001:db8::1"));
     first(c("127.0.0.1"), c("192.0.2.1"));
     first(c("::1"), c("127.0.0.1"));
+}
+
+/// RFC 6724 §3.1 and rule 8: "the scope of a multicast address is given by its scope field", whatever its flags, and
+/// compares with those of unicast addresses.
+#[test]
+fn scopes() {
+    for (smaller, greater) in [
+        ("ff01::1", "fe80::1"),
+        ("fe80::1", "ff05::1"),
+        ("ff02::1", "ff15::1"),
+        ("ff12::1", "ff05::1"),
+        ("ff15::1", "2001:db8::1"),
+        ("fec0::1", "3ffe::1"),
+        ("169.254.1.1", "10.1.2.3"),
+    ] {
+        assert_eq!(compare(&c(smaller), &c(greater)), Ordering::Less, "{smaller} {greater}");
+        assert_eq!(compare(&c(greater), &c(smaller)), Ordering::Greater, "{greater} {smaller}");
+    }
+    undecided(c("ff12::1"), c("fe80::1"));
+    undecided(c("ff0e::1"), c("2001:db8::1"));
+}
+
+/// However long an expected time, it "sorts before unknown ones".
+#[test]
+fn times_beyond_all_measure() {
+    first(c("2001:db8::1").rtt(Duration::MAX), c("2001:db8::2"));
+    first(c("2001:db8::1").rtt(Duration::from_secs(3600)), c("2001:db8::2").rtt(Duration::MAX));
 }
 
 /// Rule 9 is for one family, and counts no more than the 64 bits of a source's prefix.

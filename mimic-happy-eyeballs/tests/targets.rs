@@ -4,6 +4,8 @@
 
 mod world;
 
+use std::time::Duration;
+
 use mimic_core::{ErrorKind, HostPort, Record, RecordType, Service, Transport};
 use mimic_happy_eyeballs::{Config, Prefix, RaceConfig};
 use world::*;
@@ -142,6 +144,28 @@ fn a_name_is_asked_about_once_however_it_is_written() {
     }
 }
 
+/// "Services of equal priority are shuffled anew by every race, unless a seed is given."
+#[test]
+fn equal_services_are_shuffled_anew_by_every_race() {
+    let ports = |config: Config| {
+        let world =
+            World::new().name((0, &[]), (0, &["192.0.2.1"])).accepts("192.0.2.1:1", 0).accepts("192.0.2.1:2", 0);
+        let both = [1, 2].map(|port| Record::Https(Service { port: Some(port), ..service(1, "") }));
+        let world = world.answer(HOST, RecordType::Https, 0, both.into());
+        let ctx = world.shared().with(RaceConfig, config);
+        let race = |_| {
+            world.jump(Duration::from_micros(1));
+            peer(&world.connect(&ctx, secure(443)).unwrap())
+        };
+        let first = (0..100).map(race).filter(|peer| peer == "192.0.2.1:1").count();
+        (first, 100 - first)
+    };
+    let (one, two) = ports(Config::new().https());
+    assert!(one.min(two) >= 30, "{one} and {two} of 100");
+    let (one, two) = ports(Config::new().https().seed(7));
+    assert_eq!(one.min(two), 0);
+}
+
 #[test]
 fn aliases_in_a_circle_end() {
     let world = World::new()
@@ -183,6 +207,25 @@ fn no_such_name_is_an_answer_and_not_a_failure() {
     let ctx = world.shared().with(RaceConfig, Config::new().https().protected(true));
     assert_eq!(peer(&world.connect(&ctx, secure(443)).unwrap()), V4);
     assert_eq!(world.now(), ms(25), "both families had been heard");
+}
+
+#[test]
+fn hints_of_a_family_that_has_no_name_are_not_used() {
+    let hints = vec!["192.0.2.9".parse().unwrap(), "2001:db8::9".parse().unwrap()];
+    let world = World::new().no_answer(RecordType::Aaaa, 0, no_name).no_answer(RecordType::A, 0, no_name);
+    let world = world.answer(HOST, RecordType::Https, 10, vec![Record::Https(Service { hints, ..service(1, "") })]);
+    let error = world.connect(&https(&world), secure(443)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert!(world.dials().is_empty());
+}
+
+#[test]
+fn what_is_left_out_is_told_as_it_comes() {
+    let world = World::new().name((10, &["::", "2001:db8::1"]), (20, &["0.0.0.0", "224.0.0.1"])).accepts(V6, 50);
+    let told = timeline(&world.connect(&world.shared(), host()).unwrap());
+    let omitted: Vec<_> = told.iter().filter(|line| line.contains("omit")).map(String::as_str).collect();
+    let omit = "that cannot be used or do not fit";
+    assert_eq!(omitted, [format!("10.0 ms  omit    1 {omit}"), format!("20.0 ms  omit    2 {omit}")]);
 }
 
 #[test]
