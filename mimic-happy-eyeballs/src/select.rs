@@ -70,12 +70,13 @@ pub(crate) struct Key {
 impl Key {
     pub(crate) fn of(candidate: &Candidate) -> Self {
         let to = candidate.address;
+        let policy = Policy::of(to);
         let mut key = Self {
             unreachable: candidate.source == Source::Unreachable,
             sourced: false,
             other_scope: false,
             other_label: false,
-            precedence: Policy::of(to).precedence,
+            precedence: policy.precedence,
             scope: scope(to),
             rtt: candidate.rtt.map_or(u32::MAX, |rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX - 1)),
             used: candidate.used,
@@ -85,7 +86,7 @@ impl Key {
         if let Source::Address(from) = candidate.source {
             key.sourced = true;
             key.other_scope = scope(from) != key.scope;
-            key.other_label = Policy::of(from).label != Policy::of(to).label;
+            key.other_label = Policy::of(from).label != policy.label;
             if let (IpAddr::V6(from), IpAddr::V6(to)) = (from, to) {
                 key.common = (from.to_bits() ^ to.to_bits()).leading_zeros().min(64);
             }
