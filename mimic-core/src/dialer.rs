@@ -78,7 +78,7 @@ impl<R: Role, M: Mode> Dialer<R, M> {
     /// # Cancellation
     /// Dropping the future closes all it had opened.
     pub fn dial(&self, target: R::Target) -> impl Future<Output = Result<R::Output<M>, Error>> {
-        Dial::new(&self.role, target, Course::new(self.node.chosen(), &self.origin))
+        Dial::new(&self.role, target, Course::new(self.node.chosen(), &self.origin, None, None))
     }
 }
 
@@ -93,10 +93,9 @@ pub(crate) async fn resolve<R: Role, M: Mode>(ctx: &Ctx<M>, role: R, target: R::
     let mut engine = Engine::new(ctx, Id::role(&role));
     let mut alarm = None;
     plan(&mut engine, true, &mut alarm).await?;
-    let course = Course::new(engine.chosen().ok_or_else(misfit)?, &Origin::Alone);
+    let chosen = engine.chosen().ok_or_else(misfit)?;
     // By reference, so that it is made where it stays.
-    let mut dial = Dial::new(&role, target, Course { engine: Some(&engine), alarm, ..course });
-    (&mut dial).await
+    (&mut Dial::new(&role, target, Course::new(chosen, &Origin::Alone, Some(&engine), alarm))).await
 }
 
 /// See [`Ctx::dialer`].
@@ -260,8 +259,13 @@ struct Course<'a, M: Mode> {
 }
 
 impl<'a, M: Mode> Course<'a, M> {
-    fn new(chosen: Chosen<'a, M>, origin: &'a Origin<M>) -> Self {
-        Self { chosen, origin, engine: None, state: State::New, id: 0, alarm: None, scope: None }
+    fn new(
+        chosen: Chosen<'a, M>,
+        origin: &'a Origin<M>,
+        engine: Option<&'a Engine<'a, M>>,
+        alarm: Option<Alarm<M>>,
+    ) -> Self {
+        Self { chosen, origin, engine, state: State::New, id: 0, alarm, scope: None }
     }
 
     fn deadline(&self) -> Option<&'a Sleeper<M>> {

@@ -12,7 +12,7 @@ use crate::error::misfit;
 use crate::explain::Memo;
 use crate::key::Id;
 use crate::plan::{Chosen, Node, Run, Scope, Sleeper, Source, Unit};
-use crate::spec::{How, Inputs, Slot, Spec};
+use crate::spec::{Declared, How, Inputs, Slot, Spec};
 use crate::sync::Arc;
 use crate::values::Value;
 use crate::{ChoiceKind, Ctx, Error, Listen, Mode, Phase, PlanError, Scheme, Stream};
@@ -23,6 +23,8 @@ pub(crate) struct Engine<'a, M: Mode> {
     pub(crate) role: Id,
     /// Every key and role that was asked for, in the order of asking. Values given in the context are not among them.
     goals: Vec<Goal<'a, M>>,
+    /// Where needs were found, each in the place of its number: a call and a unit that goes on seldom search again.
+    recent: [Option<(&'a Spec, Place<'a, M>)>; RECENT],
     /// Once goals are many: for each entry of the registry, its goal and one.
     places: Vec<usize>,
     /// The goal that is being decided, or [`NOBODY`].
@@ -79,9 +81,19 @@ const NOBODY: usize = usize::MAX;
 /// How many goals are searched one by one.
 const FEW: usize = 8;
 
+/// For how many needs it is kept where they were found: a power of two.
+const RECENT: usize = 4;
+
+/// Where something was found.
+#[derive(Clone, Copy)]
+enum Place<'a, M: Mode> {
+    Given(&'a Slot<M>),
+    Goal(usize),
+}
+
 /// Where an id leads.
 enum Look<'a, M: Mode> {
-    Found(&'a Slot<M>),
+    Found(Place<'a, M>),
     /// It is being decided.
     Open,
     /// To an entry of the registry that was not asked for yet.
@@ -95,6 +107,7 @@ impl<'a, M: Mode> Engine<'a, M> {
             role,
             // Enough for most plans.
             goals: Vec::with_capacity(4),
+            recent: [None; RECENT],
             places: Vec::new(),
             current: NOBODY,
             once: NOBODY,
@@ -165,31 +178,50 @@ impl<'a, M: Mode> Engine<'a, M> {
     }
 
     /// What there is for a key or role, as far as it is decided.
-    pub(crate) fn found(&self, id: &Id) -> Option<&Slot<M>> {
+    fn found(&self, id: &Id) -> Option<&Slot<M>> {
         match self.look(id) {
-            Look::Found(found) => Some(found),
+            Look::Found(place) => self.at(place),
             Look::Open | Look::New(_) => None,
+        }
+    }
+
+    /// What was found for an argument of a unit.
+    pub(crate) fn input(&self, needs: &Declared, number: usize) -> Option<&Slot<M>> {
+        let (at, spec) = needs.argument(number)?;
+        self.recent(at, spec).map_or_else(|| self.found(&spec.id), |place| self.at(place))
+    }
+
+    #[inline]
+    fn recent(&self, at: usize, spec: &Spec) -> Option<Place<'a, M>> {
+        self.recent[at % RECENT].filter(|(recent, _)| core::ptr::eq(*recent, spec)).map(|(_, place)| place)
+    }
+
+    #[inline]
+    fn at(&self, place: Place<'a, M>) -> Option<&Slot<M>> {
+        match place {
+            Place::Given(slot) => Some(slot),
+            Place::Goal(goal) => Some(&self.goals.get(goal)?.found),
         }
     }
 
     /// A given value, or else a goal.
     #[inline]
-    fn look(&self, id: &Id) -> Look<'_, M> {
-        self.ctx.values.slot(id).map_or_else(|| self.asked(id), Look::Found)
+    fn look(&self, id: &Id) -> Look<'a, M> {
+        self.ctx.values.slot(id).map_or_else(|| self.asked(id), |slot| Look::Found(Place::Given(slot)))
     }
 
     #[inline(never)]
-    fn asked(&self, id: &Id) -> Look<'_, M> {
-        let Some(number) = self.ctx.registry.find(id) else { return Look::Found(&Slot::Empty) };
-        let goal = if self.places.is_empty() {
-            self.goals.iter().find(|goal| goal.number == number)
+    fn asked(&self, id: &Id) -> Look<'a, M> {
+        let Some(number) = self.ctx.registry.find(id) else { return Look::Found(Place::Given(&Slot::Empty)) };
+        let place = if self.places.is_empty() {
+            self.goals.iter().position(|goal| goal.number == number)
         } else {
-            self.places.get(number).and_then(|place| self.goals.get(place.checked_sub(1)?))
+            self.places.get(number).and_then(|place| place.checked_sub(1))
         };
-        match goal {
+        match place.and_then(|place| Some((place, self.goals.get(place)?))) {
             None => Look::New(number),
-            Some(goal) if goal.is_open => Look::Open,
-            Some(goal) => Look::Found(&goal.found),
+            Some((_, goal)) if goal.is_open => Look::Open,
+            Some((place, _)) => Look::Found(Place::Goal(place)),
         }
     }
 
@@ -202,16 +234,21 @@ impl<'a, M: Mode> Engine<'a, M> {
                 continue;
             };
             for (at, spec) in unit.needs.specs.iter().enumerate().skip(goal.step) {
-                let is_met = match self.look(&spec.id) {
-                    Look::Found(Slot::Below(_)) => true,
-                    Look::Found(Slot::Value(value)) => spec.is_met(Some(value)),
-                    Look::Found(Slot::Empty) => spec.is_met(None),
+                let place = match self.recent(at, spec).map_or_else(|| self.look(&spec.id), Look::Found) {
+                    Look::Found(place) => place,
                     Look::Open => return Err(self.cycle(spec.id)),
                     Look::New(number) => {
+                        self.recent[at % RECENT] = Some((spec, Place::Goal(self.goals.len())));
                         self.goal()?.step = at;
                         self.enter(number);
                         continue 'goals;
                     }
+                };
+                self.recent[at % RECENT] = Some((spec, place));
+                let is_met = match self.at(place) {
+                    Some(Slot::Below(_)) => true,
+                    Some(Slot::Value(value)) => spec.is_met(Some(value)),
+                    Some(Slot::Empty) | None => spec.is_met(None),
                 };
                 if !is_met && unit.is_committed() && !spec.is_gate() {
                     return Err(missing(spec, unit));

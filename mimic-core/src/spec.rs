@@ -113,9 +113,10 @@ impl Declared {
         self.gates > 0
     }
 
-    /// What is needed for an argument.
-    pub(crate) fn argument(&self, number: usize) -> Option<&Spec> {
-        self.specs.get(self.gates + number)
+    /// What is needed for an argument, and its number among all needs.
+    pub(crate) fn argument(&self, number: usize) -> Option<(usize, &Spec)> {
+        let at = self.gates + number;
+        Some((at, self.specs.get(at)?))
     }
 
     // Once, and not in every need.
