@@ -25,6 +25,8 @@ pub(crate) struct Engine<'a, M: Mode> {
     goals: Vec<Goal<'a, M>>,
     /// Where needs were found, each in the place of its number: a call and a unit that goes on seldom search again.
     recent: [Option<(&'a Spec, Place<'a, M>)>; RECENT],
+    /// What was just decided, for the need that asked for it.
+    came: Option<Place<'a, M>>,
     /// Once goals are many: for each entry of the registry, its goal and one.
     places: Vec<usize>,
     /// The goal that is being decided, or [`NOBODY`].
@@ -108,6 +110,7 @@ impl<'a, M: Mode> Engine<'a, M> {
             // Enough for most plans.
             goals: Vec::with_capacity(4),
             recent: [None; RECENT],
+            came: None,
             places: Vec::new(),
             current: NOBODY,
             once: NOBODY,
@@ -234,28 +237,31 @@ impl<'a, M: Mode> Engine<'a, M> {
                 continue;
             };
             for (at, spec) in unit.needs.specs.iter().enumerate().skip(goal.step) {
-                let place = match self.recent(at, spec).map_or_else(|| self.look(&spec.id), Look::Found) {
+                let place = match self.came.take().map_or_else(|| self.look(&spec.id), Look::Found) {
                     Look::Found(place) => place,
                     Look::Open => return Err(self.cycle(spec.id)),
                     Look::New(number) => {
-                        self.recent[at % RECENT] = Some((spec, Place::Goal(self.goals.len())));
                         self.goal()?.step = at;
                         self.enter(number);
                         continue 'goals;
                     }
                 };
-                self.recent[at % RECENT] = Some((spec, place));
                 let is_met = match self.at(place) {
                     Some(Slot::Below(_)) => true,
                     Some(Slot::Value(value)) => spec.is_met(Some(value)),
                     Some(Slot::Empty) | None => spec.is_met(None),
                 };
-                if !is_met && unit.is_committed() && !spec.is_gate() {
+                let is_gate = unit.needs.is_gate(at);
+                if !is_met && unit.is_committed() && !is_gate {
                     return Err(missing(spec, unit));
                 }
                 if !is_met {
                     self.next_unit();
                     continue 'goals;
+                }
+                // Nothing is taken for a gate.
+                if !is_gate {
+                    self.recent[at % RECENT] = Some((spec, place));
                 }
             }
             if let Some(call) = self.inputs_ready(unit)? {
@@ -306,6 +312,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         let Some((id, entry)) = self.ctx.registry.at(number) else { return };
         let found = entry.given.clone().map_or(Slot::Empty, Slot::Below);
         let parent = core::mem::replace(&mut self.current, self.goals.len());
+        self.came = None;
         self.goals.push(Goal { number, id, entry, is_open: true, found, at: 0, step: 0, parent });
         if self.goals.len() > FEW {
             let from = if self.places.is_empty() { 0 } else { self.current };
@@ -321,6 +328,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     /// The current goal is decided: back to who asked.
     fn leave(&mut self, found: Slot<M>) {
         if let Some(goal) = self.goals.get_mut(self.current) {
+            self.came = Some(Place::Goal(self.current));
             (goal.is_open, goal.found, self.current) = (false, found, goal.parent);
         }
     }

@@ -50,6 +50,12 @@ impl<M: Mode> Values<M> {
                 None => break,
             }
         }
+        self.kept(id)
+    }
+
+    /// Of its own, so that to find a change takes no registers that it would have to save.
+    #[inline(never)]
+    fn kept(&self, id: &Id) -> Option<&Slot<M>> {
         self.map.get(id).filter(|slot| !matches!(slot, Slot::Empty))
     }
 
