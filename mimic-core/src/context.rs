@@ -64,7 +64,7 @@ impl<M: Mode> Ctx<M> {
     /// Gives `key` a value, in place of the one it may have had. A value beats every function.
     #[must_use]
     pub fn with<K: Key>(mut self, key: K, value: K::Value) -> Self {
-        self.values.set(Id::of(&key), Some(Arc::new(value)));
+        self.values.set(Id::of(&key), Value::new(value));
         self
     }
 
@@ -95,7 +95,7 @@ impl<M: Mode> Ctx<M> {
     #[must_use]
     pub fn with_endpoint(mut self, endpoint: &Endpoint) -> Self {
         fn value<T: Clone + Send + Sync + 'static>(value: Option<&T>) -> Option<Value> {
-            value.map(|value| Arc::new(value.clone()) as Value)
+            value.cloned().and_then(Value::new)
         }
         self.values.set(Id::of(&Scheme), value(Some(&endpoint.scheme)));
         self.values.set(Id::of(&Host), value(endpoint.host.as_ref()));

@@ -78,7 +78,7 @@ impl<R: Role, M: Mode> Dialer<R, M> {
     /// # Cancellation
     /// Dropping the future closes all it had opened.
     pub fn dial(&self, target: R::Target) -> impl Future<Output = Result<R::Output<M>, Error>> {
-        Dial::new(&self.role, target, Course::new(self.node.chosen(), &self.origin, None, None))
+        Dial::new(&self.role, target, Course::new(self.node.chosen(), &self.origin))
     }
 }
 
@@ -95,7 +95,9 @@ pub(crate) async fn resolve<R: Role, M: Mode>(ctx: &Ctx<M>, role: R, target: R::
     plan(&mut engine, true, &mut alarm).await?;
     let chosen = engine.chosen().ok_or_else(misfit)?;
     // By reference, so that it is made where it stays.
-    (&mut Dial::new(&role, target, Course::new(chosen, &Origin::Alone, Some(&engine), alarm))).await
+    let mut dial = Dial::new(&role, target, Course::new(chosen, &Origin::Alone));
+    (dial.course.engine, dial.course.alarm) = (Some(&engine), alarm);
+    (&mut dial).await
 }
 
 /// See [`Ctx::dialer`].
@@ -259,13 +261,8 @@ struct Course<'a, M: Mode> {
 }
 
 impl<'a, M: Mode> Course<'a, M> {
-    fn new(
-        chosen: Chosen<'a, M>,
-        origin: &'a Origin<M>,
-        engine: Option<&'a Engine<'a, M>>,
-        alarm: Option<Alarm<M>>,
-    ) -> Self {
-        Self { chosen, origin, engine, state: State::New, id: 0, alarm, scope: None }
+    fn new(chosen: Chosen<'a, M>, origin: &'a Origin<M>) -> Self {
+        Self { chosen, origin, engine: None, state: State::New, id: 0, alarm: None, scope: None }
     }
 
     fn deadline(&self) -> Option<&'a Sleeper<M>> {

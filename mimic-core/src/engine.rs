@@ -24,9 +24,9 @@ pub(crate) struct Engine<'a, M: Mode> {
     /// Every key and role that was asked for, in the order of asking. Values given in the context are not among them.
     goals: Vec<Goal<'a, M>>,
     /// Where needs were found, each in the place of its number: a call and a unit that goes on seldom search again.
-    recent: [Option<(&'a Spec, Place<'a, M>)>; RECENT],
+    recent: [Option<(&'a Spec, Look<'a, M>)>; RECENT],
     /// What was just decided, for the need that asked for it.
-    came: Option<Place<'a, M>>,
+    came: Option<usize>,
     /// Once goals are many: for each entry of the registry, its goal and one.
     places: Vec<usize>,
     /// The goal that is being decided, or [`NOBODY`].
@@ -86,16 +86,12 @@ const FEW: usize = 8;
 /// For how many needs it is kept where they were found: a power of two.
 const RECENT: usize = 4;
 
-/// Where something was found.
-#[derive(Clone, Copy)]
-enum Place<'a, M: Mode> {
-    Given(&'a Slot<M>),
-    Goal(usize),
-}
-
 /// Where an id leads.
+#[derive(Clone, Copy)]
 enum Look<'a, M: Mode> {
-    Found(Place<'a, M>),
+    Given(&'a Slot<M>),
+    /// To a goal that is decided.
+    Goal(usize),
     /// It is being decided.
     Open,
     /// To an entry of the registry that was not asked for yet.
@@ -182,40 +178,36 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     /// What there is for a key or role, as far as it is decided.
     fn found(&self, id: &Id) -> Option<&Slot<M>> {
-        match self.look(id) {
-            Look::Found(place) => self.at(place),
-            Look::Open | Look::New(_) => None,
-        }
+        self.at(self.look(id))
     }
 
     /// What was found for an argument of a unit.
     pub(crate) fn input(&self, needs: &Declared, number: usize) -> Option<&Slot<M>> {
         let (at, spec) = needs.argument(number)?;
-        self.recent(at, spec).map_or_else(|| self.found(&spec.id), |place| self.at(place))
+        match self.recent[at % RECENT] {
+            Some((recent, look)) if core::ptr::eq(recent, spec) => self.at(look),
+            _ => self.found(&spec.id),
+        }
     }
 
     #[inline]
-    fn recent(&self, at: usize, spec: &Spec) -> Option<Place<'a, M>> {
-        self.recent[at % RECENT].filter(|(recent, _)| core::ptr::eq(*recent, spec)).map(|(_, place)| place)
-    }
-
-    #[inline]
-    fn at(&self, place: Place<'a, M>) -> Option<&Slot<M>> {
-        match place {
-            Place::Given(slot) => Some(slot),
-            Place::Goal(goal) => Some(&self.goals.get(goal)?.found),
+    fn at(&self, look: Look<'a, M>) -> Option<&Slot<M>> {
+        match look {
+            Look::Given(slot) => Some(slot),
+            Look::Goal(goal) => Some(&self.goals.get(goal)?.found),
+            Look::Open | Look::New(_) => None,
         }
     }
 
     /// A given value, or else a goal.
     #[inline]
     fn look(&self, id: &Id) -> Look<'a, M> {
-        self.ctx.values.slot(id).map_or_else(|| self.asked(id), |slot| Look::Found(Place::Given(slot)))
+        self.ctx.values.slot(id).map_or_else(|| self.asked(id), Look::Given)
     }
 
     #[inline(never)]
     fn asked(&self, id: &Id) -> Look<'a, M> {
-        let Some(number) = self.ctx.registry.find(id) else { return Look::Found(Place::Given(&Slot::Empty)) };
+        let Some(number) = self.ctx.registry.find(id) else { return Look::Given(&Slot::Empty) };
         let place = if self.places.is_empty() {
             self.goals.iter().position(|goal| goal.number == number)
         } else {
@@ -224,7 +216,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         match place.and_then(|place| Some((place, self.goals.get(place)?))) {
             None => Look::New(number),
             Some((_, goal)) if goal.is_open => Look::Open,
-            Some((place, _)) => Look::Found(Place::Goal(place)),
+            Some((place, _)) => Look::Goal(place),
         }
     }
 
@@ -237,19 +229,17 @@ impl<'a, M: Mode> Engine<'a, M> {
                 continue;
             };
             for (at, spec) in unit.needs.specs.iter().enumerate().skip(goal.step) {
-                let place = match self.came.take().map_or_else(|| self.look(&spec.id), Look::Found) {
-                    Look::Found(place) => place,
-                    Look::Open => return Err(self.cycle(spec.id)),
-                    Look::New(number) => {
+                let look = self.came.take().map_or_else(|| self.look(&spec.id), Look::Goal);
+                let is_met = match self.at(look) {
+                    Some(Slot::Below(_)) => true,
+                    Some(Slot::Value(value)) => spec.is_met(Some(value)),
+                    Some(Slot::Empty) => spec.is_met(None),
+                    None => {
+                        let Look::New(number) = look else { return Err(self.cycle(spec.id)) };
                         self.goal()?.step = at;
                         self.enter(number);
                         continue 'goals;
                     }
-                };
-                let is_met = match self.at(place) {
-                    Some(Slot::Below(_)) => true,
-                    Some(Slot::Value(value)) => spec.is_met(Some(value)),
-                    Some(Slot::Empty) | None => spec.is_met(None),
                 };
                 let is_gate = unit.needs.is_gate(at);
                 if !is_met && unit.is_committed() && !is_gate {
@@ -261,7 +251,7 @@ impl<'a, M: Mode> Engine<'a, M> {
                 }
                 // Nothing is taken for a gate.
                 if !is_gate {
-                    self.recent[at % RECENT] = Some((spec, place));
+                    self.recent[at % RECENT] = Some((spec, look));
                 }
             }
             if let Some(call) = self.inputs_ready(unit)? {
@@ -328,7 +318,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     /// The current goal is decided: back to who asked.
     fn leave(&mut self, found: Slot<M>) {
         if let Some(goal) = self.goals.get_mut(self.current) {
-            self.came = Some(Place::Goal(self.current));
+            self.came = Some(self.current);
             (goal.is_open, goal.found, self.current) = (false, found, goal.parent);
         }
     }
