@@ -162,8 +162,8 @@ impl<'a, M: Mode> Engine<'a, M> {
             match (goal.id, &goal.found) {
                 (id, Slot::Value(value)) => memo.insert(*id, Some(value.clone())),
                 (id, Slot::Empty) if !id.is_role() => memo.insert(*id, None),
-                _ => None,
-            };
+                _ => {}
+            }
         }
         memo
     }
@@ -241,7 +241,7 @@ impl<'a, M: Mode> Engine<'a, M> {
                         continue 'goals;
                     }
                 };
-                let is_gate = unit.needs.is_gate(at);
+                let is_gate = spec.is_gate();
                 if !is_met && unit.is_committed() && !is_gate {
                     return Err(missing(spec, unit));
                 }

@@ -113,10 +113,6 @@ impl Declared {
         self.gates > 0
     }
 
-    pub(crate) fn is_gate(&self, at: usize) -> bool {
-        at < self.gates
-    }
-
     /// What is needed for an argument, and its number among all needs.
     pub(crate) fn argument(&self, number: usize) -> Option<(usize, &Spec)> {
         let at = self.gates + number;

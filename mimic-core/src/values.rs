@@ -21,13 +21,9 @@ impl Value {
     pub(crate) fn new<T: Send + Sync + 'static>(value: T) -> Option<Self> {
         let mut value = Some(value);
         let any: &mut dyn Any = &mut value;
-        if let Some(text) = any.downcast_mut::<Option<Text>>() {
-            return text.take().map(Self::Text);
-        }
-        if let Some(number) = any.downcast_mut::<Option<u16>>() {
-            return number.take().map(Self::Number);
-        }
-        value.map(|value| Self::Other(Arc::new(value)))
+        let text = any.downcast_mut().and_then(Option::take).map(Self::Text);
+        let kept = text.or_else(|| any.downcast_mut().and_then(Option::take).map(Self::Number));
+        kept.or_else(|| value.map(|value| Self::Other(Arc::new(value))))
     }
 
     pub(crate) fn downcast_ref<T: 'static>(&self) -> Option<&T> {
@@ -116,12 +112,8 @@ impl<M: Mode> Values<M> {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &Value)> {
         let changed = || self.changes.iter().flatten().map(|(id, _)| *id);
-        let kept = self
-            .map
-            .iter()
-            .flat_map(|map| map.iter())
-            .map(|(id, _)| id)
-            .filter(move |id| !changed().any(|changed| changed == *id));
+        let kept = self.map.iter().flat_map(|map| map.iter()).map(|(id, _)| id);
+        let kept = kept.filter(move |id| !changed().any(|changed| changed == *id));
         changed().chain(kept).filter_map(|id| Some((id, self.get(&id)?)))
     }
 }
