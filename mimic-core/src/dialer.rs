@@ -117,7 +117,7 @@ async fn plan<M: Mode>(engine: &mut Engine<'_, M>, once: bool, alarm: &mut Optio
     if let Some(duration) = engine.ctx.get(Deadline)
         && role != sleep
     {
-        if !engine.ctx.registry.contains_key(&sleep) {
+        if engine.ctx.registry.find(&sleep).is_none() {
             return Err(PlanError::NoSleep.into());
         }
         engine.run(sleep, false).await.map_err(|error| failed(engine, sleep, error, None))?;

@@ -27,7 +27,7 @@ pub(crate) struct Engine<'a, M: Mode> {
     recent: [Option<(&'a Spec, Look<'a, M>)>; RECENT],
     /// What was just decided, for the need that asked for it.
     came: Option<usize>,
-    /// Once goals are many: for each entry of the registry, its goal and one.
+    /// Once goals are many: for each entry of the registry, its goal, or [`NOBODY`].
     places: Vec<usize>,
     /// The goal that is being decided, or [`NOBODY`].
     current: usize,
@@ -59,17 +59,9 @@ struct Goal<'a, M: Mode> {
 }
 
 impl<'a, M: Mode> Goal<'a, M> {
-    /// What the goal came to, as far as it is decided.
-    fn below(&self) -> Option<&Arc<Node<M>>> {
-        match &self.found {
-            Slot::Below(node) => Some(node),
-            _ => None,
-        }
-    }
-
     /// The unit being tried.
     fn unit(&self) -> Option<&'a Arc<Unit<M>>> {
-        let units = if self.below().is_some() { &self.entry.layers } else { &self.entry.units };
+        let units = if self.found.below().is_some() { &self.entry.layers } else { &self.entry.units };
         units.get(self.at)
     }
 }
@@ -137,7 +129,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     pub(crate) fn chosen(&self) -> Option<Chosen<'_, M>> {
         match self.chosen {
             Some(unit) => {
-                let below = self.goals.get(self.once)?.below();
+                let below = self.goals.get(self.once)?.found.below();
                 Some(Chosen { unit, below, inputs: Source::Engine(self) })
             }
             None => Some(self.node(&self.role)?.chosen()),
@@ -146,10 +138,7 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     /// As [`chosen`](Self::chosen), of a role that is not for one dial.
     pub(crate) fn node(&self, role: &Id) -> Option<&Arc<Node<M>>> {
-        match self.found(role)? {
-            Slot::Below(node) => Some(node),
-            _ => None,
-        }
+        self.found(role)?.below()
     }
 
     /// What the functions answered, for reports: nothing without them.
@@ -208,15 +197,12 @@ impl<'a, M: Mode> Engine<'a, M> {
     #[inline(never)]
     fn asked(&self, id: &Id) -> Look<'a, M> {
         let Some(number) = self.ctx.registry.find(id) else { return Look::Given(&Slot::Empty) };
-        let place = if self.places.is_empty() {
-            self.goals.iter().position(|goal| goal.number == number)
-        } else {
-            self.places.get(number).and_then(|place| place.checked_sub(1))
-        };
-        match place.and_then(|place| Some((place, self.goals.get(place)?))) {
+        let search = || self.goals.iter().position(|goal| goal.number == number).unwrap_or(NOBODY);
+        let place = self.places.get(number).copied().unwrap_or_else(search);
+        match self.goals.get(place) {
             None => Look::New(number),
-            Some((_, goal)) if goal.is_open => Look::Open,
-            Some((place, _)) => Look::Goal(place),
+            Some(goal) if goal.is_open => Look::Open,
+            Some(_) => Look::Goal(place),
         }
     }
 
@@ -230,28 +216,26 @@ impl<'a, M: Mode> Engine<'a, M> {
             };
             for (at, spec) in unit.needs.specs.iter().enumerate().skip(goal.step) {
                 let look = self.came.take().map_or_else(|| self.look(&spec.id), Look::Goal);
-                let is_met = match self.at(look) {
-                    Some(Slot::Below(_)) => true,
-                    Some(Slot::Value(value)) => spec.is_met(Some(value)),
-                    Some(Slot::Empty) => spec.is_met(None),
-                    None => {
-                        let Look::New(number) = look else { return Err(self.cycle(spec.id)) };
+                let slot = match look {
+                    Look::Given(slot) => slot,
+                    Look::Goal(goal) => &self.goals.get(goal).ok_or_else(misfit)?.found,
+                    Look::Open => return Err(self.cycle(spec.id)),
+                    Look::New(number) => {
                         self.goal()?.step = at;
                         self.enter(number);
                         continue 'goals;
                     }
                 };
-                let is_gate = spec.is_gate();
-                if !is_met && unit.is_committed() && !is_gate {
+                if slot.below().is_some() || spec.is_met(slot.value()) {
+                    // Nothing is taken for a gate.
+                    if !spec.is_gate() {
+                        self.recent[at % RECENT] = Some((spec, look));
+                    }
+                } else if unit.is_committed() && !spec.is_gate() {
                     return Err(missing(spec, unit));
-                }
-                if !is_met {
+                } else {
                     self.next_unit();
                     continue 'goals;
-                }
-                // Nothing is taken for a gate.
-                if !is_gate {
-                    self.recent[at % RECENT] = Some((spec, look));
                 }
             }
             if let Some(call) = self.inputs_ready(unit)? {
@@ -275,13 +259,13 @@ impl<'a, M: Mode> Engine<'a, M> {
                 derive(&mut Inputs::new(chosen, self.scope.as_ref())).ok_or_else(misfit).map(Some)
             }
             Run::Connect(_) => {
-                goal.at = if goal.below().is_some() { goal.at + 1 } else { 0 };
+                goal.at = if goal.found.below().is_some() { goal.at + 1 } else { 0 };
                 goal.step = 0;
                 if is_once && goal.at == goal.entry.layers.len() {
                     (goal.is_open, self.current, self.chosen) = (false, goal.parent, Some(unit));
                     return Ok(None);
                 }
-                let below = self.goals.get(self.current).and_then(Goal::below);
+                let below = self.goals.get(self.current).and_then(|goal| goal.found.below());
                 let node = Chosen { unit, below, inputs: Source::Engine(self) }.keep();
                 self.goal()?.found = Slot::Below(node);
                 Ok(None)
@@ -292,8 +276,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     /// Moves on from the current unit: to the next function, candidate or layer.
     fn next_unit(&mut self) {
         if let Some(goal) = self.goals.get_mut(self.current) {
-            goal.at += 1;
-            goal.step = 0;
+            (goal.at, goal.step) = (goal.at + 1, 0);
         }
     }
 
@@ -306,11 +289,9 @@ impl<'a, M: Mode> Engine<'a, M> {
         self.goals.push(Goal { number, id, entry, is_open: true, found, at: 0, step: 0, parent });
         if self.goals.len() > FEW {
             let from = if self.places.is_empty() { 0 } else { self.current };
-            self.places.resize(self.ctx.registry.len(), 0);
+            self.places.resize(self.ctx.registry.len(), NOBODY);
             for (at, goal) in self.goals.iter().enumerate().skip(from) {
-                if let Some(place) = self.places.get_mut(goal.number) {
-                    *place = at + 1;
-                }
+                self.places[goal.number] = at;
             }
         }
     }

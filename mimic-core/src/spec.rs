@@ -141,6 +141,16 @@ pub(crate) enum Slot<M: Mode> {
     Below(Arc<Node<M>>),
 }
 
+impl<M: Mode> Slot<M> {
+    pub(crate) fn value(&self) -> Option<&Value> {
+        if let Self::Value(value) = self { Some(value) } else { None }
+    }
+
+    pub(crate) fn below(&self) -> Option<&Arc<Node<M>>> {
+        if let Self::Below(node) = self { Some(node) } else { None }
+    }
+}
+
 /// The evaluated inputs of one call, taken in the order of the needs. What gives `None` does not fit them.
 pub struct Inputs<'a, M: Mode> {
     choice: Chosen<'a, M>,
@@ -171,10 +181,7 @@ impl<'a, M: Mode> Inputs<'a, M> {
 
     /// The next input: a dialer.
     pub(crate) fn dialer<R: Role>(&mut self, role: &R) -> Option<Dialer<R, M>> {
-        match self.next()? {
-            Slot::Below(node) => Some(Dialer::below(role.clone(), node, self.scope)),
-            _ => None,
-        }
+        Some(Dialer::below(role.clone(), self.next()?.below()?, self.scope))
     }
 
     /// The next input: a value, or that there is none.

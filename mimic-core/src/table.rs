@@ -80,10 +80,6 @@ impl<T> Table<T> {
         self.values.get_mut(number)
     }
 
-    pub(crate) fn contains_key(&self, id: &Id) -> bool {
-        self.find(id).is_some()
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.values.len()
     }

@@ -57,10 +57,7 @@ pub(crate) struct Values<M: Mode> {
 
 impl<M: Mode> Values<M> {
     pub(crate) fn get(&self, id: &Id) -> Option<&Value> {
-        match self.slot(id)? {
-            Slot::Value(value) => Some(value),
-            _ => None,
-        }
+        self.slot(id)?.value()
     }
 
     #[inline]
@@ -105,9 +102,7 @@ impl<M: Mode> Values<M> {
                 *map = live;
             }
         }
-        if let Some(change) = changes.get_mut(place.unwrap_or(0)) {
-            *change = Some((id, slot));
-        }
+        changes[place.unwrap_or(0)] = Some((id, slot));
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &Value)> {
