@@ -64,7 +64,7 @@ impl<M: Mode> Ctx<M> {
     /// Gives `key` a value, in place of the one it may have had. A value beats every function.
     #[must_use]
     pub fn with<K: Key>(mut self, key: K, value: K::Value) -> Self {
-        self.values.set(Id::of(&key), Some(Arc::new(value)));
+        self.values.set(Id::of(&key), Value::new(value));
         self
     }
 
@@ -94,13 +94,10 @@ impl<M: Mode> Ctx<M> {
     /// As [`with_url`](Ctx::with_url), for an endpoint already parsed.
     #[must_use]
     pub fn with_endpoint(mut self, endpoint: &Endpoint) -> Self {
-        fn value<T: Clone + Send + Sync + 'static>(value: Option<&T>) -> Option<Value> {
-            value.map(|value| Arc::new(value.clone()) as Value)
-        }
-        self.values.set(Id::of(&Scheme), value(Some(&endpoint.scheme)));
-        self.values.set(Id::of(&Host), value(endpoint.host.as_ref()));
-        self.values.set(Id::of(&Port), value(endpoint.port.as_ref()));
-        self.values.set(Id::of(&Path), value(endpoint.path.as_ref()));
+        self.values.set(Id::of(&Scheme), Value::new(endpoint.scheme.clone()));
+        self.values.set(Id::of(&Host), endpoint.host.clone().and_then(Value::new));
+        self.values.set(Id::of(&Port), endpoint.port.and_then(Value::new));
+        self.values.set(Id::of(&Path), endpoint.path.clone().and_then(Value::new));
         self
     }
 

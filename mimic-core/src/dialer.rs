@@ -93,9 +93,10 @@ pub(crate) async fn resolve<R: Role, M: Mode>(ctx: &Ctx<M>, role: R, target: R::
     let mut engine = Engine::new(ctx, Id::role(&role));
     let mut alarm = None;
     plan(&mut engine, true, &mut alarm).await?;
-    let course = Course::new(engine.chosen().ok_or_else(misfit)?, &Origin::Alone);
+    let chosen = engine.chosen().ok_or_else(misfit)?;
     // By reference, so that it is made where it stays.
-    let mut dial = Dial::new(&role, target, Course { engine: Some(&engine), alarm, ..course });
+    let mut dial = Dial::new(&role, target, Course::new(chosen, &Origin::Alone));
+    (dial.course.engine, dial.course.alarm) = (Some(&engine), alarm);
     (&mut dial).await
 }
 
@@ -116,7 +117,7 @@ async fn plan<M: Mode>(engine: &mut Engine<'_, M>, once: bool, alarm: &mut Optio
     if let Some(duration) = engine.ctx.get(Deadline)
         && role != sleep
     {
-        if !engine.ctx.registry.contains_key(&sleep) {
+        if engine.ctx.registry.find(&sleep).is_none() {
             return Err(PlanError::NoSleep.into());
         }
         engine.run(sleep, false).await.map_err(|error| failed(engine, sleep, error, None))?;

@@ -12,7 +12,7 @@ use crate::error::misfit;
 use crate::explain::Memo;
 use crate::key::Id;
 use crate::plan::{Chosen, Node, Run, Scope, Sleeper, Source, Unit};
-use crate::spec::{How, Inputs, Slot, Spec};
+use crate::spec::{Declared, How, Inputs, Slot, Spec};
 use crate::sync::Arc;
 use crate::values::Value;
 use crate::{ChoiceKind, Ctx, Error, Listen, Mode, Phase, PlanError, Scheme, Stream};
@@ -23,7 +23,11 @@ pub(crate) struct Engine<'a, M: Mode> {
     pub(crate) role: Id,
     /// Every key and role that was asked for, in the order of asking. Values given in the context are not among them.
     goals: Vec<Goal<'a, M>>,
-    /// Once goals are many: for each entry of the registry, its goal and one.
+    /// Where needs were found, each in the place of its number: a call and a unit that goes on seldom search again.
+    recent: [Option<(&'a Spec, Look<'a, M>)>; RECENT],
+    /// What was just decided, for the need that asked for it.
+    came: Option<usize>,
+    /// Once goals are many: for each entry of the registry, its goal, or [`NOBODY`].
     places: Vec<usize>,
     /// The goal that is being decided, or [`NOBODY`].
     current: usize,
@@ -55,17 +59,9 @@ struct Goal<'a, M: Mode> {
 }
 
 impl<'a, M: Mode> Goal<'a, M> {
-    /// What the goal came to, as far as it is decided.
-    fn below(&self) -> Option<&Arc<Node<M>>> {
-        match &self.found {
-            Slot::Below(node) => Some(node),
-            _ => None,
-        }
-    }
-
     /// The unit being tried.
     fn unit(&self) -> Option<&'a Arc<Unit<M>>> {
-        let units = if self.below().is_some() { &self.entry.layers } else { &self.entry.units };
+        let units = if self.found.below().is_some() { &self.entry.layers } else { &self.entry.units };
         units.get(self.at)
     }
 }
@@ -79,9 +75,15 @@ const NOBODY: usize = usize::MAX;
 /// How many goals are searched one by one.
 const FEW: usize = 8;
 
+/// For how many needs it is kept where they were found: a power of two.
+const RECENT: usize = 4;
+
 /// Where an id leads.
+#[derive(Clone, Copy)]
 enum Look<'a, M: Mode> {
-    Found(&'a Slot<M>),
+    Given(&'a Slot<M>),
+    /// To a goal that is decided.
+    Goal(usize),
     /// It is being decided.
     Open,
     /// To an entry of the registry that was not asked for yet.
@@ -95,6 +97,8 @@ impl<'a, M: Mode> Engine<'a, M> {
             role,
             // Enough for most plans.
             goals: Vec::with_capacity(4),
+            recent: [None; RECENT],
+            came: None,
             places: Vec::new(),
             current: NOBODY,
             once: NOBODY,
@@ -125,7 +129,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     pub(crate) fn chosen(&self) -> Option<Chosen<'_, M>> {
         match self.chosen {
             Some(unit) => {
-                let below = self.goals.get(self.once)?.below();
+                let below = self.goals.get(self.once)?.found.below();
                 Some(Chosen { unit, below, inputs: Source::Engine(self) })
             }
             None => Some(self.node(&self.role)?.chosen()),
@@ -134,10 +138,7 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     /// As [`chosen`](Self::chosen), of a role that is not for one dial.
     pub(crate) fn node(&self, role: &Id) -> Option<&Arc<Node<M>>> {
-        match self.found(role)? {
-            Slot::Below(node) => Some(node),
-            _ => None,
-        }
+        self.found(role)?.below()
     }
 
     /// What the functions answered, for reports: nothing without them.
@@ -150,8 +151,8 @@ impl<'a, M: Mode> Engine<'a, M> {
             match (goal.id, &goal.found) {
                 (id, Slot::Value(value)) => memo.insert(*id, Some(value.clone())),
                 (id, Slot::Empty) if !id.is_role() => memo.insert(*id, None),
-                _ => None,
-            };
+                _ => {}
+            }
         }
         memo
     }
@@ -165,31 +166,43 @@ impl<'a, M: Mode> Engine<'a, M> {
     }
 
     /// What there is for a key or role, as far as it is decided.
-    pub(crate) fn found(&self, id: &Id) -> Option<&Slot<M>> {
-        match self.look(id) {
-            Look::Found(found) => Some(found),
+    fn found(&self, id: &Id) -> Option<&Slot<M>> {
+        self.at(self.look(id))
+    }
+
+    /// What was found for an argument of a unit.
+    pub(crate) fn input(&self, needs: &Declared, number: usize) -> Option<&Slot<M>> {
+        let (at, spec) = needs.argument(number)?;
+        match self.recent[at % RECENT] {
+            Some((recent, look)) if core::ptr::eq(recent, spec) => self.at(look),
+            _ => self.found(&spec.id),
+        }
+    }
+
+    #[inline]
+    fn at(&self, look: Look<'a, M>) -> Option<&Slot<M>> {
+        match look {
+            Look::Given(slot) => Some(slot),
+            Look::Goal(goal) => Some(&self.goals.get(goal)?.found),
             Look::Open | Look::New(_) => None,
         }
     }
 
     /// A given value, or else a goal.
     #[inline]
-    fn look(&self, id: &Id) -> Look<'_, M> {
-        self.ctx.values.slot(id).map_or_else(|| self.asked(id), Look::Found)
+    fn look(&self, id: &Id) -> Look<'a, M> {
+        self.ctx.values.slot(id).map_or_else(|| self.asked(id), Look::Given)
     }
 
     #[inline(never)]
-    fn asked(&self, id: &Id) -> Look<'_, M> {
-        let Some(number) = self.ctx.registry.find(id) else { return Look::Found(&Slot::Empty) };
-        let goal = if self.places.is_empty() {
-            self.goals.iter().find(|goal| goal.number == number)
-        } else {
-            self.places.get(number).and_then(|place| self.goals.get(place.checked_sub(1)?))
-        };
-        match goal {
+    fn asked(&self, id: &Id) -> Look<'a, M> {
+        let Some(number) = self.ctx.registry.find(id) else { return Look::Given(&Slot::Empty) };
+        let search = || self.goals.iter().position(|goal| goal.number == number).unwrap_or(NOBODY);
+        let place = self.places.get(number).copied().unwrap_or_else(search);
+        match self.goals.get(place) {
             None => Look::New(number),
             Some(goal) if goal.is_open => Look::Open,
-            Some(goal) => Look::Found(&goal.found),
+            Some(_) => Look::Goal(place),
         }
     }
 
@@ -202,10 +215,10 @@ impl<'a, M: Mode> Engine<'a, M> {
                 continue;
             };
             for (at, spec) in unit.needs.specs.iter().enumerate().skip(goal.step) {
-                let is_met = match self.look(&spec.id) {
-                    Look::Found(Slot::Below(_)) => true,
-                    Look::Found(Slot::Value(value)) => spec.is_met(Some(value)),
-                    Look::Found(Slot::Empty) => spec.is_met(None),
+                let look = self.came.take().map_or_else(|| self.look(&spec.id), Look::Goal);
+                let slot = match look {
+                    Look::Given(slot) => slot,
+                    Look::Goal(goal) => &self.goals.get(goal).ok_or_else(misfit)?.found,
                     Look::Open => return Err(self.cycle(spec.id)),
                     Look::New(number) => {
                         self.goal()?.step = at;
@@ -213,10 +226,14 @@ impl<'a, M: Mode> Engine<'a, M> {
                         continue 'goals;
                     }
                 };
-                if !is_met && unit.is_committed() && !spec.is_gate() {
+                if slot.below().is_some() || spec.is_met(slot.value()) {
+                    // Nothing is taken for a gate.
+                    if !spec.is_gate() {
+                        self.recent[at % RECENT] = Some((spec, look));
+                    }
+                } else if unit.is_committed() && !spec.is_gate() {
                     return Err(missing(spec, unit));
-                }
-                if !is_met {
+                } else {
                     self.next_unit();
                     continue 'goals;
                 }
@@ -242,13 +259,13 @@ impl<'a, M: Mode> Engine<'a, M> {
                 derive(&mut Inputs::new(chosen, self.scope.as_ref())).ok_or_else(misfit).map(Some)
             }
             Run::Connect(_) => {
-                goal.at = if goal.below().is_some() { goal.at + 1 } else { 0 };
+                goal.at = if goal.found.below().is_some() { goal.at + 1 } else { 0 };
                 goal.step = 0;
                 if is_once && goal.at == goal.entry.layers.len() {
                     (goal.is_open, self.current, self.chosen) = (false, goal.parent, Some(unit));
                     return Ok(None);
                 }
-                let below = self.goals.get(self.current).and_then(Goal::below);
+                let below = self.goals.get(self.current).and_then(|goal| goal.found.below());
                 let node = Chosen { unit, below, inputs: Source::Engine(self) }.keep();
                 self.goal()?.found = Slot::Below(node);
                 Ok(None)
@@ -259,8 +276,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     /// Moves on from the current unit: to the next function, candidate or layer.
     fn next_unit(&mut self) {
         if let Some(goal) = self.goals.get_mut(self.current) {
-            goal.at += 1;
-            goal.step = 0;
+            (goal.at, goal.step) = (goal.at + 1, 0);
         }
     }
 
@@ -269,14 +285,13 @@ impl<'a, M: Mode> Engine<'a, M> {
         let Some((id, entry)) = self.ctx.registry.at(number) else { return };
         let found = entry.given.clone().map_or(Slot::Empty, Slot::Below);
         let parent = core::mem::replace(&mut self.current, self.goals.len());
+        self.came = None;
         self.goals.push(Goal { number, id, entry, is_open: true, found, at: 0, step: 0, parent });
         if self.goals.len() > FEW {
             let from = if self.places.is_empty() { 0 } else { self.current };
-            self.places.resize(self.ctx.registry.len(), 0);
+            self.places.resize(self.ctx.registry.len(), NOBODY);
             for (at, goal) in self.goals.iter().enumerate().skip(from) {
-                if let Some(place) = self.places.get_mut(goal.number) {
-                    *place = at + 1;
-                }
+                self.places[goal.number] = at;
             }
         }
     }
@@ -284,6 +299,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     /// The current goal is decided: back to who asked.
     fn leave(&mut self, found: Slot<M>) {
         if let Some(goal) = self.goals.get_mut(self.current) {
+            self.came = Some(self.current);
             (goal.is_open, goal.found, self.current) = (false, found, goal.parent);
         }
     }

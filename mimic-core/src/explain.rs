@@ -256,19 +256,16 @@ pub(crate) fn explain<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explanati
     let (goals, known, stack, half, behind) = (Vec::new(), Table::default(), Vec::new(), Vec::new(), Vec::new());
     let mut twin = Twin { ctx, memo, goals, known, stack, half, behind };
     twin.enter(root);
-    loop {
-        match twin.stack.last_mut() {
-            Some(frame) => match frame.next().map(|unit| (frame.id, unit)) {
-                Some((id, unit)) => match twin.judge(id, unit) {
-                    Ok((choice, can, circles)) => twin.judged(choice, can, &circles),
-                    Err(needed) => twin.enter(needed),
-                },
-                None => twin.leave(),
+    while let Some(frame) = twin.stack.last_mut() {
+        match frame.next().map(|unit| (frame.id, unit)) {
+            Some((id, unit)) => match twin.judge(id, unit) {
+                Ok((choice, can, circles)) => twin.judged(choice, can, &circles),
+                Err(needed) => twin.enter(needed),
             },
-            None => match twin.behind.pop() {
-                Some(frame) => twin.stack.push(frame),
-                None => break,
-            },
+            None => twin.leave(),
+        }
+        if twin.stack.is_empty() {
+            twin.stack.extend(twin.behind.pop());
         }
     }
     Explanation { goals: twin.goals }
@@ -374,14 +371,8 @@ impl<'a, M: Mode> Twin<'a, M> {
             units.extend(entry.units.iter().rev());
             if let Some(given) = &entry.given {
                 can = Can::BE;
-                choices.push(Choice {
-                    kind: ChoiceKind::Given,
-                    name: given.unit.name.clone(),
-                    priority: None,
-                    verdict: Verdict::Yes,
-                    taken: true,
-                    inputs: Vec::new(),
-                });
+                let (kind, name, verdict) = (ChoiceKind::Given, given.unit.name.clone(), Verdict::Yes);
+                choices.push(Choice { kind, name, priority: None, verdict, taken: true, inputs: Vec::new() });
             }
         }
         let goal = self.goals.len();
@@ -489,7 +480,7 @@ impl<'a, M: Mode> Twin<'a, M> {
         if let Some(value) = self.ctx.values.get(&spec.id).or_else(computed) {
             return Ok((Verdict::Yes, Some(value), None, Can::BE));
         }
-        if !spec.id.is_role() && !self.ctx.registry.contains_key(&spec.id) {
+        if !spec.id.is_role() && self.ctx.registry.find(&spec.id).is_none() {
             return Ok((Verdict::No("not given".into()), None, None, Can::LACK));
         }
         let &Known { goal, can, circle } = self.known.get(&spec.id).ok_or(spec.id)?;
@@ -531,12 +522,10 @@ impl<'a, M: Mode> Twin<'a, M> {
 
     /// The units of a frame are judged.
     fn leave(&mut self) {
-        let Some(Frame { id, goal, mut unasked, late, can, circle, again, half, .. }) = self.stack.pop() else {
+        let Some(Frame { late: false, id, goal, mut unasked, can, circle, again, half, .. }) = self.stack.pop()
+        else {
             return;
         };
-        if late {
-            return;
-        }
         let reasons = self.goals[goal].choices.iter().filter_map(|choice| match &choice.verdict {
             Verdict::Maybe(_) if can == Can::FAIL => None,
             Verdict::Maybe(reason) | Verdict::Fails(reason) => Some(reason.clone()),

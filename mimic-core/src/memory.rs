@@ -32,7 +32,11 @@ use crate::{Cell, Error, Flow, Mode, Phase};
 /// ```
 #[must_use]
 pub fn memory_pair<M: Mode>(capacity: usize) -> (Memory<M>, Memory<M>) {
-    let pipe = || -> Arc<M::Cell<Pipe>> { Arc::new(M::Cell::new(Pipe::new(capacity.max(1)))) };
+    let capacity = capacity.max(1);
+    let pipe = || -> Arc<M::Cell<Pipe>> {
+        let bytes = VecDeque::with_capacity(capacity);
+        Arc::new(M::Cell::new(Pipe { bytes, capacity, ..Pipe::default() }))
+    };
     let (there, back) = (pipe(), pipe());
     (Memory { incoming: back.clone(), outgoing: there.clone() }, Memory { incoming: there, outgoing: back })
 }
@@ -44,6 +48,7 @@ pub struct Memory<M: Mode> {
 }
 
 /// One direction.
+#[derive(Default)]
 struct Pipe {
     bytes: VecDeque<u8>,
     capacity: usize,
@@ -61,25 +66,10 @@ struct Pipe {
 }
 
 impl Pipe {
-    fn new(capacity: usize) -> Self {
-        Self {
-            bytes: VecDeque::with_capacity(capacity),
-            capacity,
-            finished: false,
-            unread: false,
-            reset: false,
-            reader: None,
-            writer: None,
-            woken: None,
-            stale: None,
-        }
-    }
-
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         if self.reset {
-            return Poll::Ready(Err(
-                Error::new(ErrorKind::ConnectionReset, "the flow was aborted").in_phase(Phase::Read)
-            ));
+            let error = Error::new(ErrorKind::ConnectionReset, "the flow was aborted").in_phase(Phase::Read);
+            return Poll::Ready(Err(error));
         }
         if buf.is_empty() {
             return Poll::Ready(Ok(0));

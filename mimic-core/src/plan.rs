@@ -121,7 +121,7 @@ impl<'a, M: Mode> Chosen<'a, M> {
     pub(crate) fn input(&self, number: usize) -> Option<&'a Slot<M>> {
         match self.inputs {
             Source::Slots(slots) => slots.get(number),
-            Source::Engine(engine) => engine.found(&self.unit.needs.argument(number)?.id),
+            Source::Engine(engine) => engine.input(&self.unit.needs, number),
         }
     }
 

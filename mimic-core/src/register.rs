@@ -84,7 +84,7 @@ impl Ctx<Shared> {
         let declared = Declared::new(&needs);
         let run: <Shared as Mode>::Derive = Box::new(move |inputs| {
             let computed = compute(needs.take(inputs)?);
-            Some(Box::pin(async move { Ok(computed.await?.map(|value| Arc::new(value) as Value)) }))
+            Some(Box::pin(async move { Ok(computed.await?.and_then(Value::new)) }))
         });
         self.add(function(&key, declared, run))
     }
@@ -169,7 +169,7 @@ impl Ctx<Local> {
         let declared = Declared::new(&needs);
         let run: <Local as Mode>::Derive = Box::new(move |inputs| {
             let computed = compute(needs.take(inputs)?);
-            Some(Box::pin(async move { Ok(computed.await?.map(|value| Arc::new(value) as Value)) }))
+            Some(Box::pin(async move { Ok(computed.await?.and_then(Value::new)) }))
         });
         self.add(function(&key, declared, run))
     }

@@ -113,9 +113,10 @@ impl Declared {
         self.gates > 0
     }
 
-    /// What is needed for an argument.
-    pub(crate) fn argument(&self, number: usize) -> Option<&Spec> {
-        self.specs.get(self.gates + number)
+    /// What is needed for an argument, and its number among all needs.
+    pub(crate) fn argument(&self, number: usize) -> Option<(usize, &Spec)> {
+        let at = self.gates + number;
+        Some((at, self.specs.get(at)?))
     }
 
     // Once, and not in every need.
@@ -138,6 +139,16 @@ pub(crate) enum Slot<M: Mode> {
     Empty,
     Value(Value),
     Below(Arc<Node<M>>),
+}
+
+impl<M: Mode> Slot<M> {
+    pub(crate) fn value(&self) -> Option<&Value> {
+        if let Self::Value(value) = self { Some(value) } else { None }
+    }
+
+    pub(crate) fn below(&self) -> Option<&Arc<Node<M>>> {
+        if let Self::Below(node) = self { Some(node) } else { None }
+    }
 }
 
 /// The evaluated inputs of one call, taken in the order of the needs. What gives `None` does not fit them.
@@ -170,10 +181,7 @@ impl<'a, M: Mode> Inputs<'a, M> {
 
     /// The next input: a dialer.
     pub(crate) fn dialer<R: Role>(&mut self, role: &R) -> Option<Dialer<R, M>> {
-        match self.next()? {
-            Slot::Below(node) => Some(Dialer::below(role.clone(), node, self.scope)),
-            _ => None,
-        }
+        Some(Dialer::below(role.clone(), self.next()?.below()?, self.scope))
     }
 
     /// The next input: a value, or that there is none.

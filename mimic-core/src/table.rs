@@ -80,10 +80,6 @@ impl<T> Table<T> {
         self.values.get_mut(number)
     }
 
-    pub(crate) fn contains_key(&self, id: &Id) -> bool {
-        self.find(id).is_some()
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.values.len()
     }
@@ -98,14 +94,10 @@ impl<T> Table<T> {
         &mut self.values[number]
     }
 
-    /// Gives what was there before.
-    pub(crate) fn insert(&mut self, id: Id, value: T) -> Option<T> {
-        match self.find(&id).and_then(|number| self.values.get_mut(number)) {
-            Some(old) => Some(core::mem::replace(old, value)),
-            None => {
-                self.entry(id, value);
-                None
-            }
+    pub(crate) fn insert(&mut self, id: Id, value: T) {
+        match self.get_mut(&id) {
+            Some(old) => *old = value,
+            None => _ = self.entry(id, value),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::{Error, Local, Mode, Phase};
 ///   [`until`](crate::HostPort::until) again, for the same target, or by a handshake that goes through the proxy first.
 /// - A layer that does so gets back a flow on which the handshake was done, and its own flow must answer
 ///   [`Flow::lower`](crate::Flow::lower). Nobody has to run what it made either: it finds out as everybody does.
+#[derive(Clone)]
 pub struct Handshake<M: Mode>(M::Handshake);
 
 impl<M: Mode> Handshake<M> {
@@ -51,12 +52,6 @@ macro_rules! new {
 new!(Local);
 #[cfg(target_has_atomic = "ptr")]
 new!(Shared + Send);
-
-impl<M: Mode> Clone for Handshake<M> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
 
 impl<M: Mode> fmt::Debug for Handshake<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

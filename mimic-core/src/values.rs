@@ -2,13 +2,39 @@
 
 use core::any::Any;
 
-use crate::Mode;
 use crate::key::Id;
 use crate::spec::Slot;
 use crate::sync::Arc;
 use crate::table::Table;
+use crate::{Mode, Text};
 
-pub(crate) type Value = Arc<dyn Any + Send + Sync>;
+/// A value of any type. What most contexts have is kept in place: an `Arc` costs an allocation and two atomic instructions.
+#[derive(Clone, Debug)]
+pub enum Value {
+    Text(Text),
+    Number(u16),
+    Other(Arc<dyn Any + Send + Sync>),
+}
+
+impl Value {
+    /// Always a value: what takes an option has no need of another.
+    pub(crate) fn new<T: Send + Sync + 'static>(value: T) -> Option<Self> {
+        let mut value = Some(value);
+        let any: &mut dyn Any = &mut value;
+        let text = any.downcast_mut().and_then(Option::take).map(Self::Text);
+        let kept = text.or_else(|| any.downcast_mut().and_then(Option::take).map(Self::Number));
+        kept.or_else(|| value.map(|value| Self::Other(Arc::new(value))))
+    }
+
+    pub(crate) fn downcast_ref<T: 'static>(&self) -> Option<&T> {
+        let any: &dyn Any = match self {
+            Self::Text(text) => text,
+            Self::Number(number) => number,
+            Self::Other(value) => &**value,
+        };
+        any.downcast_ref()
+    }
+}
 
 /// How many changes a context keeps beside the map it shares with its clones before it gets a map of its own.
 ///
@@ -22,7 +48,8 @@ type Changes<M> = [Option<(Id, Slot<M>)>; CHANGES];
 /// A map shared between clones, and the changes since. An empty slot hides what is in the map.
 #[derive(Clone, Default)]
 pub(crate) struct Values<M: Mode> {
-    map: Arc<Table<Slot<M>>>,
+    /// There is none before there is more than fits the list.
+    map: Option<Arc<Table<Slot<M>>>>,
     changes: Arc<Changes<M>>,
     /// With how many entries the map is looked through for empty ones.
     purge: usize,
@@ -30,10 +57,7 @@ pub(crate) struct Values<M: Mode> {
 
 impl<M: Mode> Values<M> {
     pub(crate) fn get(&self, id: &Id) -> Option<&Value> {
-        match self.slot(id)? {
-            Slot::Value(value) => Some(value),
-            _ => None,
-        }
+        self.slot(id)?.value()
     }
 
     #[inline]
@@ -50,7 +74,13 @@ impl<M: Mode> Values<M> {
                 None => break,
             }
         }
-        self.map.get(id).filter(|slot| !matches!(slot, Slot::Empty))
+        self.kept(id)
+    }
+
+    /// Of its own, so that to find a change takes no registers that it would have to save.
+    #[inline(never)]
+    fn kept(&self, id: &Id) -> Option<&Slot<M>> {
+        self.map.as_ref()?.get(id).filter(|slot| !matches!(slot, Slot::Empty))
     }
 
     pub(crate) fn set(&mut self, id: Id, value: Option<Value>) {
@@ -58,7 +88,7 @@ impl<M: Mode> Values<M> {
         let changes = Arc::make_mut(&mut self.changes);
         let place = changes.iter().position(|change| change.as_ref().is_none_or(|(changed, _)| *changed == id));
         if place.is_none() {
-            let map = Arc::make_mut(&mut self.map);
+            let map = Arc::make_mut(self.map.get_or_insert_default());
             for (id, slot) in changes.iter_mut().filter_map(Option::take) {
                 map.insert(id, slot);
             }
@@ -72,14 +102,13 @@ impl<M: Mode> Values<M> {
                 *map = live;
             }
         }
-        if let Some(change) = changes.get_mut(place.unwrap_or(0)) {
-            *change = Some((id, slot));
-        }
+        changes[place.unwrap_or(0)] = Some((id, slot));
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &Value)> {
         let changed = || self.changes.iter().flatten().map(|(id, _)| *id);
-        let kept = self.map.iter().map(|(id, _)| id).filter(move |id| !changed().any(|changed| changed == *id));
+        let kept = self.map.iter().flat_map(|map| map.iter()).map(|(id, _)| id);
+        let kept = kept.filter(move |id| !changed().any(|changed| changed == *id));
         changed().chain(kept).filter_map(|id| Some((id, self.get(&id)?)))
     }
 }

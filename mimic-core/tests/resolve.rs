@@ -79,6 +79,27 @@ fn needs_reach_the_function_in_order_single_needs_bare() {
     block_on(ctx.resolve(Link, "127.0.0.1:1".parse().unwrap())).unwrap();
 }
 
+/// Of more needs than the engine remembers where it found them, and of functions that have as many.
+#[test]
+fn eight_needs_given_and_computed_each_reach_their_place() {
+    let given = [0, 2, 4, 6].into_iter().fold(Context::new(), |ctx, n| ctx.with(Nth(n), n));
+    let ctx = [1, 3, 5, 7].into_iter().fold(given, |ctx, n| {
+        let needs = (req(Nth(6)), req(Nth(4)), or_default(Nth(99), 5), opt(Nth(2)), req(Nth(0)), req(Nth(n - 1)));
+        ctx.derive(Nth(n), needs, move |args| async move {
+            assert_eq!(args, (6, 4, 5, Some(2), 0, n - 1));
+            Ok(Some(n))
+        })
+    });
+    let needs =
+        ((req(Nth(0)), req(Nth(1)), req(Nth(2)), req(Nth(3))), (req(Nth(4)), req(Nth(5)), req(Nth(6)), req(Nth(7))));
+    let both = (map(needs.0, |args| args), map(needs.1, |args| args));
+    let ctx = ctx.register(Stream, "eight", 0, both, |(), args| async move {
+        assert_eq!(args, ((0, 1, 2, 3), (4, 5, 6, 7)));
+        named("eight")
+    });
+    assert_eq!(connect(&ctx).unwrap(), "eight");
+}
+
 #[test]
 fn only_what_the_chosen_candidate_needs_is_computed_and_at_most_once() {
     let calls = Calls::default();
