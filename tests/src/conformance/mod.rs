@@ -118,7 +118,7 @@
 //! and aborts), `wakers`, `pressure`, `cancel`, `transfers`, `attributes`.
 //!
 //! - **No case is skipped.** What a flow cannot do its [`Kind`] declares, and the case then asserts what happens
-//!   instead. A flow that can do it after all fails, unless it is told of a drop, which nobody may count on.
+//!   instead. A flow that can do it after all fails; but one that is told of a drop now and then does not.
 //! - **Every case can fail.** `tests/tests/broken.rs` in mimic's repository has, for each, a broken flow that it notices.
 //! - **Every case is bounded in time**: 20 seconds, and two minutes if its name begins with `big_`. A flow whose poll
 //!   blocks or spins fails, too, although its thread cannot be ended.
