@@ -522,8 +522,7 @@ impl<'a, M: Mode> Twin<'a, M> {
 
     /// The units of a frame are judged.
     fn leave(&mut self) {
-        let Some(Frame { late: false, id, goal, mut unasked, can, circle, again, half, .. }) = self.stack.pop()
-        else {
+        let Some(Frame { late: false, id, goal, mut unasked, can, circle, again, half, .. }) = self.stack.pop() else {
             return;
         };
         let reasons = self.goals[goal].choices.iter().filter_map(|choice| match &choice.verdict {
