@@ -93,9 +93,8 @@ pub(crate) async fn resolve<R: Role, M: Mode>(ctx: &Ctx<M>, role: R, target: R::
     let mut engine = Engine::new(ctx, Id::role(&role));
     let mut alarm = None;
     plan(&mut engine, true, &mut alarm).await?;
-    let chosen = engine.chosen().ok_or_else(misfit)?;
     // By reference, so that it is made where it stays.
-    let mut dial = Dial::new(&role, target, Course::new(chosen, &Origin::Alone));
+    let mut dial = Dial::new(&role, target, Course::new(engine.chosen().ok_or_else(misfit)?, &Origin::Alone));
     (dial.course.engine, dial.course.alarm) = (Some(&engine), alarm);
     (&mut dial).await
 }

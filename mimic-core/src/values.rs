@@ -27,12 +27,16 @@ impl Value {
     }
 
     pub(crate) fn downcast_ref<T: 'static>(&self) -> Option<&T> {
-        let any: &dyn Any = match self {
+        self.any().downcast_ref()
+    }
+
+    /// Of its own, so that it is there once and not for every type.
+    fn any(&self) -> &dyn Any {
+        match self {
             Self::Text(text) => text,
             Self::Number(number) => number,
             Self::Other(value) => &**value,
-        };
-        any.downcast_ref()
+        }
     }
 }
 
