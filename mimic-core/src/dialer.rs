@@ -326,19 +326,17 @@ impl<'a, M: Mode> Course<'a, M> {
             return result.map_err(|error| self.failed_below(above, error, target));
         }
         let attempts = close(self.scope.as_ref());
-        result.map_err(|error| match (state, self.deadline()) {
-            (State::Running, _) => self.failed(error, attempts, target),
-            (State::Timing(_), Some((_, sleep))) => {
-                let error = error.at_layer(sleep.unit.to_string()).toward(&show(target));
-                self.failed(error, attempts, target)
-            }
-            _ => error,
-        })
+        let unit = match (state, self.deadline()) {
+            (State::Running, _) => self.chosen.unit,
+            (State::Timing(_), Some((_, sleep))) => &sleep.unit,
+            _ => return result,
+        };
+        result.map_err(|error| self.failed(error, unit, attempts, target))
     }
 
     #[cold]
-    fn failed(&self, error: Error, attempts: Vec<Attempt>, target: &dyn Debug) -> Error {
-        let mut error = locate(error, self.chosen.unit, target, &attempts);
+    fn failed(&self, error: Error, unit: &Unit<M>, attempts: Vec<Attempt>, target: &dyn Debug) -> Error {
+        let mut error = locate(error, unit, target, &attempts);
         let plan = match (self.engine, self.origin) {
             (Some(engine), _) => for_report(engine.ctx, engine.role, &engine.memo()),
             (_, Origin::Kept(kept)) => for_report(&kept.ctx, kept.role, &kept.memo),

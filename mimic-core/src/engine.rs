@@ -144,13 +144,10 @@ impl<'a, M: Mode> Engine<'a, M> {
     /// What the functions answered, for reports: nothing without them.
     pub(crate) fn memo(&self) -> Memo {
         let mut memo = Memo::default();
-        if !cfg!(feature = "reports") {
-            return memo;
-        }
-        for goal in self.goals.iter().filter(|goal| !goal.is_open) {
+        for goal in self.goals.iter().filter(|goal| cfg!(feature = "reports") && !goal.is_open) {
             match (goal.id, &goal.found) {
                 (id, Slot::Value(value)) => memo.insert(*id, Some(value.clone())),
-                (id, Slot::Empty) if !id.is_role() => memo.insert(*id, None),
+                (id, Slot::Empty) => memo.insert(*id, None),
                 _ => {}
             }
         }
@@ -325,14 +322,10 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     #[cold]
     fn no_candidate(&self, role: Id) -> Error {
-        let error = Error::from(PlanError::NoCandidate { role: role.to_string() });
         // The roots are decided by the scheme first of all.
-        match self.ctx.get(Scheme) {
-            Some(scheme) if [Id::role(&Stream), Id::role(&Listen)].contains(&role) => {
-                error.to_target(format!("{scheme}:…"))
-            }
-            _ => error,
-        }
+        let is_root = [Id::role(&Stream), Id::role(&Listen)].contains(&role);
+        let scheme = self.ctx.get(Scheme).filter(|_| is_root).map(|scheme| format!("{scheme}:…"));
+        Error::from(PlanError::NoCandidate { role: role.to_string() }).toward(&scheme.unwrap_or_default())
     }
 }
 
