@@ -48,6 +48,7 @@ impl Buffer {
     }
 
     /// The free space behind what is filled, at least `room` bytes of it, which takes moving or growing if need be.
+    #[inline]
     pub(crate) fn space(&mut self, room: usize) -> &mut [u8] {
         if self.bytes.len() - self.end < room || (self.busy && self.own.is_none()) {
             self.make(room);
@@ -117,6 +118,22 @@ impl Buffer {
             pool::give(mem::replace(&mut self.bytes, own), self.origin..self.used);
             (self.start, self.end, self.origin, self.used) = (0, 0, 0, 0);
         }
+    }
+
+    /// As [`release`](Self::release), and what little is in it goes to its own memory. For whoever may wait long, and for
+    /// whom what was borrowed says nothing about what comes next.
+    pub(crate) fn settle(&mut self) {
+        let len = self.len();
+        if (1..=IDLE).contains(&len)
+            && let Some(mut own) = self.own.take()
+        {
+            own.resize(own.len().max(len).max(FIRST), 0);
+            own[..len].copy_from_slice(self.filled());
+            pool::give(mem::replace(&mut self.bytes, own), self.origin..self.used);
+            (self.start, self.end, self.origin, self.used) = (0, len, 0, len);
+        }
+        self.release();
+        self.busy = false;
     }
 
     /// As [`release`](Self::release), and shrinks its own memory to what it began with.

@@ -4,6 +4,7 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptErr
 use rustls::{CommonState, Error};
 
 use crate::buffer::Buffer;
+use crate::pool::FLIGHT;
 use crate::side::{Connection, Side};
 
 /// How much plaintext one write seals at most.
@@ -24,6 +25,10 @@ pub(crate) struct Machine<S: Side> {
     /// Then nobody else may process them; otherwise `incoming` must be passed unchanged, for rustls may have a part of
     /// a handshake message in it.
     at_record: bool,
+    /// Whether all of `incoming` was processed: then nothing comes of it before more is received.
+    hungry: bool,
+    /// How much may be sent or received in one go: something while the handshake is under way.
+    flight: usize,
     /// The peer's close_notify came: the end of its stream is the true one.
     peer_closed: bool,
     failed: Option<Error>,
@@ -57,6 +62,8 @@ impl<S: Side> Machine<S> {
             outgoing: Buffer::default(),
             plain: Buffer::default(),
             at_record: false,
+            hungry: false,
+            flight: FLIGHT,
             peer_closed: false,
             failed: None,
             exhausted: false,
@@ -75,11 +82,10 @@ impl<S: Side> Machine<S> {
 
     /// Opens records into `buf`, which is not empty. An error behind bytes is reported after they are read.
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> Result<Readable, Error> {
-        let leftover = self.plain.copy_to(buf);
-        if leftover > 0 {
-            return Ok(Readable::Bytes(leftover));
+        if !self.plain.is_empty() {
+            return Ok(Readable::Bytes(self.plain.copy_to(buf)));
         }
-        match self.run(Goal::Read(buf))? {
+        match if self.hungry { 0 } else { self.run(Goal::Read(buf))? } {
             0 if self.peer_closed => Ok(Readable::End),
             0 => Ok(Readable::Nothing),
             n => Ok(Readable::Bytes(n)),
@@ -105,12 +111,23 @@ impl<S: Side> Machine<S> {
             return None;
         }
         // Moving what is there is worth it once half of the free space lies in front of it.
-        let room = (self.incoming.free() / 2).max(1);
+        let room = (self.incoming.free() / 2).max(1).max(self.flight);
         Some(self.incoming.space(room))
     }
 
     pub(crate) fn received(&mut self, n: usize) {
         self.incoming.fill(n);
+        self.hungry = false;
+    }
+
+    /// Gives back what a handshake borrowed, for it may wait long or has ended.
+    pub(crate) fn settle(&mut self) {
+        if !self.state().is_handshaking() {
+            self.flight = 0;
+        }
+        for buffer in [&mut self.incoming, &mut self.outgoing, &mut self.plain] {
+            buffer.settle();
+        }
     }
 
     /// Gives back memory that an idle connection does not need. What messages of up to 2 KiB take stays.
@@ -127,15 +144,15 @@ impl<S: Side> Machine<S> {
         }
         let mut done = 0;
         loop {
-            let Self { connection, incoming, outgoing, plain, at_record, exhausted, .. } = self;
+            let Self { connection, incoming, outgoing, plain, at_record, hungry, exhausted, .. } = self;
             let skip = *at_record && !matches!(goal, Goal::Read(_));
             let input = if skip { Default::default() } else { incoming.filled() };
             let UnbufferedStatus { discard, state } = connection.process(input);
-            let mut go = true;
+            let (mut go, mut opened) = (true, false);
             let mut result = Ok(());
             match state {
                 Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                    *at_record = true;
+                    (*at_record, opened) = (true, true);
                     while let Some(record) = traffic.next_record() {
                         match record {
                             Ok(record) => {
@@ -148,7 +165,9 @@ impl<S: Side> Machine<S> {
                                     }
                                     _ => 0,
                                 };
-                                plain.push(&record.payload[direct..]);
+                                if direct < record.payload.len() {
+                                    plain.push(&record.payload[direct..]);
+                                }
                             }
                             Err(error) => result = Err(error),
                         }
@@ -158,12 +177,13 @@ impl<S: Side> Machine<S> {
                         _ => true,
                     };
                 }
-                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, outgoing),
+                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, outgoing, self.flight),
                 // What is outgoing keeps its order, whoever sends it.
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 Ok(ConnectionState::PeerClosed) => self.peer_closed = true,
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                     *at_record &= skip;
+                    *hungry |= !skip;
                     go = false;
                     match goal {
                         // Nothing may follow close_notify, though the keys may do for something shorter.
@@ -179,6 +199,7 @@ impl<S: Side> Machine<S> {
                 }
                 Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed) => {
                     *at_record &= skip;
+                    *hungry |= !skip;
                     go = false;
                 }
                 // Early data is refused when the connection is made, and there are no other states yet.
@@ -190,6 +211,11 @@ impl<S: Side> Machine<S> {
                 self.fail(error.clone());
                 return if done > 0 { Ok(done) } else { Err(error) };
             }
+            // Behind the last record there is nothing to find, unless rustls has something to send.
+            if opened && self.incoming.is_empty() && !self.connection.state().wants_write() {
+                (self.at_record, self.hungry) = (false, true);
+                go &= done == 0;
+            }
             if !go {
                 return Ok(done);
             }
@@ -199,9 +225,10 @@ impl<S: Side> Machine<S> {
     /// Keeps the error, and puts the alert that goes with it behind what is outgoing.
     fn fail(&mut self, error: Error) {
         self.failed = Some(error);
+        self.hungry = false;
         while self.connection.state().wants_write() {
             match self.connection.process(&mut []).state {
-                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.outgoing),
+                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.outgoing, 0),
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 _ => break,
             }
@@ -209,8 +236,7 @@ impl<S: Side> Machine<S> {
     }
 }
 
-fn encode<D>(mut data: EncodeTlsData<'_, D>, outgoing: &mut Buffer) {
-    let mut room = 0;
+fn encode<D>(mut data: EncodeTlsData<'_, D>, outgoing: &mut Buffer, mut room: usize) {
     loop {
         match data.encode(outgoing.space(room)) {
             Err(EncodeError::InsufficientSize(size)) => room = size.required_size,

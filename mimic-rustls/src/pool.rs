@@ -29,6 +29,8 @@ pub(crate) fn give(mut bytes: Vec<u8>, used: Range<usize>) {
 }
 
 #[cfg(feature = "std")]
+pub(crate) use with_std::FLIGHT;
+#[cfg(feature = "std")]
 use with_std::{keep, kept, size};
 
 #[cfg(feature = "std")]
@@ -40,6 +42,10 @@ mod with_std {
 
     /// What four records take, sealed: no write seals more at once.
     const LARGE: usize = 65 * 1024;
+
+    /// The space there is for what a handshake sends or receives in one go. Over what a flow has of its own, so it is
+    /// borrowed: a server's certificates are then read at once, and answered in one packet.
+    pub(crate) const FLIGHT: usize = 4 * 1024;
 
     /// How many a thread keeps: two flows can both send and receive.
     const KEPT: usize = 4;
@@ -77,12 +83,17 @@ mod with_std {
 }
 
 #[cfg(not(feature = "std"))]
+pub(crate) use without_std::FLIGHT;
+#[cfg(not(feature = "std"))]
 use without_std::{keep, kept, size};
 
 /// Devices have no memory to keep, nor to round up.
 #[cfg(not(feature = "std"))]
 mod without_std {
     use super::Vec;
+
+    /// Nor any to spare: a handshake takes what its messages need.
+    pub(crate) const FLIGHT: usize = 0;
 
     pub(super) fn size(room: usize) -> usize {
         room
