@@ -25,6 +25,8 @@ pub(crate) struct Buffer {
     own: Option<Vec<u8>>,
     /// How far it was ever filled since it borrowed.
     used: usize,
+    /// Whether the handshake is over. Until then, what it borrows has room for a flight.
+    steady: bool,
     /// Whether it last borrowed for good reason: then the next bytes are likely to be many, too.
     busy: bool,
 }
@@ -57,6 +59,7 @@ impl Buffer {
     }
 
     fn make(&mut self, room: usize) {
+        let room = if self.steady { room } else { room.max(pool::FLIGHT) };
         let len = self.len();
         if self.start > self.origin {
             self.bytes.copy_within(self.start..self.end, self.origin);
@@ -72,7 +75,7 @@ impl Buffer {
             self.bytes.resize(size, 0);
             return;
         }
-        let (mut larger, origin) = pool::take(size);
+        let (mut larger, origin) = pool::take(size, self.steady);
         larger[origin..origin + len].copy_from_slice(self.filled());
         let before = mem::replace(&mut self.bytes, larger);
         match self.own {
@@ -121,8 +124,8 @@ impl Buffer {
     }
 
     /// As [`release`](Self::release), and what little is in it goes to its own memory. For whoever may wait long, and for
-    /// whom what was borrowed says nothing about what comes next.
-    pub(crate) fn settle(&mut self) {
+    /// whom what was borrowed says nothing about what comes next: a handshake, which may be over.
+    pub(crate) fn settle(&mut self, steady: bool) {
         let len = self.len();
         if (1..=IDLE).contains(&len)
             && let Some(mut own) = self.own.take()
@@ -133,7 +136,7 @@ impl Buffer {
             (self.start, self.end, self.origin, self.used) = (0, len, 0, len);
         }
         self.release();
-        self.busy = false;
+        (self.busy, self.steady) = (false, steady);
     }
 
     /// As [`release`](Self::release), and shrinks its own memory to what it began with.

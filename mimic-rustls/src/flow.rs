@@ -7,8 +7,8 @@ use core::future::poll_fn;
 use core::task::{Context, Poll, ready};
 
 use mimic_core::{Ask, Error, ErrorKind, Flow, Phase, ServerName, Text, TlsVersion, TwoWakers, key};
-use rustls::ProtocolVersion;
 use rustls::pki_types::CertificateDer;
+use rustls::{HandshakeKind, ProtocolVersion};
 
 use crate::error::{closed, endless, explain, truncated};
 use crate::machine::{Machine, Readable};
@@ -22,6 +22,8 @@ key! {
     pub AlpnProtocol: Vec<u8>;
     /// Attribute of a flow: the certificates that the peer presented and that were verified, its own first.
     pub PeerCertificates: Arc<[CertificateDer<'static>]>;
+    /// Attribute of a flow: whether the handshake resumed an earlier session, whose certificates it then tells.
+    pub Resumed: bool;
 }
 
 /// TLS over any flow; the handshake is done before there is one.
@@ -322,6 +324,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                 let certificates = state.peer_certificates()?;
                 Some(certificates.iter().map(|certificate| certificate.clone().into_owned()).collect())
             })
+            .know(Resumed, || state.handshake_kind().map(|kind| kind == HandshakeKind::Resumed))
             .know(ServerName, || self.name.clone())
             .know(MarkOf, || self.mark.clone());
     }

@@ -4,7 +4,6 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptErr
 use rustls::{CommonState, Error};
 
 use crate::buffer::Buffer;
-use crate::pool::FLIGHT;
 use crate::side::{Connection, Side};
 
 /// How much plaintext one write seals at most.
@@ -27,8 +26,6 @@ pub(crate) struct Machine<S: Side> {
     at_record: bool,
     /// Whether all of `incoming` was processed: then nothing comes of it before more is received.
     hungry: bool,
-    /// How much may be sent or received in one go: something while the handshake is under way.
-    flight: usize,
     /// The peer's close_notify came: the end of its stream is the true one.
     peer_closed: bool,
     failed: Option<Error>,
@@ -63,7 +60,6 @@ impl<S: Side> Machine<S> {
             plain: Buffer::default(),
             at_record: false,
             hungry: false,
-            flight: FLIGHT,
             peer_closed: false,
             failed: None,
             exhausted: false,
@@ -111,7 +107,7 @@ impl<S: Side> Machine<S> {
             return None;
         }
         // Moving what is there is worth it once half of the free space lies in front of it.
-        let room = (self.incoming.free() / 2).max(1).max(self.flight);
+        let room = (self.incoming.free() / 2).max(1);
         Some(self.incoming.space(room))
     }
 
@@ -122,11 +118,9 @@ impl<S: Side> Machine<S> {
 
     /// Gives back what a handshake borrowed, for it may wait long or has ended.
     pub(crate) fn settle(&mut self) {
-        if !self.state().is_handshaking() {
-            self.flight = 0;
-        }
+        let steady = !self.state().is_handshaking();
         for buffer in [&mut self.incoming, &mut self.outgoing, &mut self.plain] {
-            buffer.settle();
+            buffer.settle(steady);
         }
     }
 
@@ -177,7 +171,7 @@ impl<S: Side> Machine<S> {
                         _ => true,
                     };
                 }
-                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, outgoing, self.flight),
+                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, outgoing),
                 // What is outgoing keeps its order, whoever sends it.
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 Ok(ConnectionState::PeerClosed) => self.peer_closed = true,
@@ -228,7 +222,7 @@ impl<S: Side> Machine<S> {
         self.hungry = false;
         while self.connection.state().wants_write() {
             match self.connection.process(&mut []).state {
-                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.outgoing, 0),
+                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.outgoing),
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 _ => break,
             }
@@ -236,7 +230,8 @@ impl<S: Side> Machine<S> {
     }
 }
 
-fn encode<D>(mut data: EncodeTlsData<'_, D>, outgoing: &mut Buffer, mut room: usize) {
+fn encode<D>(mut data: EncodeTlsData<'_, D>, outgoing: &mut Buffer) {
+    let mut room = 0;
     loop {
         match data.encode(outgoing.space(room)) {
             Err(EncodeError::InsufficientSize(size)) => room = size.required_size,

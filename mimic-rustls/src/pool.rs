@@ -12,8 +12,10 @@ const PAGE: usize = 4096;
 /// That is in the middle of a page. Processors copy by `rep movsb` at a tenth of the speed when source and destination
 /// lie at nearly the same offset in their pages, and most large allocations, such as the record that rustls opens and
 /// copies next, lie at the beginning of one.
-pub(crate) fn take(room: usize) -> (Vec<u8>, usize) {
-    let bytes = kept(room).unwrap_or_else(|| vec![0; size(room)]);
+///
+/// Unless it is `steady`, the next may be long in coming, on another thread: then no larger one is made than it takes.
+pub(crate) fn take(room: usize, steady: bool) -> (Vec<u8>, usize) {
+    let bytes = kept(room).unwrap_or_else(|| vec![0; if steady { size(room) } else { room }]);
     let page = bytes.as_ptr().align_offset(PAGE);
     let origin = if page < PAGE / 2 { page + PAGE / 2 } else { page - PAGE / 2 };
     // Without room for the detour, begin at the beginning.
@@ -43,9 +45,9 @@ mod with_std {
     /// What four records take, sealed: no write seals more at once.
     const LARGE: usize = 65 * 1024;
 
-    /// The space there is for what a handshake sends or receives in one go. Over what a flow has of its own, so it is
-    /// borrowed: a server's certificates are then read at once, and answered in one packet.
-    pub(crate) const FLIGHT: usize = 4 * 1024;
+    /// The space there is for what a handshake sends or receives in one go: more than a flow has of its own, so it is
+    /// borrowed. A server's certificates are then read at once, and answered in one packet.
+    pub(crate) const FLIGHT: usize = 8 * 1024;
 
     /// How many a thread keeps: two flows can both send and receive.
     const KEPT: usize = 4;
