@@ -25,13 +25,19 @@ pub(crate) struct Buffer {
     own: Option<Vec<u8>>,
     /// How far it was ever filled since it borrowed.
     used: usize,
-    /// Whether the handshake is over. Until then, what it borrows has room for a flight.
-    steady: bool,
+    /// Whether it receives a handshake: then what it borrows has room for a flight.
+    flights: bool,
     /// Whether it last borrowed for good reason: then the next bytes are likely to be many, too.
     busy: bool,
 }
 
 impl Buffer {
+    /// Receives a handshake, until it [settles](Self::settle) after it.
+    pub(crate) fn for_flights(mut self) -> Self {
+        self.flights = true;
+        self
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end
     }
@@ -59,7 +65,7 @@ impl Buffer {
     }
 
     fn make(&mut self, room: usize) {
-        let room = if self.steady { room } else { room.max(pool::FLIGHT) };
+        let room = if self.flights { room.max(pool::FLIGHT) } else { room };
         let len = self.len();
         if self.start > self.origin {
             self.bytes.copy_within(self.start..self.end, self.origin);
@@ -75,7 +81,7 @@ impl Buffer {
             self.bytes.resize(size, 0);
             return;
         }
-        let (mut larger, origin) = pool::take(size, self.steady);
+        let (mut larger, origin) = pool::take(size, self.flights);
         larger[origin..origin + len].copy_from_slice(self.filled());
         let before = mem::replace(&mut self.bytes, larger);
         match self.own {
@@ -125,7 +131,7 @@ impl Buffer {
 
     /// As [`release`](Self::release), and what little is in it goes to its own memory. For whoever may wait long, and for
     /// whom what was borrowed says nothing about what comes next: a handshake, which may be over.
-    pub(crate) fn settle(&mut self, steady: bool) {
+    pub(crate) fn settle(&mut self, handshaking: bool) {
         let len = self.len();
         if (1..=IDLE).contains(&len)
             && let Some(mut own) = self.own.take()
@@ -136,7 +142,8 @@ impl Buffer {
             (self.start, self.end, self.origin, self.used) = (0, len, 0, len);
         }
         self.release();
-        (self.busy, self.steady) = (false, steady);
+        self.busy = false;
+        self.flights &= handshaking;
     }
 
     /// As [`release`](Self::release), and shrinks its own memory to what it began with.

@@ -55,7 +55,7 @@ impl<S: Side> Machine<S> {
     pub(crate) fn new(connection: S::Connection) -> Self {
         Self {
             connection,
-            incoming: Buffer::default(),
+            incoming: Buffer::default().for_flights(),
             outgoing: Buffer::default(),
             plain: Buffer::default(),
             at_record: false,
@@ -118,9 +118,9 @@ impl<S: Side> Machine<S> {
 
     /// Gives back what a handshake borrowed, for it may wait long or has ended.
     pub(crate) fn settle(&mut self) {
-        let steady = !self.state().is_handshaking();
+        let handshaking = self.state().is_handshaking();
         for buffer in [&mut self.incoming, &mut self.outgoing, &mut self.plain] {
-            buffer.settle(steady);
+            buffer.settle(handshaking);
         }
     }
 

@@ -13,9 +13,9 @@ const PAGE: usize = 4096;
 /// lie at nearly the same offset in their pages, and most large allocations, such as the record that rustls opens and
 /// copies next, lie at the beginning of one.
 ///
-/// Unless it is `steady`, the next may be long in coming, on another thread: then no larger one is made than it takes.
-pub(crate) fn take(room: usize, steady: bool) -> (Vec<u8>, usize) {
-    let bytes = kept(room).unwrap_or_else(|| vec![0; if steady { size(room) } else { room }]);
+/// `once`, for a handshake, no larger one is made than it takes, for this thread may never need another.
+pub(crate) fn take(room: usize, once: bool) -> (Vec<u8>, usize) {
+    let bytes = kept(room).unwrap_or_else(|| vec![0; if once { room } else { size(room) }]);
     let page = bytes.as_ptr().align_offset(PAGE);
     let origin = if page < PAGE / 2 { page + PAGE / 2 } else { page - PAGE / 2 };
     // Without room for the detour, begin at the beginning.
@@ -45,8 +45,8 @@ mod with_std {
     /// What four records take, sealed: no write seals more at once.
     const LARGE: usize = 65 * 1024;
 
-    /// The space there is for what a handshake sends or receives in one go: more than a flow has of its own, so it is
-    /// borrowed. A server's certificates are then read at once, and answered in one packet.
+    /// The space there is for what a handshake receives in one go: more than a flow has of its own, so it is borrowed. A
+    /// server's certificates are then read at once, and answered in one packet.
     pub(crate) const FLIGHT: usize = 8 * 1024;
 
     /// How many a thread keeps: two flows can both send and receive.

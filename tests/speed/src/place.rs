@@ -1,5 +1,5 @@
-//! On which processor a thread runs. Left alone, the system moves the two ends of a connection onto one and apart again,
-//! and a round trip takes half or twice the time from one run to the next.
+//! On which processor a thread runs. Left alone, the system puts the two ends of a connection onto one in some runs and
+//! apart in others, and a round trip takes several times as long apart.
 
 /// An end of a connection.
 #[derive(Clone, Copy, Debug)]
