@@ -44,7 +44,7 @@ pub(crate) fn rows(table: &mut Table) {
 }
 
 fn tcp(table: &mut Table, runtime: &str, ours: &impl Net, theirs: &impl Net) {
-    time(table, &format!("64 B ping-pong, TCP, {runtime}"), 151, Work::PingPong(PINGS), 1.02, ours, theirs);
+    time(table, &format!("64 B ping-pong, TCP, {runtime}"), 201, Work::PingPong(PINGS), 1.02, ours, theirs);
     throughput(table, &format!("1 GiB up, TCP, {runtime}"), 31, Work::Upload(BULK), 0.98, ours, theirs);
     throughput(table, &format!("1 GiB down, TCP, {runtime}"), 31, Work::Download(BULK), 0.98, ours, theirs);
     time(table, &format!("vectored write of 8 x 1 KiB, {runtime}"), 75, Work::Vectored(PINGS), 1.02, ours, theirs);
@@ -84,7 +84,7 @@ fn calls(run: impl FnOnce() -> f64) -> f64 {
 }
 
 fn tls(table: &mut Table, runtime: &str, ours: &impl Net, theirs: &impl Net) {
-    time(table, &format!("64 B ping-pong, TLS 1.3, {runtime}"), 151, Work::PingPong(PINGS), 1.0, ours, theirs);
+    time(table, &format!("64 B ping-pong, TLS 1.3, {runtime}"), 201, Work::PingPong(PINGS), 1.0, ours, theirs);
     throughput(table, &format!("256 MiB up, TLS 1.3, {runtime}"), 51, Work::Upload(TLS_BULK), 1.0, ours, theirs);
     throughput(table, &format!("256 MiB down, TLS 1.3, {runtime}"), 51, Work::Download(TLS_BULK), 1.0, ours, theirs);
 }
