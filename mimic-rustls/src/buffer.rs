@@ -25,11 +25,19 @@ pub(crate) struct Buffer {
     own: Option<Vec<u8>>,
     /// How far it was ever filled since it borrowed.
     used: usize,
+    /// Whether it receives a handshake: then what it borrows has room for a flight.
+    flights: bool,
     /// Whether it last borrowed for good reason: then the next bytes are likely to be many, too.
     busy: bool,
 }
 
 impl Buffer {
+    /// Receives a handshake, until it [settles](Self::settle) after it.
+    pub(crate) fn for_flights(mut self) -> Self {
+        self.flights = true;
+        self
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end
     }
@@ -48,6 +56,7 @@ impl Buffer {
     }
 
     /// The free space behind what is filled, at least `room` bytes of it, which takes moving or growing if need be.
+    #[inline]
     pub(crate) fn space(&mut self, room: usize) -> &mut [u8] {
         if self.bytes.len() - self.end < room || (self.busy && self.own.is_none()) {
             self.make(room);
@@ -56,6 +65,7 @@ impl Buffer {
     }
 
     fn make(&mut self, room: usize) {
+        let room = if self.flights { room.max(pool::FLIGHT) } else { room };
         let len = self.len();
         if self.start > self.origin {
             self.bytes.copy_within(self.start..self.end, self.origin);
@@ -71,7 +81,7 @@ impl Buffer {
             self.bytes.resize(size, 0);
             return;
         }
-        let (mut larger, origin) = pool::take(size);
+        let (mut larger, origin) = pool::take(size, self.flights);
         larger[origin..origin + len].copy_from_slice(self.filled());
         let before = mem::replace(&mut self.bytes, larger);
         match self.own {
@@ -117,6 +127,23 @@ impl Buffer {
             pool::give(mem::replace(&mut self.bytes, own), self.origin..self.used);
             (self.start, self.end, self.origin, self.used) = (0, 0, 0, 0);
         }
+    }
+
+    /// As [`release`](Self::release), and what little is in it goes to its own memory. For whoever may wait long, and for
+    /// whom what was borrowed says nothing about what comes next: a handshake, which may be over.
+    pub(crate) fn settle(&mut self, handshaking: bool) {
+        let len = self.len();
+        if (1..=IDLE).contains(&len)
+            && let Some(mut own) = self.own.take()
+        {
+            own.resize(own.len().max(len).max(FIRST), 0);
+            own[..len].copy_from_slice(self.filled());
+            pool::give(mem::replace(&mut self.bytes, own), self.origin..self.used);
+            (self.start, self.end, self.origin, self.used) = (0, len, 0, len);
+        }
+        self.release();
+        self.busy = false;
+        self.flights &= handshaking;
     }
 
     /// As [`release`](Self::release), and shrinks its own memory to what it began with.

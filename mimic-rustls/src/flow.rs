@@ -7,8 +7,8 @@ use core::future::poll_fn;
 use core::task::{Context, Poll, ready};
 
 use mimic_core::{Ask, Error, ErrorKind, Flow, Phase, ServerName, Text, TlsVersion, TwoWakers, key};
-use rustls::ProtocolVersion;
 use rustls::pki_types::CertificateDer;
+use rustls::{HandshakeKind, ProtocolVersion};
 
 use crate::error::{closed, endless, explain, truncated};
 use crate::machine::{Machine, Readable};
@@ -22,6 +22,8 @@ key! {
     pub AlpnProtocol: Vec<u8>;
     /// Attribute of a flow: the certificates that the peer presented and that were verified, its own first.
     pub PeerCertificates: Arc<[CertificateDer<'static>]>;
+    /// Attribute of a flow: whether the handshake resumed an earlier session, whose certificates it then tells.
+    pub Resumed: bool;
 }
 
 /// TLS over any flow; the handshake is done before there is one.
@@ -92,6 +94,12 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
     }
 
     pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let polled = self.poll_flights(cx);
+        self.machine.settle();
+        polled
+    }
+
+    fn poll_flights(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             if let Err(error) = self.machine.drive() {
                 // The alert tells the peer why. It is not worth an error of its own.
@@ -128,6 +136,9 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
 
     /// Sends what is outgoing, waking whoever waits.
     fn poll_drain(&mut self) -> Poll<Result<(), Error>> {
+        if self.machine.outgoing.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
         let mut both = Context::from_waker(self.wakers.both());
         poll_send(&mut self.below, &mut self.machine, &mut both)
     }
@@ -197,7 +208,6 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        self.wakers.reader(cx);
         loop {
             match self.machine.read(buf) {
                 Ok(Readable::Bytes(n)) => return Poll::Ready(Ok(n)),
@@ -210,11 +220,13 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                     return Poll::Ready(Err(explain(error, Phase::Read)));
                 }
             }
-            let mut both = Context::from_waker(self.wakers.both());
-            match poll_receive(&mut self.below, &mut self.machine, &mut both)? {
+            // For input the reader alone waits: whoever else takes some (`poll_drain_or_why`) lets both be woken. So bytes
+            // that come wake one task once, and not again as the writer it was before.
+            match poll_receive(&mut self.below, &mut self.machine, cx)? {
                 Poll::Ready(0) => self.truncated = true,
                 Poll::Ready(_) => {}
                 Poll::Pending => {
+                    self.wakers.reader(cx);
                     // Whoever waits for an answer may have forgotten to flush the question; and alerts leave only
                     // here when nobody writes.
                     self.push();
@@ -232,9 +244,11 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        self.wakers.writer(cx);
         // Nothing is sealed before all that was sealed is sent: `Pending` takes nothing, and memory is bounded.
-        ready!(self.poll_drain_or_why())?;
+        if !self.machine.outgoing.is_empty() {
+            self.wakers.writer(cx);
+            ready!(self.poll_drain_or_why())?;
+        }
         match self.machine.write(buf) {
             Ok(taken) => match self.poll_drain_or_why() {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -249,7 +263,9 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.wakers.writer(cx);
-        ready!(self.poll_drain_or_why())?;
+        if !self.machine.outgoing.is_empty() {
+            ready!(self.poll_drain_or_why())?;
+        }
         self.below.poll_flush(&mut Context::from_waker(self.wakers.both()))
     }
 
@@ -308,6 +324,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                 let certificates = state.peer_certificates()?;
                 Some(certificates.iter().map(|certificate| certificate.clone().into_owned()).collect())
             })
+            .know(Resumed, || state.handshake_kind().map(|kind| kind == HandshakeKind::Resumed))
             .know(ServerName, || self.name.clone())
             .know(MarkOf, || self.mark.clone());
     }

@@ -17,7 +17,8 @@
 //! [`upgrade_server`] in the middle of a conversation (STARTTLS).
 //!
 //! What is promised of the flow stands at [`TlsFlow`]. What it knows about the connection are attributes:
-//! [`TlsVersion`](mimic_core::TlsVersion), [`CipherSuite`], [`AlpnProtocol`], [`PeerCertificates`], [`ServerName`].
+//! [`TlsVersion`](mimic_core::TlsVersion), [`CipherSuite`], [`AlpnProtocol`], [`PeerCertificates`], [`Resumed`],
+//! [`ServerName`].
 //!
 //! # Errors
 //! They say in which phase (the handshake, a read, a write), why, and what to do; [`tls_error`] gives rustls's own to
@@ -51,7 +52,7 @@ mod side;
 
 pub use connect::{accept, connect, upgrade, upgrade_server};
 pub use error::tls_error;
-pub use flow::{AlpnProtocol, CipherSuite, PeerCertificates, TlsFlow};
+pub use flow::{AlpnProtocol, CipherSuite, PeerCertificates, Resumed, TlsFlow};
 pub use mimic_core::ServerName;
 #[cfg(feature = "platform")]
 pub use platform::platform_config;

@@ -24,6 +24,8 @@ pub(crate) struct Machine<S: Side> {
     /// Then nobody else may process them; otherwise `incoming` must be passed unchanged, for rustls may have a part of
     /// a handshake message in it.
     at_record: bool,
+    /// Whether all of `incoming` was processed: then nothing comes of it before more is received.
+    hungry: bool,
     /// The peer's close_notify came: the end of its stream is the true one.
     peer_closed: bool,
     failed: Option<Error>,
@@ -53,10 +55,11 @@ impl<S: Side> Machine<S> {
     pub(crate) fn new(connection: S::Connection) -> Self {
         Self {
             connection,
-            incoming: Buffer::default(),
+            incoming: Buffer::default().for_flights(),
             outgoing: Buffer::default(),
             plain: Buffer::default(),
             at_record: false,
+            hungry: false,
             peer_closed: false,
             failed: None,
             exhausted: false,
@@ -75,11 +78,10 @@ impl<S: Side> Machine<S> {
 
     /// Opens records into `buf`, which is not empty. An error behind bytes is reported after they are read.
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> Result<Readable, Error> {
-        let leftover = self.plain.copy_to(buf);
-        if leftover > 0 {
-            return Ok(Readable::Bytes(leftover));
+        if !self.plain.is_empty() {
+            return Ok(Readable::Bytes(self.plain.copy_to(buf)));
         }
-        match self.run(Goal::Read(buf))? {
+        match if self.hungry { 0 } else { self.run(Goal::Read(buf))? } {
             0 if self.peer_closed => Ok(Readable::End),
             0 => Ok(Readable::Nothing),
             n => Ok(Readable::Bytes(n)),
@@ -111,6 +113,15 @@ impl<S: Side> Machine<S> {
 
     pub(crate) fn received(&mut self, n: usize) {
         self.incoming.fill(n);
+        self.hungry = false;
+    }
+
+    /// Gives back what a handshake borrowed, for it may wait long or has ended.
+    pub(crate) fn settle(&mut self) {
+        let handshaking = self.state().is_handshaking();
+        for buffer in [&mut self.incoming, &mut self.outgoing, &mut self.plain] {
+            buffer.settle(handshaking);
+        }
     }
 
     /// Gives back memory that an idle connection does not need. What messages of up to 2 KiB take stays.
@@ -127,15 +138,15 @@ impl<S: Side> Machine<S> {
         }
         let mut done = 0;
         loop {
-            let Self { connection, incoming, outgoing, plain, at_record, exhausted, .. } = self;
+            let Self { connection, incoming, outgoing, plain, at_record, hungry, exhausted, .. } = self;
             let skip = *at_record && !matches!(goal, Goal::Read(_));
             let input = if skip { Default::default() } else { incoming.filled() };
             let UnbufferedStatus { discard, state } = connection.process(input);
-            let mut go = true;
+            let (mut go, mut opened) = (true, false);
             let mut result = Ok(());
             match state {
                 Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                    *at_record = true;
+                    (*at_record, opened) = (true, true);
                     while let Some(record) = traffic.next_record() {
                         match record {
                             Ok(record) => {
@@ -148,7 +159,9 @@ impl<S: Side> Machine<S> {
                                     }
                                     _ => 0,
                                 };
-                                plain.push(&record.payload[direct..]);
+                                if direct < record.payload.len() {
+                                    plain.push(&record.payload[direct..]);
+                                }
                             }
                             Err(error) => result = Err(error),
                         }
@@ -164,6 +177,7 @@ impl<S: Side> Machine<S> {
                 Ok(ConnectionState::PeerClosed) => self.peer_closed = true,
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                     *at_record &= skip;
+                    *hungry |= !skip;
                     go = false;
                     match goal {
                         // Nothing may follow close_notify, though the keys may do for something shorter.
@@ -179,6 +193,7 @@ impl<S: Side> Machine<S> {
                 }
                 Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed) => {
                     *at_record &= skip;
+                    *hungry |= !skip;
                     go = false;
                 }
                 // Early data is refused when the connection is made, and there are no other states yet.
@@ -190,6 +205,11 @@ impl<S: Side> Machine<S> {
                 self.fail(error.clone());
                 return if done > 0 { Ok(done) } else { Err(error) };
             }
+            // Behind the last record there is nothing to find, unless rustls has something to send.
+            if opened && self.incoming.is_empty() && !self.connection.state().wants_write() {
+                (self.at_record, self.hungry) = (false, true);
+                go &= done == 0;
+            }
             if !go {
                 return Ok(done);
             }
@@ -199,6 +219,7 @@ impl<S: Side> Machine<S> {
     /// Keeps the error, and puts the alert that goes with it behind what is outgoing.
     fn fail(&mut self, error: Error) {
         self.failed = Some(error);
+        self.hungry = false;
         while self.connection.state().wants_write() {
             match self.connection.process(&mut []).state {
                 Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.outgoing),

@@ -12,8 +12,10 @@ const PAGE: usize = 4096;
 /// That is in the middle of a page. Processors copy by `rep movsb` at a tenth of the speed when source and destination
 /// lie at nearly the same offset in their pages, and most large allocations, such as the record that rustls opens and
 /// copies next, lie at the beginning of one.
-pub(crate) fn take(room: usize) -> (Vec<u8>, usize) {
-    let bytes = kept(room).unwrap_or_else(|| vec![0; size(room)]);
+///
+/// `once`, for a handshake, no larger one is made than it takes, for this thread may never need another.
+pub(crate) fn take(room: usize, once: bool) -> (Vec<u8>, usize) {
+    let bytes = kept(room).unwrap_or_else(|| vec![0; if once { room } else { size(room) }]);
     let page = bytes.as_ptr().align_offset(PAGE);
     let origin = if page < PAGE / 2 { page + PAGE / 2 } else { page - PAGE / 2 };
     // Without room for the detour, begin at the beginning.
@@ -29,6 +31,8 @@ pub(crate) fn give(mut bytes: Vec<u8>, used: Range<usize>) {
 }
 
 #[cfg(feature = "std")]
+pub(crate) use with_std::FLIGHT;
+#[cfg(feature = "std")]
 use with_std::{keep, kept, size};
 
 #[cfg(feature = "std")]
@@ -40,6 +44,10 @@ mod with_std {
 
     /// What four records take, sealed: no write seals more at once.
     const LARGE: usize = 65 * 1024;
+
+    /// The space there is for what a handshake receives in one go: more than a flow has of its own, so it is borrowed. A
+    /// server's certificates are then read at once, and answered in one packet.
+    pub(crate) const FLIGHT: usize = 8 * 1024;
 
     /// How many a thread keeps: two flows can both send and receive.
     const KEPT: usize = 4;
@@ -77,12 +85,17 @@ mod with_std {
 }
 
 #[cfg(not(feature = "std"))]
+pub(crate) use without_std::FLIGHT;
+#[cfg(not(feature = "std"))]
 use without_std::{keep, kept, size};
 
 /// Devices have no memory to keep, nor to round up.
 #[cfg(not(feature = "std"))]
 mod without_std {
     use super::Vec;
+
+    /// Nor any to spare: a handshake takes what its messages need.
+    pub(crate) const FLIGHT: usize = 1;
 
     pub(super) fn size(room: usize) -> usize {
         room

@@ -21,7 +21,9 @@ use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::rustls::{
     self, AlertDescription, ClientConfig, DigitallySignedStruct, ServerConfig, ServerConnection, SignatureScheme,
 };
-use mimic_rustls::{AlpnProtocol, CipherSuite, Client, PeerCertificates, ServerName, TlsFlow, accept, connect};
+use mimic_rustls::{
+    AlpnProtocol, CipherSuite, Client, PeerCertificates, Resumed, ServerName, TlsFlow, accept, connect,
+};
 
 const NAME: &str = "example.org";
 
@@ -274,7 +276,7 @@ fn a_session_is_resumed_and_tells_the_same() {
     let authority = Authority::new();
     for versions in [[&TLS13], [&TLS12]] {
         let (client, server) = (Arc::new(authority.client(&versions)), authority.server(&[NAME], &versions));
-        let said = [(); 2].map(|()| {
+        let said = [false, true].map(|resumed| {
             let (near, far) = memory_pair::<Shared>(1 << 16);
             let log = Log::default();
             let far = Tap { below: far, log: log.clone() };
@@ -282,6 +284,7 @@ fn a_session_is_resumed_and_tells_the_same() {
                 async {
                     let mut flow = connect(near, client.clone(), Vec::new(), NAME).await.unwrap();
                     assert_eq!(flow.attribute(PeerCertificates).unwrap().len(), 1);
+                    assert_eq!(flow.attribute(Resumed), Some(resumed));
                     // Tickets come before it.
                     assert_eq!(flow.read(&mut [0; 9]).await.unwrap(), 1);
                     flow.close().await.unwrap();
@@ -289,6 +292,7 @@ fn a_session_is_resumed_and_tells_the_same() {
                 async {
                     let mut flow = accept(far, &server).await.unwrap();
                     assert_eq!(flow.attribute(ServerName), Some(Text::from(NAME)));
+                    assert_eq!(flow.attribute(Resumed), Some(resumed));
                     flow.write_all(b"!").await.unwrap();
                     flow.close().await.unwrap();
                 },

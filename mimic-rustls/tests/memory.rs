@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use allocation_counter::measure;
 use common::Authority;
-use futures_lite::future::{block_on, zip};
+use futures_lite::future::{block_on, poll_once, zip};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Memory, Shared, memory_pair};
 use mimic_rustls::rustls::pki_types::ServerName;
@@ -124,8 +124,8 @@ fn an_idle_flow_takes_no_more_than_tokio_rustls() {
                 // Both readers park, as those of an idle connection do.
                 block_on(async {
                     let mut byte = [0];
-                    assert!(futures_lite::future::poll_once(made.0.read(&mut byte)).await.is_none());
-                    assert!(futures_lite::future::poll_once(made.1.read(&mut byte)).await.is_none());
+                    assert!(poll_once(made.0.read(&mut byte)).await.is_none());
+                    assert!(poll_once(made.1.read(&mut byte)).await.is_none());
                 });
                 pair = Some(made);
             });
@@ -151,8 +151,8 @@ fn an_idle_flow_takes_no_more_than_tokio_rustls() {
                 their_ping(&mut made, size);
                 block_on(async {
                     let mut byte = [0];
-                    assert!(futures_lite::future::poll_once(made.0.read(&mut byte)).await.is_none());
-                    assert!(futures_lite::future::poll_once(made.1.read(&mut byte)).await.is_none());
+                    assert!(poll_once(made.0.read(&mut byte)).await.is_none());
+                    assert!(poll_once(made.1.read(&mut byte)).await.is_none());
                 });
                 pair = Some(made);
             });
@@ -165,4 +165,33 @@ fn an_idle_flow_takes_no_more_than_tokio_rustls() {
             assert!(mine <= theirs);
         }
     }
+}
+
+/// Who sends half of a greeting and waits costs no large buffer.
+#[test]
+fn a_handshake_that_waits_borrows_nothing() {
+    const WAITING: u64 = 20;
+    let authority = Authority::new();
+    let server = authority.server(&[NAME], &[&TLS13]);
+    let mut kept = Vec::new();
+    kept.reserve_exact(usize::try_from(WAITING).unwrap());
+    let wait = || {
+        let (mut near, far) = memory_pair::<Shared>(256);
+        let mut waiting = Box::pin({
+            let server = server.clone();
+            async move { accept(far, &server).await.map(drop) }
+        });
+        block_on(async {
+            assert!(poll_once(&mut waiting).await.is_none());
+            // A record of 512 bytes of which 105 have come.
+            write(&mut near, &[&[0x16, 3, 1, 2, 0][..], &[1; 100]].concat()).await;
+            assert!(poll_once(&mut waiting).await.is_none());
+        });
+        (near, waiting)
+    };
+    drop(wait());
+    let waiting =
+        measure(|| (0..WAITING).for_each(|_| kept.push(wait()))).bytes_current / i64::try_from(WAITING).unwrap();
+    println!("a waiting handshake holds {waiting} bytes, pipe and the future included");
+    assert!(waiting < 8 * 1024);
 }

@@ -87,6 +87,21 @@ both_modes! {
         assert_eq!(reader.read(&mut near), got(b"answer"));
     }
 
+    fn bytes_that_come_wake_the_reader_alone_and_once<M: Mode>() {
+        let (mut near, mut far) = pair::<M>(4096);
+        let (reader, writer, other) = (Task::new(), Task::new(), Task::new());
+        for _ in 0..3 {
+            assert_eq!(writer.write(&mut near, b"question"), ok(8));
+            assert_eq!(writer.flush(&mut near), ok(()));
+            assert_eq!(reader.read(&mut near), Poll::Pending);
+            assert_eq!(other.read(&mut far), got(b"question"));
+            assert_eq!(other.write(&mut far, b"answer"), ok(6));
+            // A task that writes and then reads would otherwise be woken twice, the second time for nothing.
+            assert_eq!((reader.wakes(), writer.wakes()), (1, 0));
+            assert_eq!(reader.read(&mut near), got(b"answer"));
+        }
+    }
+
     fn a_pending_write_does_not_delay_a_read<M: Mode>() {
         let (mut near, mut far) = pair::<M>(300);
         let (reader, writer, other) = (Task::new(), Task::new(), Task::new());

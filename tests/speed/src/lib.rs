@@ -7,4 +7,5 @@ pub mod calls;
 pub mod graph;
 pub mod net;
 pub mod nets;
+pub mod place;
 pub mod race;

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::Instant;
 
@@ -14,6 +15,8 @@ use mimic_rustls::rustls::pki_types::PrivateKeyDer;
 use mimic_rustls::rustls::version::TLS13;
 use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::place::{Place, stay};
 
 /// A stream to be measured. Its own methods are called underneath.
 pub trait Wire {
@@ -99,51 +102,80 @@ pub enum Work {
     PingPong(u32),
     /// So many chunks of 64 KiB to the server, which answers a byte at the end.
     Upload(u32),
-    /// The same to the client.
+    /// The same to the client, which answers.
     Download(u32),
     /// Eight slices of 1 KiB to the server in one write, so many times, each answered with a byte.
     Vectored(u32),
+}
+
+/// How much of its work a connection does before the clock starts: its threads are new, and so are their buffers and
+/// those of its sockets.
+pub const WARM: u32 = 16;
+
+impl Work {
+    /// So much of it.
+    fn of(self, count: u32) -> Self {
+        match self {
+            Self::PingPong(_) => Self::PingPong(count),
+            Self::Upload(_) => Self::Upload(count),
+            Self::Download(_) => Self::Download(count),
+            Self::Vectored(_) => Self::Vectored(count),
+        }
+    }
 }
 
 /// Of `Upload` and `Download`, in bytes.
 pub const CHUNK: usize = 64 << 10;
 const SLICE: [u8; 1024] = [7; 1024];
 
-/// Runs the work over a new connection, the server on a thread of its own. Gives the client's seconds, without those
-/// for connecting.
+/// Runs the work over a new connection. Gives the client's seconds, without those for connecting and for warming up.
 pub fn run<N: Net>(net: &N, work: Work) -> f64 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let to = listener.local_addr().unwrap();
-    let far = net.clone();
-    let server = thread::spawn(move || {
-        let socket = accept(&listener);
-        N::block_on(async { serve(far.server(socket).await, work).await });
-    });
-    let took = N::block_on(async { drive(net.client(to).await, work).await });
-    server.join().unwrap();
-    took
+    ends(
+        net,
+        async move |net, listener| serve(net.server(accept(&listener)).await, work).await,
+        async move |net, to| drive(net.client(to).await, work).await,
+    )
 }
 
-/// Connects so many times, one after the other, and reads a byte from each connection: by then a client has all that the
+/// Connects so many times, one after the other, and once before the clock starts, and reads a byte from each connection: by then a client has all that the
 /// server sends with its handshake. Gives the client's seconds for one.
 pub fn connect<N: Net>(net: &N, count: u32) -> f64 {
+    ends(
+        net,
+        async move |net, listener| {
+            for _ in 0..=count {
+                net.server(accept(&listener)).await.put(b"!").await;
+            }
+        },
+        async move |net, to| {
+            fill(&mut net.client(to).await, &mut [0]).await;
+            let start = Instant::now();
+            for _ in 0..count {
+                fill(&mut net.client(to).await, &mut [0]).await;
+            }
+            start.elapsed().as_secs_f64() / f64::from(count)
+        },
+    )
+}
+
+/// Runs both ends, each on a thread and on a processor of its own, and hands out what the client answers.
+fn ends<N: Net>(
+    net: &N,
+    server: impl AsyncFnOnce(N, TcpListener) + Send + 'static,
+    client: impl AsyncFnOnce(N, SocketAddr) -> f64 + Send + 'static,
+) -> f64 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = listener.local_addr().unwrap();
-    let far = net.clone();
+    let (far, near) = (net.clone(), net.clone());
     let server = thread::spawn(move || {
-        N::block_on(async {
-            for _ in 0..count {
-                far.server(accept(&listener)).await.put(b"!").await;
-            }
-        });
+        stay(Place::Server);
+        N::block_on(server(far, listener));
     });
-    let start = Instant::now();
-    N::block_on(async {
-        for _ in 0..count {
-            fill(&mut net.client(to).await, &mut [0]).await;
-        }
+    let client = thread::spawn(move || {
+        stay(Place::Client);
+        N::block_on(client(near, to))
     });
-    let took = start.elapsed().as_secs_f64() / f64::from(count);
+    let took = client.join().unwrap();
     server.join().unwrap();
     took
 }
@@ -181,52 +213,84 @@ async fn receive(wire: &mut impl Wire, mut left: usize) {
 }
 
 async fn serve(mut wire: impl Wire, work: Work) {
-    match work {
-        Work::PingPong(count) => {
-            let mut buf = [0; 64];
-            for _ in 0..count {
-                fill(&mut wire, &mut buf).await;
-                wire.put(&buf).await;
+    for work in [work.of(WARM), work] {
+        match work {
+            Work::PingPong(count) => {
+                let mut buf = [0; 64];
+                for _ in 0..count {
+                    fill(&mut wire, &mut buf).await;
+                    wire.put(&buf).await;
+                }
             }
-        }
-        Work::Upload(chunks) => {
-            receive(&mut wire, chunks as usize * CHUNK).await;
-            wire.put(b"!").await;
-        }
-        Work::Download(chunks) => send(&mut wire, chunks).await,
-        Work::Vectored(count) => {
-            for _ in 0..count {
-                receive(&mut wire, 8 * SLICE.len()).await;
+            Work::Upload(chunks) => {
+                receive(&mut wire, chunks as usize * CHUNK).await;
                 wire.put(b"!").await;
+            }
+            Work::Download(chunks) => {
+                send(&mut wire, chunks).await;
+                fill(&mut wire, &mut [0]).await;
+            }
+            Work::Vectored(count) => {
+                for _ in 0..count {
+                    receive(&mut wire, 8 * SLICE.len()).await;
+                    wire.put(b"!").await;
+                }
             }
         }
     }
 }
 
 async fn drive(mut wire: impl Wire, work: Work) -> f64 {
+    ask(&mut wire, work.of(WARM)).await;
     let start = Instant::now();
+    ask(&mut wire, work).await;
+    start.elapsed().as_secs_f64()
+}
+
+async fn ask(wire: &mut impl Wire, work: Work) {
     match work {
         Work::PingPong(count) => {
             let mut buf = [1; 64];
             for _ in 0..count {
                 wire.put(&buf).await;
-                fill(&mut wire, &mut buf).await;
+                fill(wire, &mut buf).await;
             }
         }
         Work::Upload(chunks) => {
-            send(&mut wire, chunks).await;
-            fill(&mut wire, &mut [0]).await;
+            send(wire, chunks).await;
+            fill(wire, &mut [0]).await;
         }
-        Work::Download(chunks) => receive(&mut wire, chunks as usize * CHUNK).await,
+        Work::Download(chunks) => {
+            receive(wire, chunks as usize * CHUNK).await;
+            wire.put(b"!").await;
+        }
         Work::Vectored(count) => {
             for _ in 0..count {
                 // Loopback takes it whole: anything else would be another measurement.
                 assert_eq!(wire.put_slices([&SLICE; 8]).await, 8 * SLICE.len());
-                fill(&mut wire, &mut [0]).await;
+                fill(wire, &mut [0]).await;
             }
         }
     }
-    start.elapsed().as_secs_f64()
+}
+
+/// How the handshakes went, as both ends tell.
+#[derive(Debug, Default)]
+pub struct Kinds {
+    full: AtomicU32,
+    resumed: AtomicU32,
+}
+
+impl Kinds {
+    /// Counts a handshake.
+    pub fn count(&self, resumed: bool) {
+        if resumed { &self.resumed } else { &self.full }.fetch_add(1, Relaxed);
+    }
+
+    /// How many were full and how many resumed, since it was last asked.
+    pub fn take(&self) -> [u32; 2] {
+        [&self.full, &self.resumed].map(|count| count.swap(0, Relaxed))
+    }
 }
 
 /// Certificates of both ends, for TLS 1.3.
@@ -236,6 +300,8 @@ pub struct Configs {
     pub client: Arc<ClientConfig>,
     /// Has a certificate for 127.0.0.1.
     pub server: Arc<ServerConfig>,
+    /// Of the handshakes with them.
+    pub kinds: Arc<Kinds>,
 }
 
 impl Configs {
@@ -261,6 +327,6 @@ impl Configs {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
             .unwrap();
-        Self { client: Arc::new(client), server: Arc::new(server) }
+        Self { client: Arc::new(client), server: Arc::new(server), kinds: Arc::default() }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::net::{SocketAddr, TcpStream};
 
-use mimic_core::Flow;
+use mimic_core::{Flow, FlowExt};
+use mimic_rustls::Resumed;
 use mimic_rustls::rustls::pki_types::ServerName;
+use mimic_rustls::rustls::{CommonState, HandshakeKind};
 use mimic_smol::FromFutures;
 use mimic_tokio::FromTokio;
 use smol::Async;
@@ -27,6 +29,10 @@ async fn smol_client(to: SocketAddr) -> smol::net::TcpStream {
     let socket = smol::net::TcpStream::connect(to).await.unwrap();
     socket.set_nodelay(true).unwrap();
     socket
+}
+
+fn is_resumed(state: &CommonState) -> bool {
+    state.handshake_kind().unwrap() == HandshakeKind::Resumed
 }
 
 fn server_name(to: SocketAddr) -> ServerName<'static> {
@@ -116,12 +122,16 @@ impl Net for TokioRustls {
 
     async fn client(&self, to: SocketAddr) -> impl Wire {
         let connector = tokio_rustls::TlsConnector::from(self.0.client.clone());
-        Tokio(connector.connect(server_name(to), tokio_client(to).await).await.unwrap())
+        let tls = connector.connect(server_name(to), tokio_client(to).await).await.unwrap();
+        self.0.kinds.count(is_resumed(tls.get_ref().1));
+        Tokio(tls)
     }
 
     async fn server(&self, socket: TcpStream) -> impl Wire {
         let acceptor = tokio_rustls::TlsAcceptor::from(self.0.server.clone());
-        Tokio(acceptor.accept(tokio::net::TcpStream::from_std(socket).unwrap()).await.unwrap())
+        let tls = acceptor.accept(tokio::net::TcpStream::from_std(socket).unwrap()).await.unwrap();
+        self.0.kinds.count(is_resumed(tls.get_ref().1));
+        Tokio(tls)
     }
 }
 
@@ -137,13 +147,16 @@ impl Net for MimicTokioTls {
     async fn client(&self, to: SocketAddr) -> impl Wire {
         let flow = FromTokio::new(tokio_client(to).await);
         let name = to.ip().to_string();
-        let tls = mimic_rustls::connect(flow, self.0.client.clone(), Vec::new(), &name);
-        Mimic(Box::new(tls.await.unwrap()) as Boxed)
+        let tls = mimic_rustls::connect(flow, self.0.client.clone(), Vec::new(), &name).await.unwrap();
+        self.0.kinds.count(tls.attribute(Resumed).unwrap());
+        Mimic(Box::new(tls) as Boxed)
     }
 
     async fn server(&self, socket: TcpStream) -> impl Wire {
         let flow = FromTokio::new(tokio::net::TcpStream::from_std(socket).unwrap());
-        Mimic(Box::new(mimic_rustls::accept(flow, &self.0.server).await.unwrap()) as Boxed)
+        let tls = mimic_rustls::accept(flow, &self.0.server).await.unwrap();
+        self.0.kinds.count(tls.attribute(Resumed).unwrap());
+        Mimic(Box::new(tls) as Boxed)
     }
 }
 
@@ -158,12 +171,16 @@ impl Net for FuturesRustls {
 
     async fn client(&self, to: SocketAddr) -> impl Wire {
         let connector = futures_rustls::TlsConnector::from(self.0.client.clone());
-        Smol(connector.connect(server_name(to), smol_client(to).await).await.unwrap())
+        let tls = connector.connect(server_name(to), smol_client(to).await).await.unwrap();
+        self.0.kinds.count(is_resumed(tls.get_ref().1));
+        Smol(tls)
     }
 
     async fn server(&self, socket: TcpStream) -> impl Wire {
         let acceptor = futures_rustls::TlsAcceptor::from(self.0.server.clone());
-        Smol(acceptor.accept(smol::net::TcpStream::from(Async::new(socket).unwrap())).await.unwrap())
+        let tls = acceptor.accept(smol::net::TcpStream::from(Async::new(socket).unwrap())).await.unwrap();
+        self.0.kinds.count(is_resumed(tls.get_ref().1));
+        Smol(tls)
     }
 }
 
@@ -179,12 +196,15 @@ impl Net for MimicSmolTls {
     async fn client(&self, to: SocketAddr) -> impl Wire {
         let flow = FromFutures::new(smol_client(to).await);
         let name = to.ip().to_string();
-        let tls = mimic_rustls::connect(flow, self.0.client.clone(), Vec::new(), &name);
-        Mimic(Box::new(tls.await.unwrap()) as Boxed)
+        let tls = mimic_rustls::connect(flow, self.0.client.clone(), Vec::new(), &name).await.unwrap();
+        self.0.kinds.count(tls.attribute(Resumed).unwrap());
+        Mimic(Box::new(tls) as Boxed)
     }
 
     async fn server(&self, socket: TcpStream) -> impl Wire {
         let flow = FromFutures::new(smol::net::TcpStream::from(Async::new(socket).unwrap()));
-        Mimic(Box::new(mimic_rustls::accept(flow, &self.0.server).await.unwrap()) as Boxed)
+        let tls = mimic_rustls::accept(flow, &self.0.server).await.unwrap();
+        self.0.kinds.count(tls.attribute(Resumed).unwrap());
+        Mimic(Box::new(tls) as Boxed)
     }
 }

@@ -46,7 +46,7 @@ fn calls(table: &mut Table) {
             mimic: format!("{:.2} ns", pairs.ours()),
             baseline: format!("{:.2} ns", pairs.theirs()),
             value,
-            spread: Some([low, high]),
+            spread: Some(([low, high], pairs.count())),
             unit: "ns more",
             goal: Goal::AtMost(limit),
         });

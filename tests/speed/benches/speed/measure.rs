@@ -10,18 +10,39 @@ pub(crate) struct Pairs {
 
 impl Pairs {
     /// Runs the two `rounds` times. Who goes first changes: it finds the caches cold.
-    pub(crate) fn run(rounds: usize, mut ours: impl FnMut() -> f64, mut theirs: impl FnMut() -> f64) -> Self {
+    pub(crate) fn run(rounds: usize, ours: impl FnMut() -> f64, theirs: impl FnMut() -> f64) -> Self {
+        Self::in_parts(rounds, 1, ours, theirs)
+    }
+
+    /// As [`run`](Self::run), but each round is made of so many parts of either, again in turn, and counts with their
+    /// mean: what disturbs a part then disturbs a part of the round.
+    pub(crate) fn in_parts(
+        rounds: usize,
+        parts: u32,
+        mut ours: impl FnMut() -> f64,
+        mut theirs: impl FnMut() -> f64,
+    ) -> Self {
         let mut pairs = Self { ours: Vec::new(), theirs: Vec::new() };
         for round in 0..rounds {
-            if round % 2 == 0 {
-                pairs.ours.push(ours());
-                pairs.theirs.push(theirs());
-            } else {
-                pairs.theirs.push(theirs());
-                pairs.ours.push(ours());
+            let mut sums = [0.0; 2];
+            for part in 0..parts {
+                if (round % 2 == 0) == (part % 2 == 0) {
+                    sums[0] += ours();
+                    sums[1] += theirs();
+                } else {
+                    sums[1] += theirs();
+                    sums[0] += ours();
+                }
             }
+            let [ours, theirs] = sums.map(|sum| sum / f64::from(parts));
+            pairs.ours.push(ours);
+            pairs.theirs.push(theirs);
         }
         pairs
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.ours.len()
     }
 
     pub(crate) fn ours(&self) -> f64 {

@@ -14,9 +14,9 @@ pub(crate) struct Row {
     pub(crate) mimic: String,
     /// What was measured for the baseline; empty without one.
     pub(crate) baseline: String,
-    /// What is compared with the goal, and the quartiles around it.
+    /// What is compared with the goal, and of how many pairs it is the median, with the quartiles around it.
     pub(crate) value: f64,
-    pub(crate) spread: Option<[f64; 2]>,
+    pub(crate) spread: Option<([f64; 2], usize)>,
     /// What the value is: "ratio of time", "ns more", …
     pub(crate) unit: &'static str,
     pub(crate) goal: Goal,
@@ -28,7 +28,7 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(only: Option<String>) -> Self {
-        println!("| work | mimic | baseline | measured | half of the runs | goal | met |");
+        println!("| work | mimic | baseline | measured | half of the pairs | goal | met |");
         println!("|---|---:|---:|---:|---:|---:|---|");
         Self { only }
     }
@@ -44,7 +44,8 @@ impl Table {
             Goal::AtMost(limit) => (format!("at most {limit}"), value <= limit),
             Goal::AtLeast(limit) => (format!("at least {limit}"), value >= limit),
         };
-        let spread = spread.map_or_else(String::new, |[low, high]| format!("{} to {}", shown(low), shown(high)));
+        let spread = spread
+            .map_or_else(String::new, |([low, high], pairs)| format!("{} to {}, of {pairs}", shown(low), shown(high)));
         let met = if met { "yes" } else { "**no**" };
         println!("| {work} | {mimic} | {baseline} | {} {unit} | {spread} | {goal} | {met} |", shown(value));
     }

@@ -1,0 +1,112 @@
+//! What TLS asks of the flow below: each call may be one of the system, and each write a packet.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Poll};
+
+use common::wire::both;
+use common::{Authority, server};
+use mimic_core::embedded_io_async::{Read, Write};
+use mimic_core::{Ask, Error, Flow, Memory, Shared, memory_pair};
+use mimic_rustls::rustls::version::TLS13;
+use mimic_rustls::{accept, connect};
+
+const NAME: &str = "example.org";
+
+/// Calls that moved bytes.
+#[derive(Debug, Default)]
+struct Counts {
+    reads: AtomicUsize,
+    writes: AtomicUsize,
+}
+
+impl Counts {
+    /// Reads and writes since it was last asked.
+    fn taken(&self) -> [usize; 2] {
+        [self.reads.swap(0, SeqCst), self.writes.swap(0, SeqCst)]
+    }
+}
+
+#[derive(Debug)]
+struct Counted {
+    below: Memory<Shared>,
+    counts: Arc<Counts>,
+}
+
+impl Flow for Counted {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+        let poll = self.below.poll_read(cx, buf);
+        self.counts.reads.fetch_add(usize::from(poll.is_ready()), SeqCst);
+        poll
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
+        let poll = self.below.poll_write(cx, buf);
+        self.counts.writes.fetch_add(usize::from(poll.is_ready()), SeqCst);
+        poll
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.below.poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.below.poll_shutdown(cx)
+    }
+
+    fn answer(&self, ask: &mut Ask<'_>) {
+        self.below.answer(ask);
+    }
+}
+
+/// A flight is read by one call and sent by one, whatever its size: certificates too large for what a flow keeps, or
+/// too small to fill it.
+#[test]
+fn a_handshake_takes_one_read_and_one_write_per_flight() {
+    let authority = Authority::new();
+    for names in [1, 30, 300] {
+        let names: Vec<String> = (0..names).map(|i| format!("{i}.example.org")).chain([NAME.into()]).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (certificate, key) = authority.issue(&names, |_| {});
+        let size = certificate.len();
+        let (client, server) = (Arc::new(authority.client(&[&TLS13])), server(vec![certificate], key, &[&TLS13]));
+        let (near, far) = memory_pair::<Shared>(64 * 1024);
+        let counts = [Arc::new(Counts::default()), Arc::new(Counts::default())];
+        let near = Counted { below: near, counts: counts[0].clone() };
+        let far = Counted { below: far, counts: counts[1].clone() };
+        let (near, far) = both(&"handshake", connect(near, client.clone(), Vec::new(), NAME), accept(far, &server));
+        let (mut near, mut far) = (near.unwrap(), far.unwrap());
+        assert_eq!(
+            counts[0].taken(),
+            [1, 2],
+            "client, a certificate of {size} bytes: hello; all of the server's; finished"
+        );
+        assert_eq!(
+            counts[1].taken(),
+            [2, 2],
+            "server, a certificate of {size} bytes: hello; all it has; finished; tickets"
+        );
+        // From here on, a message is a call.
+        both(
+            &"a ping",
+            async {
+                // The tickets, which come with the answer.
+                near.write_all(b"ping").await.unwrap();
+                near.flush().await.unwrap();
+                near.read_exact(&mut [0; 4]).await.unwrap();
+            },
+            async {
+                far.read_exact(&mut [0; 4]).await.unwrap();
+                far.write_all(b"pong").await.unwrap();
+                far.flush().await.unwrap();
+            },
+        );
+        assert_eq!(counts[1].taken(), [1, 1], "server, a certificate of {size} bytes: a ping");
+        let [reads, writes] = counts[0].taken();
+        assert!(reads <= 2 && writes == 1, "client, a certificate of {size} bytes: {reads} reads and {writes} writes");
+    }
+}
