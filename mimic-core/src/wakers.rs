@@ -12,6 +12,9 @@ use atomic_waker::AtomicWaker;
 /// alerts); with the reader's own waker that write would replace the waker of a writer that waits below, which would
 /// then sleep forever. The rule: **such a layer passes [`both`](TwoWakers::both) to every operation below.**
 ///
+/// A flow below may forget a waker once an operation is done: whoever does the other task's work, or takes what it waits
+/// for, wakes it. (A layer that does so may give its reads below the reader's own waker: one wake-up fewer.)
+///
 /// ```
 /// use core::task::{Context, Poll};
 /// use mimic_core::{Error, Flow, TwoWakers};

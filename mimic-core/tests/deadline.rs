@@ -262,19 +262,28 @@ fn a_timer_that_cannot_be_made_is_named() {
 
 #[test]
 fn if_it_strikes_a_timer_it_names_the_target_of_who_waited_for_that() {
-    let ctx = scarce(&JumpingClock::default(), 1, true).register(
-        Transport,
-        "timed",
-        0,
-        mimic_core::over(Sleep),
-        |_, sleep| async move {
+    let ctx = || {
+        let ctx = scarce(&JumpingClock::default(), 1, true);
+        let ctx = ctx.register(Transport, "timed", 0, mimic_core::over(Sleep), |to: HostPort, sleep| async move {
+            if &*to.host == "down" {
+                return Err(refused());
+            }
             sleep.dial(()).await?;
             named("timed")
-        },
-    );
-    let error = failed(block_on(ctx.resolve(Transport, HostPort::new("example.org", 7))));
-    assert!(error.is_deadline());
-    assert_eq!((error.layer(), error.target()), (Some("Sleep \"scarce\""), Some("example.org:7")));
+        });
+        ctx.register(Stream, "second try", 0, mimic_core::over(Transport), |(), transport| async move {
+            match transport.dial(HostPort::new("down", 1)).await {
+                Err(_) => transport.dial(HostPort::new("example.org", 7)).await,
+                flow => flow,
+            }
+        })
+    };
+    let by_itself = ctx();
+    let by_itself = by_itself.resolve(Transport, HostPort::new("example.org", 7));
+    for error in [failed(block_on(by_itself)), failed(block_on(ctx().connect()))] {
+        assert!(error.is_deadline());
+        assert_eq!((error.layer(), error.target()), (Some("Sleep \"scarce\""), Some("example.org:7")));
+    }
 }
 
 #[test]

@@ -374,6 +374,7 @@ fn shutting_a_pump_down_flushes_and_drops_the_writing_half() {
     assert_eq!((wire.others(), wire.taken(), wire.flushes()), (1, b"out".to_vec(), 1));
     assert_eq!(task.write(&mut flow, b"x"), fails(ErrorKind::BrokenPipe));
     assert_eq!(task.shutdown(&mut flow), ok(()), "again is Ok");
+    assert_eq!(task.write(&mut flow, b""), fails(ErrorKind::BrokenPipe), "not even nothing");
     assert_eq!(task.flush(&mut flow), ok(()));
     assert_eq!(task.read(&mut flow), got(b"in"), "reading goes on");
     drop(flow);

@@ -126,6 +126,32 @@ fn only_what_the_chosen_candidate_needs_is_computed_and_at_most_once() {
 }
 
 #[test]
+fn what_many_need_is_computed_once_and_a_deep_circle_is_seen() {
+    const MANY: u32 = 100;
+    let calls = Calls::default();
+    // Each needs the next, and all need the last.
+    let ctx = (0..MANY).fold(Context::new(), |ctx, n| {
+        let calls = calls.clone();
+        ctx.derive(Nth(n), (opt(Nth(n + 1)), opt(Nth(MANY - 1))), move |_| {
+            calls.add(n.to_string());
+            async move { Ok(Some(n)) }
+        })
+    });
+    let root = |ctx: Context| ctx.register(Stream, "root", 0, req(Nth(0)), |(), _| async { named("root") });
+    // The last needs itself: a circle, at the end of a hundred.
+    assert!(matches!(plan_error(&block_on(root(ctx.clone()).connect()).unwrap_err()), PlanError::Cycle { .. }));
+    assert!(calls.take().is_empty());
+    let last = calls.clone();
+    let ctx = ctx.derive(Nth(MANY - 1), (), move |()| {
+        last.add("last");
+        async { Ok(Some(0)) }
+    });
+    assert_eq!(connect(&root(ctx)).unwrap(), "root");
+    let called = calls.take();
+    assert_eq!((called.len(), called[0].as_str()), (MANY as usize, "last"));
+}
+
+#[test]
 fn gates_are_decided_before_any_other_need_wherever_they_stand() {
     let calls = Calls::default();
     let log = calls.clone();

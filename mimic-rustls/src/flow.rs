@@ -45,6 +45,8 @@ pub struct TlsFlow<F, S: Side> {
     name: Option<Text>,
     mark: Option<Mark>,
     writing: Writing,
+    /// A writer waits for what is outgoing, or for a flush below.
+    waiting: bool,
     /// An end of stream from below that TLS did not announce.
     truncated: bool,
 }
@@ -66,6 +68,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
             name,
             mark: None,
             writing: Writing::Open,
+            waiting: false,
             truncated: false,
         }
     }
@@ -146,13 +149,15 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
     /// As [`poll_drain`](Self::poll_drain), for writers: when the flow below fails, the peer may have said why before it
     /// went, and that is the better error.
     fn poll_drain_or_why(&mut self) -> Poll<Result<(), Error>> {
-        let error = match self.poll_drain() {
+        let drained = self.poll_drain();
+        self.waiting = drained.is_pending();
+        let error = match drained {
             Poll::Ready(Err(error)) => error,
             other => return other,
         };
         let mut both = Context::from_waker(self.wakers.both());
-        if let Poll::Ready(Ok(n)) = poll_receive(&mut self.below, &mut self.machine, &mut both) {
-            self.truncated |= n == 0;
+        if let Poll::Ready(received) = poll_receive(&mut self.below, &mut self.machine, &mut both) {
+            self.truncated |= matches!(received, Ok(0));
             // What a reader waits for was just taken from below.
             self.wakers.both().wake_by_ref();
         }
@@ -164,8 +169,15 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
 
     /// Sends what is outgoing as far as it goes now. If that fails, whoever writes next hears of it.
     fn push(&mut self) {
-        if let Poll::Ready(Ok(())) = self.poll_drain() {
-            let _ = self.below.poll_flush(&mut Context::from_waker(self.wakers.both()));
+        let was_outgoing = !self.machine.outgoing.is_empty();
+        let drained = self.poll_drain();
+        let mut done = was_outgoing && drained.is_ready();
+        if let Poll::Ready(Ok(())) = drained {
+            done |= self.below.poll_flush(&mut Context::from_waker(self.wakers.both())).is_ready();
+        }
+        // A flow may forget who waits for an operation once one is done: a writer that waited for this goes on.
+        if done && core::mem::take(&mut self.waiting) {
+            self.wakers.both().wake_by_ref();
         }
     }
 }
@@ -250,10 +262,14 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
             ready!(self.poll_drain_or_why())?;
         }
         match self.machine.write(buf) {
-            Ok(taken) => match self.poll_drain_or_why() {
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                _ => Poll::Ready(Ok(taken)),
-            },
+            Ok(taken) => {
+                let drained = self.poll_drain_or_why();
+                self.waiting = false;
+                match drained {
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                    _ => Poll::Ready(Ok(taken)),
+                }
+            }
             Err(error) => {
                 self.push();
                 Poll::Ready(Err(explain(error, Phase::Write)))
@@ -266,7 +282,9 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         if !self.machine.outgoing.is_empty() {
             ready!(self.poll_drain_or_why())?;
         }
-        self.below.poll_flush(&mut Context::from_waker(self.wakers.both()))
+        let flushed = self.below.poll_flush(&mut Context::from_waker(self.wakers.both()));
+        self.waiting = flushed.is_pending();
+        flushed
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

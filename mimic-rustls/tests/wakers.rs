@@ -7,13 +7,15 @@ mod common;
 mod flow_kit;
 
 use std::sync::Arc;
-use std::task::Poll;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+use std::task::{Context, Poll, Waker, ready};
 
 use common::wire::{Plan, Trouble, both};
 use common::{Authority, BOTH};
 use flow_kit::{Task, fails, got, ok, pattern};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{ErrorKind, Flow, Local, Memory, Mode, Shared, memory_pair};
+use mimic_core::{Error, ErrorKind, Flow, Local, Memory, Mode, Shared, memory_pair};
 use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
 
 const NAME: &str = "example.org";
@@ -331,6 +333,93 @@ both_modes! {
         assert!(matches!(near.poll_read(&mut task.cx(), &mut []), Poll::Ready(Ok(0))));
         assert!(matches!(near.poll_write_vectored(&mut task.cx(), &[b"", b""]), Poll::Ready(Ok(0))));
         assert!(matches!(near.poll_write_vectored(&mut task.cx(), &[]), Poll::Ready(Ok(0))));
+    }
+}
+
+/// A flow that forgets who waits to write when a write is done or has failed, as those of async-net do.
+#[derive(Debug)]
+struct Forgetful {
+    inner: Memory<Shared>,
+    full: Arc<AtomicBool>,
+    failing: Arc<AtomicBool>,
+    writer: Option<Waker>,
+}
+
+impl Forgetful {
+    fn poll<T>(&mut self, cx: &mut Context<'_>, done: impl FnOnce(&mut Memory<Shared>) -> T) -> Poll<Result<T, Error>> {
+        if self.full.load(SeqCst) {
+            self.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        self.writer = None;
+        if self.failing.load(SeqCst) {
+            return Poll::Ready(Err(Error::new(ErrorKind::BrokenPipe, "it broke")));
+        }
+        Poll::Ready(Ok(done(&mut self.inner)))
+    }
+}
+
+impl Flow for Forgetful {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+        self.inner.poll_read(cx, buf)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
+        let written = ready!(self.poll(cx, |inner| Task::new().write(inner, buf)))?;
+        Poll::Ready(Ok(match written {
+            Poll::Ready(n) => n.unwrap(),
+            Poll::Pending => panic!("the pipe has room"),
+        }))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll(cx, |_| ())
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_shutdown(cx)
+    }
+}
+
+#[test]
+fn a_reader_that_does_the_writer_s_work_wakes_it() {
+    for breaks in [false, true] {
+        let authority = Authority::new();
+        let (near, far) = memory_pair::<Shared>(1 << 20);
+        let (full, failing) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let near = Forgetful { inner: near, full: full.clone(), failing: failing.clone(), writer: None };
+        let (client, server) = (Arc::new(authority.client(&BOTH)), authority.server(&[NAME], &BOTH));
+        let (near, far) = both(&"handshake", connect(near, client, Vec::new(), NAME), accept(far, &server));
+        let (mut near, _far) = (near.unwrap(), far.unwrap());
+        let (reader, writer) = (Task::new(), Task::new());
+        drain(&reader, &mut near);
+
+        // A write that waits, and then there is room again, of which the flow below tells nobody.
+        full.store(true, SeqCst);
+        stuff(&writer, &mut near);
+        let woken = writer.wakes();
+        full.store(false, SeqCst);
+        failing.store(breaks, SeqCst);
+        assert_eq!(reader.read(&mut near), Poll::Pending);
+        assert_eq!(writer.wakes(), woken + 1, "it may go on, or hear why not");
+        assert!(writer.write(&mut near, b"x").is_ready());
+
+        // Nobody waits now, and nobody is woken.
+        let woken = writer.wakes();
+        assert_eq!(reader.read(&mut near), Poll::Pending);
+        assert_eq!(writer.wakes(), woken);
+        if breaks {
+            continue;
+        }
+
+        // The same with a flush.
+        full.store(true, SeqCst);
+        assert_eq!(writer.flush(&mut near), Poll::Pending);
+        let woken = writer.wakes();
+        full.store(false, SeqCst);
+        assert_eq!(reader.read(&mut near), Poll::Pending);
+        assert_eq!(writer.wakes(), woken + 1);
+        assert_eq!(writer.flush(&mut near), ok(()));
     }
 }
 
