@@ -326,12 +326,12 @@ impl<'a, M: Mode> Course<'a, M> {
             return result.map_err(|error| self.failed_below(above, error, target));
         }
         let attempts = close(self.scope.as_ref());
-        let unit = match (state, self.deadline()) {
-            (State::Running, _) => self.chosen.unit,
-            (State::Timing(_), Some((_, sleep))) => &sleep.unit,
-            _ => return result,
-        };
-        result.map_err(|error| self.failed(error, unit, attempts, target))
+        let Err(error) = result else { return Ok(()) };
+        match (state, self.deadline()) {
+            (State::Running, _) => Err(self.failed(error, self.chosen.unit, attempts, target)),
+            (State::Timing(_), Some((_, sleep))) => Err(self.failed(error, &sleep.unit, attempts, target)),
+            _ => Err(error),
+        }
     }
 
     #[cold]
