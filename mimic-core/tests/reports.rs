@@ -11,10 +11,7 @@ use common::*;
 use mimic_core::{Context, Error, ErrorKind, HostPort, Link, Outcome, Scheme, Stream, Transport, over};
 
 fn failed(ctx: &Context) -> Error {
-    match block_on(ctx.connect()) {
-        Ok(_) => panic!("it connected"),
-        Err(error) => error,
-    }
+    block_on(ctx.connect()).unwrap_err()
 }
 
 fn attempts(error: &Error) -> Vec<String> {

@@ -262,14 +262,14 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
             ready!(self.poll_drain_or_why())?;
         }
         match self.machine.write(buf) {
-            Ok(taken) => {
-                let drained = self.poll_drain_or_why();
-                self.waiting = false;
-                match drained {
-                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                    _ => Poll::Ready(Ok(taken)),
+            Ok(taken) => match self.poll_drain_or_why() {
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                _ => {
+                    // The rest leaves with what comes next: nobody waits for it.
+                    self.waiting = false;
+                    Poll::Ready(Ok(taken))
                 }
-            }
+            },
             Err(error) => {
                 self.push();
                 Poll::Ready(Err(explain(error, Phase::Write)))
@@ -279,9 +279,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.wakers.writer(cx);
-        if !self.machine.outgoing.is_empty() {
-            ready!(self.poll_drain_or_why())?;
-        }
+        ready!(self.poll_drain_or_why())?;
         let flushed = self.below.poll_flush(&mut Context::from_waker(self.wakers.both()));
         self.waiting = flushed.is_pending();
         flushed
