@@ -18,51 +18,25 @@
     reason = "a test that fails panics; nothing here is public"
 )]
 
-mod model {
-    pub mod explained;
-    pub mod graph;
-    pub mod real;
-    pub mod reference;
-    pub mod seen;
-}
+#[path = "model/mod.rs"]
+mod model;
 
-use mimic_core::{Ctx, Local, Shared};
-use model::explained::{self, Count};
-use model::graph::{Graph, graphs};
-use model::real::{self, Build, Log, R};
-use model::reference::Reference;
+use mimic_core::{Local, Shared};
+use model::check;
+use model::explained::Count;
+use model::graph::{Graph, Raw};
+use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 fn env(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
-/// Resolves and explains one graph, and compares.
-fn check<M: Build>(graph: &Graph, count: &mut Count) -> Result<(), TestCaseError> {
-    let log = Log::default();
-    let ctx: Ctx<M> = real::build(graph, &log);
-    let (reference, calls) = Reference::build(graph);
-    same("what building called", &log.take(), &calls)?;
-
-    let before = ctx.explain(R(graph.root));
-    same("what explaining called", &log.take(), &Vec::new())?;
-
-    let (expected, resolve, plan) = reference.resolve(graph.root);
-    let (seen, report) = real::resolve(&ctx, graph.root, &log);
-    same("resolve", &seen, &expected)?;
-    same("a kept dialer", &real::keep(&ctx, graph.root, &log), &reference.keep(graph.root))?;
-
-    let said = explained::before(&before, &reference, &resolve, &plan, graph.root)
-        .and_then(|()| report.map_or(Ok(()), |report| explained::after(&report, &plan)));
-    count.add(&before, &expected, &plan);
-    said.map_err(|fault| TestCaseError::fail(format!("{fault}\n{before}\n\nresolve: {expected:#?}")))
-}
-
-fn same<T: std::fmt::Debug + PartialEq>(what: &str, real: &T, expected: &T) -> Result<(), TestCaseError> {
-    if real == expected {
-        return Ok(());
-    }
-    Err(TestCaseError::fail(format!("{what}: mimic\n{real:#?}\nthe reference\n{expected:#?}")))
+/// Random graphs; they shrink to short programs of plain registrations.
+fn graphs() -> impl Strategy<Value = Graph> {
+    let sizes = prop_oneof![Just(3u32), Just(6), Just(16)];
+    (sizes, any::<u16>(), proptest::collection::vec(any::<Raw>(), 1..60))
+        .prop_map(|(keys, values, raw)| Graph::new(keys, values, &raw))
 }
 
 #[test]
@@ -81,10 +55,12 @@ fn the_engine_does_what_the_reference_does_and_explain_says_so() {
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let count = std::cell::RefCell::new(Count::default());
     let result = runner.run(&graphs(), |graph| {
-        let mut count = count.borrow_mut();
-        check::<Shared>(&graph, &mut count)?;
+        check::<Shared>(&graph, &mut count.borrow_mut()).map_err(TestCaseError::fail)?;
         // The code is the same; what is written once per mode is registering.
-        if graph.ops.len() % 4 == 0 { check::<Local>(&graph, &mut Count::default()) } else { Ok(()) }
+        if graph.ops.len() % 4 == 0 {
+            check::<Local>(&graph, &mut Count::default()).map_err(TestCaseError::fail)?;
+        }
+        Ok(())
     });
     if let Err(error) = result {
         panic!("{error}\nseed {seed}");

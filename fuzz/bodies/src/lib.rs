@@ -14,8 +14,10 @@
 mod bridges;
 mod endpoint;
 mod engine;
-mod engine_model;
 mod happy_eyeballs;
+#[path = "../../../mimic-core/tests/model/mod.rs"]
+#[allow(dead_code, missing_docs, unreachable_pub, reason = "it is a test's, which does more")]
+mod model;
 mod script;
 mod tasks;
 mod tls;

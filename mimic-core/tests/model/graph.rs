@@ -1,9 +1,7 @@
-//! Random graphs as data: what a program did to its contexts, in order.
+//! Graphs as data: what a program did to its contexts, in order.
 
 use std::fmt;
 use std::rc::Rc;
-
-use proptest::prelude::*;
 
 /// A key or a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -192,15 +190,14 @@ impl fmt::Debug for Graph {
 const ROLES: u32 = 4;
 
 /// Numbers that shrink to the plainest operation, a candidate without needs.
-type Raw = [u8; 14];
+pub type Raw = [u8; 14];
 
-/// Random graphs; they shrink to short programs of plain registrations.
-pub fn graphs() -> impl Strategy<Value = Graph> {
-    let sizes = prop_oneof![Just(3u32), Just(6), Just(16)];
-    (sizes, any::<u16>(), proptest::collection::vec(any::<Raw>(), 1..60)).prop_map(|(keys, values, raw)| {
+impl Graph {
+    /// Bit by bit of `values`, which keys have one; then the operations.
+    pub fn new(keys: u32, values: u16, raw: &[Raw]) -> Self {
         let values = (0..keys).filter(|key| (values >> key) & 1 == 1).map(|key| (0, Op::With(key, key / 2 % 2)));
-        Graph { ops: values.chain(raw.iter().enumerate().map(|(at, raw)| op(at, keys, raw))).collect(), root: 0 }
-    })
+        Self { ops: values.chain(raw.iter().enumerate().map(|(at, raw)| op(at, keys, raw))).collect(), root: 0 }
+    }
 }
 
 /// One of `among`: mostly one after `own`, so that not everything runs in a circle.
