@@ -2,7 +2,6 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 use core::fmt::{self, Debug};
 use core::future::poll_fn;
 use core::pin::{Pin, pin};
@@ -14,7 +13,7 @@ use crate::error::misfit;
 use crate::explain::{Memo, for_report};
 use crate::key::Id;
 use crate::plan::{Chosen, Node, Run, Scope, Sleeper, Unit};
-use crate::record::Record;
+use crate::record::{Record, Tried};
 use crate::spec::Inputs;
 use crate::sync::Arc;
 use crate::text::Brief;
@@ -70,7 +69,8 @@ impl<R: Role, M: Mode> Dialer<R, M> {
     ///
     /// Within a connect (as `below`, or an argument from `over`) it shares that connect's deadline and report. After
     /// that connect, and from [`Ctx::dialer`], each dial has the deadline of the context and a report of its own; made
-    /// of a function, it has no deadline.
+    /// of a function, it has no deadline. One that has begun within a connect and outlives it, because it was spawned, has no
+    /// deadline any more.
     ///
     /// # Errors
     /// As [`Ctx::resolve`].
@@ -93,9 +93,10 @@ pub(crate) async fn resolve<R: Role, M: Mode>(ctx: &Ctx<M>, role: R, target: R::
     let mut engine = Engine::new(ctx, Id::role(&role));
     let mut alarm = None;
     plan(&mut engine, true, &mut alarm).await?;
+    let opened = engine.scope.take();
     // By reference, so that it is made where it stays.
     let mut dial = Dial::new(&role, target, Course::new(engine.chosen().ok_or_else(misfit)?, &Origin::Alone));
-    (dial.course.engine, dial.course.alarm) = (Some(&engine), alarm);
+    (dial.course.engine, dial.course.alarm, dial.course.scope) = (Some(&engine), alarm, opened);
     (&mut dial).await
 }
 
@@ -103,9 +104,8 @@ pub(crate) async fn resolve<R: Role, M: Mode>(ctx: &Ctx<M>, role: R, target: R::
 pub(crate) async fn keep<R: Role, M: Mode>(ctx: &Ctx<M>, role: R) -> Result<Dialer<R, M>, Error> {
     let mut engine = Engine::new(ctx, Id::role(&role));
     plan(&mut engine, false, &mut None).await?;
-    close(engine.scope.as_ref());
     let node = engine.node(&engine.role).ok_or_else(misfit)?.clone();
-    let kept = Kept { ctx: ctx.clone(), role: engine.role, memo: engine.memo(), deadline: engine.deadline };
+    let kept = Kept { ctx: ctx.clone(), role: engine.role, memo: engine.memo(), deadline: engine.deadline.take() };
     Ok(Dialer { role, node, origin: Origin::Kept(Arc::new(kept)) })
 }
 
@@ -144,7 +144,7 @@ fn failed<M: Mode>(engine: &Engine<'_, M>, role: Id, error: Error, alarm: Option
     let mut error = error.at_layer(computing.clone().unwrap_or_else(|| role.to_string()));
     let plan = for_report(engine.ctx, role, &engine.memo());
     let deadline = alarm.map(|alarm| alarm.duration);
-    error.set_report(Report { plan, computing, attempts: close(engine.scope.as_ref()), deadline, inner: None });
+    error.set_report(Report { plan, computing, tried: close(engine.scope.as_ref()), deadline, inner: None });
     error
 }
 
@@ -286,7 +286,12 @@ impl<'a, M: Mode> Course<'a, M> {
                 }
                 State::Running => {
                     return match (work(cx, self.chosen, self.scope.as_ref()), &mut self.alarm) {
-                        (Poll::Pending, Some(alarm)) => alarm.poll(cx).map(Err),
+                        (Poll::Pending, Some(alarm)) => alarm.poll(cx).map(|error| {
+                            if let Some(scope) = &self.scope {
+                                scope.with(|record| record.struck = true);
+                            }
+                            Err(error)
+                        }),
                         (poll, _) => poll,
                     };
                 }
@@ -309,13 +314,12 @@ impl<'a, M: Mode> Course<'a, M> {
         {
             self.state = State::Timing(connect::<Sleep, M>(sleep.chosen(), (), None)?);
         }
-        self.scope = match self.engine {
-            Some(Engine { scope: Some(opened), .. }) => {
-                Some(Scope { deadline: self.deadline().cloned(), ..opened.clone() })
-            }
-            _ if self.chosen.is_leaf() => None,
-            _ => Some(Scope::open(self.deadline().cloned())),
-        };
+        let deadline = self.deadline();
+        match &mut self.scope {
+            Some(opened) => opened.deadline = deadline.cloned(),
+            None if self.chosen.is_leaf() => {}
+            None => self.scope = Some(Scope::open(deadline.cloned())),
+        }
         Ok(())
     }
 
@@ -325,25 +329,25 @@ impl<'a, M: Mode> Course<'a, M> {
         if let (Origin::Below(above), 1..) = (self.origin, self.id) {
             return result.map_err(|error| self.failed_below(above, error, target));
         }
-        let attempts = close(self.scope.as_ref());
+        let tried = close(self.scope.as_ref());
         let Err(error) = result else { return Ok(()) };
         match (state, self.deadline()) {
-            (State::Running, _) => Err(self.failed(error, self.chosen.unit, attempts, target)),
-            (State::Timing(_), Some((_, sleep))) => Err(self.failed(error, &sleep.unit, attempts, target)),
+            (State::Running, _) => Err(self.failed(error, self.chosen.unit, tried, target)),
+            (State::Timing(_), Some((_, sleep))) => Err(self.failed(error, &sleep.unit, tried, target)),
             _ => Err(error),
         }
     }
 
     #[cold]
-    fn failed(&self, error: Error, unit: &Unit<M>, attempts: Vec<Attempt>, target: &dyn Debug) -> Error {
-        let mut error = locate(error, unit, target, &attempts);
+    fn failed(&self, error: Error, unit: &Unit<M>, tried: Tried, target: &dyn Debug) -> Error {
+        let mut error = locate(error, unit, target, &tried.attempts);
         let plan = match (self.engine, self.origin) {
             (Some(engine), _) => for_report(engine.ctx, engine.role, &engine.memo()),
             (_, Origin::Kept(kept)) => for_report(&kept.ctx, kept.role, &kept.memo),
             (_, Origin::Alone | Origin::Below(_)) => Explanation::default(),
         };
         let deadline = self.alarm.as_ref().map(|alarm| alarm.duration);
-        error.set_report(Report { plan, computing: None, attempts, deadline, inner: None });
+        error.set_report(Report { plan, computing: None, tried, deadline, inner: None });
         error
     }
 
@@ -361,7 +365,6 @@ impl<'a, M: Mode> Course<'a, M> {
         if let (Origin::Below(above), 1.., State::Running) = (self.origin, self.id, &self.state) {
             self.enter(above, target, Outcome::Cancelled);
         } else if self.id == 0 {
-            // Whoever dials on with what it was given is on its own.
             close(self.scope.as_ref());
         }
     }
@@ -370,13 +373,14 @@ impl<'a, M: Mode> Course<'a, M> {
     #[cold]
     fn enter(&self, above: &Scope<M>, target: &dyn Debug, outcome: Outcome) -> Attempt {
         let (layer, target) = (self.chosen.unit.to_string(), show(target));
-        let attempt = Attempt { id: self.id, parent: above.parent, layer, target, outcome };
+        let attempt = Attempt { id: self.id, parent: above.parent, layer, target, outcome, struck: false };
         above.with(|record| record.end(attempt.clone()));
         attempt
     }
 }
 
-fn close<M: Mode>(scope: Option<&Scope<M>>) -> Vec<Attempt> {
+/// Ends a connect: whoever dials on with what it was given is on its own.
+pub(crate) fn close<M: Mode>(scope: Option<&Scope<M>>) -> Tried {
     scope.and_then(|scope| scope.with(Record::close)).unwrap_or_default()
 }
 
@@ -385,7 +389,7 @@ fn locate<M: Mode>(error: Error, unit: &Unit<M>, target: &dyn Debug, attempts: &
     if error.has_layer() {
         return error;
     }
-    let cut = attempts.iter().rev().find(|attempt| attempt.outcome == Outcome::Cancelled);
+    let cut = attempts.iter().rev().find(|attempt| attempt.struck);
     match cut {
         Some(attempt) if error.is_deadline() => {
             // A timer has no target, but whoever waits for it has.

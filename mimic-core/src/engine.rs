@@ -8,6 +8,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::context::Entry;
+use crate::dialer::close;
 use crate::error::misfit;
 use crate::explain::Memo;
 use crate::key::Id;
@@ -38,6 +39,13 @@ pub(crate) struct Engine<'a, M: Mode> {
     /// What functions and connects share if they dial; opened when first needed.
     pub(crate) scope: Option<Scope<M>>,
     pub(crate) deadline: Option<Sleeper<M>>,
+}
+
+/// Also a plan that is given up leaves nobody waiting for what nobody times.
+impl<M: Mode> Drop for Engine<'_, M> {
+    fn drop(&mut self) {
+        close(self.scope.as_ref());
+    }
 }
 
 /// A key or role, so that nothing is decided twice.

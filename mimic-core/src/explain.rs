@@ -15,7 +15,7 @@ use crate::spec::{How, Spec};
 use crate::sync::Arc;
 use crate::table::Table;
 use crate::values::Value;
-use crate::{Ctx, Mode, PlanError, Priority};
+use crate::{Ctx, Deadline, Mode, PlanError, Priority, Sleep};
 
 /// What would be tried for a role, and why not the rest. Plain data; `Display` is a text tree, [`dot`](Self::dot) a
 /// Graphviz graph.
@@ -25,6 +25,8 @@ use crate::{Ctx, Mode, PlanError, Priority};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
     goals: Vec<Goal>,
+    /// The goal of what tells when the deadline strikes, if it is not certain that it can be had.
+    sleep: Option<usize>,
 }
 
 /// A role or key that takes part, and everything registered for it. A key with a value is an [`Input`] only.
@@ -156,27 +158,33 @@ impl Explanation {
         printed.resize(self.goals.len(), false);
         // Where to go on: a goal and how many of its choices are printed, with how many inputs of the last one.
         let mut stack: Vec<(usize, usize, usize)> = Vec::new();
-        if let Some(root) = self.goals.first() {
-            lines.line(margin, 0, format_args!("{}", root.name))?;
-            printed[0] = true;
-            stack.push((0, 0, 0));
-        }
-        while let Some((goal, choices, inputs)) = stack.pop() {
-            let depth = 2 * stack.len() + 1;
-            let all = &self.goals[goal].choices;
-            let choice = choices.checked_sub(1).and_then(|last| all.get(last));
-            if let Some((choice, input)) = choice.and_then(|choice| Some((choice, choice.inputs.get(inputs)?))) {
-                stack.push((goal, choices, inputs + 1));
-                // Of a choice that does not apply, the verdict has said why, unless the reason lies deeper.
-                if choice.is_open() || input.goal.is_some() {
-                    let below = input.goal.filter(|&below| !core::mem::replace(&mut printed[below], true));
-                    let above = if input.goal.is_some() && below.is_none() { " (see above)" } else { "" };
-                    lines.line(margin, depth + 1, format_args!("{}: {}{above}", input.need, input.state))?;
-                    stack.extend(below.map(|below| (below, 0, 0)));
+        for root in self.goals.first().map(|_| 0).into_iter().chain(self.sleep) {
+            let Goal { name, verdict, .. } = &self.goals[root];
+            match root {
+                0 => lines.line(margin, 0, format_args!("{name}"))?,
+                _ => lines.line(margin, 0, format_args!("{name}, which the deadline needs: {verdict}"))?,
+            }
+            if core::mem::replace(&mut printed[root], true) {
+                continue;
+            }
+            stack.push((root, 0, 0));
+            while let Some((goal, choices, inputs)) = stack.pop() {
+                let depth = 2 * stack.len() + 1;
+                let all = &self.goals[goal].choices;
+                let choice = choices.checked_sub(1).and_then(|last| all.get(last));
+                if let Some((choice, input)) = choice.and_then(|choice| Some((choice, choice.inputs.get(inputs)?))) {
+                    stack.push((goal, choices, inputs + 1));
+                    // Of a choice that does not apply, the verdict has said why, unless the reason lies deeper.
+                    if choice.is_open() || input.goal.is_some() {
+                        let below = input.goal.filter(|&below| !core::mem::replace(&mut printed[below], true));
+                        let above = if input.goal.is_some() && below.is_none() { " (see above)" } else { "" };
+                        lines.line(margin, depth + 1, format_args!("{}: {}{above}", input.need, input.state))?;
+                        stack.extend(below.map(|below| (below, 0, 0)));
+                    }
+                } else if let Some(choice) = all.get(choices) {
+                    stack.push((goal, choices + 1, 0));
+                    lines.line(margin, depth, format_args!("{choice}"))?;
                 }
-            } else if let Some(choice) = all.get(choices) {
-                stack.push((goal, choices + 1, 0));
-                lines.line(margin, depth, format_args!("{choice}"))?;
             }
         }
         Ok(())
@@ -255,20 +263,26 @@ pub(crate) fn for_report<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explan
 pub(crate) fn explain<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explanation {
     let (goals, known, stack, half, behind) = (Vec::new(), Table::default(), Vec::new(), Vec::new(), Vec::new());
     let mut twin = Twin { ctx, memo, goals, known, stack, half, behind };
-    twin.enter(root);
-    while let Some(frame) = twin.stack.last_mut() {
-        match frame.next().map(|unit| (frame.id, unit)) {
-            Some((id, unit)) => match twin.judge(id, unit) {
-                Ok((choice, can, circles)) => twin.judged(choice, can, &circles),
-                Err(needed) => twin.enter(needed),
-            },
-            None => twin.leave(),
-        }
-        if twin.stack.is_empty() {
-            twin.stack.extend(twin.behind.pop());
+    twin.explain(root);
+    // What tells when the deadline strikes is had before all else.
+    let (id, mut sleep, own) = (Id::role(&Sleep), None, twin.goals.len());
+    if root != id && ctx.get(Deadline).is_some() {
+        sleep = twin.explain(id);
+        let verdict = sleep.map_or(Verdict::Yes, |sleep| twin.goals[sleep].verdict.clone());
+        let whole = &mut twin.goals[0].verdict;
+        match verdict {
+            Verdict::Yes => {
+                sleep = None;
+                twin.goals.truncate(own);
+            }
+            Verdict::Maybe(reason) if *whole == Verdict::Yes => *whole = Verdict::Maybe(format!("{id}: {reason}")),
+            Verdict::Maybe(_) => {}
+            Verdict::No(reason) | Verdict::Fails(reason) => {
+                *whole = Verdict::Fails(format!("the deadline needs {id}: {reason}"));
+            }
         }
     }
-    Explanation { goals: twin.goals }
+    Explanation { goals: twin.goals, sleep }
 }
 
 struct Twin<'a, M: Mode> {
@@ -364,6 +378,26 @@ impl<'a, M: Mode> Frame<'a, M> {
 }
 
 impl<'a, M: Mode> Twin<'a, M> {
+    /// Explains what is asked for, and all that it takes. Says which goal that is.
+    fn explain(&mut self, root: Id) -> Option<usize> {
+        if self.known.get(&root).is_none() {
+            self.enter(root);
+        }
+        while let Some(frame) = self.stack.last_mut() {
+            match frame.next().map(|unit| (frame.id, unit)) {
+                Some((id, unit)) => match self.judge(id, unit) {
+                    Ok((choice, can, circles)) => self.judged(choice, can, &circles),
+                    Err(needed) => self.enter(needed),
+                },
+                None => self.leave(),
+            }
+            if self.stack.is_empty() {
+                self.stack.extend(self.behind.pop());
+            }
+        }
+        self.known.get(&root).map(|known| known.goal)
+    }
+
     fn enter(&mut self, id: Id) {
         let (mut choices, mut units, mut can) = (Vec::new(), Vec::new(), Can::LACK);
         if let Some(entry) = self.ctx.registry.get(&id) {

@@ -10,12 +10,26 @@ use core::time::Duration;
 use crate::Explanation;
 use crate::explain::Lines;
 
+/// How many attempts are kept of one connect, and how many of them are its first.
+const KEPT: usize = 32;
+const FIRST: usize = 8;
+
 /// What the dials of one connect have written. Successes leave no entry.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     started: u32,
     closed: bool,
-    attempts: Vec<Attempt>,
+    /// The deadline has struck: whatever is dropped now is cut off by it.
+    pub(crate) struck: bool,
+    tried: Tried,
+}
+
+/// Attempts, in the order in which they started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tried {
+    pub(crate) attempts: Vec<Attempt>,
+    /// How many more there were, between the first and the last.
+    pub(crate) omitted: usize,
 }
 
 impl Record {
@@ -28,23 +42,28 @@ impl Record {
         Some(self.started)
     }
 
-    /// Keeps the attempts in the order in which they started.
+    /// Keeps the attempt in its place, unless it is one of too many: who retries for days must not fill the memory.
     pub(crate) fn end(&mut self, attempt: Attempt) {
         if !self.closed {
-            let later = self.attempts.iter().rev().take_while(|other| other.id > attempt.id).count();
-            self.attempts.insert(self.attempts.len() - later, attempt);
+            let Tried { attempts, omitted } = &mut self.tried;
+            let later = attempts.iter().rev().take_while(|other| other.id > attempt.id).count();
+            attempts.insert(attempts.len() - later, Attempt { struck: self.struck, ..attempt });
+            if attempts.len() > KEPT {
+                attempts.remove(FIRST);
+                *omitted += 1;
+            }
         }
     }
 
     /// Whether a dial below attempt `id` has an entry.
     pub(crate) fn has_below(&self, id: u32) -> bool {
-        self.attempts.iter().any(|attempt| attempt.parent == id)
+        self.tried.attempts.iter().any(|attempt| attempt.parent == id)
     }
 
-    /// Ends the record: the attempts, in the order in which they started.
-    pub(crate) fn close(&mut self) -> Vec<Attempt> {
+    /// Ends the record.
+    pub(crate) fn close(&mut self) -> Tried {
         self.closed = true;
-        core::mem::take(&mut self.attempts)
+        core::mem::take(&mut self.tried)
     }
 }
 
@@ -56,6 +75,8 @@ pub struct Attempt {
     pub(crate) layer: String,
     pub(crate) target: String,
     pub(crate) outcome: Outcome,
+    /// Whether a deadline cut it off.
+    pub(crate) struck: bool,
 }
 
 impl Attempt {
@@ -109,7 +130,7 @@ pub enum Outcome {
 pub struct Report {
     pub(crate) plan: Explanation,
     pub(crate) computing: Option<String>,
-    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) tried: Tried,
     pub(crate) deadline: Option<Duration>,
     pub(crate) inner: Option<Box<Report>>,
 }
@@ -128,10 +149,17 @@ impl Report {
         self.computing.as_deref()
     }
 
-    /// The dials below the root that did not succeed, in the order in which they started.
+    /// The dials below the root that did not succeed, in the order in which they started. Of more than 32, the first 8
+    /// and the last 24 of them.
     #[must_use]
     pub fn attempts(&self) -> &[Attempt] {
-        &self.attempts
+        &self.tried.attempts
+    }
+
+    /// How many more there were between those.
+    #[must_use]
+    pub fn omitted(&self) -> usize {
+        self.tried.omitted
     }
 
     /// The deadline that the resolve had.
@@ -150,12 +178,16 @@ impl Report {
         if let Some(function) = &self.computing {
             lines.line(1, 0, format_args!("running: {function}"))?;
         }
-        if !self.attempts.is_empty() {
+        let Tried { attempts, omitted } = &self.tried;
+        if !attempts.is_empty() {
             lines.line(1, 0, format_args!("tried:"))?;
         }
         // Attempts come in starting order, so a parent stands before its children; one that succeeded is not listed.
         let mut path: Vec<u32> = Vec::new();
-        for attempt in &self.attempts {
+        for (at, attempt) in attempts.iter().enumerate() {
+            if at == FIRST && *omitted > 0 {
+                lines.line(1, 1, format_args!("({omitted} more)"))?;
+            }
             while path.last().is_some_and(|&id| id != attempt.parent) {
                 path.pop();
             }

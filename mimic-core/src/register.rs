@@ -98,7 +98,9 @@ impl<R: Role> Dialer<R, Shared> {
         F: Fn(R::Target) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R::Output<Shared>, Error>> + Send + 'static,
     {
-        let run: <Shared as Mode>::Connect<R> = Box::new(move |target, _| Some(Box::pin(connect(target))));
+        let filled = role.clone();
+        let run: <Shared as Mode>::Connect<R> =
+            Box::new(move |target, _| Some(Box::pin(connect(filled.arrive(target)))));
         Self::alone(role, run)
     }
 }
@@ -182,7 +184,9 @@ impl<R: Role> Dialer<R, Local> {
         F: Fn(R::Target) -> Fut + 'static,
         Fut: Future<Output = Result<R::Output<Local>, Error>> + 'static,
     {
-        let run: <Local as Mode>::Connect<R> = Box::new(move |target, _| Some(Box::pin(connect(target))));
+        let filled = role.clone();
+        let run: <Local as Mode>::Connect<R> =
+            Box::new(move |target, _| Some(Box::pin(connect(filled.arrive(target)))));
         Self::alone(role, run)
     }
 }

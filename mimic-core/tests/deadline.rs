@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::*;
 use mimic_core::{
     Context, Deadline, Error, ErrorKind, HostPort, InOrder, Instant, Link, Lookup, PlanError, Record, Schemes, Sleep,
-    Stream, Timer as _, Transport, req, timeout,
+    Stream, Timer as _, Transport, over, req, timeout,
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -66,6 +66,48 @@ fn it_names_the_innermost_dial_it_struck_and_keeps_what_had_failed() {
     );
     assert_eq!(error.report().unwrap().deadline(), Some(LIMIT));
     assert_eq!(clock.now(), LIMIT, "one deadline for all addresses");
+}
+
+#[test]
+fn it_does_not_name_what_had_been_given_up_before() {
+    // A race that was won, and then a peer that says nothing.
+    let ctx = timed(&JumpingClock::default())
+        .register(Link, "tcp", 0, (), |to: std::net::SocketAddr, ()| async move {
+            if to.is_ipv6() { pending().await } else { named("fast") }
+        })
+        .register(Transport, "race", 0, over(Link), |_: HostPort, link| async move {
+            let slow = link.dial("[2001:db8::1]:1".parse().unwrap());
+            let fast = link.dial("192.0.2.1:1".parse().unwrap());
+            futures_lite::future::or(slow, fast).await
+        })
+        .layer(Transport, "socks", (), |to: HostPort, below, ()| async move {
+            let _flow = below.dial(to).await?;
+            pending().await
+        })
+        .register(Stream, "root", 0, over(Transport), |(), transport| async move {
+            transport.dial(HostPort::new("x", 7)).await
+        });
+    let error = failed(block_on(ctx.connect()));
+    assert_eq!((error.layer(), error.target()), (Some("Transport \"socks\""), Some("x:7")), "{error:#}");
+    let attempts: Vec<_> = error.report().unwrap().attempts().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        attempts,
+        [
+            "Transport \"socks\" to x:7: cancelled while it ran",
+            "Link \"tcp\" to [2001:db8::1]:1: cancelled while it ran",
+        ]
+    );
+
+    // Given up by the candidate itself, which then waits for something that is no dial.
+    let ctx = timed(&JumpingClock::default())
+        .register(Link, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
+        .register(Stream, "root", 0, over(Link), |(), link| async move {
+            let dial = link.dial("192.0.2.1:1".parse().unwrap());
+            assert!(futures_lite::future::poll_once(dial).await.is_none());
+            pending().await
+        });
+    let error = failed(block_on(ctx.connect()));
+    assert_eq!((error.layer(), error.target()), (Some("Stream \"root\""), None), "{error:#}");
 }
 
 #[test]
@@ -186,6 +228,32 @@ fn a_dialer_of_a_connect_that_was_dropped_is_on_its_own() {
     let link = kept.lock().unwrap().take().unwrap();
     let error = failed(block_on(link.dial("192.0.2.1:1".parse().unwrap())));
     assert_eq!(error.report().unwrap().deadline(), Some(LIMIT));
+}
+
+#[test]
+fn a_dialer_of_a_plan_that_was_dropped_is_on_its_own() {
+    let clock = JumpingClock::default();
+    let kept: Arc<std::sync::Mutex<Option<mimic_core::Dialer<Link, mimic_core::Shared>>>> = Arc::default();
+    let keep = kept.clone();
+    let ctx = timed(&clock)
+        .register(Link, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
+        .derive(A, over(Link), move |link| {
+            *keep.lock().unwrap() = Some(link);
+            pending::<Result<Option<u32>, Error>>()
+        })
+        .register(Stream, "pool", 0, req(A), |(), _| async { named("pool") });
+    assert!(block_on(futures_lite::future::poll_once(ctx.connect())).is_none());
+    let link = kept.lock().unwrap().take().unwrap();
+    let timed = |link: mimic_core::Dialer<Link, mimic_core::Shared>| {
+        let mut dial = std::pin::pin!(link.dial("192.0.2.1:1".parse().unwrap()));
+        let polled = (0..9).find_map(|_| block_on(futures_lite::future::poll_once(dial.as_mut())));
+        failed(polled.expect("it has a deadline, which has struck")).is_deadline()
+    };
+    assert!(timed(link) && clock.now() == LIMIT);
+    // Nor does a dialer that is kept leave the record of its plan open.
+    assert!(block_on(futures_lite::future::poll_once(ctx.dialer(Stream))).is_none());
+    let link = kept.lock().unwrap().take().unwrap();
+    assert!(timed(link));
 }
 
 #[test]

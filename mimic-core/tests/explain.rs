@@ -6,8 +6,8 @@ mod common;
 
 use common::*;
 use mimic_core::{
-    ChoiceKind, Context, Explanation, GoalKind, HostPort, InOrder, Link, Lookup, Schemes, Stream, Transport, Verdict,
-    given, is, opt, or_default, over, req,
+    ChoiceKind, Context, Deadline, Explanation, GoalKind, HostPort, InOrder, Link, Lookup, Schemes, Sleep, Stream,
+    Transport, Verdict, given, is, opt, or_default, over, req,
 };
 
 mimic_core::role! {
@@ -72,6 +72,43 @@ fn every_verdict_has_its_reason() {
 }
 
 /// The reason of a maybe is what it hangs on, not what it can do without.
+#[test]
+fn the_timer_of_the_deadline_is_part_of_it() {
+    let clock = JumpingClock::default();
+    let ctx = Context::new().register(Stream, "root", 0, (), |(), ()| async { named("") });
+    let timed = ctx.clone().with(Deadline, std::time::Duration::from_secs(1));
+    let root = |ctx: &Context| ctx.explain(Stream).goals()[0].verdict.clone();
+    assert_eq!(root(&ctx), Verdict::Yes, "no deadline, no timer");
+    assert_eq!(ctx.explain(Stream).to_string(), clock.install(timed.clone()).explain(Stream).to_string());
+
+    assert_eq!(root(&timed), fails("the deadline needs Sleep: nothing is registered for it"));
+    assert!(block_on(timed.connect()).is_err());
+    assert_eq!(
+        timed.explain(Stream).to_string(),
+        "Stream\n  + root [0]: yes\nSleep, which the deadline needs: no: nothing is registered for it"
+    );
+    let lacks = lacks_timer(&ctx);
+    assert_eq!(root(&lacks), fails("the deadline needs Sleep: no candidate applies"));
+    assert!(block_on(lacks.connect()).is_err());
+    let may = lacks.derive(A, (), |()| async { Ok(None) });
+    assert_eq!(root(&may), maybe("Sleep: A is computed by a function"));
+    // Where it takes part anyway, it is explained once.
+    let waits = lacks_timer(&ctx).register(Stream, "waits", 0, over(Sleep), |(), _| async { named("") });
+    let text = waits.explain(Stream).to_string();
+    assert_eq!(text.matches("lacks [0]").count(), 1, "{text}");
+    // What cannot be had anyway stays so, and why.
+    let nobody = Context::new().with(Deadline, std::time::Duration::from_secs(1));
+    let nobody = nobody.derive(A, (), |()| async { Ok(None) });
+    let nobody = nobody.register(Sleep, "may", 0, req(A), |(), _| async { Err(refused()) });
+    assert_eq!(root(&nobody), no("nothing is registered for it"));
+    assert_eq!(ctx.explain(Sleep), timed.explain(Sleep), "what is asked for is not asked for twice");
+}
+
+fn lacks_timer(ctx: &Context) -> Context {
+    let ctx = ctx.clone().with(Deadline, std::time::Duration::from_secs(1));
+    ctx.register(Sleep, "lacks", 0, req(A), |(), _| async { Err(refused()) })
+}
+
 #[test]
 fn what_is_optional_is_no_reason() {
     let ctx = Context::new()

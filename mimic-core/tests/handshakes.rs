@@ -8,7 +8,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use common::{block_on, refused};
 use mimic_core::{
-    Context, Error, ErrorKind, Flow, Handshake, HostPort, Local, Mode, Phase, Shared, Transport, memory_pair,
+    Context, Ctx, Dialer, Error, ErrorKind, Flow, Handshake, HostPort, Local, Mode, Phase, Shared, Transport,
+    memory_pair,
 };
 
 fn target() -> HostPort {
@@ -79,6 +80,39 @@ fn a_layer_may_take_it_and_what_is_below_has_none_by_itself() {
     assert!(block_on(ctx.resolve(Transport, target())).is_err());
     let ctx = ctx.layer(Transport, "dials on", (), |to: HostPort, below, ()| async move { below.dial(to).await });
     assert!(block_on(ctx.resolve(Transport, shakes)).is_err(), "not handed through by a layer that did not ask");
+}
+
+#[test]
+fn a_given_dialer_may_take_it_and_hands_nothing_down_by_itself() {
+    let shakes = target().until(Handshake::<Shared>::new(|flow| async move { Ok(flow) }));
+    let inner = Context::new().register(Transport, "inner", 0, (), |mut to: HostPort, ()| async move {
+        assert!(to.take_handshake::<Shared>().is_none(), "the server's handshake is not for whom a tunnel dials");
+        Ok(shared())
+    });
+    let takes = Context::new().with_dialer(
+        Transport,
+        Dialer::shared(Transport, |mut to: HostPort| async move {
+            to.take_handshake::<Shared>().ok_or_else(refused)?.run(shared()).await
+        }),
+    );
+    assert!(block_on(takes.resolve(Transport, shakes.clone())).is_ok());
+
+    let tunnel = Dialer::shared(Transport, move |to: HostPort| {
+        let inner = inner.clone();
+        async move { inner.resolve(Transport, to).await }
+    });
+    assert!(block_on(tunnel.dial(shakes)).is_ok());
+
+    let inner = Ctx::<Local>::new().register(Transport, "inner", 0, (), |mut to: HostPort, ()| async move {
+        assert!(to.take_handshake::<Local>().is_none(), "nor in the other mode");
+        Ok(local())
+    });
+    let tunnel = Dialer::local(Transport, move |to: HostPort| {
+        let inner = inner.clone();
+        async move { inner.resolve(Transport, to).await }
+    });
+    let shakes = target().until(Handshake::<Local>::new(|flow| async move { Ok(flow) }));
+    assert!(block_on(tunnel.dial(shakes)).is_ok());
 }
 
 #[test]

@@ -300,6 +300,10 @@ impl<'a> Resolve<'a> {
             let outcome = if below { "failed below".into() } else { format!("{phase}{}", fault.reason) };
             let text = format!("{} to to {to}: {outcome}", node.name());
             self.attempts.push(Attempt { id, parent, text });
+            self.attempts.sort_by_key(|attempt| attempt.id);
+            if self.attempts.len() > 32 {
+                self.attempts.remove(8);
+            }
             fault.layer.get_or_insert_with(|| node.name());
             fault.target.get_or_insert_with(|| format!("to {to}"));
             fault
@@ -307,15 +311,16 @@ impl<'a> Resolve<'a> {
     }
 
     fn connect(&mut self, node: &Rc<Node>, to: u32, id: u32) -> Result<Got, Fault> {
+        let arrived = if node.role == 1 { to + 1000 } else { to };
         let got = match &node.run {
             Run::Given(number, fails) => {
-                self.calls.push(format!("g{number} {to}"));
+                self.calls.push(format!("g{number} {arrived}"));
                 if *fails {
                     return Err(Fault::new(ErrorKind::BrokenPipe, format!("g{number} refuses")));
                 }
-                Got { by: format!("g{number}@{to}"), refused: false }
+                Got { by: format!("g{number}@{arrived}"), refused: false }
             }
-            Run::Unit(unit) => self.work(node, unit, if node.role == 1 { to + 1000 } else { to }, id)?,
+            Run::Unit(unit) => self.work(node, unit, arrived, id)?,
         };
         self.calls.push(format!("accept {to}: {}", got.by));
         if got.refused { Err(Fault::new(ErrorKind::InvalidData, "refused".into())) } else { Ok(got) }
@@ -384,7 +389,6 @@ impl<'a> Resolve<'a> {
             Ok(got) => return Seen { calls, result: Ok(got.by), ..Seen::default() },
             Err(fault) => fault,
         };
-        self.attempts.sort_by_key(|attempt| attempt.id);
         Seen {
             calls,
             result: Err(fault.reason),
