@@ -123,6 +123,7 @@ pub(crate) async fn connect(pool: &'static Pool, to: SocketAddr, options: Option
         Poll::Pending
     })
     .await?;
+    socket.keep();
     Ok(TcpFlow::new(socket, options))
 }
 
