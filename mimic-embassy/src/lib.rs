@@ -49,7 +49,8 @@
 //!   that says so. It waits for sockets that are still closing, for little more than a second, and while others connect,
 //!   for theirs: a connect that fails gives its socket back, after 10 s at most, and one that succeeds keeps it.
 //! - A race needs a socket for each address that it tries at one time. [`context`] lets it try as many as there are: where
-//!   one socket is free, a dead address costs its 10 s before the next is tried.
+//!   one socket is free, a dead address costs its 10 s before the next is tried. With TLS, an address whose turn comes while
+//!   the handshake with another has the last socket is not tried.
 //! - A listener takes a socket to listen with, and hands it out as the connection; another of the pool takes its place,
 //!   as soon as there is one. smoltcp has no backlog: while nobody listens, peers are refused. [`Backlog`] lets more than
 //!   one listen. It listens at an address of the stack, or, at `0.0.0.0` as at `[::]`, at all of both families. An
