@@ -29,7 +29,8 @@ crate::key! {
     pub Deadline: Duration;
     /// Whether TCP sends small writes at once (`TCP_NODELAY`); adapters take it as true when it is not given.
     pub NoDelay: bool;
-    /// TCP keepalive: the idle time before the first probe. Off when not given.
+    /// TCP keepalive: the idle time before the first probe; off when not given. Less than a second is a second, and systems
+    /// that count in whole seconds round down, to 32,767 s at most.
     pub KeepAlive: Duration;
 }
 

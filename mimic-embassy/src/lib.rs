@@ -46,9 +46,11 @@
 //! context and the last flow are dropped, what was written is still sent.
 //!
 //! - A connect that finds all of them in use is an error of kind [`OutOfMemory`](mimic_core::ErrorKind::OutOfMemory)
-//!   that says so. It waits for sockets that are still closing, for little more than a second.
-//! - A race needs a socket for each address that it tries at one time. [`context`] lets it try as many as there are:
-//!   with one socket, a dead address costs its 10 s before the next is tried.
+//!   that says so. It waits for sockets that are still closing, for little more than a second, and while others connect,
+//!   for theirs: a connect that fails gives its socket back, after 10 s at most, and one that succeeds keeps it.
+//! - A race needs a socket for each address that it tries at one time. [`context`] lets it try as many as there are: where
+//!   one socket is free, a dead address costs its 10 s before the next is tried. With TLS, an address whose turn comes while
+//!   the handshake with another has the last socket is not tried.
 //! - A listener takes a socket to listen with, and hands it out as the connection; another of the pool takes its place,
 //!   as soon as there is one. smoltcp has no backlog: while nobody listens, peers are refused. [`Backlog`] lets more than
 //!   one listen. It listens at an address of the stack, or, at `0.0.0.0` as at `[::]`, at all of both families. An
@@ -304,7 +306,7 @@ fn connecting(sockets: usize) -> LocalContext {
     let ctx = LocalContext::new();
     #[cfg(feature = "rustls")]
     let ctx = ctx.install(mimic_rustls::TlsClient);
-    // An attempt without a socket would fail.
+    // An attempt without a socket only waits, and fails if the others' become flows: TLS is a part of attempts.
     #[cfg(feature = "happy-eyeballs")]
     let ctx = ctx.with(RaceConfig, Config::new().max_in_flight(sockets));
     #[cfg(not(feature = "happy-eyeballs"))]

@@ -31,6 +31,8 @@ pub(crate) type Given = (bool, Option<Duration>, Option<Duration>, Option<Durati
 
 impl From<Given> for Options {
     fn from((no_delay, keep_alive, user_timeout, deadline): Given) -> Self {
+        // As short as on a host; and smoltcp would send without a pause if it were nothing.
+        let keep_alive = keep_alive.map(|idle| idle.max(Duration::from_secs(1)));
         Self { no_delay, keep_alive, user_timeout: user_timeout.unwrap_or(Duration::from_secs(60)), deadline }
     }
 }
@@ -121,6 +123,7 @@ pub(crate) async fn connect(pool: &'static Pool, to: SocketAddr, options: Option
         Poll::Pending
     })
     .await?;
+    socket.keep();
     Ok(TcpFlow::new(socket, options))
 }
 

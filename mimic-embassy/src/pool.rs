@@ -35,7 +35,7 @@ const RESET: Duration = Duration::from_millis(100);
 pub(crate) struct Pool {
     stack: Stack<'static>,
     slots: Vec<Slot>,
-    /// Tasks that wait for a socket to be given back.
+    /// Tasks that wait for a socket to be given back, or for a connect to keep its own.
     waiting: RefCell<Vec<Waker>>,
     /// What listeners listen at.
     bound: RefCell<Vec<IpListenEndpoint>>,
@@ -48,6 +48,8 @@ struct Slot {
     socket: RefCell<TcpSocket<'static>>,
     /// When it was given back, or aborted since; `None` while it is lent.
     idle_since: Cell<Option<Instant>>,
+    /// Whether a connect has it that is not done yet: within seconds, it is given back or kept.
+    connecting: Cell<bool>,
 }
 
 /// A socket that nobody uses.
@@ -86,6 +88,7 @@ impl Pool {
         let slots = buffers.rx.iter_mut().zip(&mut buffers.tx).map(|(rx, tx)| Slot {
             socket: RefCell::new(TcpSocket::new(stack, rx, tx)),
             idle_since: Cell::new(Some(Instant::MIN)),
+            connecting: Cell::new(false),
         });
         Self::of(stack, slots.collect())
     }
@@ -122,9 +125,18 @@ impl Pool {
         self.idle().count()
     }
 
-    /// A socket. Waits for those that are closing, but not for those that are in use.
+    /// A socket to connect. Waits for those that are closing, and for what becomes of those that others connect: of a race,
+    /// each attempt has its turn. Does not wait for those that are in use.
     pub(crate) async fn take(&'static self) -> Result<Lent, Error> {
-        poll_fn(|cx| self.poll_take(cx)).await.ok_or_else(|| {
+        let taken = poll_fn(|cx| match self.poll_take(cx) {
+            // Who connects does not wait for a socket, so nobody waits in a circle.
+            Poll::Ready(None) if self.slots.iter().any(|slot| slot.connecting.get()) => {
+                self.wait(cx);
+                Poll::Pending
+            }
+            taken => taken,
+        });
+        taken.await.inspect(|lent| lent.slot.connecting.set(true)).ok_or_else(|| {
             log!(warn, "all {} TCP sockets of the pool are in use", self.size());
             let reason = alloc::format!("all {} TCP sockets of the pool are in use", self.size());
             Error::new(ErrorKind::OutOfMemory, reason)
@@ -163,7 +175,7 @@ impl Pool {
         Poll::Pending
     }
 
-    /// Wakes the task when a socket is given back.
+    /// Wakes the task when a socket is given back, or kept.
     pub(crate) fn wait(&self, cx: &Context<'_>) {
         let mut waiting = self.waiting.borrow_mut();
         if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
@@ -171,7 +183,7 @@ impl Pool {
         }
     }
 
-    /// Closes a socket, and whoever waits for one looks again.
+    /// Closes a socket.
     fn give_back(&self, slot: &Slot, abort: bool) {
         let mut socket = slot.socket.borrow_mut();
         log!(debug, "a socket comes back: {}", socket.state());
@@ -187,6 +199,12 @@ impl Pool {
         }
         drop(socket);
         slot.idle_since.set(Some(Instant::now()));
+        self.settle(slot);
+    }
+
+    /// No connect has it any more, and whoever waits looks again.
+    fn settle(&self, slot: &Slot) {
+        slot.connecting.set(false);
         self.waiting.take().into_iter().for_each(Waker::wake);
     }
 
@@ -240,6 +258,11 @@ pub(crate) struct Lent {
 impl Lent {
     pub(crate) fn abort_on_drop(&mut self) {
         self.abort = true;
+    }
+
+    /// It has connected.
+    pub(crate) fn keep(&self) {
+        self.pool.settle(self.slot);
     }
 
     pub(crate) fn pool(&self) -> &'static Pool {

@@ -318,3 +318,16 @@ fn with_one_socket_a_dead_address_costs_its_ten_seconds() {
         assert!(peer.is_ipv4() && took >= millis(10_000) && took < millis(11_500), "{peer} after {took:?}");
     }));
 }
+
+#[test]
+fn an_address_that_finds_no_socket_waits_for_the_one_that_another_has() {
+    let mut world = World::new();
+    let server = context(world.server, buffers::<2>());
+    // Two sockets, so two addresses at a time; but a listener has one of them.
+    let client = context(world.client, buffers::<2>());
+    world.run(or(or(dns(world.server), serve(server)), async {
+        let _listener = at(&client, "tcp://0.0.0.0:9").listen().await.unwrap();
+        let (peer, took) = race(&client, "tcp://dead6.test:7").await;
+        assert!(peer.is_ipv4() && took >= millis(10_000) && took < millis(11_500), "{peer} after {took:?}");
+    }));
+}

@@ -11,7 +11,7 @@ use futures_lite::future::{or, zip};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Deadline, ErrorKind, Flow, FlowExt, Install, ListenerExt, Local, LocalContext, Mode, Schemes};
 use mimic_embassy::{Backlog, Buffers, Embassy, context};
-use world::{SERVER, World, at, buffers, is_pending, millis, read_all, sleep, url};
+use world::{SERVER, World, at, buffers, is_pending, millis, read_all, sleep, task, url};
 
 /// Serves every flow until it ends, all at once.
 async fn serve(server: LocalContext) {
@@ -64,6 +64,38 @@ fn an_empty_pool_is_an_error_that_says_so_and_passes() {
         one.abort();
         drop(one);
         echo(&mut client.connect().await.unwrap(), b"and there is another").await;
+    }));
+}
+
+#[test]
+fn who_finds_every_socket_in_use_waits_for_connects_and_not_for_flows() {
+    let mut world = World::new();
+    let server = context(world.server, buffers::<4>());
+    let client = context(world.client, buffers::<2>());
+    let (here, closed, nobody) =
+        (at(&client, &url(SERVER, 7)), at(&client, &url(SERVER, 9)), at(&client, "tcp://10.0.0.77:7"));
+    world.run(or(serve(server), async {
+        let _flow = here.connect().await.unwrap();
+        // The one before it fails.
+        let (refused, next) = zip(task(closed.connect()), task(here.connect())).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        echo(&mut next.unwrap(), b"next").await;
+        // It is dropped.
+        let dropped = or(async { nobody.connect().await.is_ok() }, async {
+            sleep(millis(200)).await;
+            false
+        });
+        let started = Instant::now();
+        let (dropped, next) = zip(dropped, task(here.connect())).await;
+        assert!(!dropped && started.elapsed() >= millis(200), "{:?}", started.elapsed());
+        echo(&mut next.unwrap(), b"after a drop").await;
+        // It connects: there is nothing to wait for any more.
+        let started = Instant::now();
+        let (flow, next) = zip(task(here.connect()), task(here.connect())).await;
+        let error = next.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutOfMemory, "{error}");
+        assert!(started.elapsed() < millis(2000), "{:?}", started.elapsed());
+        echo(&mut flow.unwrap(), b"the last").await;
     }));
 }
 

@@ -343,19 +343,35 @@ fn who_only_reads_is_told_by_keepalive_or_by_a_timeout() {
     let client = client.with(UserTimeout, millis(1)).with(KeepAlive, millis(500));
     world.run(async {
         let (mut there, mut here) = pair(&client, &server).await;
-        // The peer answers (once per second, if it is smoltcp).
+        // The peer answers (once per second, if it is smoltcp): three times the keepalive, which is a second at least, may pass.
         let idle = or(async { Some(there.read(&mut [0; 4]).await) }, async {
-            sleep(millis(2500)).await;
+            sleep(millis(4500)).await;
             None
         });
         assert!(idle.await.is_none());
         wire.cut.set(true);
         let started = Instant::now();
         assert_eq!(there.read(&mut [0; 4]).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
-        assert!(started.elapsed() < millis(3000), "{:?}", started.elapsed());
+        assert!(started.elapsed() < millis(4000), "{:?}", started.elapsed());
         let mut timer = server.resolve(Sleep, ()).await.unwrap();
         let error = timeout(&mut timer, millis(100), here.read(&mut [0; 4])).await.unwrap_err();
         assert!(error.is_deadline());
+    });
+}
+
+#[test]
+fn keepalive_of_no_time_at_all_is_a_probe_per_second() {
+    let mut world = World::new();
+    let wire = world.wire.clone();
+    let (client, server) = contexts(&world);
+    let client = client.with(KeepAlive, Duration::ZERO);
+    world.run(async {
+        let (_there, _here) = pair(&client, &server).await;
+        let before = wire.frames.get();
+        sleep(millis(2500)).await;
+        let frames = wire.frames.get() - before;
+        // Three probes and their answers.
+        assert!((3..10).contains(&frames), "{frames} frames");
     });
 }
 

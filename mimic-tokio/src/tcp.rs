@@ -21,6 +21,8 @@ pub(crate) struct Options {
 
 impl From<(bool, Option<Duration>)> for Options {
     fn from((no_delay, keep_alive): (bool, Option<Duration>)) -> Self {
+        // Given to the system in whole seconds; Linux takes no others.
+        let keep_alive = keep_alive.map(|idle| idle.clamp(Duration::from_secs(1), Duration::from_secs(32_767)));
         Self { no_delay, keep_alive }
     }
 }

@@ -308,17 +308,33 @@ pub(crate) async fn keep_alive_is_set() {
     let (listener, ctx) = listening(adapter::context()).await;
     let addr = listener.local_addr().unwrap();
     assert!(!socket(&ctx.resolve(Link, addr).await.unwrap()).keepalive().unwrap());
-    let flow = ctx.with(KeepAlive, Duration::from_secs(77)).resolve(Link, addr).await.unwrap();
-    assert!(socket(&flow).keepalive().unwrap());
+    for (given, set) in KEEP_ALIVES {
+        let flow = ctx.clone().with(KeepAlive, given).resolve(Link, addr).await.unwrap();
+        assert_keep_alive(&flow, set);
+    }
+}
+
+/// What is given, and what the socket is told: systems count in whole seconds, and Linux takes no more than these.
+const KEEP_ALIVES: [(Duration, Duration); 3] = [
+    (Duration::from_secs(77), Duration::from_secs(77)),
+    (Duration::from_millis(500), Duration::from_secs(1)),
+    (Duration::from_secs(24 * 60 * 60), Duration::from_secs(32_767)),
+];
+
+fn assert_keep_alive(flow: &BoxedFlow, idle: Duration) {
+    assert!(socket(flow).keepalive().unwrap(), "{idle:?}");
     #[cfg(target_os = "linux")]
-    assert_eq!(socket(&flow).tcp_keepalive_time().unwrap(), Duration::from_secs(77));
+    assert_eq!(socket(flow).tcp_keepalive_time().unwrap(), idle);
 }
 
 pub(crate) async fn accepted_flows_have_the_options() {
-    let (mut listener, ctx) = listening(adapter::context().with(KeepAlive, Duration::from_secs(77))).await;
-    let _client = ctx.connect().await.unwrap();
-    let server = listener.accept().await.unwrap();
-    assert!(socket(&server).tcp_nodelay().unwrap() && socket(&server).keepalive().unwrap());
+    for (given, set) in KEEP_ALIVES {
+        let (mut listener, ctx) = listening(adapter::context().with(KeepAlive, given)).await;
+        let _client = ctx.without(KeepAlive).connect().await.unwrap();
+        let server = listener.accept().await.unwrap();
+        assert!(socket(&server).tcp_nodelay().unwrap());
+        assert_keep_alive(&server, set);
+    }
 }
 
 pub(crate) async fn an_accepted_socket_is_a_flow() {

@@ -7,7 +7,9 @@ use std::future::{Future, poll_fn};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use embassy_net::driver::{HardwareAddress, LinkState};
@@ -29,6 +31,7 @@ pub(crate) const DEAD_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0,
 /// What went over the wire.
 #[derive(Default)]
 pub(crate) struct Wire {
+    pub(crate) frames: Cell<usize>,
     pub(crate) fins: Cell<usize>,
     pub(crate) resets: Cell<usize>,
     pub(crate) syns: Cell<usize>,
@@ -42,6 +45,7 @@ impl Wire {
     /// Notes what a frame is.
     fn watch(&self, frame: &[u8]) {
         let count = |cell: &Cell<usize>| cell.set(cell.get() + 1);
+        count(&self.frames);
         let tcp = match (&frame[12..14], frame.get(23), frame.get(20)) {
             ([0x08, 0x06], ..) if frame[21] == 1 => return self.asked.borrow_mut().push((Instant::now(), false)),
             ([0x08, 0x00], Some(6), _) => 14 + 4 * usize::from(frame[14] & 15),
@@ -178,4 +182,29 @@ pub(crate) async fn read_all(flow: &mut impl Flow) -> Result<Vec<u8>, Error> {
 pub(crate) async fn is_pending<T>(future: impl Future<Output = T>) -> bool {
     let mut future = pin!(future);
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
+}
+
+/// As in a task of its own: the future is polled when it was woken itself, and not when its neighbours were.
+pub(crate) async fn task<T>(future: impl Future<Output = T>) -> T {
+    struct Task {
+        woken: AtomicBool,
+        outer: Mutex<Waker>,
+    }
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.woken.store(true, Ordering::SeqCst);
+            self.outer.lock().unwrap().wake_by_ref();
+        }
+    }
+    let task = Arc::new(Task { woken: AtomicBool::new(true), outer: Mutex::new(Waker::noop().clone()) });
+    let waker = Waker::from(task.clone());
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        task.outer.lock().unwrap().clone_from(cx.waker());
+        match task.woken.swap(false, Ordering::SeqCst) {
+            true => future.as_mut().poll(&mut Context::from_waker(&waker)),
+            false => Poll::Pending,
+        }
+    })
+    .await
 }
