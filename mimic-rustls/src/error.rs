@@ -138,6 +138,10 @@ pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::BrokenPipe, "the writing side was shut down").in_phase(Phase::Write)
 }
 
+pub(crate) fn again(kind: ErrorKind) -> Error {
+    Error::new(kind, "it failed before and stays so").in_phase(Phase::Write)
+}
+
 pub(crate) fn endless() -> Error {
     let reason = format!("a handshake message is longer than {} KiB", crate::machine::INPUT / 1024);
     Error::new(ErrorKind::InvalidData, reason).in_phase(Phase::Read)
