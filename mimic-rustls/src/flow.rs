@@ -318,6 +318,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                 Err(error) => {
                     // The alert goes out as far as it can now; the rest with the next flush or shutdown.
                     self.push();
+                    self.wake_writer();
                     return Poll::Ready(Err(explain(error, Phase::Read)));
                 }
             }
@@ -345,8 +346,9 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        // Nothing is sealed before all that was sealed is sent: `Pending` takes nothing, and memory is bounded.
-        if !self.machine.outgoing.is_empty() {
+        // Nothing is sealed before all that was sealed is sent: `Pending` takes nothing, and memory is bounded. After an
+        // error of TLS nothing is sealed at all, and the peer may never read again.
+        if !self.machine.outgoing.is_empty() && !self.machine.has_failed() {
             self.wakers.writer(cx);
             ready!(self.poll_drain())?;
         }

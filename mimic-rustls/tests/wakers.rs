@@ -204,6 +204,27 @@ both_modes! {
         assert!(matches!(other.read(&mut below), Poll::Ready(Ok(alert)) if alert.len() > 5));
     }
 
+    fn a_writer_that_waits_hears_of_the_error_of_a_read<M: Mode>() {
+        let (mut near, far) = pair::<M>(300);
+        let (reader, writer, other) = (Task::new(), Task::new(), Task::new());
+        stuff(&writer, &mut near);
+        writer.wakes();
+        let mut below = far.into_inner();
+        let forged = [&[0x17, 3, 3, 0, 20][..], &[7; 20]].concat();
+        assert_eq!(other.write(&mut below, &forged), ok(25));
+        assert_eq!(reader.read(&mut near), fails(ErrorKind::InvalidData));
+        // The peer reads nothing more, and nobody else would ever wake it.
+        assert!(writer.wakes() > 0);
+        for _ in 0..2 {
+            assert_eq!(writer.write(&mut near, b"x"), fails(ErrorKind::InvalidData));
+        }
+        // The alert is worth waiting for.
+        assert_eq!(writer.flush(&mut near), Poll::Pending);
+        while writer.flush(&mut near).is_pending() {
+            assert!(drain(&other, &mut below) > 0);
+        }
+    }
+
     fn bytes_in_front_of_an_error_are_read<M: Mode>() {
         let (mut near, mut far) = pair::<M>(4096);
         let (task, other) = (Task::new(), Task::new());
