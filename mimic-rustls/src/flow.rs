@@ -309,6 +309,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
+        let mut patience = RECEIVES;
         loop {
             match self.machine.read(buf) {
                 Ok(Readable::Bytes(n)) => return Poll::Ready(Ok(n)),
@@ -324,9 +325,16 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
             }
             // For input the reader alone waits: whoever else takes some (`refusal`) lets both be woken. So bytes
             // that come wake one task once, and not again as the writer it was before.
-            match poll_receive(&mut self.below, &mut self.machine, cx)? {
+            let received = match patience {
+                0 => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                _ => poll_receive(&mut self.below, &mut self.machine, cx)?,
+            };
+            match received {
                 Poll::Ready(0) => self.input = Input::Truncated,
-                Poll::Ready(_) => {}
+                Poll::Ready(_) => patience -= 1,
                 Poll::Pending => {
                     self.wakers.reader(cx);
                     // Whoever waits for an answer may have forgotten to flush the question; and alerts leave only
@@ -438,6 +446,10 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
             .know(MarkOf, || self.mark.clone());
     }
 }
+
+/// How often one poll receives something that nobody can read, session tickets for one, before others have their turn: a
+/// peer may send them without end, and would otherwise keep the task from its timeout.
+const RECEIVES: u32 = 64;
 
 /// How much of a vectored write is gathered into one record, on the stack.
 const GATHER: usize = 4 * 1024;
