@@ -53,8 +53,10 @@ impl<W: Write<Error = Error>> Write for Device<W> {
     }
 }
 
-/// Who writes next, one of all the ways.
-const WAYS: [fn(&mut dyn Flow, &mut Context<'_>) -> Poll<Result<(), Error>>; 3] = [
+type Way = fn(&mut dyn Flow, &mut Context<'_>) -> Poll<Result<(), Error>>;
+
+/// What a writer may ask next.
+const WAYS: [Way; 3] = [
     |flow, cx| flow.poll_write(cx, b"again").map_ok(drop),
     |flow, cx| flow.poll_flush(cx),
     |flow, cx| flow.poll_shutdown(cx),
