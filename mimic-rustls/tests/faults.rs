@@ -7,6 +7,7 @@ mod common;
 mod flow_kit;
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -18,7 +19,7 @@ use flow_kit::{Task, fails, got, ok};
 use mimic_core::embedded_io_async::{ErrorType, Write};
 use mimic_core::std_io::Ends;
 use mimic_core::{Error, ErrorKind, Flow, Memory, Phase, Shared, Split, memory_pair, pump};
-use mimic_rustls::rustls::version::TLS13;
+use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
 
 const NAME: &str = "example.org";
@@ -117,6 +118,8 @@ struct Socket {
     inner: Memory<Shared>,
     ends: Ends,
     state: Arc<State>,
+    /// How much one read gives at most.
+    most: usize,
 }
 
 impl Socket {
@@ -127,7 +130,7 @@ impl Socket {
             full: AtomicBool::new(false),
             asked: AtomicUsize::new(0),
         });
-        (Self { inner, ends: Ends::default(), state: state.clone() }, state)
+        (Self { inner, ends: Ends::default(), state: state.clone(), most: usize::MAX }, state)
     }
 }
 
@@ -137,7 +140,8 @@ fn reset<T>(reason: &str) -> Poll<io::Result<T>> {
 
 impl Flow for Socket {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
-        self.ends.read(buf, |buf| match self.inner.poll_read(cx, buf) {
+        let most = buf.len().min(self.most);
+        self.ends.read(&mut buf[..most], |buf| match self.inner.poll_read(cx, buf) {
             Poll::Pending if self.state.reads_fail.load(SeqCst) => reset("reset while reading"),
             other => other.map_err(io::Error::from),
         })
@@ -238,6 +242,53 @@ fn a_writer_is_told_what_a_reader_met() {
         assert_eq!(writer.wakes() > 0, waiting);
         assert_writing(&mut near, &writer);
     }
+}
+
+#[test]
+fn a_last_flight_that_cannot_be_sent_fails_the_handshake() {
+    for version in [&TLS12, &TLS13] {
+        let authority = Authority::new();
+        let (client, server) = (Arc::new(authority.client(&[version])), authority.server(&[NAME], &[version]));
+        let (near, far) = memory_pair::<Shared>(1 << 16);
+        let (near, state) = Socket::new(near);
+        // The hello.
+        state.writes.store(1, SeqCst);
+        let accepted = async { accept(far, &server).await.map(drop) };
+        let (connected, _) =
+            both(&"handshake", async { connect(near, client, Vec::new(), NAME).await.map(drop) }, accepted);
+        assert_in_handshake(&connected.unwrap_err());
+    }
+}
+
+fn assert_in_handshake(error: &Error) {
+    assert_eq!((error.kind(), error.phase()), (ErrorKind::ConnectionReset, Some(Phase::Handshake)));
+    assert!(error.to_string().contains("reset while writing"), "{error}");
+}
+
+/// What comes after a flight was lost may say why. It is no reason to send the rest.
+#[test]
+fn a_handshake_sends_nothing_behind_a_flight_that_was_lost() {
+    let authority = Authority::new();
+    let (client, server) = (Arc::new(authority.client(&[&TLS13])), authority.server(&[NAME], &[&TLS13]));
+    let (near, mut sent) = memory_pair::<Shared>(1 << 16);
+    let task = Task::new();
+    assert!(pin!(connect(near, client, Vec::new(), NAME)).poll(&mut task.cx()).is_pending());
+    let mut hello = vec![0; 1 << 12];
+    let Poll::Ready(Ok(len)) = sent.poll_read(&mut task.cx(), &mut hello) else { panic!("the hello was sent") };
+    hello.truncate(len);
+
+    let (far, mut peer) = memory_pair::<Shared>(1 << 16);
+    let (far, state) = Socket::new(far);
+    state.writes.store(0, SeqCst);
+    // One that means nothing (RFC 8446, appendix D.4).
+    let change_cipher_spec = [0x14, 3, 3, 0, 1, 1];
+    assert_eq!(task.write(&mut peer, &hello), ok(len));
+    assert_eq!(task.write(&mut peer, &change_cipher_spec), ok(6));
+    let accepted = pin!(accept(Socket { most: len, ..far }, &server)).poll(&mut task.cx());
+    let Poll::Ready(Err(error)) = accepted else { panic!("it cannot go on") };
+    assert_in_handshake(&error);
+    assert_eq!(state.asked.load(SeqCst), 1);
+    assert_eq!(task.read(&mut peer), got(b""), "all was read, and nothing sent");
 }
 
 /// A server is done before its tickets are sent. If they cannot be, it still reads, and hears why when it writes.
