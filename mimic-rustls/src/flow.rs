@@ -204,10 +204,8 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
             // The peer may have said why before it went, and that is the better error.
             let mut both = Context::from_waker(self.wakers.both());
             if let Poll::Ready(received) = poll_receive(&mut self.below, &mut self.machine, &mut both) {
-                match received {
-                    Ok(0) => self.input = Input::Truncated,
-                    Ok(_) => {}
-                    Err(error) => self.input = Input::Failed(error),
+                if let Err(error) = received {
+                    self.input = Input::Failed(error);
                 }
                 // What a reader waits for was just taken from below.
                 self.wakers.both().wake_by_ref();

@@ -203,6 +203,7 @@ fn reader_and_writer_are_told_a_reason_each() {
         if !read_first {
             assert_writing(&mut near, &writer);
             assert!(reader.wakes() > 0, "what it waits for was taken from below");
+            assert_eq!(writer.write(&mut near, b"question"), fails(ErrorKind::ConnectionReset));
         }
         if !said.is_empty() {
             assert_eq!(reader.read(&mut near), got(said));
