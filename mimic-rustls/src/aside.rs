@@ -61,16 +61,20 @@ impl<T: Clone + Send + 'static> Aside<T> {
         drop(state);
         let (this, make_there) = (self.clone(), make.clone());
         let thread = thread::Builder::new().name("mimic-trust-store".to_string()).spawn(move || {
-            let panicked = Error::General("reading the trust store panicked".to_string());
-            let mut done = Done { aside: &this, result: Err(panicked) };
-            done.result = make_there();
+            // Those who wait are told.
+            let _ = this.make(make_there);
         });
-        if thread.is_ok() {
-            return Poll::Pending;
+        match thread {
+            Ok(_) => Poll::Pending,
+            Err(_) => Poll::Ready(self.make(make.clone())),
         }
-        let result = make.clone()();
-        drop(Done { aside: self, result: result.clone() });
-        Poll::Ready(result)
+    }
+
+    fn make(&self, make: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let panicked = Error::General("reading the trust store panicked".to_string());
+        let mut done = Done { aside: self, result: Err(panicked) };
+        done.result = make();
+        done.result.clone()
     }
 }
 
@@ -98,6 +102,8 @@ impl<T: Clone> Drop for Done<'_, T> {
 #[cfg(test)]
 mod tests {
     use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::process::Command;
     use std::sync::mpsc;
     use std::time::Duration;
 
@@ -173,5 +179,29 @@ mod tests {
         let error = block_on(aside.get(|| panic!("as it should"))).unwrap_err();
         assert!(error.to_string().contains("panicked"), "{error}");
         assert_eq!(block_on(aside.get(|| Ok(7))), Ok(7));
+    }
+
+    /// In a process of its own, whose threads would need more memory than there is.
+    #[test]
+    #[cfg_attr(miri, ignore = "it starts a process")]
+    fn without_a_thread_a_panic_keeps_nobody_waiting() {
+        const TOO_MUCH: &str = "1152921504606846976";
+        if std::env::var("RUST_MIN_STACK").as_deref() != Ok(TOO_MUCH) {
+            let name = "aside::tests::without_a_thread_a_panic_keeps_nobody_waiting";
+            let output = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", name, "--test-threads=1"])
+                .env("RUST_MIN_STACK", TOO_MUCH)
+                .output()
+                .unwrap();
+            let said = std::string::String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("1 passed"), "{said}");
+            return;
+        }
+        assert!(thread::Builder::new().spawn(|| ()).is_err());
+        let aside = Arc::new(Aside::<u32>::default());
+        let panics = || block_on(aside.get(|| panic!("as it should")));
+        assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+        assert_eq!(block_on(poll_once(aside.get(|| Err(Error::DecryptError)))), Some(Err(Error::DecryptError)));
+        assert_eq!(block_on(poll_once(aside.get(|| Ok(7)))), Some(Ok(7)));
     }
 }

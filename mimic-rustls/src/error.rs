@@ -91,8 +91,8 @@ fn alert_meaning(alert: AlertDescription) -> Meaning {
     }
 }
 
-/// Without `std`, rustls's error is not an `Error`.
-struct Source(rustls::Error);
+/// Without `std`, rustls's error is not an `Error`. It is what [`tls_error`] looks for.
+pub(crate) struct Source(pub(crate) rustls::Error);
 
 impl core::fmt::Display for Source {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -136,6 +136,10 @@ fn named(error: Error, phase: Phase) -> Error {
 
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::BrokenPipe, "the writing side was shut down").in_phase(Phase::Write)
+}
+
+pub(crate) fn again(kind: ErrorKind) -> Error {
+    Error::new(kind, "it failed before and stays so").in_phase(Phase::Write)
 }
 
 pub(crate) fn endless() -> Error {

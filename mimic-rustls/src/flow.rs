@@ -4,13 +4,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::future::poll_fn;
+use core::mem;
 use core::task::{Context, Poll, ready};
 
 use mimic_core::{Ask, Error, ErrorKind, Flow, Phase, ServerName, Text, TlsVersion, TwoWakers, key};
 use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ProtocolVersion};
 
-use crate::error::{closed, endless, explain, truncated};
+use crate::error::{again, closed, endless, explain, truncated};
 use crate::machine::{Machine, Readable};
 use crate::mark::{Mark, MarkOf};
 use crate::side::Side;
@@ -33,7 +34,10 @@ key! {
 ///   [`ConnectionAborted`](ErrorKind::ConnectionAborted): what was read may be cut short.
 /// - [`poll_shutdown`](Flow::poll_shutdown) sends close_notify, flushes, and shuts down below; reading goes on.
 /// - An error of TLS is final for both directions. Its alert is sent at once as far as there is room, and the rest with
-///   the next read, flush or shutdown. An error of the flow below is one of the direction in which it happened.
+///   the next read, flush or shutdown.
+/// - An error of the flow below is one of the direction in which it happened, whoever met it: each side sometimes does the
+///   other's work, and leaves it what it met there. For writing it is final, also where the flow below would go on: the
+///   peer could not take what follows a lost record.
 /// - Keys that are used up (TLS 1.2; TLS 1.3 renews them) end writing with an error and close_notify; reading goes on.
 /// - Taken bytes may wait, sealed, until a flush or the next read or write.
 /// - Allocates nothing per read or write beside what rustls does: one vector per record. Messages over 2 KiB borrow
@@ -45,18 +49,49 @@ pub struct TlsFlow<F, S: Side> {
     name: Option<Text>,
     mark: Option<Mark>,
     writing: Writing,
+    input: Input,
     /// A writer waits for what is outgoing, or for a flush below.
     waiting: bool,
-    /// An end of stream from below that TLS did not announce.
-    truncated: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Writing {
     Open,
     /// close_notify is on its way.
     Closing,
+    /// It was handed down, and the flow below shuts down: nobody but who waits for that touches its writing side.
+    Shutting,
     Closed,
+    /// The flow below failed. It may go on, but a record behind a lost one looks like an attack, so TLS does not. The
+    /// error is here until a writer is told.
+    Failed(ErrorKind, Option<Error>),
+}
+
+impl Writing {
+    /// Whether what is outgoing may be sent.
+    fn sends(&self) -> bool {
+        matches!(self, Self::Open | Self::Closing)
+    }
+
+    fn fail(&mut self, error: Error) {
+        *self = Self::Failed(error.kind(), Some(error));
+    }
+
+    /// What a writer hears of a failure: all there is to say for the first time, and the kind from then on.
+    fn tell(&mut self) -> Option<Error> {
+        match self {
+            Self::Failed(kind, untold) => Some(untold.take().unwrap_or_else(|| again(*kind))),
+            _ => None,
+        }
+    }
+}
+
+/// What became of the reading side below when it was last asked.
+enum Input {
+    Open,
+    /// An end of stream that TLS did not announce.
+    Truncated,
+    /// An error that a writer met, for the reader.
+    Failed(Error),
 }
 
 impl<F: Flow, S: Side> TlsFlow<F, S> {
@@ -68,8 +103,8 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
             name,
             mark: None,
             writing: Writing::Open,
+            input: Input::Open,
             waiting: false,
-            truncated: false,
         }
     }
 
@@ -106,77 +141,112 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
         loop {
             if let Err(error) = self.machine.drive() {
                 // The alert tells the peer why. It is not worth an error of its own.
-                let _ = ready!(poll_send(&mut self.below, &mut self.machine, cx));
-                let _ = ready!(self.below.poll_flush(cx));
+                ready!(poll_out(&mut self.below, &mut self.machine, &mut self.writing, cx));
                 return Poll::Ready(Err(explain(error, Phase::Handshake)));
             }
-            let sent = match poll_send(&mut self.below, &mut self.machine, cx) {
-                Poll::Ready(Ok(())) => self.below.poll_flush(cx),
-                unsent => unsent,
-            };
+            let sent = poll_out(&mut self.below, &mut self.machine, &mut self.writing, cx);
             let state = self.machine.state();
             if !state.is_handshaking() {
                 return match state.protocol_version() {
                     // All that may be left are session tickets. Who waited for the peer to take them would wait for
                     // ever for one that writes first, and who failed with them would lose what a peer sent before it
-                    // closed.
+                    // closed. Who writes hears of it.
                     Some(ProtocolVersion::TLSv1_3) if S::SENDS_TICKETS => Poll::Ready(Ok(())),
-                    _ => sent.map_err(in_handshake),
+                    _ => sent.map(|()| self.writing.tell().map_or(Ok(()), |error| Err(in_handshake(error)))),
                 };
             }
             // Also while sending waits, for two sides that both wait to be read would wait for ever; and after it
             // failed, for the peer may have said why before it went.
-            match (poll_receive(&mut self.below, &mut self.machine, cx), sent) {
-                (Poll::Ready(Ok(1..)), _) => {}
-                (_, Poll::Ready(Err(error))) | (Poll::Ready(Err(error)), _) => {
-                    return Poll::Ready(Err(in_handshake(error)));
+            let received = poll_receive(&mut self.below, &mut self.machine, cx);
+            if let Poll::Ready(Ok(1..)) = received {
+                continue;
+            }
+            if let Some(error) = self.writing.tell() {
+                return Poll::Ready(Err(in_handshake(error)));
+            }
+            return match ready!(received) {
+                Ok(_) => Poll::Ready(Err(truncated(Phase::Handshake))),
+                Err(error) => Poll::Ready(Err(in_handshake(error))),
+            };
+        }
+    }
+
+    /// Sends what is outgoing, for a writer.
+    fn poll_drain(&mut self) -> Poll<Result<(), Error>> {
+        let mut both = Context::from_waker(self.wakers.both());
+        let sent = poll_send(&mut self.below, &mut self.machine, &mut both);
+        self.hear(sent)
+    }
+
+    /// Sends what is outgoing before the flow below flushes or shuts down, and says whether it has yet to do that.
+    fn poll_sent(&mut self) -> Poll<Result<bool, Error>> {
+        match self.writing {
+            Writing::Open | Writing::Closing => self.poll_drain().map_ok(|()| true),
+            Writing::Shutting => Poll::Ready(Ok(true)),
+            Writing::Closed => Poll::Ready(Ok(false)),
+            Writing::Failed(..) => Poll::Ready(Err(self.refusal())),
+        }
+    }
+
+    /// What became of an operation below that a writer asked for.
+    fn hear(&mut self, polled: Poll<Result<(), Error>>) -> Poll<Result<(), Error>> {
+        self.waiting = polled.is_pending();
+        polled.map_err(|error| {
+            self.writing.fail(error);
+            self.refusal()
+        })
+    }
+
+    /// What a writer is told where there is no writing any more.
+    #[cold]
+    fn refusal(&mut self) -> Error {
+        if let (Writing::Failed(_, Some(_)), Input::Open) = (&self.writing, &self.input) {
+            // The peer may have said why before it went, and that is the better error.
+            let mut both = Context::from_waker(self.wakers.both());
+            if let Poll::Ready(received) = poll_receive(&mut self.below, &mut self.machine, &mut both) {
+                if let Err(error) = received {
+                    self.input = Input::Failed(error);
                 }
-                (Poll::Ready(Ok(0)), _) => return Poll::Ready(Err(truncated(Phase::Handshake))),
-                (Poll::Pending, _) => return Poll::Pending,
+                // What a reader waits for was just taken from below.
+                self.wakers.both().wake_by_ref();
             }
         }
+        match self.writing.tell() {
+            Some(error) => self.machine.drive().map_or_else(|why| explain(why, Phase::Write), |()| error),
+            None => closed(),
+        }
     }
 
-    /// Sends what is outgoing, waking whoever waits.
-    fn poll_drain(&mut self) -> Poll<Result<(), Error>> {
-        if self.machine.outgoing.is_empty() {
-            return Poll::Ready(Ok(()));
+    /// What a reader is told where there is nothing more to read.
+    #[cold]
+    fn end(&mut self) -> Error {
+        match mem::replace(&mut self.input, Input::Truncated) {
+            Input::Failed(error) => {
+                // It is asked again: whether that is final is its to say.
+                self.input = Input::Open;
+                error
+            }
+            _ => truncated(Phase::Read),
         }
-        let mut both = Context::from_waker(self.wakers.both());
-        poll_send(&mut self.below, &mut self.machine, &mut both)
-    }
-
-    /// As [`poll_drain`](Self::poll_drain), for writers: when the flow below fails, the peer may have said why before it
-    /// went, and that is the better error.
-    fn poll_drain_or_why(&mut self) -> Poll<Result<(), Error>> {
-        let drained = self.poll_drain();
-        self.waiting = drained.is_pending();
-        let error = match drained {
-            Poll::Ready(Err(error)) => error,
-            other => return other,
-        };
-        let mut both = Context::from_waker(self.wakers.both());
-        if let Poll::Ready(received) = poll_receive(&mut self.below, &mut self.machine, &mut both) {
-            self.truncated |= matches!(received, Ok(0));
-            // What a reader waits for was just taken from below.
-            self.wakers.both().wake_by_ref();
-        }
-        Poll::Ready(Err(match self.machine.drive() {
-            Ok(()) => error,
-            Err(why) => explain(why, Phase::Write),
-        }))
     }
 
     /// Sends what is outgoing as far as it goes now. If that fails, whoever writes next hears of it.
     fn push(&mut self) {
-        let was_outgoing = !self.machine.outgoing.is_empty();
-        let drained = self.poll_drain();
-        let mut done = was_outgoing && drained.is_ready();
-        if let Poll::Ready(Ok(())) = drained {
-            done |= self.below.poll_flush(&mut Context::from_waker(self.wakers.both())).is_ready();
+        if !self.writing.sends() {
+            return;
         }
+        let was_outgoing = !self.machine.outgoing.is_empty();
+        let mut both = Context::from_waker(self.wakers.both());
+        let sent = poll_out(&mut self.below, &mut self.machine, &mut self.writing, &mut both);
         // A flow may forget who waits for an operation once one is done: a writer that waited for this goes on.
-        if done && core::mem::take(&mut self.waiting) {
+        if sent.is_ready() || (was_outgoing && self.machine.outgoing.is_empty()) {
+            self.wake_writer();
+        }
+    }
+
+    /// Wakes a writer that waits, if one does.
+    fn wake_writer(&mut self) {
+        if mem::take(&mut self.waiting) {
             self.wakers.both().wake_by_ref();
         }
     }
@@ -204,6 +274,23 @@ fn poll_send<F: Flow, S: Side>(
     Poll::Ready(Ok(()))
 }
 
+/// Sends what is outgoing and flushes, while there is writing. An error is kept for who writes.
+fn poll_out<F: Flow, S: Side>(
+    below: &mut F,
+    machine: &mut Machine<S>,
+    writing: &mut Writing,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    if !writing.sends() {
+        return Poll::Ready(());
+    }
+    let sent = match poll_send(below, machine, cx) {
+        Poll::Ready(Ok(())) => below.poll_flush(cx),
+        unsent => unsent,
+    };
+    sent.map(|sent| sent.unwrap_or_else(|error| writing.fail(error)))
+}
+
 fn poll_receive<F: Flow, S: Side>(
     below: &mut F,
     machine: &mut Machine<S>,
@@ -220,23 +307,32 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
+        let mut patience = RECEIVES;
         loop {
             match self.machine.read(buf) {
                 Ok(Readable::Bytes(n)) => return Poll::Ready(Ok(n)),
                 Ok(Readable::End) => return Poll::Ready(Ok(0)),
-                Ok(Readable::Nothing) if self.truncated => return Poll::Ready(Err(truncated(Phase::Read))),
+                Ok(Readable::Nothing) if !matches!(self.input, Input::Open) => return Poll::Ready(Err(self.end())),
                 Ok(Readable::Nothing) => {}
                 Err(error) => {
                     // The alert goes out as far as it can now; the rest with the next flush or shutdown.
                     self.push();
+                    self.wake_writer();
                     return Poll::Ready(Err(explain(error, Phase::Read)));
                 }
             }
-            // For input the reader alone waits: whoever else takes some (`poll_drain_or_why`) lets both be woken. So bytes
+            // For input the reader alone waits: whoever else takes some (`refusal`) lets both be woken. So bytes
             // that come wake one task once, and not again as the writer it was before.
-            match poll_receive(&mut self.below, &mut self.machine, cx)? {
-                Poll::Ready(0) => self.truncated = true,
-                Poll::Ready(_) => {}
+            let received = match patience {
+                0 => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                _ => poll_receive(&mut self.below, &mut self.machine, cx)?,
+            };
+            match received {
+                Poll::Ready(0) => self.input = Input::Truncated,
+                Poll::Ready(_) => patience -= 1,
                 Poll::Pending => {
                     self.wakers.reader(cx);
                     // Whoever waits for an answer may have forgotten to flush the question; and alerts leave only
@@ -250,19 +346,20 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
-        if self.writing != Writing::Open {
-            return Poll::Ready(Err(closed()));
+        if !matches!(self.writing, Writing::Open) {
+            return Poll::Ready(Err(self.refusal()));
         }
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        // Nothing is sealed before all that was sealed is sent: `Pending` takes nothing, and memory is bounded.
-        if !self.machine.outgoing.is_empty() {
+        // Nothing is sealed before all that was sealed is sent: `Pending` takes nothing, and memory is bounded. After an
+        // error of TLS nothing is sealed at all, and the peer may never read again.
+        if !self.machine.outgoing.is_empty() && !self.machine.has_failed() {
             self.wakers.writer(cx);
-            ready!(self.poll_drain_or_why())?;
+            ready!(self.poll_drain())?;
         }
         match self.machine.write(buf) {
-            Ok(taken) => match self.poll_drain_or_why() {
+            Ok(taken) => match self.poll_drain() {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
                 _ => {
                     // The rest leaves with what comes next: nobody waits for it.
@@ -279,24 +376,26 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.wakers.writer(cx);
-        ready!(self.poll_drain_or_why())?;
+        if !ready!(self.poll_sent())? {
+            return Poll::Ready(Ok(()));
+        }
         let flushed = self.below.poll_flush(&mut Context::from_waker(self.wakers.both()));
-        self.waiting = flushed.is_pending();
-        flushed
+        self.hear(flushed)
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if self.writing == Writing::Closed {
-            return Poll::Ready(Ok(()));
-        }
         self.wakers.writer(cx);
-        if self.writing == Writing::Open {
+        if let Writing::Open = self.writing {
             // After an error, its alert is the close.
             let _ = self.machine.close();
             self.writing = Writing::Closing;
         }
-        ready!(self.poll_drain_or_why())?;
-        ready!(self.below.poll_shutdown(&mut Context::from_waker(self.wakers.both())))?;
+        if !ready!(self.poll_sent())? {
+            return Poll::Ready(Ok(()));
+        }
+        self.writing = Writing::Shutting;
+        let shut = self.below.poll_shutdown(&mut Context::from_waker(self.wakers.both()));
+        ready!(self.hear(shut))?;
         self.writing = Writing::Closed;
         Poll::Ready(Ok(()))
     }
@@ -345,6 +444,10 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
             .know(MarkOf, || self.mark.clone());
     }
 }
+
+/// How often one poll receives something that nobody can read, session tickets for one, before others have their turn: a
+/// peer may send them without end, and would otherwise keep the task from its timeout.
+const RECEIVES: u32 = 64;
 
 /// How much of a vectored write is gathered into one record, on the stack.
 const GATHER: usize = 4 * 1024;

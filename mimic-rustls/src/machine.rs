@@ -71,6 +71,11 @@ impl<S: Side> Machine<S> {
         self.connection.state()
     }
 
+    /// Whether an error of TLS has ended it.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
     /// Goes on with the handshake as far as the input reaches.
     pub(crate) fn drive(&mut self) -> Result<(), Error> {
         self.run(Goal::Drive).map(|_| ())

@@ -84,7 +84,7 @@ fn platform(provider: Arc<rustls::crypto::CryptoProvider>) -> Result<ClientConfi
 
 #[cfg(feature = "platform")]
 fn unreadable(error: rustls::Error) -> Error {
-    Error::with_source(ErrorKind::NotFound, error)
+    Error::with_source(ErrorKind::NotFound, crate::error::Source(error))
         .in_phase(Phase::Plan)
         .advise("check the trust store of this machine, or give a configuration, with(TlsConfig, …)")
 }

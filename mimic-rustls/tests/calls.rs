@@ -3,6 +3,8 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
 mod common;
+#[path = "../../mimic-core/tests/flow_kit/mod.rs"]
+mod flow_kit;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -10,6 +12,7 @@ use std::task::{Context, Poll};
 
 use common::wire::both;
 use common::{Authority, server};
+use flow_kit::{Task, got, ok};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Ask, Error, Flow, Memory, Shared, memory_pair};
 use mimic_rustls::rustls::version::TLS13;
@@ -35,11 +38,21 @@ impl Counts {
 struct Counted {
     below: Memory<Shared>,
     counts: Arc<Counts>,
+    /// How much one read gives at most.
+    most: usize,
+}
+
+impl Counted {
+    fn new(below: Memory<Shared>) -> (Self, Arc<Counts>) {
+        let counts = Arc::new(Counts::default());
+        (Self { below, counts: counts.clone(), most: usize::MAX }, counts)
+    }
 }
 
 impl Flow for Counted {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
-        let poll = self.below.poll_read(cx, buf);
+        let most = buf.len().min(self.most);
+        let poll = self.below.poll_read(cx, &mut buf[..most]);
         self.counts.reads.fetch_add(usize::from(poll.is_ready()), SeqCst);
         poll
     }
@@ -75,9 +88,8 @@ fn a_handshake_takes_one_read_and_one_write_per_flight() {
         let size = certificate.len();
         let (client, server) = (Arc::new(authority.client(&[&TLS13])), server(vec![certificate], key, &[&TLS13]));
         let (near, far) = memory_pair::<Shared>(64 * 1024);
-        let counts = [Arc::new(Counts::default()), Arc::new(Counts::default())];
-        let near = Counted { below: near, counts: counts[0].clone() };
-        let far = Counted { below: far, counts: counts[1].clone() };
+        let ((near, client_counts), (far, server_counts)) = (Counted::new(near), Counted::new(far));
+        let counts = [client_counts, server_counts];
         let (near, far) = both(&"handshake", connect(near, client.clone(), Vec::new(), NAME), accept(far, &server));
         let (mut near, mut far) = (near.unwrap(), far.unwrap());
         assert_eq!(
@@ -109,4 +121,42 @@ fn a_handshake_takes_one_read_and_one_write_per_flight() {
         let [reads, writes] = counts[0].taken();
         assert!(reads <= 2 && writes == 1, "client, a certificate of {size} bytes: {reads} reads and {writes} writes");
     }
+}
+
+/// Neither the future of a read nor a timeout around it would ever get to run again.
+#[test]
+fn a_peer_that_sends_without_end_and_says_nothing_does_not_keep_the_task() {
+    let authority = Authority::new();
+    let mut server = authority.server(&[NAME], &[&TLS13]);
+    server.send_tls13_tickets = 500;
+    let (near, far) = memory_pair::<Shared>(1 << 20);
+    let (near, counts) = Counted::new(near);
+    let (near, far) = both(
+        &"handshake",
+        connect(Counted { most: 100, ..near }, Arc::new(authority.client(&[&TLS13])), Vec::new(), NAME),
+        accept(far, &server),
+    );
+    let (mut near, mut far) = (near.unwrap(), far.unwrap());
+    let task = Task::new();
+    assert_eq!(task.write(&mut far, b"at last"), ok(7));
+    assert_eq!(task.flush(&mut far), ok(()));
+    // A question that was not flushed leaves in between.
+    assert_eq!(task.write(&mut near, b"question"), ok(8));
+    counts.taken();
+    let mut polls = 0;
+    let answer = loop {
+        polls += 1;
+        let answer = task.read(&mut near);
+        let [reads, _] = counts.taken();
+        assert!(reads <= 100, "{reads} reads in one poll");
+        assert_eq!(task.wakes(), usize::from(answer.is_pending()), "whoever is not done goes on at once");
+        if answer.is_ready() {
+            break answer;
+        }
+    };
+    assert_eq!(answer, got(b"at last"));
+    assert!(polls > 5, "{polls} polls: the tickets were fewer than thought");
+    assert_eq!(task.read(&mut near), Poll::Pending);
+    assert_eq!(task.wakes(), 0);
+    assert_eq!(task.read(&mut far), got(b"question"));
 }

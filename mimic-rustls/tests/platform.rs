@@ -9,9 +9,9 @@ use std::sync::Mutex;
 
 use common::{Authority, BOTH};
 use futures_lite::future::{block_on, poll_once, zip};
-use mimic_core::{Ctx, ErrorKind, Memory, Mode, Shared, Transport, memory_pair};
+use mimic_core::{Ctx, ErrorKind, Memory, Mode, Phase, Shared, Transport, memory_pair};
 use mimic_rustls::rustls::{self, CertificateError};
-use mimic_rustls::{Tls, accept, tls_error};
+use mimic_rustls::{Tls, accept, platform_config, tls_error};
 
 const NAME: &str = "example.org";
 
@@ -41,4 +41,13 @@ fn the_store_is_read_aside() {
     let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
     assert_eq!(tls_error(&error), Some(&unknown), "{error}");
     assert!(server.is_err());
+}
+
+#[test]
+fn what_keeps_the_store_from_use_can_be_matched_on() {
+    let nothing = rustls::crypto::CryptoProvider { cipher_suites: Vec::new(), ..common::provider().as_ref().clone() };
+    let error = platform_config(nothing.into()).map(drop).unwrap_err();
+    assert!(matches!(tls_error(&error), Some(rustls::Error::General(_))), "{error}");
+    assert_eq!((error.kind(), error.phase()), (ErrorKind::NotFound, Some(Phase::Plan)));
+    assert!(error.to_string().contains("no usable cipher suites"), "{error}");
 }

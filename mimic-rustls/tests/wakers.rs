@@ -204,6 +204,27 @@ both_modes! {
         assert!(matches!(other.read(&mut below), Poll::Ready(Ok(alert)) if alert.len() > 5));
     }
 
+    fn a_writer_that_waits_hears_of_the_error_of_a_read<M: Mode>() {
+        let (mut near, far) = pair::<M>(300);
+        let (reader, writer, other) = (Task::new(), Task::new(), Task::new());
+        stuff(&writer, &mut near);
+        writer.wakes();
+        let mut below = far.into_inner();
+        let forged = [&[0x17, 3, 3, 0, 20][..], &[7; 20]].concat();
+        assert_eq!(other.write(&mut below, &forged), ok(25));
+        assert_eq!(reader.read(&mut near), fails(ErrorKind::InvalidData));
+        // The peer reads nothing more, and nobody else would ever wake it.
+        assert!(writer.wakes() > 0);
+        for _ in 0..2 {
+            assert_eq!(writer.write(&mut near, b"x"), fails(ErrorKind::InvalidData));
+        }
+        // The alert is worth waiting for.
+        assert_eq!(writer.flush(&mut near), Poll::Pending);
+        while writer.flush(&mut near).is_pending() {
+            assert!(drain(&other, &mut below) > 0);
+        }
+    }
+
     fn bytes_in_front_of_an_error_are_read<M: Mode>() {
         let (mut near, mut far) = pair::<M>(4096);
         let (task, other) = (Task::new(), Task::new());
@@ -342,10 +363,17 @@ struct Forgetful {
     inner: Memory<Shared>,
     full: Arc<AtomicBool>,
     failing: Arc<AtomicBool>,
+    /// Shutting down waits, and nothing else does.
+    lingering: Arc<AtomicBool>,
     writer: Option<Waker>,
 }
 
 impl Forgetful {
+    fn new(inner: Memory<Shared>) -> Self {
+        let (full, failing, lingering) = Default::default();
+        Self { inner, full, failing, lingering, writer: None }
+    }
+
     fn poll<T>(&mut self, cx: &mut Context<'_>, done: impl FnOnce(&mut Memory<Shared>) -> T) -> Poll<Result<T, Error>> {
         if self.full.load(SeqCst) {
             self.writer = Some(cx.waker().clone());
@@ -377,22 +405,34 @@ impl Flow for Forgetful {
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.lingering.load(SeqCst) {
+            self.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         self.inner.poll_shutdown(cx)
     }
+}
+
+fn forgetful_pair(
+    near: Forgetful,
+    far: Memory<Shared>,
+) -> (TlsFlow<Forgetful, Client>, TlsFlow<Memory<Shared>, Server>) {
+    let authority = Authority::new();
+    let (client, server) = (Arc::new(authority.client(&BOTH)), authority.server(&[NAME], &BOTH));
+    let (near, far) = both(&"handshake", connect(near, client, Vec::new(), NAME), accept(far, &server));
+    let mut near = near.unwrap();
+    drain(&Task::new(), &mut near);
+    (near, far.unwrap())
 }
 
 #[test]
 fn a_reader_that_does_the_writer_s_work_wakes_it() {
     for breaks in [false, true] {
-        let authority = Authority::new();
         let (near, far) = memory_pair::<Shared>(1 << 20);
-        let (full, failing) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let near = Forgetful { inner: near, full: full.clone(), failing: failing.clone(), writer: None };
-        let (client, server) = (Arc::new(authority.client(&BOTH)), authority.server(&[NAME], &BOTH));
-        let (near, far) = both(&"handshake", connect(near, client, Vec::new(), NAME), accept(far, &server));
-        let (mut near, _far) = (near.unwrap(), far.unwrap());
+        let near = Forgetful::new(near);
+        let (full, failing) = (near.full.clone(), near.failing.clone());
+        let (mut near, _far) = forgetful_pair(near, far);
         let (reader, writer) = (Task::new(), Task::new());
-        drain(&reader, &mut near);
 
         // A write that waits, and then there is room again, of which the flow below tells nobody.
         full.store(true, SeqCst);
@@ -419,6 +459,33 @@ fn a_reader_that_does_the_writer_s_work_wakes_it() {
         full.store(false, SeqCst);
         assert_eq!(reader.read(&mut near), Poll::Pending);
         assert_eq!(writer.wakes(), woken + 1);
+        assert_eq!(writer.flush(&mut near), ok(()));
+    }
+}
+
+#[test]
+fn a_reader_leaves_a_flow_that_shuts_down_to_who_waits_for_it() {
+    let (near, far) = memory_pair::<Shared>(1 << 20);
+    let near = Forgetful::new(near);
+    let lingering = near.lingering.clone();
+    let (mut near, mut far) = forgetful_pair(near, far);
+    let (reader, writer, other) = (Task::new(), Task::new(), Task::new());
+    lingering.store(true, SeqCst);
+    for _ in 0..3 {
+        assert_eq!(writer.shutdown(&mut near), Poll::Pending);
+        assert_eq!(reader.read(&mut near), Poll::Pending);
+        // If they woke each other, neither would ever sleep.
+        assert_eq!((reader.wakes(), writer.wakes()), (0, 0));
+    }
+    assert_eq!(other.read(&mut far), got(b""), "close_notify has left");
+    // As a socket does that is done.
+    lingering.store(false, SeqCst);
+    if let Some(waker) = &near.get_ref().writer {
+        waker.wake_by_ref();
+    }
+    assert_eq!(writer.wakes(), 1, "the flow below was made to forget it");
+    for _ in 0..2 {
+        assert_eq!(writer.shutdown(&mut near), ok(()));
         assert_eq!(writer.flush(&mut near), ok(()));
     }
 }
