@@ -49,7 +49,9 @@ impl Record {
             let later = attempts.iter().rev().take_while(|other| other.id > attempt.id).count();
             attempts.insert(attempts.len() - later, Attempt { struck: self.struck, ..attempt });
             if attempts.len() > KEPT {
-                attempts.remove(FIRST);
+                // Not the one that the deadline cut off, which may have begun long before the others.
+                let later = attempts.iter().skip(FIRST).position(|attempt| !attempt.struck);
+                attempts.remove(FIRST + later.unwrap_or_default());
                 *omitted += 1;
             }
         }

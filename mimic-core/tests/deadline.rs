@@ -111,6 +111,31 @@ fn it_does_not_name_what_had_been_given_up_before() {
 }
 
 #[test]
+fn it_names_what_it_cut_off_among_very_many() {
+    let ctx = timed(&JumpingClock::default())
+        .register(Link, "tcp", 0, (), |to: std::net::SocketAddr, ()| async move {
+            if to.port() == 10 { pending().await } else { Err::<Boxed, _>(refused()) }
+        })
+        .register(Stream, "race", 0, over(Link), |(), link| async move {
+            let dial = |port| link.dial(([192, 0, 2, 1], port).into());
+            for port in 1..10 {
+                let _ = dial(port).await;
+            }
+            let later = async {
+                for port in 11..50 {
+                    let _ = dial(port).await;
+                }
+                pending().await
+            };
+            futures_lite::future::or(dial(10), later).await
+        });
+    let error = failed(block_on(ctx.connect()));
+    assert_eq!((error.layer(), error.target()), (Some("Link \"tcp\""), Some("192.0.2.1:10")), "{error:#}");
+    let report = error.report().unwrap();
+    assert_eq!((report.attempts().len(), report.omitted()), (32, 17));
+}
+
+#[test]
 fn it_covers_functions_and_says_which_one_ran() {
     let ctx = timed(&JumpingClock::default()).derive(A, (), |()| pending::<Result<Option<u32>, Error>>()).register(
         Stream,

@@ -47,7 +47,7 @@
 //!
 //! - A connect that finds all of them in use is an error of kind [`OutOfMemory`](mimic_core::ErrorKind::OutOfMemory)
 //!   that says so. It waits for sockets that are still closing, for little more than a second, and while others connect,
-//!   for theirs: a connect that fails gives its socket back, after 10 s at most, and one that succeeds keeps it.
+//!   for theirs: a connect that is polled and fails gives its socket back, after 10 s at most, and one that succeeds keeps it.
 //! - A race needs a socket for each address that it tries at one time. [`context`] lets it try as many as there are: where
 //!   one socket is free, a dead address costs its 10 s before the next is tried. With TLS, an address whose turn comes while
 //!   the handshake with another has the last socket is not tried.

@@ -34,7 +34,7 @@ key! {
 ///   [`ConnectionAborted`](ErrorKind::ConnectionAborted): what was read may be cut short.
 /// - [`poll_shutdown`](Flow::poll_shutdown) sends close_notify, flushes, and shuts down below; reading goes on.
 /// - An error of TLS is final for both directions. Its alert is sent at once as far as there is room, and the rest with
-///   the next read, flush or shutdown.
+///   the next read, flush or shutdown, which wait for that as for anything else.
 /// - An error of the flow below is one of the direction in which it happened, whoever met it: each side sometimes does the
 ///   other's work, and leaves it what it met there. For writing it is final, also where the flow below would go on: the
 ///   peer could not take what follows a lost record.

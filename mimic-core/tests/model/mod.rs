@@ -13,6 +13,13 @@ use graph::Graph;
 use real::{Build, Log, R};
 use reference::Reference;
 
+/// Whether a graph makes few enough dials: where everybody dials two, they are soon too many to be tried.
+pub fn is_small(graph: &Graph) -> bool {
+    let (reference, _) = Reference::build(graph);
+    let (_, resolve, _) = reference.resolve(graph.root);
+    !reference.is_large && !resolve.is_large()
+}
+
 /// Resolves and explains one graph, and compares.
 pub fn check<M: Build>(graph: &Graph, count: &mut Count) -> Result<(), String> {
     let log = Log::default();

@@ -15,7 +15,12 @@ pub struct Reference {
     /// In the order of registration.
     units: Vec<Rc<Unit>>,
     given: HashMap<u32, Rc<Node>>,
+    /// Building it took more dials than are worth trying.
+    pub is_large: bool,
 }
+
+/// More dials than are worth trying.
+const MANY: u32 = 10_000;
 
 /// Somebody who will dial, with inputs.
 pub struct Node {
@@ -112,6 +117,7 @@ pub struct Resolve<'a> {
     pub fates: HashMap<usize, Fate>,
     calls: Vec<String>,
     started: u32,
+    dials: u32,
     attempts: Vec<Attempt>,
 }
 
@@ -124,7 +130,12 @@ struct Attempt {
 impl<'a> Resolve<'a> {
     fn new(ctx: &'a Reference) -> Self {
         let (decided, found, fates) = Default::default();
-        Self { ctx, decided, found, path: Vec::new(), fates, calls: Vec::new(), started: 0, attempts: Vec::new() }
+        let (path, calls, attempts) = Default::default();
+        Self { ctx, decided, found, path, fates, calls, started: 0, dials: 0, attempts }
+    }
+
+    pub fn is_large(&self) -> bool {
+        self.dials > MANY
     }
 
     /// What there is for a key or role: decided once.
@@ -292,6 +303,10 @@ impl<'a> Resolve<'a> {
 
     /// A dial below another, or of a function.
     fn dial(&mut self, node: &Rc<Node>, to: u32, parent: u32) -> Result<Got, Fault> {
+        self.dials += 1;
+        if self.is_large() {
+            return Err(Fault::plan("too many dials".into()));
+        }
         self.started += 1;
         let id = self.started;
         self.connect(node, to, id).map_err(|mut fault| {
@@ -432,6 +447,8 @@ impl Reference {
                     let mut resolve = Resolve::new(this);
                     let planned = resolve.plan(*role);
                     calls.append(&mut resolve.calls);
+                    let is_large = resolve.is_large();
+                    this.is_large |= is_large;
                     if let Ok(node) = planned {
                         this.give(*role, node);
                     }
