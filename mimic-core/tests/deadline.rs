@@ -133,6 +133,9 @@ fn it_names_what_it_cut_off_among_very_many() {
     assert_eq!((error.layer(), error.target()), (Some("Link \"tcp\""), Some("192.0.2.1:10")), "{error:#}");
     let report = error.report().unwrap();
     assert_eq!((report.attempts().len(), report.omitted()), (32, 17));
+    let first: Vec<_> = report.attempts()[..9].iter().map(mimic_core::Attempt::target).collect();
+    let ports = [1, 2, 3, 4, 5, 6, 7, 8, 10];
+    assert_eq!(first, ports.map(|port| format!("192.0.2.1:{port}")));
 }
 
 #[test]
