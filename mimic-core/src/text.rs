@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn plain_text_escapes_what_debug_escapes() {
-        for letter in ('\0'..=char::MAX).filter(|letter| *letter != '\'') {
+        let last = if cfg!(miri) { '\u{400}' } else { char::MAX };
+        for letter in ('\0'..=last).filter(|letter| *letter != '\'') {
             let escaped = format!("{}", letter.escape_debug());
             let plain = format!("{}", Plain(letter.encode_utf8(&mut [0; 4])));
             // Or more.
