@@ -171,19 +171,18 @@ fn each_dial_of_a_kept_dialer_has_its_own() {
 #[test]
 fn a_dialer_kept_from_below_is_timed_after_its_connect_too() {
     let clock = JumpingClock::default();
-    let kept: Arc<std::sync::Mutex<Option<mimic_core::Dialer<Transport, mimic_core::Shared>>>> = Arc::default();
-    let keep = kept.clone();
+    let (kept, keep) = Kept::new();
     let ctx = timed(&clock)
         .register(Link, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
         .register(Transport, "over", 0, mimic_core::over(Link), |_: HostPort, link| async move {
             link.dial("192.0.2.1:1".parse().map_err(|_| refused())?).await
         })
         .register(Stream, "pool", 0, mimic_core::over(Transport), move |(), transport| {
-            *keep.lock().unwrap() = Some(transport);
+            keep.put(transport);
             async { named("pool") }
         });
     assert!(block_on(ctx.connect()).is_ok());
-    let transport = kept.lock().unwrap().take().unwrap();
+    let transport = kept.take();
     let error = failed(block_on(transport.dial(HostPort::new("x", 1))));
     assert!(error.is_deadline() && clock.now() == LIMIT, "{error}");
     let tree = format!("{error:#}");
@@ -194,19 +193,18 @@ fn a_dialer_kept_from_below_is_timed_after_its_connect_too() {
 fn a_dialer_that_a_function_was_given_is_timed_after_the_connect_too() {
     #[derive(Clone)]
     struct Pool(Arc<mimic_core::Dialer<Link, mimic_core::Shared>>);
-    mimic_core::key! { Kept: Pool }
+    mimic_core::key! { Pooled: Pool }
     let clock = JumpingClock::default();
-    let kept: Arc<std::sync::Mutex<Option<Pool>>> = Arc::default();
-    let keep = kept.clone();
+    let (kept, keep) = Kept::new();
     let ctx = timed(&clock)
         .register(Link, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
-        .derive(Kept, mimic_core::over(Link), |link| async move { Ok(Some(Pool(Arc::new(link)))) })
-        .register(Stream, "pool", 0, req(Kept), move |(), pool| {
-            *keep.lock().unwrap() = Some(pool);
+        .derive(Pooled, mimic_core::over(Link), |link| async move { Ok(Some(Pool(Arc::new(link)))) })
+        .register(Stream, "pool", 0, req(Pooled), move |(), pool| {
+            keep.put(pool);
             async { named("pool") }
         });
     assert!(block_on(ctx.connect()).is_ok());
-    let Pool(link) = kept.lock().unwrap().take().unwrap();
+    let Pool(link) = kept.take();
     let error = failed(block_on(link.dial("192.0.2.1:1".parse().unwrap())));
     assert!(error.is_deadline() && clock.now() == LIMIT, "{error}");
 }
@@ -214,8 +212,7 @@ fn a_dialer_that_a_function_was_given_is_timed_after_the_connect_too() {
 #[test]
 fn a_dialer_from_below_is_timed_where_only_the_timer_asked_a_function_that_may_dial() {
     let clock = JumpingClock::default();
-    let kept: Arc<std::sync::Mutex<Option<mimic_core::Dialer<Link, mimic_core::Shared>>>> = Arc::default();
-    let keep = kept.clone();
+    let (kept, keep) = Kept::new();
     let timer = clock.clone();
     let ctx = Context::new()
         .with(Deadline, LIMIT)
@@ -226,11 +223,11 @@ fn a_dialer_from_below_is_timed_where_only_the_timer_asked_a_function_that_may_d
         })
         .register(Link, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
         .register(Stream, "pool", 0, mimic_core::over(Link), move |(), link| {
-            *keep.lock().unwrap() = Some(link);
+            keep.put(link);
             async { named("pool") }
         });
     assert!(block_on(ctx.connect()).is_ok());
-    let link = kept.lock().unwrap().take().unwrap();
+    let link = kept.take();
     let error = failed(block_on(link.dial("192.0.2.1:1".parse().unwrap())));
     assert!(error.is_deadline() && clock.now() == LIMIT, "{error}");
 }
@@ -238,22 +235,21 @@ fn a_dialer_from_below_is_timed_where_only_the_timer_asked_a_function_that_may_d
 #[test]
 fn a_dialer_of_a_connect_that_was_dropped_is_on_its_own() {
     let clock = JumpingClock::default();
-    let kept: Arc<std::sync::Mutex<Option<mimic_core::Dialer<Link, mimic_core::Shared>>>> = Arc::default();
-    let keep = kept.clone();
+    let (kept, keep) = Kept::new();
     let ctx = timed(&clock).register(Link, "closed", 0, (), |_, ()| async { Err::<Boxed, _>(refused()) }).register(
         Stream,
         "never",
         0,
         mimic_core::over(Link),
         move |(), link| {
-            *keep.lock().unwrap() = Some(link);
+            keep.put(link);
             pending::<Result<Boxed, Error>>()
         },
     );
     let mut dropped = Box::pin(ctx.connect());
     let _ = std::pin::Pin::new(&mut dropped).poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
     drop(dropped);
-    let link = kept.lock().unwrap().take().unwrap();
+    let link = kept.take();
     let error = failed(block_on(link.dial("192.0.2.1:1".parse().unwrap())));
     assert_eq!(error.report().unwrap().deadline(), Some(LIMIT));
 }
@@ -261,17 +257,16 @@ fn a_dialer_of_a_connect_that_was_dropped_is_on_its_own() {
 #[test]
 fn a_dialer_of_a_plan_that_was_dropped_is_on_its_own() {
     let clock = JumpingClock::default();
-    let kept: Arc<std::sync::Mutex<Option<mimic_core::Dialer<Link, mimic_core::Shared>>>> = Arc::default();
-    let keep = kept.clone();
+    let (kept, keep) = Kept::new();
     let ctx = timed(&clock)
         .register(Link, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
         .derive(A, over(Link), move |link| {
-            *keep.lock().unwrap() = Some(link);
+            keep.put(link);
             pending::<Result<Option<u32>, Error>>()
         })
         .register(Stream, "pool", 0, req(A), |(), _| async { named("pool") });
     assert!(block_on(futures_lite::future::poll_once(ctx.connect())).is_none());
-    let link = kept.lock().unwrap().take().unwrap();
+    let link = kept.take();
     let timed = |link: mimic_core::Dialer<Link, mimic_core::Shared>| {
         let mut dial = std::pin::pin!(link.dial("192.0.2.1:1".parse().unwrap()));
         let polled = (0..9).find_map(|_| block_on(futures_lite::future::poll_once(dial.as_mut())));
@@ -280,7 +275,7 @@ fn a_dialer_of_a_plan_that_was_dropped_is_on_its_own() {
     assert!(timed(link) && clock.now() == LIMIT);
     // Nor does a dialer that is kept leave the record of its plan open.
     assert!(block_on(futures_lite::future::poll_once(ctx.dialer(Stream))).is_none());
-    let link = kept.lock().unwrap().take().unwrap();
+    let link = kept.take();
     assert!(timed(link));
 }
 

@@ -483,20 +483,19 @@ fn a_kept_dialer_plans_once_and_dials_often() {
 
 #[test]
 fn a_dialer_kept_from_below_works_after_its_connect_and_reports_for_itself() {
-    let kept: Arc<std::sync::Mutex<Option<Dialer<Link, mimic_core::Shared>>>> = Arc::default();
-    let keep = kept.clone();
+    let (kept, keep) = Kept::new();
     let ctx = Context::new().register(Link, "refuses", 0, (), |_, ()| async { Err(refused()) }).register(
         Stream,
         "pool",
         0,
         over(Link),
         move |(), link| {
-            *keep.lock().unwrap() = Some(link);
+            keep.put(link);
             async { named("pooled") }
         },
     );
     assert_eq!(connect(&ctx).unwrap(), "pooled");
-    let link = kept.lock().unwrap().take().unwrap();
+    let link = kept.take();
     let error = block_on(link.dial("127.0.0.1:9".parse().unwrap())).unwrap_err();
     assert_eq!(error.to_string(), "Link \"refuses\" to 127.0.0.1:9: nobody listens");
 }

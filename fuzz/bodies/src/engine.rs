@@ -3,10 +3,10 @@
 
 use mimic_core::{Context, Shared};
 
+use super::model::check;
 use super::model::explained::Count;
 use super::model::graph::Graph;
 use super::model::real::{self, Log, R, To};
-use super::model::{check, is_small};
 use super::tasks::once;
 
 /// More take longer and find nothing else.
@@ -18,11 +18,10 @@ pub fn engine(data: &[u8]) {
     let (raw, _) = rest.as_chunks();
     let raw = &raw[..raw.len().min(OPERATIONS)];
     let graph = Graph::new([3, 6, 16][usize::from(how % 3)], u16::from_be_bytes([a, b]), raw);
-    if !is_small(&graph) {
-        return;
-    }
-    if let Err(fault) = check::<Shared>(&graph, &mut Count::default()) {
-        panic!("{fault}\n{graph:?}");
+    match check::<Shared>(&graph, &mut Count::default()) {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(fault) => panic!("{fault}\n{graph:?}"),
     }
 
     let log = Log::default();

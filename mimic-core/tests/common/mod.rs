@@ -53,6 +53,25 @@ impl Calls {
     }
 }
 
+/// Where a test keeps what a connect or a function was given, for later.
+#[derive(Debug)]
+pub struct Kept<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Kept<T> {
+    pub fn new() -> (Self, Self) {
+        let kept = Arc::new(Mutex::new(None));
+        (Self(kept.clone()), Self(kept))
+    }
+
+    pub fn put(&self, given: T) {
+        *self.0.lock().unwrap() = Some(given);
+    }
+
+    pub fn take(&self) -> T {
+        self.0.lock().unwrap().take().unwrap()
+    }
+}
+
 /// A flow that is nothing but a name.
 #[derive(Debug)]
 pub struct Named(pub &'static str);
