@@ -125,7 +125,7 @@ mod spec;
 mod split;
 mod standard;
 #[cfg(feature = "std")]
-pub mod std_io;
+mod std_io;
 mod sync;
 mod table;
 mod text;

@@ -173,7 +173,7 @@ async fn addresses<M: Mode>(lookup: &Dialer<Lookup, M>, to: &HostPort) -> Result
     }
     let question = Question { name: to.host.clone(), record_type: RecordType::Addresses };
     let records = lookup.dial(question).await?;
-    Ok(records.iter().filter_map(|record| Some(SocketAddr::new(record.address()?, to.port))).collect())
+    Ok(records.iter().filter_map(|record| record.socket_addr(to.port)).collect())
 }
 
 /// A connect function that dials several roles in turn until one answers: fallback, written down.

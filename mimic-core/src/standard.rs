@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use core::time::Duration;
 
 use embedded_io_async::ErrorKind;
@@ -265,6 +265,9 @@ pub enum Record {
     A(Ipv4Addr),
     /// An IPv6 address.
     Aaaa(Ipv6Addr),
+    /// An IPv6 address that means something within a zone alone (RFC 4007): a link-local one, and the number of the
+    /// interface that leads to it, as in `SocketAddrV6`. Answers a question for [`RecordType::Aaaa`].
+    Scoped(Ipv6Addr, u32),
     /// One way to reach a service.
     Https(Service),
 }
@@ -296,8 +299,17 @@ impl Record {
     pub fn address(&self) -> Option<IpAddr> {
         match self {
             Self::A(address) => Some(IpAddr::V4(*address)),
-            Self::Aaaa(address) => Some(IpAddr::V6(*address)),
+            Self::Aaaa(address) | Self::Scoped(address, _) => Some(IpAddr::V6(*address)),
             Self::Https(_) => None,
+        }
+    }
+
+    /// The address with `port`, and with its zone, if it is an address.
+    #[must_use]
+    pub fn socket_addr(&self, port: u16) -> Option<SocketAddr> {
+        match self {
+            Self::Scoped(address, scope_id) => Some(SocketAddrV6::new(*address, port, 0, *scope_id).into()),
+            _ => Some(SocketAddr::new(self.address()?, port)),
         }
     }
 }
@@ -307,6 +319,16 @@ impl From<IpAddr> for Record {
         match address {
             IpAddr::V4(address) => Self::A(address),
             IpAddr::V6(address) => Self::Aaaa(address),
+        }
+    }
+}
+
+/// Without the port; with the zone, if it has one.
+impl From<SocketAddr> for Record {
+    fn from(address: SocketAddr) -> Self {
+        match address {
+            SocketAddr::V6(address) if address.scope_id() != 0 => Self::Scoped(*address.ip(), address.scope_id()),
+            _ => Self::from(address.ip()),
         }
     }
 }

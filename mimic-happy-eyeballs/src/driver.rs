@@ -76,7 +76,7 @@ async fn race<M: Mode>(
     let mut timer = sleep.dial(()).await?;
     let given = match to.as_addr() {
         Some(address) if address.ip().is_unspecified() || address.ip().is_multicast() => return Err(nowhere(&to)),
-        Some(address) => Some([candidate(&source, address.ip(), config.prefix.is_some()).await]),
+        Some(address) => Some([candidate(&source, address, config.prefix.is_some()).await]),
         None => None,
     };
     let target = given.as_ref().map_or(Target::Name, |given| Target::Addresses(given));
@@ -224,28 +224,37 @@ async fn find<M: Mode>(
     let mut found = Found::default();
     for record in lookup.dial(Question { name, record_type }).await? {
         match record {
-            Record::A(address) => found.candidates.push(candidate(source, address.into(), true).await),
-            Record::Aaaa(address) => found.candidates.push(candidate(source, address.into(), true).await),
             Record::Https(record) => {
                 let mut hints = [Vec::new(), Vec::new()];
                 for hint in &record.hints {
-                    hints[usize::from(hint.is_ipv6())].push(candidate(source, *hint, true).await);
+                    hints[usize::from(hint.is_ipv6())]
+                        .push(candidate(source, SocketAddr::new(*hint, PORT), true).await);
                 }
                 found.services.push(FoundService { record, hints });
             }
-            _ => {}
+            record => {
+                if let Some(address) = record.socket_addr(PORT) {
+                    found.candidates.push(candidate(source, address, true).await);
+                }
+            }
         }
     }
     Ok(found)
 }
 
-async fn candidate<M: Mode>(source: &Dialer<SourceAddress, M>, address: IpAddr, ask: bool) -> Candidate {
-    // The port does not matter, as long as there is one.
+/// A source address does not depend on the port, as long as there is one.
+const PORT: u16 = 9;
+
+async fn candidate<M: Mode>(source: &Dialer<SourceAddress, M>, address: SocketAddr, ask: bool) -> Candidate {
     let from = match ask {
-        true => source.dial(SocketAddr::new(address, 9)).await.unwrap_or_default(),
+        true => source.dial(address).await.unwrap_or_default(),
         false => Source::Unknown,
     };
-    Candidate::new(address).source(from)
+    let scope_id = match address {
+        SocketAddr::V6(address) => address.scope_id(),
+        SocketAddr::V4(_) => 0,
+    };
+    Candidate::new(address.ip()).scope_id(scope_id).source(from)
 }
 
 /// Services of equal priority are shuffled anew by every race, unless a seed is given (draft §5.2).

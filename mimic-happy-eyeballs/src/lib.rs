@@ -63,26 +63,23 @@
 //!
 //! | to change | see |
 //! |---|---|
-//! | what is dialled and looked up, and how it is told | `driver.rs`, `timeline.rs`, `system.rs` |
+//! | what is dialled and looked up, and how it is told | `driver.rs`, `timeline.rs` |
 //! | what happens when | `machine.rs`, `pace.rs` |
 //! | what is told | `event.rs`, `candidate.rs`, `services.rs`, `tick.rs` |
 //! | options and their defaults | `config.rs` |
 //! | which is tried before which | `order.rs`, `select.rs` |
 //! | what is kept of answers | `queries.rs`, `addresses.rs`, `services.rs`, `nat64.rs` |
 //! | what is kept of attempts | `attempts.rs` |
-//! | what adapters ask the system | `system.rs` (feature `system`) |
 //! | each requirement of the draft, and its test | [`draft`] |
 //!
 //! # Features
 //!
-//! `std` (default): that of `mimic-core`. `system`: the module of that name, for adapters. No feature changes behaviour.
+//! `std` (default): that of `mimic-core`. No feature changes behaviour.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
-#[cfg(feature = "system")]
-extern crate std;
 
 mod addresses;
 mod attempts;
@@ -98,8 +95,6 @@ mod pace;
 mod queries;
 pub mod select;
 mod services;
-#[cfg(feature = "system")]
-pub mod system;
 mod tick;
 mod timeline;
 

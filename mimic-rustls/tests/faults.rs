@@ -17,10 +17,10 @@ use common::wire::both;
 use common::{Authority, BOTH};
 use flow_kit::{Task, fails, got, ok};
 use mimic_core::embedded_io_async::{ErrorType, Write};
-use mimic_core::std_io::Ends;
 use mimic_core::{Error, ErrorKind, Flow, Memory, Phase, Shared, Split, memory_pair, pump};
 use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
+use mimic_std::Ends;
 
 const NAME: &str = "example.org";
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
-use mimic_core::std_io::{Ends, with_byte_slices, with_io_slices};
 use mimic_core::{Ask, Error, Flow, LocalAddr, PeerAddr};
+use mimic_std::{Ends, with_byte_slices, with_io_slices};
 use socket2::SockRef;
 
 /// A flow over a TCP socket, connected or accepted; `TcpFlow::from(socket)` takes the socket as it is set.

@@ -17,7 +17,7 @@
 //!
 //! | role | name | how |
 //! |---|---|---|
-//! | [`Link`], [`Bind`] | `tcp` | TCP, with [`NoDelay`] (on unless it is false) and [`KeepAlive`] |
+//! | [`Link`], [`Bind`] | `tcp` | TCP, with [`NoDelay`](mimic_core::NoDelay) (on unless it is false) and [`KeepAlive`](mimic_core::KeepAlive) |
 //! | [`Unix`], [`BindUnix`] | `unix` | Unix sockets, where the system has them |
 //! | [`Lookup`] | `system` | the system's resolver, on a thread of the `blocking` pool |
 //! | [`Sleep`] | `timer` | async-io's timer |
@@ -57,13 +57,13 @@ use std::time::{Duration, Instant};
 #[cfg(not(feature = "happy-eyeballs"))]
 use mimic_core::InOrder as Addresses;
 use mimic_core::{
-    Bind, Context, Ctx, Deadline, Error, Flow, Install, KeepAlive, Link, LocalContext, Lookup, Mode, NoDelay, Schemes,
-    Sleep, for_each_mode, map, opt, or_default,
+    Bind, Context, Ctx, Deadline, Error, Flow, Install, Link, LocalContext, Lookup, Mode, Schemes, Sleep, for_each_mode,
 };
 #[cfg(unix)]
 use mimic_core::{BindUnix, Unix};
 #[cfg(feature = "happy-eyeballs")]
-use mimic_happy_eyeballs::{HappyEyeballs as Addresses, SourceAddress, system};
+use mimic_happy_eyeballs::{HappyEyeballs as Addresses, SourceAddress};
+use mimic_std::TcpOptions;
 
 #[cfg(unix)]
 pub use bridge::UnixFlow;
@@ -82,13 +82,12 @@ const PRIORITY: i32 = 100;
 for_each_mode!(M => {
     impl Install<M> for Smol {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            let options = || map((or_default(NoDelay, true), opt(KeepAlive)), tcp::Options::from);
             let epoch = Instant::now();
             let ctx = ctx
-                .register(Link, "tcp", PRIORITY, options(), |to, options| async move {
+                .register(Link, "tcp", PRIORITY, TcpOptions::needs(), |to, options| async move {
                     Ok(Box::new(tcp::connect(to, options).await?) as <M as Mode>::Flow)
                 })
-                .register(Bind, "tcp", PRIORITY, options(), |at, options| async move {
+                .register(Bind, "tcp", PRIORITY, TcpOptions::needs(), |at, options| async move {
                     Ok(Box::new(tcp::Acceptor::bind(at, options)?) as <M as Mode>::Listener)
                 })
                 .register(Lookup, "system", PRIORITY, (), |question, ()| lookup::lookup(question))
@@ -96,7 +95,7 @@ for_each_mode!(M => {
                     Ok(Box::new(timer::Timer::new(epoch)) as <M as Mode>::Timer)
                 });
             #[cfg(feature = "happy-eyeballs")]
-            let ctx = ctx.register(SourceAddress, "udp", PRIORITY, (), |to, ()| async move { Ok(system::source(to)) });
+            let ctx = ctx.register(SourceAddress, "udp", PRIORITY, (), |to, ()| async move { Ok(mimic_std::source(to)) });
             #[cfg(unix)]
             let ctx = ctx
                 .register(Unix, "unix", PRIORITY, (), |to, ()| async move {

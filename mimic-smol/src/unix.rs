@@ -5,8 +5,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::task::{Context, Poll};
 
 use async_io::Async;
-use mimic_core::std_io::SocketFile;
 use mimic_core::{Error, Listener, Mode, Phase, UnixPath, for_each_mode};
+use mimic_std::SocketFile;
 
 use crate::accept::poll_accept;
 use crate::bridge::UnixFlow;

@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use mimic_core::std_io::{Ends, with_byte_slices, with_io_slices};
 use mimic_core::{Ask, Error, Flow, LocalAddr, PeerAddr};
+use mimic_std::{Ends, with_byte_slices, with_io_slices};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
-use mimic_core::std_io::SocketFile;
 use mimic_core::{Error, Listener, Mode, Phase, UnixPath, for_each_mode};
+use mimic_std::SocketFile;
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::bridge::UnixFlow;

@@ -1,15 +1,9 @@
-//! What adapters of hosted systems ask the system: the addresses of a name by family, and the source address of a
-//! destination. Both block: [`lookup`] for as long as the resolver thinks, [`source`] for three system calls.
+//! Look-ups by the system's resolver.
 
-use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::io;
-use std::net::UdpSocket;
 
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
-use mimic_core::{Error, ErrorKind, Phase, Question, Record, RecordType, std_io};
-
-use crate::Source;
+use mimic_core::{Error, ErrorKind, Phase, Question, Record, RecordType};
 
 /// Asks the system's resolver, and so `/etc/hosts` and whatever else it asks, for one family or for both. It blocks the
 /// thread while it thinks: adapters call it on a thread for such work.
@@ -19,23 +13,27 @@ use crate::Source;
 /// addresses of interfaces are not looked at (no `AI_ADDRCONFIG`), so that the names of the loopback work without a
 /// network.
 ///
-/// Nothing can cancel it: whoever stops waiting leaves it to finish. What a link-local address says about its zone is
-/// lost.
+/// Nothing can cancel it: whoever stops waiting leaves it to finish.
 ///
 /// # Errors
 /// [`NotFound`](ErrorKind::NotFound) if the name does not exist; [`Unsupported`](ErrorKind::Unsupported) for HTTPS
 /// records; that of the system, if it could not find out.
 pub fn lookup(question: &Question) -> Result<Vec<Record>, Error> {
     let (family, other) = match question.record_type {
-        RecordType::A => (AddrFamily::Inet, AddrFamily::Inet6),
-        RecordType::Aaaa => (AddrFamily::Inet6, AddrFamily::Inet),
-        _ => return std_io::lookup(question),
+        RecordType::A => (AddrFamily::Inet.into(), Some(AddrFamily::Inet6.into())),
+        RecordType::Aaaa => (AddrFamily::Inet6.into(), Some(AddrFamily::Inet.into())),
+        RecordType::Addresses => (ANY_FAMILY, None),
+        _ => {
+            return Err(Error::new(ErrorKind::Unsupported, "the system's resolver knows addresses only")
+                .in_phase(Phase::Lookup)
+                .advise("ask a resolver of your own, or do not ask for HTTPS records"));
+        }
     };
     match ask(&question.name, family) {
         Ok(found) => Ok(found),
         Err(error) => match absence(&error) {
             Some(Absence::Address) => Ok(Vec::new()),
-            Some(Absence::Name) if exists(&question.name, other) => Ok(Vec::new()),
+            Some(Absence::Name) if other.is_some_and(|other| exists(&question.name, other)) => Ok(Vec::new()),
             Some(Absence::Name) => Err(Error::new(ErrorKind::NotFound, "the name does not exist")),
             None => Err(io::Error::from(error).into()),
         },
@@ -43,12 +41,15 @@ pub fn lookup(question: &Question) -> Result<Vec<Record>, Error> {
     .map_err(|error| error.in_phase(Phase::Lookup))
 }
 
-fn ask(name: &str, family: AddrFamily) -> Result<Vec<Record>, LookupError> {
+/// `AF_UNSPEC`, everywhere.
+const ANY_FAMILY: i32 = 0;
+
+fn ask(name: &str, family: i32) -> Result<Vec<Record>, LookupError> {
     // Of one socket type: else each address comes once for each.
-    let hints = AddrInfoHints { address: family.into(), socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
+    let hints = AddrInfoHints { address: family, socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
     let mut found = Vec::new();
     for info in getaddrinfo(Some(name), None, Some(hints))? {
-        let record = Record::from(info?.sockaddr.ip());
+        let record = Record::from(info?.sockaddr);
         // The hosts file may say it twice; and to glibc its `::1` is `127.0.0.1` too.
         if !found.contains(&record) {
             found.push(record);
@@ -57,7 +58,7 @@ fn ask(name: &str, family: AddrFamily) -> Result<Vec<Record>, LookupError> {
     Ok(found)
 }
 
-fn exists(name: &str, family: AddrFamily) -> bool {
+fn exists(name: &str, family: i32) -> bool {
     match ask(name, family) {
         Ok(_) => true,
         Err(error) => absence(&error) == Some(Absence::Address),
@@ -87,31 +88,6 @@ const EAI_ADDRFAMILY: Option<i32> = if cfg!(target_os = "linux") {
 } else {
     None
 };
-
-/// The address that the system would connect from: the local address of a connected UDP socket, which sends nothing.
-///
-/// No route, or no address to use on it, is [`Source::Unreachable`]; whatever else goes wrong is [`Source::Unknown`].
-#[must_use]
-pub fn source(to: SocketAddr) -> Source {
-    let any = match to {
-        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    let local = UdpSocket::bind((any, 0)).and_then(|socket| {
-        socket.connect(to)?;
-        socket.local_addr()
-    });
-    match local {
-        Ok(local) if local.ip().is_unspecified() => Source::Unknown,
-        Ok(local) => Source::Address(local.ip()),
-        Err(error) => match error.kind() {
-            io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::AddrNotAvailable => {
-                Source::Unreachable
-            }
-            _ => Source::Unknown,
-        },
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -162,13 +138,5 @@ mod tests {
         ] {
             assert_eq!(absence(&LookupError::new(code)), meaning, "{code}");
         }
-    }
-
-    #[test]
-    fn sources() {
-        assert_eq!(source(([127, 0, 0, 1], 9).into()), Source::Address([127, 0, 0, 1].into()));
-        // What nobody can be connected to by, and no zone to say where it is.
-        assert!(!matches!(source("[fe80::1]:9".parse().unwrap()), Source::Address(address) if address.is_ipv4()));
-        let _ = source(([255, 255, 255, 255], 9).into());
     }
 }

@@ -1,0 +1,28 @@
+//! What adapters for hosted systems share: everything but the runtime.
+//!
+//! [`Ends`] keeps the promises of [`Flow`](mimic_core::Flow) over streams with the habits of `std::io`;
+//! [`with_io_slices`] and [`with_byte_slices`] convert vectored writes without allocating; [`lookup`] asks the system for
+//! addresses, and `source` (feature `happy-eyeballs`) for the address that it would connect from; [`TcpOptions`] are what
+//! a context says of TCP sockets; `SocketFile` is the file of a Unix listener.
+//!
+//! Authors of adapters depend on this crate. Applications depend on an adapter.
+
+#![forbid(unsafe_code)]
+
+mod ends;
+mod lookup;
+mod slices;
+#[cfg(unix)]
+mod socket_file;
+#[cfg(feature = "happy-eyeballs")]
+mod source;
+mod tcp_options;
+
+pub use ends::Ends;
+pub use lookup::lookup;
+pub use slices::{with_byte_slices, with_io_slices};
+#[cfg(unix)]
+pub use socket_file::SocketFile;
+#[cfg(feature = "happy-eyeballs")]
+pub use source::source;
+pub use tcp_options::TcpOptions;

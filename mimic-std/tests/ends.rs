@@ -1,0 +1,163 @@
+//! What adapters build on: ends that stay ended, files of sockets, the system's resolver.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::task::Poll;
+
+use mimic_core::{Error, ErrorKind, Phase, Question, Record, RecordType};
+use mimic_std::{Ends, lookup};
+
+fn failed<T>(kind: io::ErrorKind) -> Poll<io::Result<T>> {
+    Poll::Ready(Err(kind.into()))
+}
+
+/// The kind and the phase of what went wrong.
+#[track_caller]
+fn fault<T>(poll: Poll<Result<T, Error>>) -> (ErrorKind, Option<Phase>) {
+    match poll {
+        Poll::Ready(Err(error)) => (error.kind(), error.phase()),
+        _ => panic!("not an error"),
+    }
+}
+
+#[test]
+fn the_end_of_stream_stays() {
+    let mut ends = Ends::default();
+    let mut buf = [0; 4];
+    for _ in 0..2 {
+        assert!(matches!(ends.read(&mut buf, |buf| Poll::Ready(Ok(buf.len()))), Poll::Ready(Ok(4))));
+    }
+    assert!(matches!(ends.read(&mut buf, |_| Poll::Ready(Ok(0))), Poll::Ready(Ok(0))));
+    assert!(matches!(ends.read(&mut buf, |_| panic!("it is over")), Poll::Ready(Ok(0))));
+    // The other direction goes on.
+    assert!(matches!(ends.write(&[b"ab"], || Poll::Ready(Ok(2))), Poll::Ready(Ok(2))));
+}
+
+#[test]
+fn errors_stay_but_interruptions() {
+    let mut ends = Ends::default();
+    let interrupted = fault(ends.write(&[b"a"], || failed(io::ErrorKind::Interrupted)));
+    assert_eq!(interrupted, (ErrorKind::Interrupted, Some(Phase::Write)));
+    assert!(matches!(ends.flush(|| Poll::Ready(Ok(()))), Poll::Ready(Ok(()))));
+    let zero = fault(ends.write(&[b"a"], || Poll::Ready(Ok(0))));
+    assert_eq!(zero, (ErrorKind::WriteZero, Some(Phase::Write)));
+    for again in [fault(ends.write(&[b"a"], || panic!("it failed"))), fault(ends.flush(|| panic!("it failed")))] {
+        assert_eq!(again, (ErrorKind::WriteZero, Some(Phase::Write)));
+    }
+    assert_eq!(fault(ends.shutdown(|| panic!("it failed"))), (ErrorKind::WriteZero, Some(Phase::Shutdown)));
+}
+
+#[test]
+fn flush_and_shutdown_fail_in_their_phase() {
+    let mut ends = Ends::default();
+    assert_eq!(fault(ends.flush(|| failed(io::ErrorKind::BrokenPipe))), (ErrorKind::BrokenPipe, Some(Phase::Write)));
+    let mut ends = Ends::default();
+    let reset = fault(ends.shutdown(|| failed(io::ErrorKind::ConnectionReset)));
+    assert_eq!(reset, (ErrorKind::ConnectionReset, Some(Phase::Shutdown)));
+    let mut ends = Ends::default();
+    assert!(matches!(ends.shutdown(|| Poll::Ready(Ok(()))), Poll::Ready(Ok(()))));
+    assert!(matches!(ends.flush(|| panic!("closing has flushed")), Poll::Ready(Ok(()))));
+}
+
+#[test]
+fn after_an_abort_both_directions_are_over() {
+    let mut ends = Ends::default();
+    ends.abort();
+    assert!(matches!(ends.read(&mut [0; 4], |_| panic!("it is over")), Poll::Ready(Ok(0))));
+    assert_eq!(fault(ends.write(&[b"a"], || panic!("it is over"))), (ErrorKind::BrokenPipe, Some(Phase::Write)));
+}
+
+#[test]
+fn localhost_is_looked_up_by_family() {
+    let ask = |record_type| lookup(&Question { name: "localhost".into(), record_type });
+    let loopback = Record::A(Ipv4Addr::LOCALHOST);
+    assert!(ask(RecordType::Addresses).unwrap().contains(&loopback));
+    assert!(ask(RecordType::A).unwrap().contains(&loopback));
+    let v6 = ask(RecordType::Aaaa).unwrap();
+    assert!(v6.iter().all(|record| matches!(record, Record::Aaaa(_))), "{v6:?}");
+    let error = ask(RecordType::Https).unwrap_err();
+    assert_eq!((error.kind(), error.phase()), (ErrorKind::Unsupported, Some(Phase::Lookup)));
+}
+
+/// No resolver is asked for a name that cannot be.
+#[test]
+fn a_name_that_cannot_be_is_an_error_of_the_look_up() {
+    let error = lookup(&Question { name: "no\0name".into(), record_type: RecordType::A }).unwrap_err();
+    assert_eq!(error.phase(), Some(Phase::Lookup));
+}
+
+// Miri has no Unix sockets.
+#[cfg(all(unix, not(miri)))]
+mod files {
+    use std::fs;
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::path::PathBuf;
+
+    use mimic_core::{ErrorKind, Phase, UnixPath};
+    use mimic_std::SocketFile;
+
+    /// A path in the temporary directory, free now and at the end.
+    struct Spot(PathBuf);
+
+    impl Spot {
+        fn new(name: &str) -> Self {
+            let spot = Self(std::env::temp_dir().join(format!("mimic-{}-{name}", std::process::id())));
+            spot.clear();
+            spot
+        }
+
+        fn clear(&self) {
+            let _ = fs::remove_file(&self.0);
+        }
+
+        fn path(&self) -> UnixPath {
+            UnixPath::new(self.0.to_str().unwrap()).unwrap()
+        }
+    }
+
+    impl Drop for Spot {
+        fn drop(&mut self) {
+            self.clear();
+        }
+    }
+
+    #[test]
+    fn the_file_goes_with_its_listener() {
+        let spot = Spot::new("goes");
+        let (file, listener) = SocketFile::bind(&spot.path()).unwrap();
+        UnixStream::connect(&spot.0).unwrap();
+        assert!(listener.accept().is_ok());
+        assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+        drop(file);
+        assert!(!spot.0.exists());
+    }
+
+    #[test]
+    fn a_file_that_exists_is_an_error_with_advice() {
+        let spot = Spot::new("exists");
+        let (_file, _listener) = SocketFile::bind(&spot.path()).unwrap();
+        let error = SocketFile::bind(&spot.path()).unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::AddrInUse, Some(Phase::Bind)));
+        assert!(error.advice().is_some_and(|advice| advice.contains("remove the file")), "{error}");
+        assert!(spot.0.exists(), "what another made is left alone");
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_an_error_of_the_bind() {
+        let path = UnixPath::new("/nowhere-mimic/socket").unwrap();
+        let error = SocketFile::bind(&path).unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::NotFound, Some(Phase::Bind)));
+    }
+
+    #[test]
+    fn a_file_that_took_its_place_is_left_alone() {
+        let spot = Spot::new("replaced");
+        let (file, _listener) = SocketFile::bind(&spot.path()).unwrap();
+        fs::remove_file(&spot.0).unwrap();
+        let _other = UnixListener::bind(&spot.0).unwrap();
+        drop(file);
+        assert!(spot.0.exists());
+    }
+}
