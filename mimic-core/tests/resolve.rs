@@ -222,7 +222,7 @@ fn a_function_that_fails_ends_the_resolve_even_behind_opt_or_a_gate() {
         let ctx = root(ctx, "fallback", Priority::NONE);
         let error = connect(&ctx).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-        assert_eq!(error.to_string(), "the function for A: planning failed: no key");
+        assert_eq!(error.to_string(), "the function #1 for A: planning failed: no key");
     }
 }
 

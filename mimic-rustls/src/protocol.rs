@@ -5,8 +5,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use mimic_core::{
-    Bind, Ctx, Dialer, Error, ErrorKind, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Phase, Port, Scheme,
-    Secure, Sleep, Stream, Text, Transport, dial_addresses, dial_host, for_each_mode, is, key, or_default, over, req,
+    Bind, Ctx, Dialer, Error, ErrorKind, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Phase, Port,
+    Priority, Scheme, Secure, Sleep, Stream, Text, Transport, dial_addresses, dial_host, for_each_mode, is, key,
+    or_default, over, req,
 };
 use rustls::{ClientConfig, ServerConfig};
 
@@ -17,7 +18,8 @@ use crate::mark::Mark;
 key! {
     /// What a client trusts and offers: rustls's own configuration, with any crypto provider. With the feature
     /// `platform` and a provider, it is derived from the platform's trust store when none is given: once per context,
-    /// on a thread of its own, while the resolve waits.
+    /// on a thread of its own, while the resolve waits. That default is asked last: any function that the application
+    /// derives it by, in whatever order things are installed or merged, comes before it.
     pub TlsConfig: Arc<ClientConfig>;
     /// What a server presents and asks for: rustls's own configuration.
     pub TlsServerConfig: Arc<ServerConfig>;
@@ -66,7 +68,7 @@ for_each_mode!(M => {
     impl Install<M> for TlsClient {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
             let config = crate::platform::Default::new();
-            ctx.derive(TlsConfig, (), move |()| {
+            ctx.derive_as(TlsConfig, "platform trust", Priority::NONE, (), move |()| {
                     let config = config.clone();
                     async move { config.get().await.map(Some) }
                 })
