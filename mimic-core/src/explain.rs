@@ -39,7 +39,8 @@ pub struct Goal {
     pub kind: GoalKind,
     /// Whether it can be had.
     pub verdict: Verdict,
-    /// Candidates in the order of trying and then layers, innermost first; or functions in the order of asking.
+    /// Candidates in the order of trying and then layers, innermost first; or functions in the
+    /// order of asking.
     pub choices: Vec<Choice>,
 }
 

@@ -52,8 +52,8 @@ impl<M: Mode> fmt::Display for Unit<M> {
     }
 }
 
-/// The rank of a candidate or a function: lower first; equal ranks, latest registered first; [`NONE`](Priority::NONE)
-/// last.
+/// The rank of a candidate or a function: lower first; equal ranks, latest registered first;
+/// [`NONE`](Priority::NONE) last.
 ///
 /// Made from a number: `register(Transport, "tcp", 100, …)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

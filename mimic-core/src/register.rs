@@ -67,8 +67,8 @@ impl Ctx<Shared> {
         self.add(layer(&role, name.into(), declared, run))
     }
 
-    /// Registers a function that computes a value for `key` from other keys, of rank 0 and without a name; see
-    /// [`derive_as`](Self::derive_as).
+    /// Registers a function that computes a value for `key` from other keys, of rank 0 and without
+    /// a name; see [`derive_as`](Self::derive_as).
     #[must_use]
     pub fn derive<K, N, F, Fut>(self, key: K, needs: N, compute: F) -> Self
     where
@@ -84,15 +84,15 @@ impl Ctx<Shared> {
     /// Registers a function that computes a value for `key` from other keys.
     ///
     /// Functions go by priority as candidates do: lower first; of equal ones the latest registered;
-    /// [`Priority::NONE`] last, which is the rank of a default. So a default never comes before a function of the
-    /// application, in whatever order the two are registered or merged.
+    /// [`Priority::NONE`] last. Defaults have that last rank. So a function of the application is
+    /// asked before a default, in whatever order the two are registered or merged.
     ///
-    /// It runs only if the chosen candidate needs it, and at most once per resolve. `Ok(None)` is "not me": the next
-    /// function is asked. A missing need or a gate that is shut says the same. `Err` ends the resolve, even behind
-    /// [`opt`](crate::opt) or a gate.
+    /// It runs only if the chosen candidate needs it, and at most once per resolve. `Ok(None)` is
+    /// "not me": the next function is asked. A missing need or a gate that is shut says the same.
+    /// `Err` ends the resolve, even behind [`opt`](crate::opt) or a gate.
     ///
-    /// Errors and explanations tell functions apart by `name`. One without is called by its number in the order of
-    /// asking: `#1`.
+    /// Errors and explanations tell functions apart by `name`. One without is called by its number
+    /// in the order of asking: `#1`.
     #[must_use]
     pub fn derive_as<K, N, F, Fut>(
         self,
@@ -183,8 +183,8 @@ impl Ctx<Local> {
         self.add(layer(&role, name.into(), declared, run))
     }
 
-    /// Registers a function that computes a value for `key` from other keys, of rank 0 and without a name; see
-    /// [`derive_as`](Self::derive_as).
+    /// Registers a function that computes a value for `key` from other keys, of rank 0 and without
+    /// a name; see [`derive_as`](Self::derive_as).
     #[must_use]
     pub fn derive<K, N, F, Fut>(self, key: K, needs: N, compute: F) -> Self
     where
@@ -199,15 +199,15 @@ impl Ctx<Local> {
     /// Registers a function that computes a value for `key` from other keys.
     ///
     /// Functions go by priority as candidates do: lower first; of equal ones the latest registered;
-    /// [`Priority::NONE`] last, which is the rank of a default. So a default never comes before a function of the
-    /// application, in whatever order the two are registered or merged.
+    /// [`Priority::NONE`] last. Defaults have that last rank. So a function of the application is
+    /// asked before a default, in whatever order the two are registered or merged.
     ///
-    /// It runs only if the chosen candidate needs it, and at most once per resolve. `Ok(None)` is "not me": the next
-    /// function is asked. A missing need or a gate that is shut says the same. `Err` ends the resolve, even behind
-    /// [`opt`](crate::opt) or a gate.
+    /// It runs only if the chosen candidate needs it, and at most once per resolve. `Ok(None)` is
+    /// "not me": the next function is asked. A missing need or a gate that is shut says the same.
+    /// `Err` ends the resolve, even behind [`opt`](crate::opt) or a gate.
     ///
-    /// Errors and explanations tell functions apart by `name`. One without is called by its number in the order of
-    /// asking: `#1`.
+    /// Errors and explanations tell functions apart by `name`. One without is called by its number
+    /// in the order of asking: `#1`.
     #[must_use]
     pub fn derive_as<K, N, F, Fut>(
         self,

@@ -35,18 +35,22 @@ crate::key! {
 }
 
 crate::key! {
-    /// Attribute of a flow: the address of the peer of its socket. Through a proxy it is the proxy's.
+    /// Attribute of a flow: the address of the peer of its socket. Through a proxy it is the
+    /// proxy's.
     pub PeerAddr: SocketAddr;
     /// Attribute of a flow: the local address.
     pub LocalAddr: SocketAddr;
     /// Attribute of a flow: the version of TLS that protects it, as on the wire (0x0303 is TLS 1.2, 0x0304 TLS 1.3).
     pub TlsVersion: u16;
-    /// Attribute of a flow: what protects it, and the peer that was authenticated. A flow whose peer is not
-    /// authenticated answers that there is none ([`Ask::know`](crate::Ask::know)), also over one whose peer is.
+    /// Attribute of a flow: the protocol that protects it, and the peer that was authenticated. A
+    /// flow that protects without authenticating its peer answers `None` by
+    /// [`Ask::know`](crate::Ask::know): the peer of a flow below is not its own.
     pub Protection: Protected;
-    /// Attribute of the client's end of a TLS flow: the name or address of the server, which TLS authenticated.
+    /// Attribute of the client's end of a TLS flow: the name or address of the server, which TLS
+    /// authenticated.
     pub ServerName: Text;
-    /// Attribute of the server's end of a TLS flow: the name that the client asked for (SNI). Nothing vouches for it.
+    /// Attribute of the server's end of a TLS flow: the name that the client asked for (SNI).
+    /// Nothing vouches for it.
     pub RequestedName: Text;
 }
 
@@ -56,12 +60,13 @@ crate::key! {
 pub struct Protected {
     /// The protocol that encrypts and authenticates: "TLS 1.3", "Noise", "SSH".
     pub protocol: Text,
-    /// The peer that it authenticated, named as the dialer named it. Never a name that only the peer gave.
+    /// The peer that it authenticated, named as the dialer named it. Never a name that only the
+    /// peer gave.
     pub peer: Text,
 }
 
 impl Protected {
-    /// A flow that `protocol` protects, with `peer` authenticated.
+    /// Says that `protocol` protects a flow and has authenticated `peer`.
     #[must_use]
     pub fn new(protocol: impl Into<Text>, peer: impl Into<Text>) -> Self {
         Self { protocol: protocol.into(), peer: peer.into() }
@@ -92,9 +97,11 @@ impl Role for Transport {
     }
 }
 
-/// As [`Transport`], authenticated and encrypted: by TLS or anything else that answers [`Protection`]. A flow is refused
-/// unless the authenticated peer is the host of the target, letter by letter. The protection of a proxy on the way is
-/// not enough, nor is a name that a peer merely asked for.
+/// As [`Transport`], authenticated and encrypted, by TLS or any other protocol.
+///
+/// A flow is refused unless it answers [`Protection`] with a peer that equals the host of the
+/// target, letter by letter. The protection of a proxy on the way is not enough, nor is a name that
+/// a peer merely asked for ([`RequestedName`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Secure;
 

@@ -1,4 +1,5 @@
-//! What an application trusts does not hang on the order of its lines, and only an authenticated peer fills `Secure`.
+//! What an application trusts does not hang on the order of its lines, and only an authenticated
+//! peer fills `Secure`.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 

@@ -447,7 +447,8 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                 Some(certificates.iter().map(|certificate| certificate.clone().into_owned()).collect())
             })
             .know(Resumed, || state.handshake_kind().map(|kind| kind == HandshakeKind::Resumed))
-            // Known to be none at the server's end: what a TLS below it has authenticated is not the peer of this one.
+            // `None` is known at the server's end: the peer that a TLS below authenticated is
+            // another.
             .know(Protection, || Some(Protected::new(protocol(state.protocol_version()?), self.peer.clone()?)))
             .know(ServerName, || self.peer.clone())
             .know(RequestedName, || self.requested.clone())

@@ -16,10 +16,11 @@
 //! Without a context: [`connect`] and [`accept`] over any [`Flow`](mimic_core::Flow), and [`upgrade`] and
 //! [`upgrade_server`] in the middle of a conversation (STARTTLS).
 //!
-//! What is promised of the flow stands at [`TlsFlow`]. What it knows about the connection are attributes:
-//! [`TlsVersion`](mimic_core::TlsVersion), [`CipherSuite`], [`AlpnProtocol`], [`PeerCertificates`], [`Resumed`]. The
-//! client's end alone has authenticated a name: [`Protection`], [`ServerName`]. The server's end has the name that its
-//! client asked for, [`RequestedName`], for which nothing vouches.
+//! What is promised of the flow stands at [`TlsFlow`]. What it knows about the connection are
+//! attributes: [`TlsVersion`](mimic_core::TlsVersion), [`CipherSuite`], [`AlpnProtocol`],
+//! [`PeerCertificates`], [`Resumed`]. The client's end alone has authenticated a name:
+//! [`Protection`], [`ServerName`]. The server's end has the name that its client asked for,
+//! [`RequestedName`], for which nothing vouches.
 //!
 //! # Errors
 //! They say in which phase (the handshake, a read, a write), why, and what to do; [`tls_error`] gives rustls's own to

@@ -16,10 +16,12 @@ use crate::listener::TlsListener;
 use crate::mark::Mark;
 
 key! {
-    /// What a client trusts and offers: rustls's own configuration, with any crypto provider. With the feature
-    /// `platform` and a provider, it is derived from the platform's trust store when none is given: once per context,
-    /// on a thread of its own, while the resolve waits. That default is asked last: any function that the application
-    /// derives it by, in whatever order things are installed or merged, comes before it.
+    /// What a client trusts and offers: rustls's own configuration, with any crypto provider. With
+    /// the feature `platform` and a provider, it is derived from the platform's trust store when
+    /// none is given: once per context, on a thread of its own, while the resolve waits. This
+    /// default is asked last ([`Priority::NONE`]): a function of any rank comes before it, in
+    /// whatever order the two are installed or merged. A function that says "not me", or lacks a
+    /// need, leaves the question to the default; one that is never to do so fails instead.
     pub TlsConfig: Arc<ClientConfig>;
     /// What a server presents and asks for: rustls's own configuration.
     pub TlsServerConfig: Arc<ServerConfig>;

@@ -1,5 +1,5 @@
-//! The platform's trust comes after the application's in every order, and only what the client's end has authenticated
-//! fills `Secure`.
+//! The platform's trust comes after the application's in every order, and only what the client's
+//! end has authenticated fills `Secure`.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 

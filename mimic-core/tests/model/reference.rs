@@ -495,7 +495,8 @@ impl Reference {
         }
     }
 
-    /// The functions or candidates in the order of trying: by rank, those without one last; of equal ones the latest.
+    /// The functions or candidates in the order of trying: by rank, those without one last; of
+    /// equal ones the latest.
     fn tried(&self, id: Id) -> Vec<Rc<Unit>> {
         let mut units: Vec<_> = self.of(id).filter(|unit| !matches!(unit.of, Of::Layer(_))).cloned().collect();
         units.reverse();
