@@ -167,7 +167,10 @@ impl<'a, M: Mode> Engine<'a, M> {
         let goal = self.goals.get(self.current)?;
         let unit = goal.unit()?;
         let called = unit.kind == ChoiceKind::Function && goal.step == unit.needs.specs.len();
-        called.then(|| unit.to_string())
+        called.then(|| match unit.name.is_empty() {
+            true => format!("the function #{} for {}", goal.at + 1, unit.id),
+            false => unit.to_string(),
+        })
     }
 
     /// What there is for a key or role, as far as it is decided.

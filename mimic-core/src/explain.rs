@@ -39,7 +39,8 @@ pub struct Goal {
     pub kind: GoalKind,
     /// Whether it can be had.
     pub verdict: Verdict,
-    /// Candidates in the order of trying and then layers, innermost first; or functions, newest first.
+    /// Candidates in the order of trying and then layers, innermost first; or functions in the
+    /// order of asking.
     pub choices: Vec<Choice>,
 }
 
@@ -58,9 +59,9 @@ pub enum GoalKind {
 pub struct Choice {
     /// What was registered.
     pub kind: ChoiceKind,
-    /// Its name; empty for functions.
+    /// Its name. A function without one is called by its number in the order of asking: `#1`.
     pub name: Cow<'static, str>,
-    /// The rank of a candidate.
+    /// The rank of a candidate or a function.
     pub priority: Option<Priority>,
     /// Whether it applies.
     pub verdict: Verdict,
@@ -229,7 +230,7 @@ impl fmt::Display for Choice {
             _ => "- ",
         })?;
         match self.kind {
-            ChoiceKind::Function => f.write_str("function")?,
+            ChoiceKind::Function => write!(f, "function {}", self.name)?,
             ChoiceKind::Candidate => f.write_str(&self.name)?,
             ChoiceKind::Layer => write!(f, "layer {}", self.name)?,
             ChoiceKind::Given => write!(f, "{} (given dialer)", self.name)?,
@@ -433,7 +434,7 @@ impl<'a, M: Mode> Twin<'a, M> {
                 can.lack = true;
             }
         }
-        let priority = (unit.kind == ChoiceKind::Candidate).then_some(unit.priority);
+        let priority = (unit.kind != ChoiceKind::Layer).then_some(unit.priority);
         let (name, verdict) = (unit.name.clone(), can.verdict(reason));
         let choice = Choice { kind: unit.kind, name, priority, verdict, taken: false, inputs };
         Ok((choice, can, circles))
@@ -550,6 +551,9 @@ impl<'a, M: Mode> Twin<'a, M> {
         frame.can.fail |= can.fail;
         // Candidates that were judged late stand in their place, before the layers.
         let choices = &mut self.goals[frame.goal].choices;
+        if choice.kind == ChoiceKind::Function && choice.name.is_empty() {
+            choice.name = format!("#{}", choices.len() + 1).into();
+        }
         let layers = choices.iter().position(|choice| choice.kind == ChoiceKind::Layer).filter(|_| !is_layer);
         choices.insert(layers.unwrap_or(choices.len()), choice);
     }

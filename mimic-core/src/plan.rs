@@ -19,7 +19,7 @@ pub(crate) struct Unit<M: Mode> {
     pub(crate) id: Id,
     /// A function, a candidate or a layer.
     pub(crate) kind: ChoiceKind,
-    /// Empty for functions.
+    /// Empty for a function that was given none.
     pub(crate) name: Cow<'static, str>,
     pub(crate) priority: Priority,
     pub(crate) needs: Declared,
@@ -45,13 +45,15 @@ impl<M: Mode> Unit<M> {
 impl<M: Mode> fmt::Display for Unit<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            ChoiceKind::Function => write!(f, "the function for {}", self.id),
+            ChoiceKind::Function if self.name.is_empty() => write!(f, "the function for {}", self.id),
+            ChoiceKind::Function => write!(f, "the function \"{}\" for {}", Plain(&self.name), self.id),
             _ => write!(f, "{} \"{}\"", self.id, Plain(&self.name)),
         }
     }
 }
 
-/// The rank of a candidate: lower first; equal ranks, latest registered first; [`NONE`](Priority::NONE) last.
+/// The rank of a candidate or a function: lower first; equal ranks, latest registered first;
+/// [`NONE`](Priority::NONE) last.
 ///
 /// Made from a number: `register(Transport, "tcp", 100, …)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -67,13 +67,41 @@ impl Ctx<Shared> {
         self.add(layer(&role, name.into(), declared, run))
     }
 
-    /// Registers a function that computes a value for `key` from other keys.
-    ///
-    /// It runs only if the chosen candidate needs it, and at most once per resolve. `Ok(None)` is "not me": an older
-    /// function is asked. A missing need or a gate that is shut says the same. `Err` ends the resolve, even behind
-    /// [`opt`](crate::opt) or a gate.
+    /// Registers a function that computes a value for `key` from other keys, of rank 0 and without
+    /// a name; see [`derive_as`](Self::derive_as).
     #[must_use]
     pub fn derive<K, N, F, Fut>(self, key: K, needs: N, compute: F) -> Self
+    where
+        K: Key,
+        N: Needs<Shared>,
+        N: Send + Sync,
+        F: Fn(N::Args) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Option<K::Value>, Error>> + Send + 'static,
+    {
+        self.derive_as(key, "", 0, needs, compute)
+    }
+
+    /// Registers a function that computes a value for `key` from other keys.
+    ///
+    /// Functions go by priority as candidates do: lower first; of equal ones the latest registered;
+    /// [`Priority::NONE`] last. Defaults have that last rank. So a function of the application is
+    /// asked before a default, in whatever order the two are registered or merged.
+    ///
+    /// It runs only if the chosen candidate needs it, and at most once per resolve. `Ok(None)` is
+    /// "not me": the next function is asked. A missing need or a gate that is shut says the same.
+    /// `Err` ends the resolve, even behind [`opt`](crate::opt) or a gate.
+    ///
+    /// Errors and explanations tell functions apart by `name`. One without is called by its number
+    /// in the order of asking: `#1`.
+    #[must_use]
+    pub fn derive_as<K, N, F, Fut>(
+        self,
+        key: K,
+        name: impl Into<Cow<'static, str>>,
+        priority: impl Into<Priority>,
+        needs: N,
+        compute: F,
+    ) -> Self
     where
         K: Key,
         N: Needs<Shared>,
@@ -86,7 +114,7 @@ impl Ctx<Shared> {
             let computed = compute(needs.take(inputs)?);
             Some(Box::pin(async move { Ok(computed.await?.and_then(Value::new)) }))
         });
-        self.add(function(&key, declared, run))
+        self.add(function(&key, name.into(), priority.into(), declared, run))
     }
 }
 
@@ -155,13 +183,40 @@ impl Ctx<Local> {
         self.add(layer(&role, name.into(), declared, run))
     }
 
-    /// Registers a function that computes a value for `key` from other keys.
-    ///
-    /// It runs only if the chosen candidate needs it, and at most once per resolve. `Ok(None)` is "not me": an older
-    /// function is asked. A missing need or a gate that is shut says the same. `Err` ends the resolve, even behind
-    /// [`opt`](crate::opt) or a gate.
+    /// Registers a function that computes a value for `key` from other keys, of rank 0 and without
+    /// a name; see [`derive_as`](Self::derive_as).
     #[must_use]
     pub fn derive<K, N, F, Fut>(self, key: K, needs: N, compute: F) -> Self
+    where
+        K: Key,
+        N: Needs<Local>,
+        F: Fn(N::Args) -> Fut + 'static,
+        Fut: Future<Output = Result<Option<K::Value>, Error>> + 'static,
+    {
+        self.derive_as(key, "", 0, needs, compute)
+    }
+
+    /// Registers a function that computes a value for `key` from other keys.
+    ///
+    /// Functions go by priority as candidates do: lower first; of equal ones the latest registered;
+    /// [`Priority::NONE`] last. Defaults have that last rank. So a function of the application is
+    /// asked before a default, in whatever order the two are registered or merged.
+    ///
+    /// It runs only if the chosen candidate needs it, and at most once per resolve. `Ok(None)` is
+    /// "not me": the next function is asked. A missing need or a gate that is shut says the same.
+    /// `Err` ends the resolve, even behind [`opt`](crate::opt) or a gate.
+    ///
+    /// Errors and explanations tell functions apart by `name`. One without is called by its number
+    /// in the order of asking: `#1`.
+    #[must_use]
+    pub fn derive_as<K, N, F, Fut>(
+        self,
+        key: K,
+        name: impl Into<Cow<'static, str>>,
+        priority: impl Into<Priority>,
+        needs: N,
+        compute: F,
+    ) -> Self
     where
         K: Key,
         N: Needs<Local>,
@@ -173,7 +228,7 @@ impl Ctx<Local> {
             let computed = compute(needs.take(inputs)?);
             Some(Box::pin(async move { Ok(computed.await?.and_then(Value::new)) }))
         });
-        self.add(function(&key, declared, run))
+        self.add(function(&key, name.into(), priority.into(), declared, run))
     }
 }
 
@@ -214,7 +269,12 @@ fn layer<R: Role, M: Mode>(role: &R, name: Cow<'static, str>, needs: Declared, r
     Unit { kind: ChoiceKind::Layer, ..candidate(role, name, Priority::NONE, needs, run) }
 }
 
-fn function<K: Key, M: Mode>(key: &K, needs: Declared, run: M::Derive) -> Unit<M> {
-    let run = Run::Derive(run);
-    Unit { id: Id::of(key), kind: ChoiceKind::Function, name: "".into(), priority: Priority::NONE, needs, run }
+fn function<K: Key, M: Mode>(
+    key: &K,
+    name: Cow<'static, str>,
+    priority: Priority,
+    needs: Declared,
+    run: M::Derive,
+) -> Unit<M> {
+    Unit { id: Id::of(key), kind: ChoiceKind::Function, name, priority, needs, run: Run::Derive(run) }
 }

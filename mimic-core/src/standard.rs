@@ -35,14 +35,42 @@ crate::key! {
 }
 
 crate::key! {
-    /// Attribute of a flow: the address of the peer.
+    /// Attribute of a flow: the address of the peer of its socket. Through a proxy it is the
+    /// proxy's.
     pub PeerAddr: SocketAddr;
     /// Attribute of a flow: the local address.
     pub LocalAddr: SocketAddr;
     /// Attribute of a flow: the version of TLS that protects it, as on the wire (0x0303 is TLS 1.2, 0x0304 TLS 1.3).
     pub TlsVersion: u16;
-    /// Attribute of a flow: the name or address of the server, as the client asked for it and TLS authenticated it.
+    /// Attribute of a flow: the protocol that protects it, and the peer that was authenticated. A
+    /// flow that protects without authenticating its peer answers `None` by
+    /// [`Ask::know`](crate::Ask::know): the peer of a flow below is not its own.
+    pub Protection: Protected;
+    /// Attribute of the client's end of a TLS flow: the name or address of the server, which TLS
+    /// authenticated.
     pub ServerName: Text;
+    /// Attribute of the server's end of a TLS flow: the name that the client asked for (SNI).
+    /// Nothing vouches for it.
+    pub RequestedName: Text;
+}
+
+/// The value of [`Protection`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Protected {
+    /// The protocol that encrypts and authenticates: "TLS 1.3", "Noise", "SSH".
+    pub protocol: Text,
+    /// The peer that it authenticated, named as the dialer named it. Never a name that only the
+    /// peer gave.
+    pub peer: Text,
+}
+
+impl Protected {
+    /// Says that `protocol` protects a flow and has authenticated `peer`.
+    #[must_use]
+    pub fn new(protocol: impl Into<Text>, peer: impl Into<Text>) -> Self {
+        Self { protocol: protocol.into(), peer: peer.into() }
+    }
 }
 
 crate::role! {
@@ -69,9 +97,11 @@ impl Role for Transport {
     }
 }
 
-/// As [`Transport`], authenticated and encrypted. Whatever fills it, a flow is refused that does not say which version
-/// of TLS protects it ([`TlsVersion`]), and that it is the host of the target whom TLS has authenticated
-/// ([`ServerName`]): the TLS of a proxy on the way is not enough.
+/// As [`Transport`], authenticated and encrypted, by TLS or any other protocol.
+///
+/// A flow is refused unless it answers [`Protection`] with a peer that equals the host of the
+/// target, letter by letter. The protection of a proxy on the way is not enough, nor is a name that
+/// a peer merely asked for ([`RequestedName`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Secure;
 
@@ -81,14 +111,14 @@ impl Role for Secure {
     const NAME: &'static str = "Secure";
 
     fn accept<M: Mode>(&self, target: &HostPort, flow: &M::Flow) -> Result<(), Error> {
-        let reason = match (flow.attribute(TlsVersion), flow.attribute(ServerName)) {
-            (None, _) => "the flow is not protected by TLS".into(),
-            (_, Some(name)) if name == target.host => return Ok(()),
-            (_, name) => format!("TLS has authenticated {name:?}, not {:?}", target.host),
+        let reason = match flow.attribute(Protection) {
+            None => "the flow is not protected, or its peer not authenticated".into(),
+            Some(by) if by.peer == target.host => return Ok(()),
+            Some(by) => format!("{} has authenticated {:?}, not {:?}", by.protocol, by.peer, target.host),
         };
-        Err(Error::new(ErrorKind::Unsupported, reason).in_phase(Phase::Handshake).advise(
-            "what fills Secure must answer the attributes TlsVersion and ServerName; do not register clear text there",
-        ))
+        Err(Error::new(ErrorKind::Unsupported, reason)
+            .in_phase(Phase::Handshake)
+            .advise("what fills Secure must answer the attribute Protection; do not register clear text there"))
     }
 }
 

@@ -95,7 +95,8 @@ all_debug!(
     RecordType,
     mimic_core::Record,
     (Scheme, Host, Port, Path, Deadline, NoDelay, KeepAlive),
-    (PeerAddr, LocalAddr, TlsVersion),
+    (PeerAddr, LocalAddr, TlsVersion, Protection, ServerName, RequestedName),
+    mimic_core::Protected,
     (Stream, Transport, Link, Unix, Secure, Lookup, Sleep),
     (Listen, Bind, BindUnix),
 );

@@ -147,7 +147,7 @@ fn the_tree_names_every_candidate_what_was_missing_and_who_said_not_me() {
         "Stream: planning failed: no candidate for Stream applies",
         "- shut [1]: no: A is 1, not 2",
         "- not me [2]: no: req B: no function applies",
-        "- function: no: it said \"not me\"",
+        "- function #1 [0]: no: it said \"not me\"",
         "- missing [3]: no: req C: not given",
     ] {
         assert!(tree.contains(line), "{line:?} in\n{tree}");

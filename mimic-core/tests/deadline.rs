@@ -149,8 +149,8 @@ fn it_covers_functions_and_says_which_one_ran() {
     );
     let error = failed(block_on(ctx.connect()));
     assert!(error.is_timeout());
-    assert_eq!(error.report().unwrap().computing(), Some("the function for A"));
-    assert_eq!(error.layer(), Some("the function for A"));
+    assert_eq!(error.report().unwrap().computing(), Some("the function #1 for A"));
+    assert_eq!(error.layer(), Some("the function #1 for A"));
     assert!(failed(block_on(ctx.dialer(Stream))).is_timeout(), "planning alone is covered too");
 }
 

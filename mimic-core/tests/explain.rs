@@ -249,7 +249,7 @@ Stream
             opt A: not given, which is fine
       ? layer socks5: maybe: B is computed by a function
         req B: computed by a function
-          ? function: maybe: B is computed by a function
+          ? function #1 [0]: maybe: B is computed by a function
             opt C: not given, which is fine
 "#
         .trim()

@@ -145,7 +145,7 @@ impl<F: Flow> Accepting<F> {
     }
 
     pub(crate) fn done(mut self) -> TlsFlow<F, Server> {
-        self.flow.set_name(self.asked.name.get().cloned());
+        self.flow.set_requested(self.asked.name.get().cloned());
         self.flow
     }
 }

@@ -7,7 +7,10 @@ use core::future::poll_fn;
 use core::mem;
 use core::task::{Context, Poll, ready};
 
-use mimic_core::{Ask, Error, ErrorKind, Flow, Phase, ServerName, Text, TlsVersion, TwoWakers, key};
+use mimic_core::{
+    Ask, Error, ErrorKind, Flow, Phase, Protected, Protection, RequestedName, ServerName, Text, TlsVersion, TwoWakers,
+    key,
+};
 use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ProtocolVersion};
 
@@ -46,7 +49,10 @@ pub struct TlsFlow<F, S: Side> {
     below: F,
     machine: Machine<S>,
     wakers: TwoWakers,
-    name: Option<Text>,
+    /// The server that TLS authenticated, named as the client named it; none at the server's end.
+    peer: Option<Text>,
+    /// What the client asked for; none at its own end.
+    requested: Option<Text>,
     mark: Option<Mark>,
     writing: Writing,
     input: Input,
@@ -95,12 +101,13 @@ enum Input {
 }
 
 impl<F: Flow, S: Side> TlsFlow<F, S> {
-    pub(crate) fn new(below: F, connection: S::Connection, name: Option<Text>) -> Self {
+    pub(crate) fn new(below: F, connection: S::Connection, peer: Option<Text>) -> Self {
         Self {
             below,
             machine: Machine::new(connection),
             wakers: TwoWakers::new(),
-            name,
+            peer,
+            requested: None,
             mark: None,
             writing: Writing::Open,
             input: Input::Open,
@@ -123,8 +130,8 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
         Self { mark: Some(mark), ..self }
     }
 
-    pub(crate) fn set_name(&mut self, name: Option<Text>) {
-        self.name = name;
+    pub(crate) fn set_requested(&mut self, name: Option<Text>) {
+        self.requested = name;
     }
 
     pub(crate) async fn handshake(&mut self) -> Result<(), Error> {
@@ -440,9 +447,17 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                 Some(certificates.iter().map(|certificate| certificate.clone().into_owned()).collect())
             })
             .know(Resumed, || state.handshake_kind().map(|kind| kind == HandshakeKind::Resumed))
-            .know(ServerName, || self.name.clone())
+            // `None` is known at the server's end: the peer that a TLS below authenticated is
+            // another.
+            .know(Protection, || Some(Protected::new(protocol(state.protocol_version()?), self.peer.clone()?)))
+            .know(ServerName, || self.peer.clone())
+            .know(RequestedName, || self.requested.clone())
             .know(MarkOf, || self.mark.clone());
     }
+}
+
+fn protocol(version: ProtocolVersion) -> &'static str {
+    if version == ProtocolVersion::TLSv1_2 { "TLS 1.2" } else { "TLS 1.3" }
 }
 
 /// How often one poll receives something that nobody can read, session tickets for one, before others have their turn: a

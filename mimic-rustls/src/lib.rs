@@ -16,9 +16,11 @@
 //! Without a context: [`connect`] and [`accept`] over any [`Flow`](mimic_core::Flow), and [`upgrade`] and
 //! [`upgrade_server`] in the middle of a conversation (STARTTLS).
 //!
-//! What is promised of the flow stands at [`TlsFlow`]. What it knows about the connection are attributes:
-//! [`TlsVersion`](mimic_core::TlsVersion), [`CipherSuite`], [`AlpnProtocol`], [`PeerCertificates`], [`Resumed`],
-//! [`ServerName`].
+//! What is promised of the flow stands at [`TlsFlow`]. What it knows about the connection are
+//! attributes: [`TlsVersion`](mimic_core::TlsVersion), [`CipherSuite`], [`AlpnProtocol`],
+//! [`PeerCertificates`], [`Resumed`]. The client's end alone has authenticated a name:
+//! [`Protection`], [`ServerName`]. The server's end has the name that its client asked for,
+//! [`RequestedName`], for which nothing vouches.
 //!
 //! # Errors
 //! They say in which phase (the handshake, a read, a write), why, and what to do; [`tls_error`] gives rustls's own to
@@ -53,7 +55,7 @@ mod side;
 pub use connect::{accept, connect, upgrade, upgrade_server};
 pub use error::tls_error;
 pub use flow::{AlpnProtocol, CipherSuite, PeerCertificates, Resumed, TlsFlow};
-pub use mimic_core::ServerName;
+pub use mimic_core::{Protection, RequestedName, ServerName};
 #[cfg(feature = "platform")]
 pub use platform::platform_config;
 #[cfg(feature = "std")]

@@ -5,8 +5,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use mimic_core::{
-    Bind, Ctx, Dialer, Error, ErrorKind, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Phase, Port, Scheme,
-    Secure, Sleep, Stream, Text, Transport, dial_addresses, dial_host, for_each_mode, is, key, or_default, over, req,
+    Bind, Ctx, Dialer, Error, ErrorKind, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Phase, Port,
+    Priority, Scheme, Secure, Sleep, Stream, Text, Transport, dial_addresses, dial_host, for_each_mode, is, key,
+    or_default, over, req,
 };
 use rustls::{ClientConfig, ServerConfig};
 
@@ -15,9 +16,12 @@ use crate::listener::TlsListener;
 use crate::mark::Mark;
 
 key! {
-    /// What a client trusts and offers: rustls's own configuration, with any crypto provider. With the feature
-    /// `platform` and a provider, it is derived from the platform's trust store when none is given: once per context,
-    /// on a thread of its own, while the resolve waits.
+    /// What a client trusts and offers: rustls's own configuration, with any crypto provider. With
+    /// the feature `platform` and a provider, it is derived from the platform's trust store when
+    /// none is given: once per context, on a thread of its own, while the resolve waits. This
+    /// default is asked last ([`Priority::NONE`]): a function of any rank comes before it, in
+    /// whatever order the two are installed or merged. A function that says "not me", or lacks a
+    /// need, leaves the question to the default; one that is never to do so fails instead.
     pub TlsConfig: Arc<ClientConfig>;
     /// What a server presents and asks for: rustls's own configuration.
     pub TlsServerConfig: Arc<ServerConfig>;
@@ -66,7 +70,7 @@ for_each_mode!(M => {
     impl Install<M> for TlsClient {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
             let config = crate::platform::Default::new();
-            ctx.derive(TlsConfig, (), move |()| {
+            ctx.derive_as(TlsConfig, "platform trust", Priority::NONE, (), move |()| {
                     let config = config.clone();
                     async move { config.get().await.map(Some) }
                 })

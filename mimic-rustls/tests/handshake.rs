@@ -22,7 +22,7 @@ use mimic_rustls::rustls::{
     self, AlertDescription, ClientConfig, DigitallySignedStruct, ServerConfig, ServerConnection, SignatureScheme,
 };
 use mimic_rustls::{
-    AlpnProtocol, CipherSuite, Client, PeerCertificates, Resumed, ServerName, TlsFlow, accept, connect,
+    AlpnProtocol, CipherSuite, Client, PeerCertificates, RequestedName, Resumed, ServerName, TlsFlow, accept, connect,
 };
 
 const NAME: &str = "example.org";
@@ -83,7 +83,7 @@ fn attributes_tell_of_the_connection() {
         },
         async {
             let flow = accept(far, &server).await.unwrap();
-            assert_eq!(flow.attribute(ServerName), Some(Text::from(NAME)));
+            assert_eq!(flow.attribute(RequestedName), Some(Text::from(NAME)));
             assert_eq!(flow.attribute(AlpnProtocol).as_deref(), Some(&b"line"[..]));
             assert_eq!(flow.attribute(PeerCertificates), None);
         },
@@ -291,7 +291,7 @@ fn a_session_is_resumed_and_tells_the_same() {
                 },
                 async {
                     let mut flow = accept(far, &server).await.unwrap();
-                    assert_eq!(flow.attribute(ServerName), Some(Text::from(NAME)));
+                    assert_eq!(flow.attribute(RequestedName), Some(Text::from(NAME)));
                     assert_eq!(flow.attribute(Resumed), Some(resumed));
                     flow.write_all(b"!").await.unwrap();
                     flow.close().await.unwrap();

@@ -1,8 +1,8 @@
 //! What must hold of an explanation, given what the resolve came to.
 
-use mimic_core::{Choice, ChoiceKind, Explanation, GoalKind, Verdict};
+use mimic_core::{Choice, ChoiceKind, Explanation, GoalKind, Priority, Verdict};
 
-use super::graph::{Id, Of};
+use super::graph::Id;
 use super::reference::{Fate, Fault, Reference, Resolve};
 use super::seen::Seen;
 
@@ -95,10 +95,15 @@ pub fn before(
             (Some(false), Verdict::Yes | Verdict::Fails(_)) => return at("explained as to be had, and was not"),
             _ => {}
         }
-        for (choice, unit) in choices.iter().zip(&listed) {
+        for (number, (choice, unit)) in (1..).zip(choices.iter().zip(&listed)) {
             functions |= choice.kind == ChoiceKind::Function;
-            if !matches!(unit.of, Of::Function(_)) && choice.name != unit.name() {
+            let name = if unit.is_plain() { format!("#{number}") } else { unit.name() };
+            if choice.name != name {
                 return at("not in the order of trying");
+            }
+            let rank = (choice.kind != ChoiceKind::Layer).then(|| unit.rank().map_or(Priority::NONE, Priority::from));
+            if choice.priority != rank {
+                return at("of another rank");
             }
             let fate = resolve.fates.get(&unit.number);
             if !agrees(&choice.verdict, fate) {

@@ -116,8 +116,8 @@ pub enum Does {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
-    Function(u32),
     /// `None` is `Priority::NONE`.
+    Function(u32, Option<i32>),
     Candidate(u32, Option<i32>),
     Layer(u32),
 }
@@ -135,7 +135,7 @@ pub struct Unit {
 
 impl fmt::Debug for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rank = if let Of::Candidate(_, rank) = self.of { format!(" [{rank:?}]") } else { String::new() };
+        let rank = if let Of::Layer(_) = self.of { String::new() } else { format!(" [{:?}]", self.rank()) };
         let waits = if self.waits { ", and waits" } else { "" };
         write!(f, "{} for {}{rank}: {:?}, does {:?}{waits}", self.name(), self.id().name(), self.needs, self.does)
     }
@@ -144,14 +144,26 @@ impl fmt::Debug for Unit {
 impl Unit {
     pub fn id(&self) -> Id {
         match self.of {
-            Of::Function(key) => Id::Key(key),
+            Of::Function(key, _) => Id::Key(key),
             Of::Candidate(role, _) | Of::Layer(role) => Id::Role(role),
         }
     }
 
+    pub fn rank(&self) -> Option<i32> {
+        match self.of {
+            Of::Function(_, rank) | Of::Candidate(_, rank) => rank,
+            Of::Layer(_) => None,
+        }
+    }
+
+    /// Whether it is registered by `derive`, which gives it no name, and 0 as its rank.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.of, Of::Function(_, Some(0)))
+    }
+
     pub fn name(&self) -> String {
         match self.of {
-            Of::Function(_) => format!("f{}", self.number),
+            Of::Function(..) => format!("f{}", self.number),
             Of::Candidate(..) => format!("c{}", self.number),
             Of::Layer(_) => format!("l{}", self.number),
         }
@@ -215,7 +227,7 @@ fn op(number: usize, keys: u32, raw: &Raw) -> (usize, Op) {
     let role = (u32::from(which) % 16 / 5) % ROLES;
     let unit = |of| {
         let (own_key, own_role) = match of {
-            Of::Function(key) => (Some(key), 0),
+            Of::Function(key, _) => (Some(key), 0),
             Of::Candidate(role, _) | Of::Layer(role) => (None, role),
         };
         let kinds = SHAPES[usize::from(shape) % SHAPES.len()];
@@ -238,7 +250,7 @@ fn op(number: usize, keys: u32, raw: &Raw) -> (usize, Op) {
     let rank = (rank % 5 != 4).then(|| i32::from(rank % 5) - 1);
     let op = match what % 32 {
         0..13 => unit(Of::Candidate(role, rank)),
-        13..20 => unit(Of::Function(key)),
+        13..20 => unit(Of::Function(key, rank)),
         20..25 => unit(Of::Layer(role)),
         25..27 => Op::With(key, u32::from(does) % 2),
         27 => Op::Without(key),

@@ -221,18 +221,23 @@ macro_rules! build {
                 needs: N,
             ) -> Ctx<Self> {
                 let (of, name, unit, log) = (unit.of, unit.name(), Arc::new(unit.clone()), log.clone());
+                let priority = unit.rank().map_or(Priority::NONE, Priority::from);
                 match of {
-                    Of::Function(key) => ctx.derive(K(key), needs, move |args: N::Args| {
-                        let (unit, log, inputs) = (unit.clone(), log.clone(), args.inputs(&unit));
-                        async move { compute(&unit, &log, inputs).await }
-                    }),
-                    Of::Candidate(role, rank) => {
-                        let priority = rank.map_or(Priority::NONE, Priority::from);
-                        ctx.register(R(role), name, priority, needs, move |to, args: N::Args| {
-                            let (unit, inputs) = (unit.clone(), args.inputs(&unit));
-                            async move { connect(&unit, to, None, inputs).await }
-                        })
+                    Of::Function(key, _) => {
+                        let is_plain = unit.is_plain();
+                        let function = move |args: N::Args| {
+                            let (unit, log, inputs) = (unit.clone(), log.clone(), args.inputs(&unit));
+                            async move { compute(&unit, &log, inputs).await }
+                        };
+                        match is_plain {
+                            true => ctx.derive(K(key), needs, function),
+                            false => ctx.derive_as(K(key), name, priority, needs, function),
+                        }
                     }
+                    Of::Candidate(role, _) => ctx.register(R(role), name, priority, needs, move |to, args: N::Args| {
+                        let (unit, inputs) = (unit.clone(), args.inputs(&unit));
+                        async move { connect(&unit, to, None, inputs).await }
+                    }),
                     Of::Layer(role) => ctx.layer(R(role), name, needs, move |to, below, args: N::Args| {
                         let (unit, inputs) = (unit.clone(), args.inputs(&unit));
                         async move { connect(&unit, to, Some(below), inputs).await }

@@ -39,16 +39,17 @@ enum Run {
 impl Node {
     fn name(&self) -> String {
         match &self.run {
-            Run::Unit(unit) => title(unit),
+            Run::Unit(unit) => title(unit, 0),
             Run::Given(..) => format!("{} \"given\"", Id::Role(self.role).name()),
         }
     }
 }
 
-/// A unit as mimic prints it.
-fn title(unit: &Unit) -> String {
+/// A unit as mimic prints it; a function without a name by its number in the order of asking.
+fn title(unit: &Unit, number: usize) -> String {
     match unit.of {
-        Of::Function(key) => format!("the function for {}", Id::Key(key).name()),
+        Of::Function(key, _) if unit.is_plain() => format!("the function #{number} for {}", Id::Key(key).name()),
+        Of::Function(key, _) => format!("the function {:?} for {}", unit.name(), Id::Key(key).name()),
         Of::Candidate(..) | Of::Layer(_) => format!("{} {:?}", unit.id().name(), unit.name()),
     }
 }
@@ -170,15 +171,14 @@ impl<'a> Resolve<'a> {
         })
     }
 
-    /// The newest function that applies and does not say "not me".
+    /// The first function that applies and does not say "not me".
     fn function(&mut self, key: Id) -> Result<Option<u32>, Fault> {
-        let units: Vec<_> = self.ctx.units.iter().filter(|unit| unit.id() == key).rev().cloned().collect();
-        for unit in units {
+        for (number, unit) in (1..).zip(self.ctx.tried(key)) {
             if let Some(inputs) = self.inputs(&unit)? {
                 let answer = self.compute(&unit, &inputs).map_err(|mut fault| {
                     fault.phase.get_or_insert(Phase::Plan);
-                    fault.layer.get_or_insert_with(|| title(&unit));
-                    Fault { computing: Some(title(&unit)), ..fault }
+                    fault.layer.get_or_insert_with(|| title(&unit, number));
+                    Fault { computing: Some(title(&unit, number)), ..fault }
                 });
                 let fate = match &answer {
                     Ok(Some(_)) => Fate::Applied,
@@ -196,18 +196,8 @@ impl<'a> Resolve<'a> {
 
     /// The first candidate that applies, or the given dialer, and the layers around it.
     fn fill(&mut self, role: u32) -> Result<Option<Rc<Node>>, Fault> {
-        let (mut candidates, mut layers) = (Vec::new(), Vec::new());
-        for unit in self.ctx.units.iter().filter(|unit| unit.id() == Id::Role(role)) {
-            match unit.of {
-                // Of equal ones the latest.
-                Of::Candidate(_, rank) => candidates.insert(0, (rank, unit.clone())),
-                _ => layers.push(unit.clone()),
-            }
-        }
-        // Those without a rank come last.
-        candidates.sort_by_key(|(rank, _)| (rank.is_none(), *rank));
         let mut node = self.ctx.given.get(&role).cloned();
-        for (_, unit) in candidates {
+        for unit in self.ctx.tried(Id::Role(role)) {
             if node.is_none()
                 && let Some(inputs) = self.inputs(&unit)?
             {
@@ -215,7 +205,7 @@ impl<'a> Resolve<'a> {
                 node = Some(Rc::new(Node { role, run: Run::Unit(unit), inputs, below: None }));
             }
         }
-        for unit in layers {
+        for unit in self.ctx.layers(Id::Role(role)) {
             if let Some(below) = &node
                 && let Some(inputs) = self.inputs(&unit)?
             {
@@ -241,7 +231,7 @@ impl<'a> Resolve<'a> {
         let is_gate = |need: &&Need| matches!(need.kind, Kind::Is | Kind::Given | Kind::Inside);
         let mut committed = matches!(unit.of, Of::Layer(_));
         for need in unit.needs.iter().filter(is_gate) {
-            committed |= !matches!(unit.of, Of::Function(_));
+            committed |= !matches!(unit.of, Of::Function(..));
             let value = self.value(need.key)?;
             let open = if need.kind == Kind::Given { value.is_some() } else { value == Some(need.value) };
             if !open {
@@ -252,7 +242,7 @@ impl<'a> Resolve<'a> {
         for need in &unit.needs {
             let missing = |id: Id| {
                 let what = if matches!(id, Id::Role(_)) { "over " } else { "" };
-                let fault = Fault::plan(format!("{} needs {what}{}, which is missing", title(unit), id.name()));
+                let fault = Fault::plan(format!("{} needs {what}{}, which is missing", title(unit, 0), id.name()));
                 if committed { Err(fault) } else { Ok(None) }
             };
             match need.kind {
@@ -505,16 +495,27 @@ impl Reference {
         }
     }
 
+    /// The functions or candidates in the order of trying: by rank, those without one last; of
+    /// equal ones the latest.
+    fn tried(&self, id: Id) -> Vec<Rc<Unit>> {
+        let mut units: Vec<_> = self.of(id).filter(|unit| !matches!(unit.of, Of::Layer(_))).cloned().collect();
+        units.reverse();
+        units.sort_by_key(|unit| (unit.rank().is_none(), unit.rank()));
+        units
+    }
+
+    /// The layers, innermost first.
+    fn layers(&self, role: Id) -> Vec<Rc<Unit>> {
+        self.of(role).filter(|unit| matches!(unit.of, Of::Layer(_))).cloned().collect()
+    }
+
+    fn of(&self, id: Id) -> impl Iterator<Item = &Rc<Unit>> {
+        self.units.iter().filter(move |unit| unit.id() == id)
+    }
+
     /// What was registered for a key or role, in the order in which an explanation lists it.
-    pub fn listed(&self, id: Id) -> Vec<&Rc<Unit>> {
-        let (layers, others): (Vec<_>, Vec<_>) =
-            self.units.iter().filter(|unit| unit.id() == id).partition(|unit| matches!(unit.of, Of::Layer(_)));
-        let mut others: Vec<_> = others.into_iter().rev().collect();
-        others.sort_by_key(|unit| match unit.of {
-            Of::Candidate(_, rank) => (rank.is_none(), rank),
-            _ => (false, None),
-        });
-        others.into_iter().chain(layers).collect()
+    pub fn listed(&self, id: Id) -> Vec<Rc<Unit>> {
+        self.tried(id).into_iter().chain(self.layers(id)).collect()
     }
 
     pub fn is_given(&self, role: u32) -> bool {
