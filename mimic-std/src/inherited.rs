@@ -21,16 +21,25 @@ mimic_core::key! {
 /// So one program serves with and without socket activation, by any scheme that the context has, TLS included. With the
 /// crate `listenfd`, which takes over what systemd passes on (`LISTEN_FDS`):
 ///
-/// ```ignore
-/// let mut passed = listenfd::ListenFd::from_env();
-/// let mut sockets = InheritedSockets::new();
-/// for at in 0..passed.len() {
-///     if let Some(socket) = passed.take_tcp_listener(at)? {
+/// ```
+/// # mod listenfd {
+/// #     #[derive(Default)]
+/// #     pub struct ListenFd;
+/// #     impl ListenFd {
+/// #         pub fn from_env() -> Self { Self }
+/// #         pub fn take_tcp_listener(&mut self, _: usize) -> std::io::Result<Option<std::net::TcpListener>> { Ok(None) }
+/// #     }
+/// # }
+/// use mimic_core::{Context, Error, Shared, Mode};
+/// use mimic_std::{Inherited, InheritedSockets};
+///
+/// async fn listen(ctx: Context) -> Result<<Shared as Mode>::Listener, Error> {
+///     let mut sockets = InheritedSockets::new();
+///     if let Some(socket) = listenfd::ListenFd::from_env().take_tcp_listener(0)? {
 ///         sockets = sockets.tcp(socket);
 ///     }
+///     ctx.with(Inherited, sockets).with_url("tls://192.0.2.1:443")?.listen().await
 /// }
-/// let ctx = context().with(Inherited, sockets);
-/// let listener = ctx.with_url("tls://192.0.2.1:443")?.listen().await?;
 /// ```
 ///
 /// The sockets are made non-blocking; other processes that share them see that. The file of a Unix socket stays when its
