@@ -63,7 +63,7 @@ pub trait Mode: sealed::Sealed + Copy + Debug + Default + Send + Sync + Sized + 
     type Handshake: Clone;
 
     #[doc(hidden)]
-    fn listener(listeners: Listeners<Self>) -> Self::Listener;
+    fn join(listeners: Listeners<Self>) -> Self::Listener;
 
     #[doc(hidden)]
     fn erase<R: Role>(connect: Self::Connect<R>) -> Self::Erased;
@@ -114,7 +114,7 @@ impl Mode for Local {
 
     type Handshake = Arc<dyn Fn(Self::Flow) -> Self::Future<Result<Self::Flow, Error>> + Send + Sync>;
 
-    fn listener(listeners: Listeners<Self>) -> Self::Listener {
+    fn join(listeners: Listeners<Self>) -> Self::Listener {
         Box::new(listeners)
     }
 
@@ -190,7 +190,7 @@ impl Mode for Shared {
 
     type Handshake = Arc<dyn Fn(Self::Flow) -> Self::Future<Result<Self::Flow, Error>> + Send + Sync>;
 
-    fn listener(listeners: Listeners<Self>) -> Self::Listener {
+    fn join(listeners: Listeners<Self>) -> Self::Listener {
         Box::new(listeners)
     }
 

@@ -193,7 +193,7 @@ async fn bind_all<M: Mode>(
         address.set_port(port);
         listeners.push(bind.dial(address).await.map_err(partial)?);
     }
-    Ok(M::listener(listeners.into_iter().collect()))
+    Ok(M::join(listeners.into_iter().collect()))
 }
 
 async fn in_order<M: Mode>(

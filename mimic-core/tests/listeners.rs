@@ -26,7 +26,7 @@ struct Script {
 }
 
 impl Script {
-    fn new(at: &str, answers: impl IntoIterator<Item = Option<Error>>) -> Box<dyn Listener<Local>> {
+    fn at(at: &str, answers: impl IntoIterator<Item = Option<Error>>) -> Box<dyn Listener<Local>> {
         Self::counted(at.parse().unwrap(), answers, &Rc::default())
     }
 
@@ -167,9 +167,9 @@ fn several_listeners_take_turns() {
         let flows = || [None, None, None];
         let error = || [Some(Error::from(ErrorKind::ConnectionAborted)), None];
         let mut all = Listeners::<Local>::from_iter([
-            Script::new("192.0.2.1:1", flows()),
-            Script::new("192.0.2.2:2", error()),
-            Script::new("192.0.2.3:3", flows()),
+            Script::at("192.0.2.1:1", flows()),
+            Script::at("192.0.2.2:2", error()),
+            Script::at("192.0.2.3:3", flows()),
         ]);
         let mut answers = Vec::new();
         while let Some(answer) = poll_once(all.accept()).await {
@@ -189,8 +189,8 @@ fn several_listeners_take_turns() {
 #[test]
 fn a_busy_listener_starves_no_other() {
     let mut all = Listeners::<Local>::from_iter([
-        Script::new("192.0.2.1:1", (0..1000).map(|_| None)),
-        Script::new("192.0.2.2:2", [Some(Error::from(ErrorKind::ConnectionAborted))]),
+        Script::at("192.0.2.1:1", (0..1000).map(|_| None)),
+        Script::at("192.0.2.2:2", [Some(Error::from(ErrorKind::ConnectionAborted))]),
     ]);
     let answers: Vec<_> = (0..2).map(|_| block_on(all.accept()).is_ok()).collect();
     assert_eq!(answers, [true, false]);
@@ -217,7 +217,7 @@ impl Timer for Clock {
 
 /// The pauses in milliseconds and the kinds told until there is a flow.
 fn accepting(errors: impl IntoIterator<Item = Error>) -> (Vec<u128>, Vec<ErrorKind>) {
-    let mut listener = Script::new("192.0.2.1:1", errors.into_iter().map(Some).chain([None]));
+    let mut listener = Script::at("192.0.2.1:1", errors.into_iter().map(Some).chain([None]));
     let (mut clock, mut told) = (Clock::default(), Vec::new());
     block_on(listener.accept_ok(&mut clock, |error| told.push(error.kind())));
     (clock.waited, told)
@@ -258,7 +258,7 @@ fn the_accept_loop_can_be_dropped() {
         }
     }
     block_on(async {
-        let mut listener = Script::new("192.0.2.1:1", [Some(ErrorKind::OutOfMemory.into()), None]);
+        let mut listener = Script::at("192.0.2.1:1", [Some(ErrorKind::OutOfMemory.into()), None]);
         assert!(poll_once(listener.accept_ok(&mut Stopped, |_| ())).await.is_none(), "it pauses");
         assert!(poll_once(listener.accept_ok(&mut Stopped, |_| ())).await.is_some());
         assert!(poll_once(listener.accept_ok(&mut Stopped, |_| ())).await.is_none(), "it waits");
