@@ -155,7 +155,7 @@ mod unix {
         assert!(text.contains("a server listens there"), "{text}");
         drop(other);
 
-        // One of ours, too, also where its backlog is full.
+        // One of ours, too.
         fs::remove_file(&path).unwrap();
         let _ours = ctx.listen().await.unwrap();
         assert_eq!(ctx.listen().await.unwrap_err().kind(), ErrorKind::AddrInUse);
