@@ -446,7 +446,8 @@ fn serve_replaces_a_dead_socket(bin: Bin) {
     bin.run(&["ping", &serving.urls[0]]).exits(0).quietly().prints(TRANSCRIPT);
 }
 
-/// Each address of the name is printed and served, and the second server is refused, whichever family it finds first.
+/// Each address of the name is printed and served, and the second server is refused, whichever
+/// family it finds first.
 fn serve_listens_at_every_address_of_a_name(bin: Bin) {
     let mut addresses: Vec<_> = ("localhost", 0).to_socket_addrs().unwrap().map(|address| address.ip()).collect();
     addresses.dedup();

@@ -32,21 +32,23 @@ pub trait Listener<M: Mode>: fmt::Debug {
     ///
     /// # Errors
     /// - In [`Phase::Handshake`], or of kind [`ConnectionAborted`](ErrorKind::ConnectionAborted),
-    ///   [`ConnectionReset`](ErrorKind::ConnectionReset) or [`Interrupted`](ErrorKind::Interrupted): it concerns one
-    ///   peer. The next call may be made at once.
-    /// - Of any other kind: it concerns the listener, and the next call most likely fails too. So the caller waits a
-    ///   moment before it. [`OutOfMemory`](ErrorKind::OutOfMemory) is a shortage of memory or descriptors, which
-    ///   passes once other flows are closed.
+    ///   [`ConnectionReset`](ErrorKind::ConnectionReset) or
+    ///   [`Interrupted`](ErrorKind::Interrupted): it concerns one peer. The next call may be made
+    ///   at once.
+    /// - Of any other kind: it concerns the listener, and the next call most likely fails too. So
+    ///   the caller waits a moment before it. [`OutOfMemory`](ErrorKind::OutOfMemory) is a shortage
+    ///   of memory or descriptors, which passes once other flows are closed.
     ///
     /// [`ListenerExt::accept_ok`] does so.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<M::Flow, Error>>;
 
-    /// The first socket address that it listens on, with the real port when 0 was asked for; `None` if it has none
-    /// (Unix sockets). A name may have several: [`ListenerExt::local_addrs`].
+    /// The first socket address that it listens on, with the real port when 0 was asked for; `None`
+    /// if it has none (Unix sockets). A name may have several: [`ListenerExt::local_addrs`].
     fn local_addr(&self) -> Option<SocketAddr>;
 
-    /// Calls `visit` with each socket address that it listens on, the first one first. As provided, with
-    /// [`local_addr`](Listener::local_addr) alone. A listener over another listener passes it on.
+    /// Calls `visit` with each socket address that it listens on, the first one first. As provided,
+    /// with [`local_addr`](Listener::local_addr) alone. A listener over another listener passes it
+    /// on.
     fn each_local_addr(&self, visit: &mut dyn FnMut(SocketAddr)) {
         if let Some(address) = self.local_addr() {
             visit(address);
@@ -63,9 +65,10 @@ pub trait ListenerExt<M: Mode>: Listener<M> {
 
     /// Waits for the next flow, whatever goes wrong on the way: the accept loop of a server.
     ///
-    /// An error that concerns one peer is passed to `told`, and the next peer is accepted at once. After any other one
-    /// the listener rests, for 10 ms first and twice as long each time up to 1 s: so a shortage of descriptors neither
-    /// ends the server nor keeps a processor busy. Of such errors in a row `told` hears the first.
+    /// An error that concerns one peer is passed to `told`, and the next peer is accepted at once.
+    /// After any other one the listener rests, for 10 ms first and twice as long each time up to 1
+    /// s: so a shortage of descriptors neither ends the server nor keeps a processor busy. Of such
+    /// errors in a row `told` hears the first.
     ///
     /// Cancel-safe: a flow is handed out or still waits. Allocates nothing.
     fn accept_ok(&mut self, timer: &mut impl Timer, mut told: impl FnMut(&Error)) -> impl Future<Output = M::Flow> {
@@ -101,8 +104,8 @@ impl<M: Mode, L: Listener<M> + ?Sized> ListenerExt<M> for L {}
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Names those errors after which the next accept may well succeed. All others pause: a listener that is broken for
-/// good would keep the loop busy otherwise.
+/// Names those errors after which the next accept may well succeed. All others pause: a listener
+/// that is broken for good would keep the loop busy otherwise.
 fn is_of_one_peer(error: &Error) -> bool {
     let kinds = [ErrorKind::ConnectionAborted, ErrorKind::ConnectionReset, ErrorKind::Interrupted];
     error.phase() == Some(Phase::Handshake) || kinds.contains(&error.kind())
@@ -138,8 +141,8 @@ impl<M: Mode, L: Listener<M> + ?Sized> Listener<M> for Box<L> {
 /// # }
 /// ```
 ///
-/// It is fair: the one that has answered is asked last. An error is that of one of them. Without any, it waits for
-/// ever.
+/// It is fair: the one that has answered is asked last. An error is that of one of them. Without
+/// any, it waits for ever.
 pub struct Listeners<M: Mode> {
     /// In the order of their addresses.
     all: Vec<M::Listener>,

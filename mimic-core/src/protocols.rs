@@ -37,8 +37,8 @@ pub struct Schemes;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClientSchemes;
 
-/// Installs the part of [`Schemes`] that listens at a host and port: at every address of a name, or not at all; see
-/// [`listen_host`].
+/// Installs the part of [`Schemes`] that listens at a host and port: at every address of a name, or
+/// not at all; see [`listen_host`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerSchemes;
 
@@ -140,13 +140,15 @@ async fn listen<M: Mode>(
     listen_host(&lookup, &bind, &HostPort::new(host, port)).await
 }
 
-/// Listens at every address of a host, or at none; an address is not looked up. One that comes twice is bound once.
+/// Listens at every address of a host, or at none; an address is not looked up. One that comes
+/// twice is bound once.
 ///
-/// For port 0 the first address lets the system choose, and the others take the same port. If it is taken at one of
-/// them, another one is chosen, a few times.
+/// For port 0 the first address lets the system choose, and the others take the same port. If it is
+/// taken at one of them, another one is chosen, a few times.
 ///
 /// # Errors
-/// That of the look-up, or of the first address that cannot be bound, which it names. Then nothing listens.
+/// That of the look-up, or of the first address that cannot be bound, which it names. Then nothing
+/// listens.
 pub async fn listen_host<M: Mode>(
     lookup: &Dialer<Lookup, M>,
     bind: &Dialer<Bind, M>,
@@ -172,7 +174,8 @@ pub async fn listen_host<M: Mode>(
 /// How many ports are tried where the system may choose one for several addresses.
 const PORT_TRIES: u32 = 8;
 
-/// Binds the addresses of one host, all at the port that the first one gets. An error drops those that are bound.
+/// Binds the addresses of one host, all at the port that the first one gets. An error drops those
+/// that are bound.
 async fn bind_all<M: Mode>(
     bind: &Dialer<Bind, M>,
     first: SocketAddr,

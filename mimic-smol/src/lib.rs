@@ -33,8 +33,9 @@
 //! `https` work, with the platform's trust store and the provider of the feature `ring` (default) or `aws-lc-rs`;
 //! without a provider, give a configuration by `mimic_rustls::TlsConfig`.
 //!
-//! Listeners from elsewhere (socket activation): with [`Inherited`] in the context, listening at the address of a socket
-//! that listens already takes it, by TLS too; [`TcpAcceptor`] and [`UnixAcceptor`] make a listener of one, without a URL.
+//! Listeners from elsewhere (socket activation): with [`Inherited`] in the context, listening at
+//! the address of a socket that listens already takes it, by TLS too; [`TcpAcceptor`] and
+//! [`UnixAcceptor`] make a listener of one, without a URL.
 //!
 //! Flows from elsewhere: [`TcpFlow`] and [`UnixFlow`] come from an accepted or connected socket, [`FromFutures`] makes
 //! a flow of anything that futures-io can read and write, and [`ToFutures`] goes the other way.

@@ -24,7 +24,8 @@ fn with(options: TcpOptions, socket: Async<TcpStream>) -> io::Result<TcpFlow> {
 
 /// A listener of TCP flows.
 ///
-/// [`Bind`](mimic_core::Bind) makes one. [`from_std`](TcpAcceptor::from_std) makes one of a socket from elsewhere.
+/// [`Bind`](mimic_core::Bind) makes one. [`from_std`](TcpAcceptor::from_std) makes one of a socket
+/// from elsewhere.
 #[derive(Debug)]
 pub struct TcpAcceptor {
     listener: Async<TcpListener>,
@@ -32,8 +33,9 @@ pub struct TcpAcceptor {
 }
 
 impl TcpAcceptor {
-    /// Takes a socket that listens already, from socket activation for instance. It is made non-blocking. Its flows have
-    /// [`NoDelay`](mimic_core::NoDelay) on and [`KeepAlive`](mimic_core::KeepAlive) off.
+    /// Takes a socket that listens already, from socket activation for instance. It is made
+    /// non-blocking. Its flows have [`NoDelay`](mimic_core::NoDelay) on and
+    /// [`KeepAlive`](mimic_core::KeepAlive) off.
     ///
     /// # Errors
     /// That of the system, in [`Phase::Bind`].

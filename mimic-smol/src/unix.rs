@@ -21,8 +21,8 @@ pub(crate) async fn connect(to: UnixPath) -> Result<UnixFlow, Error> {
 
 /// A listener of Unix flows.
 ///
-/// [`BindUnix`](mimic_core::BindUnix) makes one whose file goes with it. [`from_std`](UnixAcceptor::from_std) makes one
-/// of a socket from elsewhere.
+/// [`BindUnix`](mimic_core::BindUnix) makes one whose file goes with it.
+/// [`from_std`](UnixAcceptor::from_std) makes one of a socket from elsewhere.
 #[derive(Debug)]
 pub struct UnixAcceptor {
     // Before the listener, to be dropped first.
@@ -31,8 +31,8 @@ pub struct UnixAcceptor {
 }
 
 impl UnixAcceptor {
-    /// Takes a socket that listens already, from socket activation for instance. It is made non-blocking. Its file stays
-    /// when the listener is dropped.
+    /// Takes a socket that listens already, from socket activation for instance. It is made
+    /// non-blocking. Its file stays when the listener is dropped.
     ///
     /// # Errors
     /// That of the system, in [`Phase::Bind`].

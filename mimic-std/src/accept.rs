@@ -6,8 +6,9 @@ use mimic_core::{Error, ErrorKind, Phase};
 
 /// Converts an error of accepting, so that its kind says what [`ListenerExt::accept_ok`] does.
 ///
-/// A shortage of descriptors or memory is [`OutOfMemory`](ErrorKind::OutOfMemory), and what happened to one peer before
-/// it was accepted is [`ConnectionAborted`](ErrorKind::ConnectionAborted). Others keep their kinds.
+/// A shortage of descriptors or memory is [`OutOfMemory`](ErrorKind::OutOfMemory), and what
+/// happened to one peer before it was accepted is
+/// [`ConnectionAborted`](ErrorKind::ConnectionAborted). Others keep their kinds.
 ///
 /// [`ListenerExt::accept_ok`]: mimic_core::ListenerExt::accept_ok
 #[must_use]
@@ -22,8 +23,8 @@ pub fn accept_error(error: io::Error) -> Error {
     .in_phase(Phase::Accept)
 }
 
-/// Converts an error of setting up a socket that was accepted. As [`accept_error`], but what is no shortage concerns
-/// that peer alone: [`ConnectionAborted`](ErrorKind::ConnectionAborted).
+/// Converts an error of setting up a socket that was accepted. As [`accept_error`], but what is no
+/// shortage concerns that peer alone: [`ConnectionAborted`](ErrorKind::ConnectionAborted).
 #[must_use]
 pub fn accepted_error(error: io::Error) -> Error {
     match cause(&error) {

@@ -12,9 +12,10 @@ const LAST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Connects a socket that does not block. `sleep` is the timer of the runtime.
 ///
-/// A server that does not keep up has a full backlog, and a socket that does not block is refused by it at once, with
-/// nothing to wait for. So it is tried again after 1 ms, then after twice as long each time, up to 50 ms, until there is
-/// a place. That may take for ever: the deadline is the caller's. Cancel-safe: dropping the future closes the socket.
+/// A server that does not keep up has a full backlog, and a socket that does not block is refused
+/// by it at once, with nothing to wait for. So it is tried again after 1 ms, then after twice as
+/// long each time, up to 50 ms, until there is a place. That may take for ever: the deadline is the
+/// caller's. Cancel-safe: dropping the future closes the socket.
 ///
 /// BSD and macOS answer a full backlog as they answer where nothing listens; there it is an error.
 ///

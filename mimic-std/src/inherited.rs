@@ -11,15 +11,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mimic_core::UnixPath;
 
 mimic_core::key! {
-    /// Sockets that listen already, from another process: socket activation. Listening at the address of one of them
-    /// takes it, in place of binding another.
+    /// Sockets that listen already, from another process: socket activation. Listening at the
+    /// address of one of them takes it, in place of binding another.
     pub Inherited: InheritedSockets;
 }
 
-/// The sockets of [`Inherited`]: each is handed out once, to the first that listens at its address or path.
+/// The sockets of [`Inherited`]: each is handed out once, to the first that listens at its address
+/// or path.
 ///
-/// So one program serves with and without socket activation, by any scheme that the context has, TLS included. With the
-/// crate `listenfd`, which takes over what systemd passes on (`LISTEN_FDS`):
+/// So one program serves with and without socket activation, by any scheme that the context has,
+/// TLS included. With the crate `listenfd`, which takes over what systemd passes on (`LISTEN_FDS`):
 ///
 /// ```
 /// # mod listenfd {
@@ -42,9 +43,9 @@ mimic_core::key! {
 /// }
 /// ```
 ///
-/// The sockets are made non-blocking; other processes that share them see that. The file of a Unix socket stays when its
-/// listener is dropped: it belongs to the process that made it. Clones share the sockets. Dropping the last clone closes
-/// those that were not taken.
+/// The sockets are made non-blocking; other processes that share them see that. The file of a Unix
+/// socket stays when its listener is dropped: it belongs to the process that made it. Clones share
+/// the sockets. Dropping the last clone closes those that were not taken.
 #[derive(Clone, Debug, Default)]
 pub struct InheritedSockets(Arc<Mutex<Sockets>>);
 
@@ -77,8 +78,8 @@ impl InheritedSockets {
         self
     }
 
-    /// Takes out the socket that listens at an address and port. The `[::]` of a URL is not `0.0.0.0`, even if the
-    /// system lets one socket serve both.
+    /// Takes out the socket that listens at an address and port. The `[::]` of a URL is not
+    /// `0.0.0.0`, even if the system lets one socket serve both.
     #[must_use]
     pub fn take_tcp(&self, at: SocketAddr) -> Option<TcpListener> {
         self.with(|sockets| {
@@ -87,7 +88,8 @@ impl InheritedSockets {
         })
     }
 
-    /// Takes out the socket that listens at a path. Paths are compared as written, once they are absolute.
+    /// Takes out the socket that listens at a path. Paths are compared as written, once they are
+    /// absolute.
     #[cfg(unix)]
     #[must_use]
     pub fn take_unix(&self, at: &UnixPath) -> Option<UnixListener> {

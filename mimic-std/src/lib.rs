@@ -1,11 +1,12 @@
 //! What adapters for hosted systems share: everything but the runtime.
 //!
-//! [`Ends`] keeps the promises of [`Flow`](mimic_core::Flow) over streams with the habits of `std::io`;
-//! [`with_io_slices`] and [`with_byte_slices`] convert vectored writes without allocating; [`lookup`] asks the system for
-//! addresses, and `source` (feature `happy-eyeballs`) for the address that it would connect from; [`TcpOptions`] are what
-//! a context says of TCP sockets; [`TcpListening`] and `UnixListening` bind listeners, or take those of [`Inherited`];
-//! `SocketFile` is the file of a Unix listener, and `connect_unix` connects to one; [`accept_error`] and
-//! [`accepted_error`] say whether an accept loop rests.
+//! [`Ends`] keeps the promises of [`Flow`](mimic_core::Flow) over streams with the habits of
+//! `std::io`; [`with_io_slices`] and [`with_byte_slices`] convert vectored writes without
+//! allocating; [`lookup`] asks the system for addresses, and `source` (feature `happy-eyeballs`)
+//! for the address that it would connect from; [`TcpOptions`] are what a context says of TCP
+//! sockets; [`TcpListening`] and `UnixListening` bind listeners, or take those of [`Inherited`];
+//! `SocketFile` is the file of a Unix listener, and `connect_unix` connects to one;
+//! [`accept_error`] and [`accepted_error`] say whether an accept loop rests.
 //!
 //! Authors of adapters depend on this crate. Applications depend on an adapter.
 

@@ -26,7 +26,8 @@ pub struct TcpListening {
 }
 
 impl TcpListening {
-    /// Declares the keys: those of [`TcpOptions`], for the sockets that are accepted; [`V6Only`]; and [`Inherited`].
+    /// Declares the keys: those of [`TcpOptions`], for the sockets that are accepted; [`V6Only`];
+    /// and [`Inherited`].
     pub fn needs<M: Mode>() -> impl Needs<M, Args = Self> + Clone + Send + Sync {
         map(
             (map(TcpOptions::needs(), |options| options), opt(V6Only), opt(Inherited)),
@@ -43,8 +44,8 @@ impl TcpListening {
     /// Takes the inherited socket of that address, or binds one. It does not block.
     ///
     /// # Errors
-    /// That of the system, in [`Phase::Bind`]. An address that no interface has, or whose family the system does not
-    /// have, is [`AddrNotAvailable`](ErrorKind::AddrNotAvailable).
+    /// That of the system, in [`Phase::Bind`]. An address that no interface has, or whose family
+    /// the system does not have, is [`AddrNotAvailable`](ErrorKind::AddrNotAvailable).
     pub fn bind(&self, at: SocketAddr) -> Result<TcpListener, Error> {
         let listener = match self.inherited.as_ref().and_then(|sockets| sockets.take_tcp(at)) {
             Some(listener) => listener.set_nonblocking(true).map(|()| listener),
@@ -96,8 +97,8 @@ impl UnixListening {
         map((opt(UnixMode), opt(Inherited)), |(mode, inherited)| Self { mode, inherited })
     }
 
-    /// Takes the inherited socket of that path, as it is, or binds one, whose file is to be dropped before it. It does
-    /// not block.
+    /// Takes the inherited socket of that path, as it is, or binds one, whose file is to be dropped
+    /// before it. It does not block.
     ///
     /// # Errors
     /// As [`SocketFile::bind`].

@@ -1,7 +1,8 @@
 //! The file of a Unix listener.
 //!
-//! A server that was killed leaves its file behind, and binding refuses a file that is there. Removing it unseen would
-//! cut off a server that lives. So a file that is in the way is connected to:
+//! A server that was killed leaves its file behind, and binding refuses a file that is there.
+//! Removing it unseen would cut off a server that lives. So a file that is in the way is connected
+//! to:
 //!
 //! ```text
 //! lock PATH.lock ── bind ── chmod ── listen ── unlock
@@ -10,9 +11,11 @@
 //!      └─ taken ─► AddrInUse
 //! ```
 //!
-//! - Between bind and listen a socket refuses connections as a dead one does, and two servers may find the same dead file
-//!   at once. The lock keeps them apart: the second is told that the path is in use, as it is a moment later.
-//! - Before listen no peer can connect, so no peer gets in by permissions that chmod then takes away.
+//! - Between bind and listen a socket refuses connections as a dead one does, and two servers may
+//!   find the same dead file at once. The lock keeps them apart: the second is told that the path
+//!   is in use, as it is a moment later.
+//! - Before listen no peer can connect, so no peer gets in by permissions that chmod then takes
+//!   away.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -36,19 +39,21 @@ pub struct SocketFile {
 }
 
 impl SocketFile {
-    /// Binds a listener, which does not block, and so makes the file, with the permissions `mode` (as of `chmod`) or
-    /// those that the umask leaves. No peer can connect before the file has them.
+    /// Binds a listener, which does not block, and so makes the file, with the permissions `mode`
+    /// (as of `chmod`) or those that the umask leaves. No peer can connect before the file has
+    /// them.
     ///
-    /// A socket that refuses connections is left over from a server that was killed: its file is replaced. On BSD and
-    /// macOS a server with a full backlog refuses, too. A program other than mimic that starts at the same moment may be
-    /// taken for a dead one between its bind and listen.
+    /// A socket that refuses connections is left over from a server that was killed: its file is
+    /// replaced. On BSD and macOS a server with a full backlog refuses, too. A program other than
+    /// mimic that starts at the same moment may be taken for a dead one between its bind and
+    /// listen.
     ///
     /// While it binds there is a file beside it, whose name ends in `.lock`.
     ///
     /// # Errors
-    /// In [`Phase::Bind`]: [`AddrInUse`](ErrorKind::AddrInUse) if a server listens there or is just starting, or if the
-    /// file is no socket, which is never removed; [`InvalidInput`](ErrorKind::InvalidInput) for a mode above 0o777; or
-    /// that of the system.
+    /// In [`Phase::Bind`]: [`AddrInUse`](ErrorKind::AddrInUse) if a server listens there or is just
+    /// starting, or if the file is no socket, which is never removed;
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for a mode above 0o777; or that of the system.
     pub fn bind(path: &UnixPath, mode: Option<u32>) -> Result<(Self, UnixListener), Error> {
         if mode.is_some_and(|mode| mode > 0o777) {
             return Err(Error::new(ErrorKind::InvalidInput, "the mode of the socket file is more than permissions")
@@ -112,7 +117,8 @@ fn remove_dead(path: &UnixPath) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         // The backlog is full.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(served()),
-        // It cannot be told: perhaps the permissions are missing, or it is a socket of another type.
+        // It cannot be told: perhaps the permissions are missing, or it is a socket of another
+        // type.
         Err(error) => {
             return Err(Error::with_source(ErrorKind::AddrInUse, error)
                 .advise("the file exists; if no server uses it, remove the file"));

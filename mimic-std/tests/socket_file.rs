@@ -74,7 +74,8 @@ fn a_file_of_a_dead_server_is_replaced() {
     assert!(spot.files().is_empty());
 }
 
-/// Of servers that find a dead file at once one gets the path, keeps it, and the others hear that it is in use.
+/// Of servers that find a dead file at once one gets the path, keeps it, and the others hear that
+/// it is in use.
 #[test]
 fn servers_that_start_at_once() {
     const SERVERS: usize = 8;

@@ -35,8 +35,9 @@
 //! With the feature `hickory` there is `Hickory`, to be installed: asynchronous DNS with HTTPS records, in place of the
 //! system's resolver. The feature alone changes nothing.
 //!
-//! Listeners from elsewhere (socket activation): with [`Inherited`] in the context, listening at the address of a socket
-//! that listens already takes it, by TLS too; [`TcpAcceptor`] and [`UnixAcceptor`] make a listener of one, without a URL.
+//! Listeners from elsewhere (socket activation): with [`Inherited`] in the context, listening at
+//! the address of a socket that listens already takes it, by TLS too; [`TcpAcceptor`] and
+//! [`UnixAcceptor`] make a listener of one, without a URL.
 //!
 //! Flows from elsewhere: [`TcpFlow`] and [`UnixFlow`] come from an accepted or connected socket, [`FromTokio`] makes a
 //! flow of anything that tokio can read and write, and [`ToTokio`] goes the other way.
