@@ -9,7 +9,7 @@ mod common;
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -27,8 +27,8 @@ common::every_binary! {
     a_server_that_does_not_accept, a_server_that_says_nothing, a_server_that_closes_at_once,
     a_server_with_wrong_answers, a_server_with_an_endless_answer, a_peer_that_resets,
     // serve
-    serve_prints_what_it_listens_on, serve_answers_lines, serve_answers_many_at_once, serve_survives_bad_clients,
-    serve_closes_what_it_accepted, serve_ends_on_a_signal, serve_refuses_a_path_that_exists,
+    serve_prints_what_it_listens_on, serve_listens_at_every_address_of_a_name, serve_answers_lines, serve_answers_many_at_once, serve_survives_bad_clients,
+    serve_closes_what_it_accepted, serve_ends_on_a_signal, serve_refuses_a_path_in_use, serve_replaces_a_dead_socket,
     serve_refuses_an_address_in_use, serve_is_all_or_nothing, serve_outlives_a_shortage_of_descriptors,
     // ping
     ping_takes_a_timeout, ping_over_ipv6, ping_by_name, ping_a_path_with_a_space,
@@ -415,17 +415,16 @@ fn serve_ends_on_a_signal(bin: Bin) {
     }
 }
 
-fn serve_refuses_a_path_that_exists(bin: Bin) {
+fn serve_refuses_a_path_in_use(bin: Bin) {
     let (_dir, path) = common::socket_path();
     let url = common::unix_url(&path);
     let refuses = || bin.run(&["serve", &url]).exits(1).names(&[path.to_str().unwrap()]).prints("");
 
-    // One in use, one left behind, and no socket at all.
+    // One in use, and no socket at all.
     let listener = UnixListener::bind(&path).unwrap();
     refuses();
-    drop(listener);
-    refuses();
     assert!(path.exists());
+    drop(listener);
     fs::remove_file(&path).unwrap();
     fs::write(&path, "precious").unwrap();
     refuses();
@@ -433,6 +432,51 @@ fn serve_refuses_a_path_that_exists(bin: Bin) {
 
     let missing = common::unix_url(&path.with_file_name("missing").join("socket"));
     bin.run(&["serve", &missing]).exits(1).names(&["missing"]).prints("");
+}
+
+/// A server that was killed leaves its file behind, and the next one starts all the same.
+fn serve_replaces_a_dead_socket(bin: Bin) {
+    let (_dir, path) = common::socket_path();
+    let url = common::unix_url(&path);
+    let killed = bin.serve(&[&url]);
+    killed.program.signal(Signal::KILL);
+    drop(killed);
+    assert!(path.exists());
+    let serving = bin.serve(&[&url]);
+    bin.run(&["ping", &serving.urls[0]]).exits(0).quietly().prints(TRANSCRIPT);
+}
+
+/// Each address of the name is printed and served, and the second server is refused, whichever
+/// family it finds first.
+fn serve_listens_at_every_address_of_a_name(bin: Bin) {
+    let mut addresses: Vec<_> = ("localhost", 0).to_socket_addrs().unwrap().map(|address| address.ip()).collect();
+    addresses.dedup();
+    if addresses.iter().any(|address| TcpListener::bind((*address, 0)).is_err()) {
+        return common::skip("every address of localhost");
+    }
+    let program = bin.start(&["serve", "tcp://localhost:0"]);
+    program.until("it listens", |out| out.iter().filter(|&&byte| byte == b'\n').count() >= addresses.len());
+    let printed = String::from_utf8(program.stdout()).unwrap();
+    let mut urls: Vec<_> = printed.lines().map(|line| line.strip_prefix("listening on ").unwrap()).collect();
+    let port = urls[0].rsplit(':').next().unwrap().parse().unwrap();
+    let mut expected: Vec<_> =
+        addresses.iter().map(|address| format!("tcp://{}", SocketAddr::new(*address, port))).collect();
+    urls.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(urls, expected);
+    for url in urls {
+        bin.run(&["ping", url]).exits(0).quietly().prints(TRANSCRIPT);
+    }
+    bin.run(&["serve", &format!("tcp://localhost:{port}")]).exits(1).names(&["in use", "addrinuse"]).prints("");
+    // Nor where one of the addresses alone is in use.
+    drop(program);
+    for address in addresses {
+        let _other = TcpListener::bind((address, port)).unwrap();
+        bin.run(&["serve", &format!("tcp://localhost:{port}")])
+            .exits(1)
+            .names(&[&SocketAddr::new(address, port).to_string()])
+            .prints("");
+    }
 }
 
 fn serve_refuses_an_address_in_use(bin: Bin) {

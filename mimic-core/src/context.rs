@@ -178,7 +178,8 @@ impl<M: Mode> Ctx<M> {
         self.resolve(Stream, ()).await
     }
 
-    /// A listener at the endpoint: resolves the root [`Listen`].
+    /// A listener at the endpoint, at every address if that is a name: resolves the root
+    /// [`Listen`].
     ///
     /// # Errors
     /// As [`resolve`](Ctx::resolve). The deadline covers the bind only.

@@ -147,14 +147,16 @@ pub use error::{Error, Phase, PlanError};
 pub use explain::{Choice, ChoiceKind, Explanation, Goal, GoalKind, Input, Verdict};
 pub use flow::{Flow, FlowExt};
 pub use key::Key;
-pub use listener::{Listener, ListenerExt};
+pub use listener::{Listener, ListenerExt, Listeners};
 pub use memory::{Memory, memory_pair};
 #[cfg(target_has_atomic = "ptr")]
 pub use mode::Shared;
 pub use mode::{Cell, Local, Mode};
 pub use needs::{Given, Is, Map, Need, Needs, Opt, OrDefault, Over, Req, given, is, map, opt, or_default, over, req};
 pub use plan::Priority;
-pub use protocols::{ClientSchemes, Dialers, InOrder, Schemes, ServerSchemes, dial_addresses, dial_host, first_ok};
+pub use protocols::{
+    ClientSchemes, Dialers, InOrder, Schemes, ServerSchemes, dial_addresses, dial_host, first_ok, listen_host,
+};
 pub use pump::{Repoll, pump};
 #[doc(hidden)]
 pub use read_write::poll_write_all;

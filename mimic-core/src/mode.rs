@@ -12,7 +12,7 @@ use crate::spec::Inputs;
 use crate::sync::Arc;
 use crate::until::Until;
 use crate::values::Value;
-use crate::{Error, Flow, Handshake, Listener, Role, Timer};
+use crate::{Error, Flow, Handshake, Listener, Listeners, Role, Timer};
 
 /// [`Shared`] or [`Local`]: the one parameter of [`Ctx`](crate::Ctx).
 ///
@@ -63,6 +63,9 @@ pub trait Mode: sealed::Sealed + Copy + Debug + Default + Send + Sync + Sized + 
     type Handshake: Clone;
 
     #[doc(hidden)]
+    fn join(listeners: Listeners<Self>) -> Self::Listener;
+
+    #[doc(hidden)]
     fn erase<R: Role>(connect: Self::Connect<R>) -> Self::Erased;
 
     #[doc(hidden)]
@@ -110,6 +113,10 @@ impl Mode for Local {
     type Erased = Arc<dyn Any>;
 
     type Handshake = Arc<dyn Fn(Self::Flow) -> Self::Future<Result<Self::Flow, Error>> + Send + Sync>;
+
+    fn join(listeners: Listeners<Self>) -> Self::Listener {
+        Box::new(listeners)
+    }
 
     fn erase<R: Role>(connect: Self::Connect<R>) -> Self::Erased {
         Arc::new(connect)
@@ -182,6 +189,10 @@ impl Mode for Shared {
     type Erased = Arc<dyn Any + Send + Sync>;
 
     type Handshake = Arc<dyn Fn(Self::Flow) -> Self::Future<Result<Self::Flow, Error>> + Send + Sync>;
+
+    fn join(listeners: Listeners<Self>) -> Self::Listener {
+        Box::new(listeners)
+    }
 
     fn erase<R: Role>(connect: Self::Connect<R>) -> Self::Erased {
         Arc::new(connect)

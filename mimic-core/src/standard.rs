@@ -32,6 +32,13 @@ crate::key! {
     /// TCP keepalive: the idle time before the first probe; off when not given. Less than a second is a second, and systems
     /// that count in whole seconds round down, to 32,767 s at most.
     pub KeepAlive: Duration;
+    /// Whether a TCP listener at an IPv6 address takes IPv6 peers alone (`IPV6_V6ONLY`); as the
+    /// system does when not given. Linux's `[::]` takes IPv4 peers too, and then `0.0.0.0` at the
+    /// same port is in use.
+    pub V6Only: bool;
+    /// The permissions of the file of a Unix listener, as of `chmod`: 0o600 lets its owner connect
+    /// alone. Set before a peer can connect. As the umask of the process has it when not given.
+    pub UnixMode: u32;
 }
 
 crate::key! {
@@ -135,7 +142,9 @@ crate::role! {
     pub Listen: () => M::Listener;
     /// From a socket address to a listener: TCP. Port 0 lets the system choose.
     pub Bind: SocketAddr => M::Listener;
-    /// From a path to a listener: a Unix socket. A file that exists is an error.
+    /// From a path to a listener: a Unix socket, with the permissions of [`UnixMode`]. A socket
+    /// file that refuses connections is left over, and replaced. One that is served is
+    /// [`AddrInUse`](ErrorKind::AddrInUse), and so is a file that is no socket.
     pub BindUnix: UnixPath => M::Listener;
 }
 

@@ -119,6 +119,10 @@ for_each_mode!(M => {
         fn local_addr(&self) -> Option<SocketAddr> {
             self.below.local_addr()
         }
+
+        fn each_local_addr(&self, visit: &mut dyn FnMut(SocketAddr)) {
+            self.below.each_local_addr(visit);
+        }
     }
 });
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use mimic_core::{
     Bind, Ctx, Dialer, Error, ErrorKind, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Phase, Port,
-    Priority, Scheme, Secure, Sleep, Stream, Text, Transport, dial_addresses, dial_host, for_each_mode, is, key,
+    Priority, Scheme, Secure, Sleep, Stream, Text, Transport, dial_host, for_each_mode, is, key, listen_host,
     or_default, over, req,
 };
 use rustls::{ClientConfig, ServerConfig};
@@ -141,6 +141,6 @@ type Listening<M> = (Text, u16, Arc<ServerConfig>, Dialer<Lookup, M>, Dialer<Bin
 
 async fn listen<M: Mode>((host, port, config, lookup, bind, sleep): Listening<M>) -> Result<TlsListener<M>, Error> {
     let timer = sleep.dial(()).await?;
-    let below = dial_addresses(&lookup, &bind, &HostPort::new(host, port)).await?;
+    let below = listen_host(&lookup, &bind, &HostPort::new(host, port)).await?;
     Ok(TlsListener::new(below, config, timer))
 }

@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use common::{Authority, BOTH};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
     Bind, Ctx, Error, ErrorKind, FlowExt, Instant, Listener, ListenerExt, Local, LocalContext, Lookup, Memory, Mode,
-    Phase, Shared, Sleep, Timer, TlsVersion, for_each_mode, memory_pair,
+    Phase, Record, Shared, Sleep, Timer, TlsVersion, for_each_mode, memory_pair,
 };
 use mimic_rustls::rustls::AlertDescription;
 use mimic_rustls::{Tls, TlsServerConfig, connect, tls_error};
@@ -127,7 +127,9 @@ for_each_mode!(M => {
             let (bind, sleep) = (world.clone(), world.clone());
             let ctx = Ctx::<M>::new()
                 .install(Tls)
-                .register(Lookup, "none", 0, (), |_, ()| async { Ok(Vec::new()) })
+                .register(Lookup, "two", 0, (), |_, ()| async {
+                    Ok(["192.0.2.1", "2001:db8::1"].map(|address| Record::from(address.parse::<IpAddr>().unwrap())).into())
+                })
                 .register(Bind, "world", 0, (), move |_, ()| {
                     let bind = bind.clone();
                     async move { Ok(Box::new(bind) as <M as Mode>::Listener) }
@@ -163,6 +165,16 @@ async fn serve<M: Mode>(flow: M::Flow) {
     flow.flush().await.unwrap();
     // Until the client has gone.
     let _ = flow.read(&mut ping).await;
+}
+
+#[test]
+fn a_name_is_listened_on_at_every_address() {
+    let (authority, world) = (Authority::new(), World::<Shared>::new());
+    let mut listener = Shared::listener(&world, "tls://server.test:443", &authority);
+    // Two of them, which here say the same.
+    assert_eq!(listener.local_addrs(), [SocketAddr::from(([192, 0, 2, 1], 443)); 2]);
+    let near = world.come();
+    both(&"by either", visit(near, &authority), async { serve::<Shared>(listener.accept().await.unwrap()).await });
 }
 
 fn stalled_clients<M: Listen>() {
