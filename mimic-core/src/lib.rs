@@ -164,7 +164,7 @@ pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteH
 pub use standard::*;
 #[doc(hidden)]
 pub use text::Plain;
-pub use text::Text;
+pub use text::{Secret, Text};
 pub use timer::{Instant, Timer, sleep, timeout};
 pub use until::Handshake;
 #[doc(hidden)]
