@@ -5,20 +5,21 @@ use std::io::{Write as _, stdout};
 use std::time::Duration;
 
 use mimic_core::embedded_io_async as io;
-use mimic_core::{Context, Ctx, Deadline, Error, ErrorKind, Flow, FlowExt, Mode, Sleep, Timer, timeout};
+use mimic_core::{Context, Ctx, Deadline, Endpoint, Error, ErrorKind, Flow, FlowExt, Mode, Sleep, Timer, timeout};
 use mimic_example_app as app;
 
 use crate::failure::{Failure, app_error};
 
 /// Talks to the peer and prints the transcript while it comes.
 pub(crate) async fn run(ctx: &Context, url: &str, limit: Option<Duration>) -> Result<(), Failure> {
-    let ctx = ctx.clone().with_url(url)?;
+    let endpoint: Endpoint = url.parse()?;
+    let ctx = ctx.clone().with_endpoint(&endpoint);
     let mut transcript = Stdout { failed: None };
     let result = ping(&ctx, limit, &mut transcript).await;
     match transcript.failed {
         // Also when nobody reads it any more: a ping that was cut short has not shown that the peer answers.
         Some(error) => Err(Error::from(error).to_target("standard output").into()),
-        None => Ok(result.map_err(|error| error.to_target(url))?),
+        None => Ok(result.map_err(|error| error.to_target(endpoint))?),
     }
 }
 
