@@ -111,15 +111,14 @@ async fn connection(endpoint: Endpoint, flow: <Shared as Mode>::Flow, stopped: S
     let peer: Option<SocketAddr> = flow.attribute(PeerAddr);
     let mut stream = Stoppable { flow, stopped };
     match app::serve(&mut stream).await {
-        // All is answered; a peer that has gone already does not want to hear that either.
-        Ok(()) => _ = stream.flow.shutdown().await,
+        // All is answered, and the peer may still be reading; one that has gone already does not want to hear that.
+        Ok(()) => _ = stream.flow.close().await,
         Err(error) => match peer {
             Some(peer) => say(format_args!("{endpoint}, {peer}: {}", app_error(error))),
             None => say(format_args!("{endpoint}: {}", app_error(error))),
         },
     }
     // Now, and not with the arguments, so that "all closed" is said after the fact.
-    drop(stream);
     drop(open);
 }
 

@@ -258,7 +258,7 @@ fn refused(bin: Bin, identity: &Identity, host: &str, ca: &str) -> Ran {
     let peer = url.strip_prefix("tls://").unwrap();
     // In the handshake, so that nothing was said.
     let ran = bin.run(&["ping", &url, "--ca", ca]).exits(1).prints("");
-    let ran = ran.names(&[&format!("\"tls\" to {peer}")]).names(&["handshake"]).names(&["certificate"]);
+    let ran = ran.names(&[&format!("Secure \"tls\" to {peer}")]).names(&["handshake"]).names(&["certificate"]);
     // The server says what it was told, and goes on.
     common::until("the server says why", || serving.program.stderr().contains("handshake failed"));
     let again = bin.run(&["ping", &url, "--ca", ca]).exits(1);
@@ -388,14 +388,14 @@ fn a_plain_server(bin: Bin) {
     for peer in peers {
         let peer = tls::over_tls(peer);
         let ran = bin.run(&["ping", &peer.url, "--ca", &authority.file, "--timeout", "20"]).exits(1).prints("");
-        ran.names(&["\"tls\" to 127.0.0.1"]).names(&["handshake"]).names(&["does not seem to speak TLS"]);
+        ran.names(&["Secure \"tls\" to 127.0.0.1"]).names(&["handshake"]).names(&["does not seem to speak TLS"]);
         let got = peer.finish();
         assert!(!got.windows(4).any(|bytes| bytes == b"ping"), "the application in clear text");
     }
     // What it hears is its own hello.
     let peer = tls::over_tls(common::echo(Over::Tcp));
     let ran = bin.run(&["ping", &peer.url, "--ca", &authority.file, "--timeout", "20"]).exits(1).prints("");
-    ran.names(&["\"tls\" to 127.0.0.1"]).names(&["handshake"]);
+    ran.names(&["Secure \"tls\" to 127.0.0.1"]).names(&["handshake"]);
     // The application itself, without TLS.
     let serving = bin.serve(&["tcp://127.0.0.1:0"]);
     let url = serving.urls[0].replace("tcp://", "tls://");
@@ -412,7 +412,10 @@ fn alpn_without_overlap(bin: Bin) {
         error.to_string()
     });
     let ran = bin.run(&["ping", &peer.url, "--ca", &authority.file, "--alpn", "mimic"]).exits(1).prints("");
-    ran.names(&["\"tls\" to 127.0.0.1"]).names(&["handshake"]).names(&["NoApplicationProtocol"]).names(&["ALPN"]);
+    ran.names(&["Secure \"tls\" to 127.0.0.1"])
+        .names(&["handshake"])
+        .names(&["NoApplicationProtocol"])
+        .names(&["ALPN"]);
     assert!(peer.finish().contains("protocol"));
 }
 
@@ -428,7 +431,7 @@ fn a_server_that_stalls_in_the_handshake(bin: Bin) {
         let ran = bin.run(&["ping", &peer.url, "--ca", &authority.file, "--timeout", "1"]);
         assert!(ran.took >= Duration::from_millis(900), "{ran}");
         let ran = ran.exits(1).prints("").within(Duration::from_secs(6));
-        ran.names(&["deadline"]).names(&["\"tls\" to 127.0.0.1"]);
+        ran.names(&["deadline"]).names(&["Secure \"tls\" to 127.0.0.1"]);
         assert!(!peer.finish().is_empty(), "and the connection was closed");
     }
 }
@@ -440,7 +443,7 @@ fn a_server_that_closes_in_the_handshake(bin: Bin) {
         conn.rest()
     }));
     let ran = bin.run(&["ping", &peer.url, "--ca", &authority.file]).exits(1).prints("");
-    ran.names(&["\"tls\" to 127.0.0.1"]).names(&["closed the connection in the handshake"]);
+    ran.names(&["Secure \"tls\" to 127.0.0.1"]).names(&["closed the connection in the handshake"]);
 }
 
 fn clients_that_stall_hold_up_nobody(bin: Bin) {
@@ -553,7 +556,7 @@ fn a_handshake_cut_short(bin: Bin) {
         });
         let peer = tls::over_tls(peer);
         let ran = bin.run(&["ping", &peer.url, "--ca", &authority.file]).exits(1).prints("");
-        ran.names(&["closed the connection in the handshake"]).names(&["\"tls\" to 127.0.0.1"]);
+        ran.names(&["closed the connection in the handshake"]).names(&["Secure \"tls\" to 127.0.0.1"]);
         assert!(!peer.finish().windows(4).any(|bytes| bytes == b"ping"), "the application in clear text");
     }
 }

@@ -211,7 +211,7 @@ fn nginx(bin: Bin) {
 
     // Its port speaks no other protocol.
     let ran = bin.run(&["connect", &url, "--ca", &authority.file, "--alpn", "mimic"]).exits(1).prints("");
-    ran.names(&["\"tls\" to localhost"]).names(&["NoApplicationProtocol"]);
+    ran.names(&["Secure \"tls\" to localhost"]).names(&["NoApplicationProtocol"]);
 }
 
 /// A socat that echoes to one client over TLS, and its URL.

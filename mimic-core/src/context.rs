@@ -14,7 +14,8 @@ use crate::sync::Arc;
 use crate::table::Table;
 use crate::values::{Value, Values};
 use crate::{
-    ChoiceKind, Dialer, Endpoint, Error, Explanation, Host, Key, Listen, Local, Mode, Path, Port, Role, Scheme, Stream,
+    ChoiceKind, Dialer, Endpoint, Error, Explanation, Host, Key, Listen, Local, Mode, Password, Path, Port, Query,
+    Role, Scheme, Stream, User,
 };
 
 /// A context whose flows, futures and functions are `Send`.
@@ -81,8 +82,8 @@ impl<M: Mode> Ctx<M> {
         self.values.get(&Id::of(&key))?.downcast_ref().cloned()
     }
 
-    /// Sets [`Scheme`], [`Host`], [`Port`] and [`Path`] from an endpoint string, and clears those it does not name: a
-    /// redirect leaves nothing stale.
+    /// Sets [`Scheme`], [`User`], [`Password`], [`Host`], [`Port`], [`Path`] and [`Query`] from an endpoint string, and
+    /// clears those it does not name: a redirect leaves nothing stale, and takes no password along.
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the string is malformed; see [`Endpoint`]. Whether a
@@ -98,6 +99,9 @@ impl<M: Mode> Ctx<M> {
         self.values.set(Id::of(&Host), endpoint.host.clone().and_then(Value::new));
         self.values.set(Id::of(&Port), endpoint.port.and_then(Value::new));
         self.values.set(Id::of(&Path), endpoint.path.clone().and_then(Value::new));
+        self.values.set(Id::of(&User), endpoint.user.clone().and_then(Value::new));
+        self.values.set(Id::of(&Password), endpoint.password.clone().and_then(Value::new));
+        self.values.set(Id::of(&Query), endpoint.query.clone().and_then(Value::new));
         self
     }
 

@@ -24,7 +24,7 @@
 //!
 //! ```
 //! use embedded_io_async::{Read, Write};
-//! use mimic_core::{Context, Ctx, Error, HostPort, Mode, Schemes, Shared, Transport, memory_pair};
+//! use mimic_core::{Context, Ctx, Error, FlowExt, HostPort, Mode, Schemes, Shared, Transport, memory_pair};
 //!
 //! // The client: any runtime, any transport, any mode.
 //! async fn ask<M: Mode>(ctx: &Ctx<M>) -> Result<String, Error> {
@@ -33,6 +33,7 @@
 //!     flow.flush().await?;
 //!     let mut line = [0; 64];
 //!     let n = flow.read(&mut line).await?;
+//!     flow.close().await?;
 //!     Ok(String::from_utf8_lossy(&line[..n]).into_owned())
 //! }
 //!
@@ -166,7 +167,7 @@ pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteH
 pub use standard::*;
 #[doc(hidden)]
 pub use text::Plain;
-pub use text::Text;
+pub use text::{Secret, Text};
 pub use timer::{Instant, Timer, sleep, timeout};
 pub use until::Handshake;
 #[doc(hidden)]

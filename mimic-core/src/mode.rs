@@ -21,13 +21,15 @@ use crate::{Error, Flow, Handshake, Listener, Listeners, Role, Timer};
 ///
 /// ```
 /// use embedded_io_async::{Read, Write};
-/// use mimic_core::{Ctx, Error, Mode};
+/// use mimic_core::{Ctx, Error, FlowExt, Mode};
 ///
 /// async fn greet<M: Mode>(ctx: &Ctx<M>) -> Result<usize, Error> {
 ///     let mut flow = ctx.connect().await?;
 ///     flow.write_all(b"hello\n").await?;
 ///     flow.flush().await?;
-///     flow.read(&mut [0; 64]).await
+///     let n = flow.read(&mut [0; 64]).await?;
+///     flow.close().await?;
+///     Ok(n)
 /// }
 /// ```
 ///

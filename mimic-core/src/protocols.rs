@@ -9,8 +9,8 @@ use embedded_io_async::ErrorKind;
 
 use crate::{
     Bind, BindUnix, Ctx, Dialer, Error, Host, HostPort, Install, Link, Listen, Listener, Lookup, Mode, Path, Phase,
-    Port, Priority, Question, RecordType, Role, Scheme, Stream, Text, Transport, Unix, UnixPath, is, opt, or_default,
-    over, req,
+    Port, Priority, Query, Question, RecordType, Role, Scheme, Stream, Text, Transport, Unix, UnixPath, is, opt,
+    or_default, over, req,
 };
 
 /// Installs what the schemes `tcp`, `http` (port 80), `git` (port 9418) and `unix` mean: candidates of [`Stream`] and
@@ -54,9 +54,9 @@ const DEFAULT_PORTS: [(&str, u16); 2] = [("http", 80), ("git", 9418)];
 crate::for_each_mode!(M => {
     impl Install<M> for Schemes {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            let needs = (is(Scheme, "unix"), opt(Host), opt(Path), over(Unix));
+            let needs = (is(Scheme, "unix"), opt(Host), opt(Path), opt(Query), over(Unix));
             let ctx = clients(ctx, |ctx| ctx.register(Stream, "unix", PRIORITY, needs, connect_unix));
-            let needs = (is(Scheme, "unix"), opt(Host), opt(Path), over(BindUnix));
+            let needs = (is(Scheme, "unix"), opt(Host), opt(Path), opt(Query), over(BindUnix));
             servers(ctx, |ctx| ctx.register(Listen, "unix", PRIORITY, needs, connect_unix))
         }
     }
@@ -119,17 +119,21 @@ pub async fn dial_host<M: Mode, R: Role<Target = HostPort>>(
 
 async fn connect_unix<M: Mode, R: Role<Target = UnixPath>>(
     (): (),
-    (host, path, unix): (Option<Text>, Option<Text>, Dialer<R, M>),
+    (host, path, query, unix): (Option<Text>, Option<Text>, Option<Text>, Dialer<R, M>),
 ) -> Result<R::Output<M>, Error> {
-    let fault = |reason: String| {
-        Error::new(ErrorKind::InvalidInput, reason)
-            .in_phase(Phase::Endpoint)
-            .advise("write `unix:/path` or `unix:///path`")
-    };
-    match (host, path) {
-        (Some(host), _) => Err(fault(format!("a Unix socket has no host, and {host:?} stands where one does"))),
-        (None, None) => Err(fault("the path of the Unix socket is missing".into())),
-        (None, Some(path)) => unix.dial(UnixPath::decode(&path)?).await,
+    let fault =
+        |reason: String, advice| Error::new(ErrorKind::InvalidInput, reason).in_phase(Phase::Endpoint).advise(advice);
+    let path_alone = "write `unix:/path` or `unix:///path`";
+    match (host, path, query) {
+        (Some(host), ..) => {
+            Err(fault(format!("a Unix socket has no host, and {host:?} stands where one does"), path_alone))
+        }
+        (None, None, _) => Err(fault("the path of the Unix socket is missing".into(), path_alone)),
+        // Perhaps it was meant for the name of the file: another one must not be opened.
+        (None, _, Some(_)) => {
+            Err(fault("a Unix socket has no query".into(), "write a `?` that belongs to the path as `%3F`"))
+        }
+        (None, Some(path), None) => unix.dial(UnixPath::decode(&path)?).await,
     }
 }
 

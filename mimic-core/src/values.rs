@@ -1,6 +1,7 @@
 //! The values of a context: a map that is cheap to clone and to extend.
 
 use core::any::Any;
+use core::fmt;
 
 use crate::key::Id;
 use crate::spec::Slot;
@@ -9,11 +10,18 @@ use crate::table::Table;
 use crate::{Mode, Text};
 
 /// A value of any type. What most contexts have is kept in place: an `Arc` costs an allocation and two atomic instructions.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Value {
     Text(Text),
     Number(u16),
     Other(Arc<dyn Any + Send + Sync>),
+}
+
+/// No contents: they may be secrets.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Value")
+    }
 }
 
 impl Value {
@@ -88,6 +96,10 @@ impl<M: Mode> Values<M> {
     }
 
     pub(crate) fn set(&mut self, id: Id, value: Option<Value>) {
+        // To hide what is not there would take a place from what is.
+        if value.is_none() && self.slot(&id).is_none() {
+            return;
+        }
         let slot = value.map_or(Slot::Empty, Slot::Value);
         let changes = Arc::make_mut(&mut self.changes);
         let place = changes.iter().position(|change| change.as_ref().is_none_or(|(changed, _)| *changed == id));

@@ -48,6 +48,9 @@ pub struct TlsServer;
 
 const PRIORITY: i32 = 100;
 
+/// The candidate of [`Secure`], as errors name it.
+const LAYER: &str = "Secure \"tls\"";
+
 for_each_mode!(M => {
     /// The handshake of a client, for whoever connects: the flow that comes of it bears the mark.
     fn handshake(host: Text, config: Arc<ClientConfig>, alpn: Vec<Vec<u8>>, mark: Mark) -> Handshake<M> {
@@ -55,7 +58,7 @@ for_each_mode!(M => {
             let (host, config, alpn, mark) = (host.clone(), config.clone(), alpn.clone(), mark.clone());
             async move {
                 // Whoever runs it may be another layer, whose failure it is not.
-                let flow = connect(flow, config, alpn, &host).await.map_err(|error| error.at_layer("\"tls\""))?;
+                let flow = connect(flow, config, alpn, &host).await.map_err(|error| error.at_layer(LAYER))?;
                 Ok(Box::new(flow.marked(mark)) as <M as Mode>::Flow)
             }
         })

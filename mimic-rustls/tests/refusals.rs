@@ -470,7 +470,7 @@ fn configurations_that_cannot_be_are_refused_before_the_first_byte() {
     server.time_provider = Arc::new(Timeless);
     assert_error(&try_server(&server), ErrorKind::Unsupported, Phase::Handshake, &says);
 
-    for name in ["", "not a name", "a..b", "[::1]", "fe80::1%eth0", "\u{e4}.org"] {
+    for name in ["", "not a name", "a..b", "[::1]", "example.org%eth0", "\u{e4}.org"] {
         let says = ["neither a host name nor an address"];
         assert_error(&try_client(authority.client(&BOTH), name), ErrorKind::InvalidInput, Phase::Handshake, &says);
     }
@@ -479,6 +479,18 @@ fn configurations_that_cannot_be_are_refused_before_the_first_byte() {
     server.max_early_data_size = 1;
     let says = ["early data is not supported", "max_early_data_size"];
     assert_error(&try_server(&server), ErrorKind::Unsupported, Phase::Handshake, &says);
+}
+
+/// A zone means something on one machine alone (RFC 6874, section 1), so no certificate has one.
+#[test]
+fn the_zone_of_an_address_takes_no_part_in_the_check() {
+    let authority = Authority::new();
+    let server = authority.server(&["fe80::1"], &BOTH);
+    for name in ["fe80::1", "fe80::1%eth0", "fe80::1%2"] {
+        duel(authority.client(&BOTH), &server, name).client.unwrap();
+    }
+    let other = duel(authority.client(&BOTH), &server, "fe80::2%eth0");
+    assert_error(&other.client, ErrorKind::PermissionDenied, Phase::Handshake, &["fe80::2"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! traits.
 //!
 //! ```no_run
+//! use mimic_core::FlowExt;
 //! use mimic_core::embedded_io_async::{Read, Write};
 //!
 //! # async fn example() -> Result<(), mimic_core::Error> {
@@ -9,6 +10,7 @@
 //! flow.write_all(b"hello\n").await?;
 //! flow.flush().await?;
 //! flow.read(&mut [0; 64]).await?;
+//! flow.close().await?;
 //! # Ok(())
 //! # }
 //! ```

@@ -1,6 +1,7 @@
 //! [mimic](mimic_core) on tokio: TCP and Unix sockets, look-ups, timers, and bridges to tokio's I/O traits.
 //!
 //! ```no_run
+//! use mimic_core::FlowExt;
 //! use mimic_core::embedded_io_async::{Read, Write};
 //!
 //! # async fn example() -> Result<(), mimic_core::Error> {
@@ -8,6 +9,7 @@
 //! flow.write_all(b"hello\n").await?;
 //! flow.flush().await?;
 //! flow.read(&mut [0; 64]).await?;
+//! flow.close().await?;
 //! # Ok(())
 //! # }
 //! ```
