@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -10,10 +11,10 @@ use async_channel::Sender;
 use futures_lite::future;
 use mimic_core::embedded_io_async::{ErrorType, Read, Write};
 use mimic_core::{
-    Context, Endpoint, Error, Flow, FlowExt, Listener, ListenerExt, Mode, PeerAddr, Phase, Shared, Sleep, sleep,
-    timeout,
+    Context, Endpoint, Error, Flow, FlowExt, Listener, ListenerExt, Mode, PeerAddr, Shared, Sleep, sleep, timeout,
 };
 use mimic_example_app as app;
+use mimic_rustls::HandshakeObserver;
 
 use crate::failure::{Failure, app_error, say};
 use crate::runtime::Runtime;
@@ -52,11 +53,18 @@ impl Server {
     pub(crate) async fn bind(ctx: &Context, endpoints: impl IntoIterator<Item = Endpoint>) -> Result<Self, Error> {
         let mut listeners = Vec::new();
         for mut endpoint in endpoints {
-            let listening = ctx.clone().with_endpoint(&endpoint).listen().await;
+            // Each client whose handshake fails; none is accepted before the endpoint is known.
+            let known = Arc::new(OnceLock::<Endpoint>::new());
+            let named = known.clone();
+            let observer =
+                move |error: &Error| named.get().into_iter().for_each(|at| say(format_args!("{at}: {error}")));
+            let ctx = ctx.clone().with(HandshakeObserver, Arc::new(observer));
+            let listening = ctx.with_endpoint(&endpoint).listen().await;
             let listener = listening.map_err(|error| error.to_target(&endpoint))?;
             if let Some(address) = listener.local_addr() {
                 endpoint.port = Some(address.port());
             }
+            known.get_or_init(|| endpoint.clone());
             listeners.push((endpoint, listener));
         }
         Ok(Self { listeners })
@@ -93,7 +101,7 @@ impl Server {
     }
 }
 
-/// Gives every connection a task of its own. An error concerns one connection, or passes.
+/// Gives every connection a task of its own. An error is a shortage, and passes.
 async fn accept<R: Runtime>(
     endpoint: Endpoint,
     mut listener: <Shared as Mode>::Listener,
@@ -108,8 +116,6 @@ async fn accept<R: Runtime>(
                 failing = false;
                 R::spawn(connection(endpoint.clone(), flow, stopped.clone(), open.clone()));
             }
-            // Of one client; the others do not wait.
-            Err(error) if error.phase() == Some(Phase::Handshake) => say(format_args!("{endpoint}: {error}")),
             Err(error) => {
                 // Once, and not ten times a second for as long as descriptors are short.
                 if !failing {

@@ -110,6 +110,19 @@ fn knows_time(clock: &dyn TimeProvider) -> Result<(), Error> {
     }
 }
 
+/// Checks what would make every handshake of a server fail, before the first byte.
+pub(crate) fn can_serve(config: &ServerConfig) -> Result<(), Error> {
+    if config.max_early_data_size > 0 {
+        return Err(Error::new(ErrorKind::Unsupported, "early data is not supported")
+            .in_phase(Phase::Handshake)
+            .advise("leave `max_early_data_size` of the ServerConfig at 0"));
+    }
+    match config.send_tls13_tickets {
+        0 => Ok(()),
+        _ => knows_time(&*config.time_provider),
+    }
+}
+
 /// A server's handshake under way.
 pub(crate) struct Accepting<F> {
     flow: TlsFlow<F, Server>,
@@ -118,14 +131,7 @@ pub(crate) struct Accepting<F> {
 
 impl<F: Flow> Accepting<F> {
     pub(crate) fn new(flow: F, config: &ServerConfig) -> Result<Self, Error> {
-        if config.max_early_data_size > 0 {
-            return Err(Error::new(ErrorKind::Unsupported, "early data is not supported")
-                .in_phase(Phase::Handshake)
-                .advise("leave `max_early_data_size` of the ServerConfig at 0"));
-        }
-        if config.send_tls13_tickets > 0 {
-            knows_time(&*config.time_provider)?;
-        }
+        can_serve(config)?;
         // The unbuffered connection does not tell the name; whoever chooses the certificate is told.
         let asked = Arc::new(Asked { resolver: config.cert_resolver.clone(), name: spin::Once::new() });
         let mut config = config.clone();

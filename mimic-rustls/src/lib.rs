@@ -42,6 +42,7 @@ mod buffer;
 mod connect;
 mod error;
 mod flow;
+mod limits;
 mod listener;
 mod machine;
 mod mark;
@@ -53,6 +54,7 @@ mod side;
 pub use connect::{accept, connect, upgrade, upgrade_server};
 pub use error::tls_error;
 pub use flow::{AlpnProtocol, CipherSuite, PeerCertificates, Resumed, TlsFlow};
+pub use limits::{HandshakeLimits, HandshakeObserver, Limits};
 pub use mimic_core::ServerName;
 #[cfg(feature = "platform")]
 pub use platform::platform_config;
