@@ -17,7 +17,7 @@ use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ServerConfig};
 
-use crate::error::explain;
+use crate::error::unable;
 use crate::flow::TlsFlow;
 use crate::side::{Client, Server};
 
@@ -36,8 +36,7 @@ pub async fn connect<F: Flow>(
 ) -> Result<TlsFlow<F, Client>, Error> {
     let server = check(&config, name)?;
     let alpn = if alpn.is_empty() { config.alpn_protocols.clone() } else { alpn };
-    let connection = UnbufferedClientConnection::new_with_alpn(config, server, alpn)
-        .map_err(|error| explain(error, Phase::Handshake))?;
+    let connection = UnbufferedClientConnection::new_with_alpn(config, server, alpn).map_err(unable)?;
     let mut flow = TlsFlow::new(flow, connection, Some(name.into()));
     flow.handshake().await?;
     Ok(flow)
@@ -106,7 +105,7 @@ fn unbuffered<F: Read>(reader: BufReader<F>) -> Result<F, Error> {
 fn knows_time(clock: &dyn TimeProvider) -> Result<(), Error> {
     match clock.current_time() {
         Some(_) => Ok(()),
-        None => Err(explain(rustls::Error::FailedToGetCurrentTime, Phase::Handshake)),
+        None => Err(unable(rustls::Error::FailedToGetCurrentTime)),
     }
 }
 
@@ -136,8 +135,7 @@ impl<F: Flow> Accepting<F> {
         let asked = Arc::new(Asked { resolver: config.cert_resolver.clone(), name: spin::Once::new() });
         let mut config = config.clone();
         config.cert_resolver = asked.clone();
-        let connection =
-            UnbufferedServerConnection::new(Arc::new(config)).map_err(|error| explain(error, Phase::Handshake))?;
+        let connection = UnbufferedServerConnection::new(Arc::new(config)).map_err(unable)?;
         Ok(Self { flow: TlsFlow::new(flow, connection, None), asked })
     }
 

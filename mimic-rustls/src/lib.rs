@@ -50,16 +50,18 @@ mod platform;
 mod pool;
 mod protocol;
 mod side;
+#[cfg(feature = "platform")]
+mod store;
 
 pub use connect::{accept, connect, upgrade, upgrade_server};
 pub use error::tls_error;
 pub use flow::{AlpnProtocol, CipherSuite, PeerCertificates, Resumed, TlsFlow};
 pub use limits::{HandshakeLimits, HandshakeObserver, Limits};
 pub use mimic_core::ServerName;
-#[cfg(feature = "platform")]
-pub use platform::platform_config;
 #[cfg(feature = "std")]
 pub use platform::provider;
 pub use protocol::{Alpn, Tls, TlsClient, TlsConfig, TlsServer, TlsServerConfig};
 pub use rustls;
 pub use side::{Client, Server, Side};
+#[cfg(feature = "platform")]
+pub use store::platform_config;
