@@ -7,7 +7,7 @@ use mimic_core::{Error, ErrorKind};
 use mimic_rustls::rustls::pki_types::pem::{self, PemObject};
 use mimic_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// All certificates in the file, at least one.
+/// Returns all certificates in the file, at least one.
 ///
 /// # Errors
 /// Name the file, and the line where one is wrong.
@@ -19,7 +19,7 @@ pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
     }
 }
 
-/// The first private key in the file.
+/// Returns the first private key in the file.
 ///
 /// # Errors
 /// As [`certificates`].
@@ -40,7 +40,7 @@ fn useless(text: &[u8], wanted: &str, convert: &'static str, file: &Path) -> Err
     if wanted == "private key" {
         if lines.iter().any(|line| line == b"-----BEGIN ENCRYPTED PRIVATE KEY-----" || line.ends_with(b",ENCRYPTED")) {
             return error("the private key in it is encrypted".into())
-                .advise("decrypt it, for there is nobody to ask for its password: openssl pkey -in FILE -out PEM");
+                .advise("decrypt it, as a program cannot ask for its password: openssl pkey -in FILE -out PEM");
         }
         if lines.contains(&b"-----BEGIN OPENSSH PRIVATE KEY-----".as_slice()) {
             return error("the private key in it is in the format of OpenSSH".into())
@@ -58,7 +58,7 @@ fn useless(text: &[u8], wanted: &str, convert: &'static str, file: &Path) -> Err
     }
 }
 
-/// The labels of a file's sections, or which line is wrong.
+/// Returns the labels of a file's sections, or says which line is wrong.
 fn sections(lines: &[&[u8]]) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     let mut open: Option<(usize, String)> = None;

@@ -160,8 +160,9 @@ fn a_changed_signature_is_refused_by_each_algorithm() {
     }
 }
 
-/// Good signatures of keys that are too short (RFC 8446, appendix C.2, and what every browser asks for), made by
-/// `openssl genrsa`, `openssl rsa -RSAPublicKey_out -outform DER` and `openssl dgst -sha256 -sign`.
+/// Good signatures of keys that are too short (RFC 8446, appendix C.2, and what every browser asks
+/// for), made by `openssl genrsa`, `openssl rsa -RSAPublicKey_out -outform DER` and `openssl dgst
+/// -sha256 -sign`.
 #[test]
 fn short_rsa_keys_are_refused() {
     let algorithms = provider(entropy).signature_verification_algorithms;

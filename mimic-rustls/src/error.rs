@@ -7,12 +7,13 @@ use rustls::{
     AlertDescription, CertificateError, CommonState, InvalidMessage, PeerIncompatible, PeerMisbehaved, ProtocolVersion,
 };
 
-/// What a refusal that gives no reason can be about. It follows from how far the connection was.
+/// Stages of a connection. The stage tells what a refusal without a reason can be about.
 #[derive(Clone, Copy, PartialEq)]
 enum Stage {
     /// Version, suite, group, or signature scheme: the peer has nothing of this side but its hello.
     Hello,
-    /// The client's certificate, or that it has none: next in TLS 1.2, and after the client is done in TLS 1.3.
+    /// The client's certificate, or that it has none: next in TLS 1.2, and after the client is done
+    /// in TLS 1.3.
     Certificate,
     /// Another handshake, in TLS 1.2 after the first.
     Again,
@@ -72,7 +73,7 @@ fn meaning(error: &rustls::Error, stage: Stage) -> Meaning {
     }
 }
 
-/// What a refusal before anything is agreed on can be about.
+/// For a refusal before anything is agreed on.
 const NOTHING_IN_COMMON: &str = "the two sides have no version, cipher suite, group, or signature scheme (the kind of \
                                  the server's key, RSA or ECDSA) in common";
 
@@ -136,7 +137,7 @@ fn certificate_advice(error: &CertificateError) -> &'static str {
     }
 }
 
-/// What webpki found, where rustls has no name for it.
+/// Returns the advice for an error of webpki that rustls has no name for.
 #[cfg(feature = "std")]
 fn certificate_problem(error: &rustls::OtherError) -> Option<&'static str> {
     use webpki::Error as Cert;

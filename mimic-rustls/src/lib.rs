@@ -23,7 +23,8 @@
 //! # Errors
 //! They say in which phase (the handshake, a read, a write), why, and what to do; [`tls_error`] gives rustls's own to
 //! match on. A configuration without a clock, a name that no certificate can be for, and a missing provider are errors
-//! before the first byte.
+//! before the first byte. A server hears of the handshakes that fail by [`HandshakeObserver`], and
+//! not by `accept`.
 //!
 //! # Features
 //! `std`, `tls12`, `platform`, `ring`, `aws-lc-rs`. Without any, the crate is `no_std` with `alloc`, TLS 1.3 only, and

@@ -8,9 +8,10 @@
 //! ```
 //!
 //! # Time
-//! Patience and grace are measured in *listening time*, which passes only while the listener is polled: a gap between
-//! two polls counts as [`GAP`] at most. While a handshake is under way the listener has itself woken every `GAP`, so
-//! listening time follows the clock for an application that accepts, and stands still for one that does not.
+//! Patience and grace are measured in *listening time*, which passes only while the listener is
+//! polled: a gap between two polls counts as [`GAP`] at most. While a handshake is under way the
+//! listener has itself woken every `GAP`, so listening time follows the clock for an application
+//! that accepts, and stands still for one that does not.
 //!
 //! ```text
 //!   clock    listening time
@@ -21,21 +22,22 @@
 //! ```
 //!
 //! # Places
-//! Once all places are taken, a newcomer takes the place of the handshake that began first, if that had its grace;
-//! until then newcomers wait to be accepted.
+//! Once all places are taken, a newcomer takes the place of the handshake that began first, if that
+//! had its grace; until then newcomers wait to be accepted.
 //!
-//! - Clients that say nothing would otherwise keep all others out at 26 connections a second. Now it takes 256 a second,
-//!   kept up; against that only a limit per address helps, below TLS.
-//! - The first, and not any: the one that goes has had more time than all that stay. A random victim may be an honest
-//!   client that needs one more round trip, even in a flood too slow to push out anyone in that time; and nothing that
-//!   a client says in between lengthens its stay.
-//! - Not before the grace is over: a crowd of honest clients (after a restart, say) would push each other out round
-//!   after round, and none would get through. With it, newcomers wait for the others' round trips.
+//! - Clients that say nothing would otherwise keep all others out at 26 connections a second. Now
+//!   it takes 256 a second, kept up; against that only a limit per address helps, below TLS.
+//! - The first, and not any: the one that goes has had more time than all that stay. A random
+//!   victim may be an honest client that needs one more round trip, even in a flood too slow to
+//!   push out anyone in that time; and nothing that a client says in between lengthens its stay.
+//! - Not before the grace is over: a crowd of honest clients (after a restart, say) would push each
+//!   other out round after round, and none would get through. With it, newcomers wait for the
+//!   others' round trips.
 //!
 //! # Turns
-//! A wake-up polls the one handshake that it is for. Handshakes that are woken are polled before a flow is accepted, and
-//! at most [`STEPS`] flows are accepted or handshakes fail in one poll. So neither keeps the other waiting, and both
-//! leave the thread to other tasks.
+//! A wake-up polls the one handshake that it is for. Handshakes that are woken are polled before a
+//! flow is accepted, and at most [`STEPS`] flows are accepted or handshakes fail in one poll. So
+//! neither keeps the other waiting, and both leave the thread to other tasks.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -56,7 +58,8 @@ use rustls::ServerConfig;
 use crate::connect::Accepting;
 use crate::limits::Conduct;
 
-/// How much of the time between two polls counts as listening, and how often the listener has itself woken.
+/// How much of the time between two polls counts as listening, and how often the listener has
+/// itself woken.
 const GAP: Duration = Duration::from_millis(250);
 
 /// How many flows are accepted, or handshakes fail, in one poll.
@@ -91,7 +94,7 @@ impl<M: Mode> TlsListener<M> {
         }
     }
 
-    /// The next handshake that is done.
+    /// Returns the next handshake that is done.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Accepting<M::Flow>, Error>> {
         let now = self.timer.now();
         let gap = self.polled.replace(now).map_or(Duration::ZERO, |before| now - before);
@@ -147,7 +150,7 @@ impl<M: Mode> TlsListener<M> {
         }
     }
 
-    /// The handshake that ended, if it is done.
+    /// Returns a handshake that ended, if it is done; otherwise tells why.
     fn ended(&mut self, ended: Ended<M::Flow>) -> Option<Accepting<M::Flow>> {
         self.began.remove(&ended.number);
         match (ended.result, ended.accepting?) {
@@ -182,7 +185,7 @@ impl<M: Mode> TlsListener<M> {
         }
     }
 
-    /// Has the task woken after `rest`, or after [`GAP`] so that the time until then counts.
+    /// Wakes the task after `rest`, or after [`GAP`] so that the time until then counts.
     fn wake_in(&mut self, cx: &mut Context<'_>, rest: Duration) {
         let at = self.timer.now() + rest.min(GAP);
         if self.timer.poll_until(cx, at).is_ready() {

@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use mimic_core::{Error, ErrorKind, Phase};
 use rustls::ClientConfig;
 
-/// The default configuration of a context, made when it is first needed and then kept. What it trusts is read once per
-/// process; see [`store`](crate::store).
+/// The default configuration of a context, made when it is first needed and then kept. What it
+/// trusts is read once per process; see [`store`](crate::store).
 #[derive(Clone)]
 pub(crate) struct Default {
     #[cfg(feature = "platform")]
@@ -25,8 +25,9 @@ impl Default {
     }
 
     /// # Errors
-    /// If the platform's trust store cannot be read, or the features leave out a trust store or a provider. It ends
-    /// the resolve: TLS is never left out because it could not be set up. The next resolve tries again.
+    /// If the platform's trust store cannot be read, or the features leave out a trust store or a
+    /// provider. It ends the resolve: TLS is never left out because it could not be set up. The
+    /// next resolve tries again.
     #[cfg(feature = "platform")]
     pub(crate) async fn get(&self) -> Result<Arc<ClientConfig>, Error> {
         if let Some(config) = self.made.get() {

@@ -18,8 +18,9 @@ use crate::mark::Mark;
 
 key! {
     /// What a client trusts and offers: rustls's own configuration, with any crypto provider. With the feature
-    /// `platform` and a provider, it is derived from the platform's trust store when none is given: once per context,
-    /// on a thread of its own, while the resolve waits.
+    /// `platform` and a provider, it is derived from the platform's trust store when none is given.
+    /// The store is read once per process, on a thread of its own, while the resolve waits;
+    /// sessions are those of the context.
     pub TlsConfig: Arc<ClientConfig>;
     /// What a server presents and asks for: rustls's own configuration.
     pub TlsServerConfig: Arc<ServerConfig>;
@@ -39,13 +40,13 @@ pub struct TlsClient;
 /// Installs TLS for servers: the schemes `tls` and `https` for [`Listen`].
 ///
 /// A listener's handshakes go on side by side. A client has 10 s for its own; while 256 are under way, a newcomer takes
-/// the place of the one that began first, once that had 1 s ([`HandshakeLimits`]). Only time in which the listener is
-/// polled counts.
+/// the place of the one that began first, once that had 1 s ([`HandshakeLimits`]). Only time in
+/// which the listener is polled counts.
 ///
-/// `accept` returns flows whose handshake is done, and the errors of the listener below. A handshake that fails, or is
-/// given up, goes to [`HandshakeObserver`] and not to `accept`: it concerns one client, and there is nothing to wait
-/// for. A configuration with which no handshake can succeed (early data, tickets without a clock) is an error of
-/// `listen`.
+/// `accept` returns flows whose handshake is done, and the errors of the listener below. A
+/// handshake that fails, or is given up, goes to [`HandshakeObserver`] and not to `accept`: it
+/// concerns one client, and there is nothing to wait for. A configuration with which no handshake
+/// can succeed (early data, tickets without a clock) is an error of `listen`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TlsServer;
 

@@ -5,14 +5,14 @@
 //!   context    a configuration around it, with sessions of its own   shared
 //! ```
 //!
-//! Where the store is files (Linux and the like), reading them takes 2.5 ms of the processor, ten times that in a build
-//! without optimisation or when they are not in memory yet. So one thread reads them once per process, however many
-//! contexts there are (each one-line connect makes one), while their resolves wait. A failure is not kept. A store that
-//! changes is read again by the next process, and by [`platform_config`]. Elsewhere the platform is asked at each
-//! handshake.
+//! Where the store is files (Linux and the like), reading them takes 2.5 ms of the processor, ten
+//! times that in a build without optimisation or when they are not in memory yet. So one thread
+//! reads them once per process, however many contexts there are (each one-line connect makes one),
+//! while their resolves wait. A failure is not kept. A store that changes is read again by the next
+//! process, and by [`platform_config`]. Elsewhere the platform is asked at each handshake.
 //!
-//! What is shared holds certificates, and nothing of an application. Sessions stay with their context, so that no server
-//! can tell by them that two contexts are of one process.
+//! What is shared holds certificates, and nothing of an application. Sessions stay with their
+//! context, so that no server can tell by them that two contexts are of one process.
 
 use alloc::format;
 use alloc::string::String;
@@ -34,20 +34,21 @@ use crate::error::Source;
 /// With the provider that features chose, the same in all of a process.
 static TRUST: LazyLock<Arc<Aside<Arc<Verifier>>>> = LazyLock::new(Arc::default);
 
-/// A configuration around what is read once. `provider` is the one that features chose.
+/// Returns a configuration around what is read once. `provider` is the one that features chose.
 pub(crate) async fn shared(provider: Arc<CryptoProvider>) -> Result<ClientConfig, Error> {
     let with = provider.clone();
     let trust = TRUST.get(move || Verifier::new(with).map(Arc::new)).await.map_err(unreadable)?;
     configured(provider, trust)
 }
 
-/// A client configuration that trusts what the platform trusts now, with `provider`.
+/// Returns a client configuration that trusts what the platform trusts now, with `provider`.
 ///
-/// On Linux and the like it reads files, which takes milliseconds: call it where a task may take that long.
+/// On Linux and the like it reads files, which takes milliseconds: call it where a task may take
+/// that long.
 ///
 /// # Errors
-/// If the platform's trust store cannot be read. Where `SSL_CERT_FILE` or `SSL_CERT_DIR` is the reason, the error names
-/// the variable, the path and what is wrong with it.
+/// If the platform's trust store cannot be read. Where `SSL_CERT_FILE` or `SSL_CERT_DIR` is the
+/// reason, the error names the variable, the path and what is wrong with it.
 pub fn platform_config(provider: Arc<CryptoProvider>) -> Result<ClientConfig, Error> {
     let trust = Verifier::new(provider.clone()).map_err(unreadable)?;
     configured(provider, Arc::new(trust))
@@ -60,7 +61,7 @@ fn configured(provider: Arc<CryptoProvider>, trust: Arc<Verifier>) -> Result<Cli
     Ok(verified.with_no_client_auth())
 }
 
-/// The verifier says no more than that there is no certificate.
+/// Explains an error of the verifier, which says no more than that there is no certificate.
 fn unreadable(error: rustls::Error) -> Error {
     match misled() {
         Some(problem) => Error::new(ErrorKind::NotFound, problem)
@@ -77,7 +78,8 @@ fn unusable(error: rustls::Error) -> Error {
     )
 }
 
-/// What is wrong with the variables that name the trust store, where they are heeded, if it has no certificate.
+/// Returns what is wrong with the variables that name the trust store, where they are heeded, if it has no
+/// certificate.
 fn misled() -> Option<String> {
     if !cfg!(unix) || cfg!(any(target_vendor = "apple", target_os = "android")) {
         return None;

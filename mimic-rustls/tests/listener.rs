@@ -1,5 +1,5 @@
-//! `tls://` served through a context: a client that stalls holds up no other, and one that fails is told to the
-//! observer alone.
+//! `tls://` served through a context: a client that stalls holds up no other, and one that fails is
+//! told to the observer alone.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -32,7 +32,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// What a gap between two polls counts at most.
 const GAP: Duration = Duration::from_millis(250);
 
-/// The server's end of a connection. Counts how often it is read; `busy`, it asks for the next read at once.
+/// The server's end of a connection. Counts how often it is read; `busy`, it asks for the next read
+/// at once.
 #[derive(Debug)]
 struct Counted<F> {
     below: F,
@@ -334,7 +335,8 @@ fn stalled_clients<M: Listen>() {
     let world = World::<M>::new();
     let mut listener = M::listener(&world, &authority);
     assert_eq!(listener.local_addr(), Some(([192, 0, 2, 1], 443).into()));
-    // The first says nothing, the second a little, and then there are too many to be accepted at all.
+    // The first says nothing, the second a little, and then there are too many to be accepted at
+    // all.
     let mut stalled: Vec<_> = (0..300).map(|_| world.come()).collect();
     both(&"a part of a record", async { stalled[1].write_all(&[0x16, 3, 1]).await.unwrap() }, async {});
     stalled.truncate(200);
@@ -468,7 +470,8 @@ fn the_first_is_given_up_first() {
     }
 }
 
-/// A crowd that comes at once, each a little slow: they wait for each other, and none is pushed out.
+/// A crowd that comes at once, each a little slow: they wait for each other, and none is pushed
+/// out.
 #[test]
 fn a_crowd_of_honest_clients_gets_through() {
     let authority = Authority::new();
@@ -496,7 +499,8 @@ fn a_crowd_of_honest_clients_gets_through() {
     run(&"a crowd", tasks);
 }
 
-/// An application that is busy elsewhere does not use up the time of its clients, whatever the listener said last.
+/// An application that is busy elsewhere does not use up the time of its clients, whatever the
+/// listener said last.
 #[test]
 fn time_without_a_poll_is_not_the_clients() {
     let authority = Authority::new();
@@ -588,8 +592,8 @@ fn a_wake_up_polls_its_own_handshake_alone() {
     assert_eq!(counted(), before, "silent handshakes were polled");
 }
 
-/// Clients that send garbage without end, for an application that waits after each error as core's text asks for it:
-/// `accept` has no error for it to wait after, and a good client gets through.
+/// Clients that send garbage without end, for an application that waits after each error as core's
+/// text asks for it: `accept` has no error for it to wait after, and a good client gets through.
 #[test]
 fn a_flood_of_garbage_keeps_out_none() {
     let authority = Authority::new();
@@ -614,7 +618,8 @@ fn a_flood_of_garbage_keeps_out_none() {
     assert!(world.seen().iter().all(|seen| seen.kind == ErrorKind::InvalidData));
 }
 
-/// Handshakes that are ready again at once, without end, keep neither newcomers nor each other waiting.
+/// Handshakes that are ready again at once, without end, keep neither newcomers nor each other
+/// waiting.
 #[test]
 fn handshakes_that_are_always_ready_keep_out_none() {
     let authority = Authority::new();
@@ -632,7 +637,8 @@ fn handshakes_that_are_always_ready_keep_out_none() {
     assert!(busy.iter().all(|(_, reads)| reads.load(SeqCst) > 0));
 }
 
-/// Nothing keeps a flow open: neither a waker that is left below, nor a handshake that was never polled.
+/// Nothing keeps a flow open: neither a waker that is left below, nor a handshake that was never
+/// polled.
 #[test]
 fn a_listener_that_is_dropped_closes_all() {
     let authority = Authority::new();
@@ -749,7 +755,8 @@ fn a_listener_below_that_fails_does_not_hold_up_handshakes() {
     });
 }
 
-/// Silent clients that hold the last descriptors make every accept below fail; they must be given up all the same.
+/// Silent clients that hold the last descriptors make every accept below fail; they must be given
+/// up all the same.
 #[test]
 fn a_listener_below_that_goes_on_failing_does_not_keep_stalled_clients() {
     let authority = Authority::new();

@@ -5,6 +5,7 @@
 
 mod common;
 
+#[cfg(target_os = "linux")]
 use std::process::Command;
 use std::sync::Mutex;
 
@@ -29,7 +30,8 @@ fn context(near: Memory<Shared>) -> Ctx<Shared> {
         .unwrap()
 }
 
-/// It is read while the resolve waits, also once a resolve that wanted it is gone, and does not trust our authority.
+/// It is read while the resolve waits, also once a resolve that wanted it is gone, and does not
+/// trust our authority.
 #[test]
 fn the_store_is_read_aside() {
     let server = Authority::new().server(&[NAME], &BOTH);
@@ -53,8 +55,8 @@ fn what_keeps_the_store_from_use_can_be_matched_on() {
     assert!(error.to_string().contains("no usable cipher suites"), "{error}");
 }
 
-/// Runs a test of this file in a process of its own, which `MIMIC_TEST_CHILD` tells that it is one, and hands out what it
-/// printed.
+/// Runs a test of this file in a process of its own, which `MIMIC_TEST_CHILD` tells that it is one,
+/// and hands out what it printed.
 #[cfg(target_os = "linux")]
 fn in_a_process(test: &str, variables: &[(&str, &std::path::Path)]) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -91,8 +93,8 @@ impl Drop for Dir {
     }
 }
 
-/// Many contexts at once, as one-line connects make them: one thread reads one file, once. The file is a pipe, so that
-/// the test decides when reading ends, and a second reader would wait for ever.
+/// Many contexts at once, as one-line connects make them: one thread reads one file, once. The file
+/// is a pipe, so that the test decides when reading ends, and a second reader would wait for ever.
 #[test]
 #[cfg(target_os = "linux")]
 fn the_store_is_read_once_per_process() {

@@ -248,7 +248,8 @@ fn a_certificate_for_something_else() {
     }
 }
 
-/// A client that verifies ECDSA over P-256 alone, as a device may, and a server with another kind of key.
+/// A client that verifies ECDSA over P-256 alone, as a device may, and a server with another kind
+/// of key.
 #[test]
 fn no_signature_scheme_in_common() {
     let authority = Authority::new();

@@ -1,7 +1,8 @@
 //! The cryptography of TLS, by features.
 //!
-//! With `suites` it is mimic-embassy's provider for devices. Without, only what one connection takes: AES-128-GCM, P-256
-//! and ECDSA over P-256, which is what the cost of mimic is measured with.
+//! With `suites` it is mimic-embassy's provider for devices. Without, only what one connection
+//! takes: AES-128-GCM, P-256 and ECDSA over P-256, which is what the cost of mimic is measured
+//! with.
 
 #[cfg(feature = "suites")]
 use rustls::crypto::CryptoProvider;
