@@ -61,8 +61,8 @@ impl Limits {
         Self { handshakes: 256, patience: Duration::from_secs(10), grace: Duration::from_secs(1) }
     }
 
-    /// Sets how many handshakes may be under way, at least 1. Each holds a flow and the memory of an
-    /// unfinished handshake.
+    /// Sets how many handshakes may be under way, at least 1. Each holds a flow and the memory of
+    /// an unfinished handshake.
     pub const fn handshakes(self, handshakes: usize) -> Self {
         Self { handshakes: if handshakes == 0 { 1 } else { handshakes }, ..self }
     }

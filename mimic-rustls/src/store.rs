@@ -78,8 +78,8 @@ fn unusable(error: rustls::Error) -> Error {
     )
 }
 
-/// Returns what is wrong with the variables that name the trust store, where they are heeded, if it has no
-/// certificate.
+/// Returns what is wrong with the variables that name the trust store, where they are heeded, if
+/// the store has no certificate.
 fn misled() -> Option<String> {
     if !cfg!(unix) || cfg!(any(target_vendor = "apple", target_os = "android")) {
         return None;
