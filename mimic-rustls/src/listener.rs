@@ -17,7 +17,7 @@
 //!   clock    listening time
 //!    0.0 s     0.0 s    a client comes; its patience ends at 10.0 s of listening time
 //!    3.0 s     3.0 s    polled every 250 ms so far; then the application is busy for 11 s
-//!   14.0 s     3.25 s   the next poll: the handshake goes on with what has arrived, has 6.75 s
+//!   14.0 s     3.25 s   the next poll: it goes on with what has arrived; 6.75 s are left
 //!   20.75 s   10.0 s    it is given up, if it is not done
 //! ```
 //!
