@@ -3,14 +3,18 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
 use async_channel::Sender;
 use futures_lite::future;
 use mimic_core::embedded_io_async::{ErrorType, Read, Write};
-use mimic_core::{Context, Endpoint, Error, Flow, FlowExt, ListenerExt, Mode, PeerAddr, Shared, Sleep, timeout};
+use mimic_core::{
+    Context, Endpoint, Error, Flow, FlowExt, Listener, ListenerExt, Mode, PeerAddr, Shared, Sleep, timeout,
+};
 use mimic_example_app as app;
+use mimic_rustls::HandshakeObserver;
 
 use crate::failure::{Failure, app_error, say};
 use crate::runtime::Runtime;
@@ -45,9 +49,19 @@ impl Server {
     /// Listens on all endpoints, or on none.
     pub(crate) async fn bind(ctx: &Context, endpoints: impl IntoIterator<Item = Endpoint>) -> Result<Self, Error> {
         let mut listeners = Vec::new();
-        for endpoint in endpoints {
-            let listening = ctx.clone().with_endpoint(&endpoint).listen().await;
+        for mut endpoint in endpoints {
+            // Each client whose handshake fails; none is accepted before the endpoint is known.
+            let known = Arc::new(OnceLock::<Endpoint>::new());
+            let named = known.clone();
+            let observer =
+                move |error: &Error| named.get().into_iter().for_each(|at| say(format_args!("{at}: {error}")));
+            let ctx = ctx.clone().with(HandshakeObserver, Arc::new(observer));
+            let listening = ctx.with_endpoint(&endpoint).listen().await;
             let listener = listening.map_err(|error| error.to_target(&endpoint))?;
+            if let Some(address) = listener.local_addr() {
+                endpoint.port = Some(address.port());
+            }
+            known.get_or_init(|| endpoint.clone());
             listeners.push((endpoint, listener));
         }
         Ok(Self { listeners })

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use common::tls::{self, Authority, Identity};
 use common::{BINARIES, Bin, Conn, Over, Peer, Program, Ran, TRANSCRIPT};
+use mimic_rustls::rustls::pki_types::CertificateDer;
+use mimic_rustls::rustls::pki_types::pem::PemObject;
 use mimic_rustls::rustls::{ServerConnection, StreamOwned};
 use rustix::process::Signal;
 
@@ -24,6 +26,7 @@ common::every_binary! {
     connect_copies_both_ways_at_once, serve_closes_in_order, serve_ends_on_a_signal,
     // Options and files.
     the_command_line_is_checked, serve_needs_a_certificate, files_that_do_not_serve,
+    the_line_of_broken_pem_is_named,
     // Certificates.
     a_wrong_host, an_address_without_a_name, an_unknown_authority, expired, not_yet_valid, self_signed,
     issued_by_a_leaf, no_client_certificate, a_client_certificate_of_somebody_else,
@@ -246,9 +249,57 @@ fn files_that_do_not_serve(bin: Bin) {
         bin.run(&args).exits(1).names(&[key]).prints("");
     }
     bin.run(&["ping", url, "--ca", &missing]).names(&["no such file", "not found"]);
-    bin.run(&["ping", url, "--ca", &good.key]).names(&["no certificate"]);
+    bin.run(&["ping", url, "--ca", &good.key]).names(&["no certificate in it, only: PRIVATE KEY"]);
     bin.run(&["serve", "tls://127.0.0.1:0", "--cert", &good.cert, "--key", &good.cert]).names(&["no private key"]);
     bin.run(&["serve", "tls://127.0.0.1:0", "--cert", &good.cert, "--key", &other.key]).names(&[&good.cert]);
+}
+
+/// A file in PEM format that is broken: where, by lines.
+fn the_line_of_broken_pem_is_named(bin: Bin) {
+    let authority = Authority::new();
+    let good = authority.localhost();
+    let chain = std::fs::read_to_string(&good.cert).unwrap();
+    let lines: Vec<&str> = chain.lines().collect();
+    let (body, last) = (&lines[..lines.len() - 1], lines.len());
+    let file = |name: &str, text: &[&str]| authority.file_with(name, text.join("\n"));
+    let der = CertificateDer::from_pem_slice(chain.as_bytes()).unwrap();
+    let twice = last + 1;
+    for (cert, says) in [
+        (file("empty.pem", &[]), "it is empty".into()),
+        (authority.file_with("der.pem", &der), "no certificate in PEM format in it, but DER; openssl x509".into()),
+        (file("text.pem", &["hello"]), "no certificate in PEM format in it".into()),
+        (file("end.pem", body), "of line 1 has no end: -----END CERTIFICATE----- is missing".into()),
+        (file("two.pem", &[&lines[..1], &["MIIBA"], &lines[..]].concat()), "of line 1 has no end before line 3".into()),
+        (file("begin.pem", &["-----BEGIN CERTIFICATE"]), "line 1 begins a section, and does not end with".into()),
+        (
+            file("chain.pem", &[&lines[..], &lines[..1], &["MII*"], &lines[1..]].concat()),
+            format!("line {}, in the CERTIFICATE of line {twice}, is not base64", twice + 1),
+        ),
+        (file("short.pem", &[&lines[..1], &["MIIBA"], &lines[last - 1..]].concat()), "of line 1 is not base64".into()),
+        (
+            file("other.pem", &[body, &["-----END X-----"]].concat()),
+            format!("line {last} does not end the CERTIFICATE"),
+        ),
+        (
+            file("hollow.pem", &[&lines[..1], &["MIIB"], &lines[last - 1..]].concat()),
+            "certificate 1 in it cannot".into(),
+        ),
+    ] {
+        for ran in [
+            bin.run(&["ping", "tls://127.0.0.1:1", "--ca", &cert]),
+            bin.run(&["serve", "tls://127.0.0.1:0", "--cert", &cert, "--key", &good.key]),
+        ] {
+            ran.exits(1).names(&[&cert]).names(&[&says]).prints("");
+        }
+    }
+    // Nothing of a key is printed, whatever is wrong with it.
+    let key = std::fs::read_to_string(&good.key).unwrap();
+    let secret = key.lines().nth(1).unwrap();
+    let broken = authority.file_with("broken.key", key.replace(secret, &format!("{secret}*")));
+    let ran =
+        bin.run(&["serve", "tls://127.0.0.1:0", "--cert", &good.cert, "--key", &broken]).exits(1).names(&[&broken]);
+    let ran = ran.names(&["line 2, in the PRIVATE KEY of line 1, is not base64"]);
+    assert!(!ran.err.contains(&secret[..16]), "{ran}");
 }
 
 /// Serves with a certificate, and pings at a name; the error names the layer and the peer.

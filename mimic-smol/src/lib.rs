@@ -150,7 +150,8 @@ for_each_mode!(M => {
 /// A flow to an endpoint such as `tcp://example.org:7`, `unix:/run/service` or, with the feature `rustls`,
 /// `tls://example.org:443`, by [`context`].
 ///
-/// Programs that connect often keep one context: it reads the platform's trust store once.
+/// Programs that connect often keep one context: it resumes TLS sessions. What the platform
+/// trusts is read once per process, whatever the number of contexts.
 ///
 /// # Errors
 /// As [`Ctx::with_url`] and [`Ctx::connect`].
