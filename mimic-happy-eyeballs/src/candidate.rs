@@ -61,8 +61,10 @@ impl Candidate {
             Source::Address(source) => Source::Address(source.to_canonical()),
             other => other,
         };
+        // No address of IPv4 has a zone.
+        let scope_id = if address.is_ipv4() { 0 } else { self.scope_id };
         let useless = address.is_unspecified() || address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST);
-        (!useless).then_some(Self { address, source, ..self })
+        (!useless).then_some(Self { address, scope_id, source, ..self })
     }
 }
 

@@ -32,6 +32,7 @@ pub struct Config {
     pub(crate) ask_ipv4: bool,
     pub(crate) ask_ipv6: bool,
     pub(crate) ipv4_route: bool,
+    pub(crate) ipv6_route: bool,
     pub(crate) preferred: Family,
     pub(crate) resolution_delay: Duration,
     pub(crate) attempt_delay: Duration,
@@ -52,6 +53,9 @@ pub struct Config {
     pub(crate) wait_for_services: bool,
     pub(crate) prefix: Option<Prefix>,
     pub(crate) seed: u64,
+    pub(crate) port: Option<u16>,
+    /// The driver decides where nothing is said.
+    pub(crate) fall_back: Option<bool>,
 }
 
 impl Default for Config {
@@ -68,6 +72,7 @@ impl Config {
             ask_ipv4: true,
             ask_ipv6: true,
             ipv4_route: true,
+            ipv6_route: true,
             preferred: Family::Ipv6,
             resolution_delay: RESOLUTION_DELAY,
             attempt_delay: ATTEMPT_DELAY,
@@ -88,6 +93,8 @@ impl Config {
             wait_for_services: false,
             prefix: None,
             seed: 0,
+            port: None,
+            fall_back: None,
         }
     }
 
@@ -101,14 +108,16 @@ impl Config {
         Self { services: Some(Kind::Svcb), ..self }
     }
 
-    /// Which families there is connectivity for (§4.1): a non-link-local address and a route. Decides what is asked,
-    /// which family is waited for (§4.2: the only one with a default route, else IPv6), and whether IPv4 addresses of
-    /// unknown source are synthesised when there is a NAT64 prefix. Neither: both are asked. Default: both.
+    /// Says which families there is connectivity for (§4.1): a non-link-local address and a route. Decides what is
+    /// asked, which family is waited for (§4.2: the only one with a default route, else IPv6), and what is taken for
+    /// unreachable where the source is unknown: such an address sorts last (§5.3), or is synthesised if it is of IPv4
+    /// and there is a NAT64 prefix. Neither: both are asked. Default: both.
     pub const fn connectivity(self, ipv4: bool, ipv6: bool) -> Self {
         Self {
             ask_ipv4: ipv4 || !ipv6,
             ask_ipv6: ipv6 || !ipv4,
             ipv4_route: ipv4,
+            ipv6_route: ipv6,
             preferred: if ipv4 && !ipv6 { Family::Ipv4 } else { Family::Ipv6 },
             ..self
         }
@@ -234,13 +243,40 @@ impl Config {
         Self { seed, ..self }
     }
 
+    /// Says which port the caller connects to where no record gives another: so that a record that spells it out adds no
+    /// second endpoint, and [`Endpoint::port`](crate::Endpoint::port) is none for it. The driver gives it by itself.
+    /// Default: not known.
+    pub const fn port(self, port: u16) -> Self {
+        Self { port: Some(port), ..self }
+    }
+
+    /// Whether the addresses of the name itself are tried at the caller's own port, after all that the service records
+    /// give, even where every record for them gives another port or speaks no common protocol (RFC 9460 §3: the
+    /// "non-SVCB connection modes" of a client that is SVCB-optional). They are the last group, and start as others do.
+    ///
+    /// Never done where that would be a downgrade (RFC 9460 §3.1): with [`protected`](Self::protected) or
+    /// [`wait_for_services`](Self::wait_for_services), and with [`prefer_ech`](Self::prefer_ech) where a record has ECH.
+    ///
+    /// Default: in the machine no, as the draft has it (§5.2, §6.2): such a name has no endpoint left. In the driver yes,
+    /// as browsers do; `fall_back_to_origin(false)` switches it off.
+    pub const fn fall_back_to_origin(self, yes: bool) -> Self {
+        Self { fall_back: Some(yes), ..self }
+    }
+
     /// As the driver can do it: TCP alone, and service records for what a handshake makes secure. Without, they would
     /// lead clear text to a service of TLS (RFC 9460 §9.5 asks for `https` instead).
-    pub(crate) fn over_tcp(self, secure: bool) -> Self {
+    pub(crate) fn over_tcp(self, secure: bool, port: u16) -> Self {
         let services = self.services.filter(|_| secure);
         let known = if self.protocols.is_empty() { self.protocols(&[b"h2", b"http/1.1"]) } else { self };
         let default_protocol = known.default_protocol.or(Some(b"http/1.1"));
-        Self { services, default_protocol, by_protocol: false, ..known }
+        let fall_back = self.fall_back.or(Some(true));
+        Self { services, default_protocol, by_protocol: false, port: Some(port), fall_back, ..known }
+    }
+
+    /// Whether the origin may be fallen back to, where service records have ECH or not.
+    pub(crate) fn falls_back(&self, ech: bool) -> bool {
+        let relies = self.protected || self.wait_for_services || (self.prefer_ech && ech);
+        self.fall_back == Some(true) && !relies
     }
 
     pub(crate) fn in_flight(&self) -> usize {

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::{Candidate, Prefix, Service};
+use crate::{Candidate, Family, Prefix, Service};
 
 /// What to connect to.
 #[derive(Clone, Copy, Debug)]
@@ -53,11 +53,23 @@ pub enum Answer<'a> {
     /// The addresses there are now, which replace those of an earlier answer. None: no record of that type, or no such
     /// name (NXDOMAIN).
     Addresses(&'a [Candidate]),
+    /// The first of the addresses there are now, as many as there is [room](crate::Machine::room) for; the others follow
+    /// by [`Input::More`]. Otherwise as [`Addresses`](Self::Addresses).
+    First(&'a [Candidate]),
     /// The SVCB or HTTPS records there are now, which replace those of an earlier answer. None: as above.
     Services(&'a [Service<'a>]),
     /// Not known: SERVFAIL, a timeout, a failed validation. Counts as a negative answer if there was none before, and
     /// otherwise changes nothing.
     Failed,
+}
+
+/// A list of addresses that may be given in parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum List {
+    /// The answer to a query for addresses.
+    Answer(Query),
+    /// The hints of one family in a service record.
+    Hints(ServiceId, Family),
 }
 
 /// What happened. Whatever names a query that was not asked or an attempt that does not run is ignored, and so is
@@ -70,6 +82,16 @@ pub enum Input<'a, E> {
         query: Query,
         /// Its answer.
         answer: Answer<'a>,
+    },
+    /// More addresses of a list that was given in part. To be given for as long as there is
+    /// [room](crate::Machine::room): the race does not end before. What it has no room for is left out.
+    More {
+        /// Of which list.
+        list: List,
+        /// The addresses, in the list's order.
+        addresses: &'a [Candidate],
+        /// Whether these are the last of it.
+        last: bool,
     },
     /// A lower handshake of the attempt is done, and an upper one has begun.
     Progress {
@@ -125,7 +147,7 @@ pub enum Output<T> {
     Failed(Failure),
 }
 
-/// One attempt of a race: its place in [`Machine::attempts`](crate::Machine::attempts).
+/// One attempt of a race. They are numbered in the order in which they start: 65,536 at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AttemptId(pub u16);
 
@@ -139,7 +161,7 @@ pub struct Endpoint {
     pub scope_id: u32,
     /// The address without NAT64: differs from [`address`](Self::address) where that was synthesised.
     pub original: IpAddr,
-    /// The port, if a service gives another than the caller's own.
+    /// The port, if a service gives another than the caller's own ([`Config::port`](crate::Config::port)).
     pub port: Option<u16>,
     /// The name whose address it is.
     pub name: Name,
@@ -176,7 +198,10 @@ pub enum End {
 pub enum Failure {
     /// The answers held no address that could be tried.
     NoAddresses,
-    /// Every attempt failed. [`Machine::attempts`](crate::Machine::attempts) has the reasons.
+    /// The service records leave no way to connect, and no attempt was made: the client does not understand them, speaks
+    /// none of their protocols, or they give port 0. [`Dropped`] counts which.
+    NoService,
+    /// Every attempt failed. [`Machine::attempts`](crate::Machine::attempts) has the latest reasons.
     AllFailed,
     /// The query for SVCB or HTTPS records failed, and with protected DNS that may be a downgrade attack (draft §6.3).
     Services,
@@ -186,6 +211,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoAddresses => "no usable address in the answers",
+            Self::NoService => "the service records leave no way to connect",
             Self::AllFailed => "every connection attempt failed",
             Self::Services => "the lookup of service records failed over protected DNS",
         })
@@ -200,7 +226,7 @@ impl core::error::Error for Failure {}
 pub struct Dropped {
     /// Unspecified, multicast and broadcast addresses.
     pub unusable: u32,
-    /// Addresses beyond the capacity `ENDPOINTS`.
+    /// Addresses for which there was no [room](crate::Machine::room) when they were given.
     pub addresses: u32,
     /// Records beyond the capacity `SERVICES`.
     pub services: u32,
@@ -208,13 +234,25 @@ pub struct Dropped {
     pub queries: u32,
     /// Aliases that ran in a circle or were nested too deep.
     pub aliases: u32,
+    /// Records with a mandatory key that the client does not know ([`Service::unsupported`](crate::Service)).
+    pub unsupported: u32,
+    /// Records of services that speak none of the [`Config::protocols`](crate::Config::protocols).
+    pub protocols: u32,
+    /// Records with port 0.
+    pub ports: u32,
 }
 
 impl Dropped {
     /// All together.
     #[must_use]
     pub fn total(&self) -> u32 {
-        let Self { unusable, addresses, services, queries, aliases } = self;
-        [addresses, services, queries, aliases].into_iter().fold(*unusable, |total, more| total.saturating_add(*more))
+        let Self { unusable, addresses, services, queries, aliases, .. } = self;
+        let records = [self.records(), *services, *queries, *aliases];
+        records.into_iter().fold(unusable.saturating_add(*addresses), u32::saturating_add)
+    }
+
+    /// The records that are of no use to the client.
+    pub(crate) fn records(&self) -> u32 {
+        self.unsupported.saturating_add(self.protocols).saturating_add(self.ports)
     }
 }

@@ -88,11 +88,14 @@ mod config;
 pub mod draft;
 mod driver;
 mod event;
+mod lists;
 mod machine;
 mod nat64;
 mod order;
 mod pace;
 mod queries;
+mod race;
+mod race_error;
 pub mod select;
 mod services;
 mod tick;
@@ -103,10 +106,11 @@ pub use candidate::{Candidate, Family, Source};
 pub use config::Config;
 pub use driver::{HappyEyeballs, RaceConfig, SourceAddress};
 pub use event::{
-    Answer, AttemptId, Dropped, End, Endpoint, Failure, Input, Kind, Name, Output, Query, ServiceId, Target,
+    Answer, AttemptId, Dropped, End, Endpoint, Failure, Input, Kind, List, Name, Output, Query, ServiceId, Target,
 };
 pub use machine::Machine;
 pub use nat64::Prefix;
+pub use race_error::RaceError;
 pub use services::Service;
 pub use tick::Tick;
-pub use timeline::{Event, Observer, Peer, RaceError, Raced, Timeline, What};
+pub use timeline::{Event, Observer, Peer, Raced, Timeline, What};

@@ -21,6 +21,10 @@ pub struct Service<'a> {
     pub ipv4_hints: &'a [Candidate],
     /// `ipv6hint`.
     pub ipv6_hints: &'a [Candidate],
+    /// Whether further `ipv4hint`s follow by [`Input::More`](crate::Input::More).
+    pub more_ipv4_hints: bool,
+    /// Whether further `ipv6hint`s follow by [`Input::More`](crate::Input::More).
+    pub more_ipv6_hints: bool,
     /// Whether there is an `ech`.
     pub ech: bool,
     /// Whether a key is `mandatory` that the client does not know: then the record is ignored (RFC 9460 §8).
@@ -38,6 +42,8 @@ pub(crate) struct Kept {
     pub(crate) protocols: u32,
     /// Whether it may be connected to at all.
     pub(crate) usable: bool,
+    /// Whether hints of IPv4 and of IPv6 are still to come.
+    pub(crate) more: [bool; 2],
     pub(crate) priority: u16,
     /// Decides between equal priorities.
     pub(crate) shuffle: u16,
@@ -55,10 +61,11 @@ impl Kept {
         Self {
             id,
             target: service.target.unwrap_or(id.owner),
-            port: service.port,
+            port: service.port.filter(|port| config.port != Some(*port)),
             ech: service.ech,
             protocols,
             usable: (protocols != 0 || config.protocols.is_empty() || unknown) && service.port != Some(0),
+            more: [service.more_ipv4_hints, service.more_ipv6_hints],
             priority: service.priority,
             shuffle: shuffle(config.seed, id),
         }
@@ -81,6 +88,14 @@ impl<const N: usize> Services<N> {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Kept> {
         self.0.iter()
+    }
+
+    pub(crate) fn get(&self, id: ServiceId) -> Option<&Kept> {
+        self.0.iter().find(|kept| kept.id == id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ServiceId) -> Option<&mut Kept> {
+        self.0.iter_mut().find(|kept| kept.id == id)
     }
 
     pub(crate) fn remove(&mut self, owner: Name) {

@@ -274,7 +274,8 @@ fn s6_2_services_without_a_common_protocol() {
     // Nor is the name tried, if the record is about it.
     let mut race = Race::asked(config);
     race.services(10, HTTPS, &[Service { target: None, ..h3 }]).answer(20, AAAA, &["2001:db8::1"]);
-    race.answer(30, A, &["192.0.2.1"]).expect(&[(30, Said::Failed(Failure::NoAddresses))]);
+    race.answer(30, A, &["192.0.2.1"]).expect(&[(30, Said::Failed(Failure::NoService))]);
+    assert_eq!(race.machine.dropped().protocols, 1);
     // With the default protocol it is; and for a client that names none.
     let default = Service { no_default_alpn: false, ..h3 };
     for (config, service) in [(config, default), (Config::new().https(), h3)] {
@@ -326,4 +327,31 @@ fn s6_simultaneous_events() {
     // And one at the time of the resolution delay, before it ends.
     let mut race = Race::asked(Config::new());
     race.answer(0, A, &["192.0.2.1"]).answer(50, AAAA, &["2001:db8::1"]).expect(&[(50, start(0, "2001:db8::1"))]);
+}
+
+/// §6.2 What such records leave out may be tried after all (RFC 9460 §3), at the caller's own port and last; not where
+/// records are relied on (§3.1).
+#[test]
+fn s6_2_the_origin_may_be_fallen_back_to() {
+    let h3 = Service { priority: 1, alpn: &[b"h3"], no_default_alpn: true, ..Service::default() };
+    let moved = Service { priority: 1, port: Some(99), ech: true, ..Service::default() };
+    let config = Config::new().https().protocols(&[b"h2"]).default_protocol(b"h2").fall_back_to_origin(true);
+    let ports = |config: Config, list: &[Service<'_>]| {
+        let mut race = Race::asked(config);
+        race.services(0, HTTPS, list).answer(0, AAAA, &["2001:db8::1"]).answer(0, A, &[]);
+        race.order();
+        race.endpoints.iter().map(|endpoint| endpoint.port).collect::<Vec<_>>()
+    };
+    assert_eq!(ports(config, &[h3]), [None]);
+    assert_eq!(ports(config, &[h3, moved]), [Some(99), None]);
+    // An endpoint that a record gives is not tried twice, for whichever protocol it was.
+    let plain = Service { priority: 1, alpn: &[b"h2"], ..Service::default() };
+    assert_eq!(ports(config.group_by_protocol(true), &[plain]), [None]);
+    assert_eq!(ports(config.port(99), &[moved]), [None]);
+    for config in [config.fall_back_to_origin(false), config.protected(true), config.wait_for_services(true)] {
+        assert!(ports(config, &[h3]).is_empty());
+        assert_eq!(ports(config, &[h3, moved]), [Some(99)]);
+    }
+    assert_eq!(ports(config.prefer_ech(true), &[moved]), [Some(99)]);
+    assert_eq!(ports(config.prefer_ech(true), &[Service { ech: false, ..moved }]), [Some(99), None]);
 }

@@ -201,3 +201,24 @@ fn s5_3_ipv4_may_be_first() {
     let list = [v6[0], v6[1], v4[0], v4[1]];
     assert_eq!(Race::to(Config::new(), &list).order(), ["192.0.2.1", "2001:db8::1", "192.0.2.2", "2001:db8::2"]);
 }
+
+/// §5.3 Rule 1 of RFC 6724: a family without connectivity is unreachable where nothing else is known of an address.
+#[test]
+fn s5_3_families_without_connectivity_come_last() {
+    let hints = [c("2001:db8::1")];
+    let (config, record) = (Config::new().https(), Service { priority: 1, ipv6_hints: &hints, ..Service::default() });
+    let order = |config: Config, found: &[Candidate]| {
+        let mut race = Race::asked(config);
+        race.services(0, HTTPS, &[record]).found(0, A, found);
+        race.order()
+    };
+    let v4 = [c("192.0.2.1")];
+    assert_eq!(order(config, &v4), ["2001:db8::1", "192.0.2.1"]);
+    assert_eq!(order(config.connectivity(true, false), &v4), ["192.0.2.1", "2001:db8::1"]);
+    // What is known of the address says more than that.
+    let hints = [from("2001:db8::1", "2001:db8::9")];
+    let record = Service { ipv6_hints: &hints, ..record };
+    let mut race = Race::asked(config.connectivity(true, false));
+    race.services(0, HTTPS, &[record]).answer(0, A, &["192.0.2.1"]);
+    assert_eq!(race.order(), ["2001:db8::1", "192.0.2.1"]);
+}

@@ -201,7 +201,8 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
     pub(crate) fn play(&mut self, plays: &[Play]) -> &mut Self {
         for _ in 0..200 {
             let mut next: Option<(Duration, usize)> = None;
-            for (index, attempt) in self.machine.attempts().iter().enumerate() {
+            for attempt in self.machine.attempts() {
+                let index = usize::from(attempt.id.0);
                 let Some(Play::Fail(after) | Play::Ok(after) | Play::Refuse(after)) = plays.get(index) else {
                     continue;
                 };
