@@ -216,4 +216,19 @@ mod tests {
         assert!(attempts.is_over());
         assert_eq!(attempts.start(endpoint, Duration::ZERO), None);
     }
+
+    /// What is forgotten may have sent a packet, and the floor runs from it.
+    #[test]
+    fn the_last_packet_is_not_forgotten() {
+        let mut attempts: Attempts<(), 2> = Attempts::new();
+        let (address, name) = (IpAddr::V4(Ipv4Addr::LOCALHOST), Name::ORIGINAL);
+        let original = address;
+        let endpoint = Endpoint { address, scope_id: 0, original, port: None, name, service: None, protocol: None };
+        let at = Duration::from_millis;
+        for (now, sent) in [(1, true), (2, true), (3, false), (4, false), (5, false), (6, false)] {
+            let id = attempts.start(endpoint, at(now)).unwrap_or(AttemptId(u16::MAX));
+            assert!(attempts.end(id, Outcome::Failed { reason: (), sent }, at(now)));
+        }
+        assert_eq!(attempts.last_sent(), Some(at(2)));
+    }
 }

@@ -31,7 +31,7 @@
 //! | 5.1 | different capabilities SHOULD be separate groups: [`Config::group_by_protocol`](crate::Config::group_by_protocol), [`Config::prefer_ech`](crate::Config::prefer_ech) | `order.rs` `ranks` | `s5_1_groups_by_protocol`, `s5_1_1_ech_first_is_an_option` |
 //! | 5.1.1 | SHOULD avoid that where it is not critical: off by default | `config.rs` | `s5_1_groups_by_protocol`, `s5_1_1_ech_first_is_an_option` |
 //! | 5.2 | endpoints of a service SHOULD be a group; option: [`Config::group_by_service`](crate::Config::group_by_service) | `order.rs` `rebuild` | `s5_2_a_group_is_interleaved_alone`, `s5_2_an_address_of_two_names_is_in_both_groups` |
-//! | 5.2 | groups SHOULD be sorted by priority; same option | `order.rs` `rebuild` | `s5_2_services_go_by_priority`, `s5_2_dot_is_the_owner` |
+//! | 5.2 | groups SHOULD be sorted by priority; same option | `order.rs` `rebuild` | `s5_2_services_go_by_priority`, `s5_2_dot_is_the_owner`, `s5_2_a_port_that_is_the_caller_s_own` |
 //! | 5.2 | equal priorities SHOULD be shuffled: [`Config::seed`](crate::Config::seed); a constant seed does not | `services.rs` `shuffle` | `s5_2_equal_priorities_are_shuffled` |
 //! | 5.2 | unassociated addresses SHOULD come last | `order.rs` `rebuild` | `s5_2_unassociated_addresses_come_last` |
 //! | 5.3 | MUST sort by RFC 6724 §6 | `select.rs` | `s5_3_rfc_6724_sorts`, `s5_3_families_without_connectivity_come_last`, `tests/select.rs` |
@@ -95,7 +95,8 @@
 //!
 //! # What the driver does not do
 //!
-//! It asks both families, whatever the connectivity, because a file of hosts may have either; it waits for IPv6 first. It
+//! It asks both families, whatever the connectivity, because a file of hosts may have either; it waits for IPv6 first.
+//! It falls back to the origin where service records lead nowhere ([`Config::fall_back_to_origin`](crate::Config)). It
 //! has no history of addresses, does not look for a NAT64 prefix (give one by [`Config::nat64`](crate::Config::nat64)), and
 //! connects by TCP only: without [`Config::protocols`](crate::Config::protocols) it takes `h2` and `http/1.1`, and does not
 //! group by protocol. Service records are asked only where a handshake is part of the attempt, so that they never lead

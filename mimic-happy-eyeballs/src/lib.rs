@@ -55,15 +55,23 @@
 //!   10 ms of the last start that may have sent a packet. The failure of an older attempt changes nothing.
 //! - An address that comes while nothing runs, or after the delay has passed, starts at once.
 //! - A start held back by [`Config::max_in_flight`] happens as soon as an attempt ends.
-//! - While a query is open, running out of addresses is not a failure.
+//! - While a query is open, running out of addresses is not a failure; nor is it while a list that was given in part has
+//!   more ([`List`]). A list gets as many places as are still free. What was tried makes way, and had its family's turn.
 //! - There is no deadline, neither for an attempt nor for the race: [`Input::Cancel`] ends it.
+//! - A family without connectivity ([`Config::connectivity`]) counts as unreachable where the source is unknown.
+//! - Whether two endpoints are one is decided by address, zone, port and protocol, however they were spelt:
+//!   [`Config::port`] is the port of records that give none.
+//! - Where service records lead nowhere there is no way to connect, unless [`Config::fall_back_to_origin`] is on: then the
+//!   origin's own endpoints are the last group.
 //! - An answer without addresses takes back the hints that it stands for; a failed query does not.
 //!
 //! # Where things are
 //!
 //! | to change | see |
 //! |---|---|
-//! | what is dialled and looked up, and how it is told | `driver.rs`, `timeline.rs` |
+//! | what is dialled and looked up | `driver.rs`, `race.rs` |
+//! | what waits until there is room | `lists.rs`, `addresses.rs` |
+//! | how it is told | `timeline.rs`, `race_error.rs` |
 //! | what happens when | `machine.rs`, `pace.rs` |
 //! | what is told | `event.rs`, `candidate.rs`, `services.rs`, `tick.rs` |
 //! | options and their defaults | `config.rs` |

@@ -137,7 +137,7 @@ impl Lists {
     ) -> (Part, Vec<SocketAddr>) {
         let mut services: Vec<_> =
             records.into_iter().map(|record| Hinted { record, hints: [0..0, 0..0], more: [false; 2] }).collect();
-        let mut order: Vec<_> = services.iter_mut().zip(0..).collect();
+        let mut order: Vec<_> = services.iter_mut().zip(0..u16::MAX).collect();
         order.sort_by_key(|(service, _)| service.record.priority);
         let mut first = Vec::new();
         for (service, index) in order {

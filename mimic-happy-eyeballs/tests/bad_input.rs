@@ -148,6 +148,14 @@ fn link_local_addresses_keep_their_scope() {
     assert_eq!(race.endpoints.iter().map(|endpoint| endpoint.scope_id).collect::<Vec<_>>(), [2, 0, 3]);
 }
 
+/// The zone that a resolver gives an IPv4 address, written as one of IPv6, means nothing.
+#[test]
+fn mapped_addresses_have_no_scope() {
+    let mut race = Race::to(Config::new(), &[c("::ffff:192.0.2.1").scope_id(2), c("192.0.2.1")]);
+    assert_eq!(race.order(), ["192.0.2.1"]);
+    assert_eq!(race.endpoints[0].scope_id, 0);
+}
+
 #[test]
 fn addresses_that_nobody_has() {
     let list = ["0.0.0.0", "::", "224.0.0.1", "ff02::1", "255.255.255.255", "::ffff:0.0.0.0", "::ffff:239.1.1.1"];

@@ -222,3 +222,19 @@ fn s5_3_families_without_connectivity_come_last() {
     race.services(0, HTTPS, &[record]).answer(0, A, &["192.0.2.1"]);
     assert_eq!(race.order(), ["2001:db8::1", "192.0.2.1"]);
 }
+
+/// §5.2 A record that spells the caller's own port out gives no second endpoint: the first attempt drops everything, and
+/// the record comes late.
+#[test]
+fn s5_2_a_port_that_is_the_caller_s_own() {
+    let record = Service { priority: 1, port: Some(443), ..Service::default() };
+    let starts = |config: Config| {
+        let mut race = Race::asked(config.https());
+        race.answer(0, AAAA, &["2001:db8::1"]).answer(0, A, &["192.0.2.1"]).services(100, HTTPS, &[record]);
+        race.until(1000).starts().into_iter().map(|(at, address)| (at, address.is_ipv4())).collect::<Vec<_>>()
+    };
+    assert_eq!(starts(Config::new().port(443)), [(50, false), (300, true)]);
+    // Of a caller whose port is not known, or another, these are more endpoints.
+    let more = [(50, false), (300, false), (550, true)];
+    assert_eq!((starts(Config::new()), starts(Config::new().port(80))), (more.into(), more.into()));
+}

@@ -54,14 +54,15 @@ fn the_larger_family_makes_way() {
 /// An address at two ports is two endpoints, and each has its attempt, though there is not room for all at a time.
 #[test]
 fn endpoints_that_do_not_fit_come_later() {
-    let [one, two] = [1, 2].map(|n| Service { priority: n, port: Some(n), ..Service::default() });
-    let mut race: Race<2, 2, 3> = Race::sized(Config::new().https());
-    race.answer(0, AAAA, &["2001:db8::1", "2001:db8::2"]).answer(0, A, &[]).services(0, HTTPS, &[one, two]);
+    let list = [1, 2, 3].map(|n| Service { priority: n, port: Some(n), ..Service::default() });
+    let mut race: Race<2, 3, 3> = Race::sized(Config::new().https());
+    race.answer(0, AAAA, &["2001:db8::1", "2001:db8::2"]).answer(0, A, &[]).services(0, HTTPS, &list);
     race.play(&[Play::Fail(1000); 9]);
     race.assert_end(End::Failed(Failure::AllFailed));
     let tried: Vec<_> = race.endpoints.iter().map(|to| (to.address.to_string(), to.port)).collect();
     let [a, b] = ["2001:db8::1", "2001:db8::2"].map(str::to_owned);
-    assert_eq!(tried, [(a.clone(), Some(1)), (b.clone(), Some(1)), (a, Some(2)), (b, Some(2))]);
+    let expected: Vec<_> = (1..=3).flat_map(|port| [&a, &b].map(|of| (of.clone(), Some(port)))).collect();
+    assert_eq!(tried, expected);
     assert_eq!((race.machine.dropped().addresses, race.machine.untried()), (0, 0));
 }
 
