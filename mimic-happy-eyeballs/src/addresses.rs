@@ -77,7 +77,8 @@ impl Entry {
     /// Takes what is known now, and keeps what was done.
     fn renew(&mut self, candidate: Candidate, name: Name, via: Via, nat: &Nat<'_>) {
         let new = Self::new(candidate, name, via, nat);
-        // What was tried as an IPv4 address is another endpoint with NAT64. What came synthesised is not.
+        // What was tried as an IPv4 address is another endpoint with NAT64. What came synthesised
+        // is not.
         let tried = if new.connect == self.connect || new.extracted() { self.tried } else { 0 };
         *self = Self { started: self.started, tried, ..new };
     }
@@ -98,8 +99,9 @@ impl Entry {
     }
 }
 
-/// How an address is tried: at which port, and for which protocol. Few in any race: a bit for each remembers what was
-/// tried for as long as the address has a place, however many attempts there have been since.
+/// How an address is tried: at which port, and for which protocol. Few in any race: a bit for each
+/// remembers what was tried for as long as the address has a place, however many attempts there
+/// have been since.
 #[derive(Debug, Default)]
 struct Ways(Vec<(Option<u16>, Option<u8>), 32>);
 
@@ -154,8 +156,9 @@ impl<const N: usize> Addresses<N> {
         ways.iter().zip(0..).filter(|((to, _), _)| *to == port).fold(0, |bits, (_, place)| bits | 1 << place)
     }
 
-    /// How many more of a list there is room for. A list may have as many as are still free: so one alone gets half of
-    /// the room, two a third each, and one more always gets something. `plenty`: a few are not worth the trouble.
+    /// How many more of a list there is room for. A list may have as many as are still free: so one
+    /// alone gets half of the room, two a third each, and one more always gets something. `plenty`:
+    /// a few are not worth the trouble.
     pub(crate) fn room(&self, of: impl Fn(&Entry) -> bool, plenty: bool) -> usize {
         let mine = || self.list.iter().filter(|entry| !entry.gone && of(entry));
         if mine().any(|entry| entry.planned == Use::Unplanned) {
@@ -168,8 +171,8 @@ impl<const N: usize> Addresses<N> {
         if room < worth { 0 } else { room }
     }
 
-    /// Whether there was room for all. If not, one of no use makes way; then one of the family that fills more than
-    /// half, which counts as left out.
+    /// Whether there was room for all. If not, one of no use makes way; then one of the family that
+    /// fills more than half, which counts as left out.
     pub(crate) fn add(&mut self, candidate: Candidate, name: Name, via: Via, nat: &Nat<'_>) -> bool {
         let same = |entry: &&mut Entry| {
             entry.name == name
@@ -177,7 +180,8 @@ impl<const N: usize> Addresses<N> {
                 && entry.candidate.scope_id == candidate.scope_id
         };
         if let Some(known) = self.list.iter_mut().find(same) {
-            // What is in the answer twice counts once; what was there before it is the answer's now.
+            // What is in the answer twice counts once; what was there before it is the answer's
+            // now.
             if known.gone || !matches!(via, Via::Hint { .. }) {
                 known.renew(candidate, name, via, nat);
             }

@@ -63,7 +63,8 @@ pub(crate) struct Attempts<E, const N: usize> {
     started: u32,
     running: usize,
     connected: usize,
-    /// When the last started that may have sent a packet, of those that are not in the list any more.
+    /// When the last started that may have sent a packet, of those that are not in the list any
+    /// more.
     sent_before: Option<Duration>,
 }
 

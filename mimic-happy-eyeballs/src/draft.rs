@@ -1,9 +1,10 @@
-//! Every requirement of `draft-ietf-happy-happyeyeballs-v3`, in its order: where it is implemented, and which test shows
-//! it. This module holds documentation only.
+//! Every requirement of `draft-ietf-happy-happyeyeballs-v3`, in its order: where it is implemented,
+//! and which test shows it. This module holds documentation only.
 //!
-//! The tests are in `tests/draft_resolution.rs` (§4), `draft_sorting.rs` (§5), `draft_attempts.rs` (§6 and §11) and
-//! `draft_changes.rs` (§7 and §8), named by section; others give their file. "Caller" means whoever drives the
-//! [`Machine`](crate::Machine), as it is not in the machine's power.
+//! The tests are in `tests/draft_resolution.rs` (§4), `draft_sorting.rs` (§5), `draft_attempts.rs`
+//! (§6 and §11) and `draft_changes.rs` (§7 and §8), named by section; others give their file.
+//! "Caller" means whoever drives the [`Machine`](crate::Machine), as it is not in the machine's
+//! power.
 //!
 //! # §4 Hostname resolution
 //!
@@ -95,12 +96,14 @@
 //!
 //! # What the driver does not do
 //!
-//! It asks both families, whatever the connectivity, because a file of hosts may have either; it waits for IPv6 first.
-//! It falls back to the origin where service records lead nowhere ([`Config::fall_back_to_origin`](crate::Config)). It
-//! has no history of addresses, does not look for a NAT64 prefix (give one by [`Config::nat64`](crate::Config::nat64)), and
-//! connects by TCP only: without [`Config::protocols`](crate::Config::protocols) it takes `h2` and `http/1.1`, and does not
-//! group by protocol. Service records are asked only where a handshake is part of the attempt, so that they never lead
-//! clear text.
+//! It asks both families, whatever the connectivity, because a file of hosts may have either; it
+//! waits for IPv6 first. It falls back to the origin where service records lead nowhere
+//! ([`Config::fall_back_to_origin`](crate::Config)). It has no history of addresses, does not look
+//! for a NAT64 prefix (give one by [`Config::nat64`](crate::Config::nat64)), and connects by TCP
+//! only: without [`Config::protocols`](crate::Config::protocols) it takes `h2` and `http/1.1`, and
+//! does not group by protocol. Service records are asked only where a handshake is part of the
+//! attempt, so that they never lead clear text.
 //!
-//! Of what the draft allows (MAY), these are not done: new queries for expired answers (the caller may, and give the new
-//! answers), cancelling queries at the end (the caller's), and rescheduling the timer when answers change (§7).
+//! Of what the draft allows (MAY), these are not done: new queries for expired answers (the caller
+//! may, and give the new answers), cancelling queries at the end (the caller's), and rescheduling
+//! the timer when answers change (§7).

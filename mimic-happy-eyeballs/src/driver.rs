@@ -20,26 +20,29 @@ use crate::timeline::{Event, Observer, Raced, What};
 use crate::{AttemptId, Config, Input, Output, Query, Source, Target};
 
 key! {
-    /// How races are run; [`Config::new`] when it is not given. The driver falls back to the origin unless
-    /// [`Config::fall_back_to_origin`] says no.
+    /// How races are run; [`Config::new`] when it is not given. The driver falls back to the origin
+    /// unless [`Config::fall_back_to_origin`] says no.
     pub RaceConfig: Config;
 }
 
 role! {
-    /// From the address of a destination to the address that it would be connected from: what RFC 6724 sorts by.
+    /// From the address of a destination to the address that it would be connected from: what RFC
+    /// 6724 sorts by.
     ///
     /// An error is taken for [`Source::Unknown`], which leaves the rules undecided that need it.
     pub SourceAddress: SocketAddr => Source;
 }
 
-/// Installs the candidate of [`Transport`] that looks up all addresses of a host and races them, over [`Lookup`],
-/// [`Link`], [`Sleep`] and [`SourceAddress`]; and one of the last that knows nothing, after all others.
+/// Installs the candidate of [`Transport`] that looks up all addresses of a host and races them,
+/// over [`Lookup`], [`Link`], [`Sleep`] and [`SourceAddress`]; and one of the last that knows
+/// nothing, after all others.
 ///
 /// - The target's handshake, if it has one ([`HostPort::until`]), is part of every attempt.
 /// - Dropping the connect drops every look-up and attempt at once.
-/// - Every address of an answer is tried in the end: what the [`Machine`](crate::Machine) has no room for waits.
-/// - [`Timeline`](crate::Timeline) tells how a flow came about, [`RaceError`](crate::RaceError) why there is none, and
-///   [`Observer`] is called while it happens.
+/// - Every address of an answer is tried in the end: what the [`Machine`](crate::Machine) has no
+///   room for waits.
+/// - [`Timeline`](crate::Timeline) tells how a flow came about, [`RaceError`](crate::RaceError) why
+///   there is none, and [`Observer`] is called while it happens.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HappyEyeballs;
 
@@ -139,7 +142,8 @@ async fn race<M: Mode>(
                     Poll::Ready(candidates) => {
                         turns = turns.saturating_sub(candidates.len());
                         race.take(part, &candidates);
-                        // There may be more at this time, and all is told before it is asked what to do.
+                        // There may be more at this time, and all is told before it is asked what
+                        // to do.
                         continue;
                     }
                     Poll::Pending => sourced = Some((part, candidates)),

@@ -5,8 +5,8 @@
 //!        └── 185 wait ──► a few more whenever it has room ──────────►┘
 //! ```
 //!
-//! Each part takes as long as it takes to find its source addresses, and only one is under way: so what there is room for
-//! when it is begun there is room for when it is done.
+//! Each part takes as long as it takes to find its source addresses, and only one is under way: so
+//! what there is room for when it is begun there is room for when it is done.
 
 use alloc::collections::VecDeque;
 use alloc::vec;

@@ -15,20 +15,23 @@ use crate::{
     Prefix, Query, Service, ServiceId, Target, Tick,
 };
 
-/// A race to one target: told what happens, says what to do. It does no input or output, knows no clock and allocates
-/// nothing.
+/// A race to one target: told what happens, says what to do. It does no input or output, knows no
+/// clock and allocates nothing.
 ///
-/// `E` is the caller's reason for a failed attempt. There is room for `ENDPOINTS` addresses at a time and as many
-/// attempts, for `SERVICES` records of SVCB or HTTPS and for `QUERIES` queries: three, and three for each other name in
-/// such records. What does not fit is counted in [`dropped`](Self::dropped).
+/// `E` is the caller's reason for a failed attempt. There is room for `ENDPOINTS` addresses at a
+/// time and as many attempts, for `SERVICES` records of SVCB or HTTPS and for `QUERIES` queries:
+/// three, and three for each other name in such records. What does not fit is counted in
+/// [`dropped`](Self::dropped).
 ///
-/// Addresses that have been tried make room for others. So a long answer is given in parts ([`Answer::First`],
-/// [`Input::More`]), as [`room`](Self::room) says. An address is tried once for as long as it has a place or its attempt
-/// is in [`attempts`](Self::attempts): a list must not have one again.
+/// Addresses that have been tried make room for others. So a long answer is given in parts
+/// ([`Answer::First`], [`Input::More`]), as [`room`](Self::room) says. An address is tried once for
+/// as long as it has a place or its attempt is in [`attempts`](Self::attempts): a list must not
+/// have one again.
 ///
-/// Whenever something happens, give every [`input`](Self::input) that is ready, and only then ask for
-/// [`output`](Self::output) until there is none: so of two attempts that succeed at the same time, the one that started
-/// earlier wins, and a success beats a timer. Nothing panics, whatever the input.
+/// Whenever something happens, give every [`input`](Self::input) that is ready, and only then ask
+/// for [`output`](Self::output) until there is none: so of two attempts that succeed at the same
+/// time, the one that started earlier wins, and a success beats a timer. Nothing panics, whatever
+/// the input.
 #[derive(Debug)]
 pub struct Machine<T, E, const ENDPOINTS: usize = 32, const SERVICES: usize = 4, const QUERIES: usize = 16> {
     config: Config,
@@ -117,11 +120,11 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         }
     }
 
-    /// What to do next. Call it until it answers none, after every change and when the time of the last
-    /// [`Output::Wake`] has come; calling it at other times is harmless.
+    /// What to do next. Call it until it answers none, after every change and when the time of the
+    /// last [`Output::Wake`] has come; calling it at other times is harmless.
     ///
-    /// At the end come the [`Output::Cancel`] of every attempt that runs and then, unless the end is
-    /// [`Input::Cancel`], [`Output::Won`] or [`Output::Failed`]; after that, nothing ever.
+    /// At the end come the [`Output::Cancel`] of every attempt that runs and then, unless the end
+    /// is [`Input::Cancel`], [`Output::Won`] or [`Output::Failed`]; after that, nothing ever.
     pub fn output(&mut self, now: T) -> Option<Output<T>> {
         self.clock.advance(now);
         if self.end.is_none() {
@@ -148,8 +151,8 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         wake.map(|due| Output::Wake(self.clock.tick(due)))
     }
 
-    /// The attempts that run and the latest of those that have ended, at most `ENDPOINTS`, in the order in which they
-    /// started.
+    /// The attempts that run and the latest of those that have ended, at most `ENDPOINTS`, in the
+    /// order in which they started.
     #[must_use]
     pub fn attempts(&self) -> &[Attempt<E>] {
         self.attempts.list()
@@ -161,8 +164,8 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         self.end
     }
 
-    /// Whether handshakes above the transport may proceed: false while service records that they depend on are not
-    /// answered ([`Config::wait_for_services`]). Ask again after every answer.
+    /// Whether handshakes above the transport may proceed: false while service records that they
+    /// depend on are not answered ([`Config::wait_for_services`]). Ask again after every answer.
     #[must_use]
     pub fn may_handshake(&self) -> bool {
         !self.config.wait_for_services || self.queries.services_heard()
@@ -174,8 +177,9 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         self.dropped
     }
 
-    /// How many addresses that it was given were never tried: because the race ended before, the service records leave
-    /// them out, or there was no room. What still waits to be given comes on top.
+    /// How many addresses that it was given were never tried: because the race ended before, the
+    /// service records leave them out, or there was no room. What still waits to be given comes on
+    /// top.
     #[must_use]
     pub fn untried(&self) -> u32 {
         u32::try_from(self.left().count()).unwrap_or(u32::MAX).saturating_add(self.dropped.addresses)
@@ -187,8 +191,9 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         self.addresses.iter().filter(left).map(|entry| (entry.candidate.address, entry.candidate.scope_id))
     }
 
-    /// How many addresses of `list` it would take now: the first of an answer that is to come, or more of what was given
-    /// in part. For a query for service records it is how many hints they may have.
+    /// How many addresses of `list` it would take now: the first of an answer that is to come, or
+    /// more of what was given in part. For a query for service records it is how many hints they
+    /// may have.
     #[must_use]
     pub fn room(&self, list: List) -> usize {
         if self.end.is_some() || !self.awaits(list) {
@@ -204,8 +209,8 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         self.addresses.room(of, !self.order.is_empty())
     }
 
-    /// Whether it waits for more of `list`, be there room or not. What it does not wait for any more is of no use: hints
-    /// whose records were answered, or records that changed.
+    /// Whether it waits for more of `list`, be there room or not. What it does not wait for any
+    /// more is of no use: hints whose records were answered, or records that changed.
     #[must_use]
     pub fn awaits(&self, list: List) -> bool {
         match list {
@@ -226,7 +231,8 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         self.clock.elapsed()
     }
 
-    /// The end, if it is decided: successes first, then what forbids to go on, then that nothing is left.
+    /// The end, if it is decided: successes first, then what forbids to go on, then that nothing is
+    /// left.
     fn decide(&self) -> Option<End> {
         if let Some(winner) = self.attempts.connected().filter(|_| self.may_handshake() && !self.abandons()) {
             return Some(End::Won(winner));
@@ -421,8 +427,8 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         self.services.remove(owner);
         self.addresses.withdraw(|entry| matches!(entry.via, Via::Hint { owner: of, .. } if of == owner));
         let numbered = || (0..u16::MAX).zip(list).map(|(index, service)| (ServiceId { owner, index }, service));
-        // "The recipient MUST ignore any ServiceMode records in the set" with an alias; of several, one at random
-        // (RFC 9460 §2.4.1).
+        // "The recipient MUST ignore any ServiceMode records in the set" with an alias; of several,
+        // one at random (RFC 9460 §2.4.1).
         let aliases = numbered().filter(|(_, service)| service.priority == 0);
         if let Some((_, alias)) = aliases.min_by_key(|(id, _)| shuffle(self.config.seed, *id)) {
             return self.follow(owner, kind, alias.target);
@@ -452,7 +458,8 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         }
     }
 
-    /// Follows an alias. One to `.` says that there is no service, which is advice only (RFC 9460 §2.5.1).
+    /// Follows an alias. One to `.` says that there is no service, which is advice only (RFC 9460
+    /// §2.5.1).
     fn follow(&mut self, owner: Name, kind: Kind, target: Option<Name>) {
         let Some(target) = target else { return };
         if self.queries.chain().any(|name| name == target) || self.queries.chain().count() > ALIASES {

@@ -1,4 +1,5 @@
-//! In which order endpoints are tried (§5): grouped, sorted within each group, interleaved, and flattened into a list.
+//! In which order endpoints are tried (§5): grouped, sorted within each group, interleaved, and
+//! flattened into a list.
 
 use core::cmp::Ordering;
 use core::time::Duration;
@@ -32,7 +33,8 @@ struct Planned {
     protocol: Option<u8>,
     /// The bit of [`Entry::tried`].
     way: u32,
-    /// Only while the order is built: so that the families take turns as if all answers had come at once (§7).
+    /// Only while the order is built: so that the families take turns as if all answers had come at
+    /// once (§7).
     tried: bool,
 }
 
@@ -119,8 +121,8 @@ impl<const N: usize> Order<N> {
             self.interleave(from, addresses.last(), config);
             done = Some(rank);
         }
-        // Addresses without a service come last (§5.2), those of what a name is an alias for before its own; and so do
-        // those of a name with services, if the origin may be fallen back to.
+        // Addresses without a service come last (§5.2), those of what a name is an alias for before
+        // its own; and so do those of a name with services, if the origin may be fallen back to.
         let falls_back = config.falls_back(services.of(owner).any(|kept| kept.ech));
         for name in chain.iter().rev() {
             if falls_back || !services.of(owner).any(|kept| kept.target == *name) {
@@ -199,8 +201,9 @@ impl<const N: usize> Order<N> {
         self.overflow |= self.list.insert(place, new).is_err() && !tried;
     }
 
-    /// "Whichever address family is first in the list should be followed by an endpoint of the other" (§5.3). Goes on
-    /// after `last`, if there were others before. Then what has been tried has had its turn.
+    /// "Whichever address family is first in the list should be followed by an endpoint of the
+    /// other" (§5.3). Goes on after `last`, if there were others before. Then what has been tried
+    /// has had its turn.
     fn interleave(&mut self, from: usize, last: Option<Family>, config: &Config) {
         if config.interleave
             && let Some(group) = self.list.get_mut(from..)

@@ -93,7 +93,8 @@ impl<const N: usize> Queries<N> {
         core::iter::successors(Some(Name::ORIGINAL), |name| self.get(*name, self.services)?.alias).take(ALIASES + 1)
     }
 
-    /// Whether the last name of the chain has answered the query for service records, or was not asked.
+    /// Whether the last name of the chain has answered the query for service records, or was not
+    /// asked.
     pub(crate) fn services_heard(&self) -> bool {
         let last = self.chain().last().and_then(|name| self.get(name, self.services));
         last.is_none_or(|slot| !slot.open())

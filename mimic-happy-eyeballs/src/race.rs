@@ -101,7 +101,8 @@ impl<M: Mode> Race<M> {
         Peer { address, port: port.unwrap_or(self.port), scope_id }
     }
 
-    /// The name to ask: for the records of a port of its own, "the prefix `_port._https`" goes before it (RFC 9460 §9.1).
+    /// The name to ask: for the records of a port of its own, "the prefix `_port._https`" goes
+    /// before it (RFC 9460 §9.1).
     pub(crate) fn question(&self, query: Query) -> Text {
         match self.names.get(usize::from(query.name.0)) {
             Some(name) if query == HTTPS && !matches!(self.port, 80 | 443) => {

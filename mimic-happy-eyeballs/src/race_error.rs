@@ -45,8 +45,9 @@ impl RaceError {
         &self.timeline
     }
 
-    /// The errors of look-ups (without a peer) and attempts, as they came: at most 32. Of more there are the first eight,
-    /// the one that the race ends with, and of the others those that got furthest, the latest of equals.
+    /// The errors of look-ups (without a peer) and attempts, as they came: at most 32. Of more
+    /// there are the first eight, the one that the race ends with, and of the others those that got
+    /// furthest, the latest of equals.
     #[must_use]
     pub fn errors(&self) -> &[(Option<Peer>, Error)] {
         &self.errors.list
@@ -58,8 +59,8 @@ impl RaceError {
         self.errors.omitted
     }
 
-    /// How many different addresses of the answers were never tried, because the race ended before, the service records
-    /// leave them out, or there was no room.
+    /// How many different addresses of the answers were never tried, because the race ended before,
+    /// the service records leave them out, or there was no room.
     #[must_use]
     pub fn untried(&self) -> u32 {
         self.untold.untried
@@ -71,7 +72,8 @@ impl RaceError {
         self.untold.dropped
     }
 
-    /// The error of the attempt that got furthest, the earliest of equals; if there was no attempt, of a look-up.
+    /// The error of the attempt that got furthest, the earliest of equals; if there was no attempt,
+    /// of a look-up.
     fn telling(&self) -> Option<&Error> {
         self.errors.list.get(self.errors.telling()?).map(|(_, error)| error)
     }

@@ -27,7 +27,8 @@ pub struct Service<'a> {
     pub more_ipv6_hints: bool,
     /// Whether there is an `ech`.
     pub ech: bool,
-    /// Whether a key is `mandatory` that the client does not know: then the record is ignored (RFC 9460 §8).
+    /// Whether a key is `mandatory` that the client does not know: then the record is ignored (RFC
+    /// 9460 §8).
     pub unsupported: bool,
 }
 
@@ -102,7 +103,8 @@ impl<const N: usize> Services<N> {
         self.0.retain(|kept| kept.id.owner != owner);
     }
 
-    /// Whether there was room; if not, what is kept is the services of the best priority, of equals the first.
+    /// Whether there was room; if not, what is kept is the services of the best priority, of equals
+    /// the first.
     pub(crate) fn add(&mut self, new: Kept) -> bool {
         let Err(new) = self.0.push(new) else { return true };
         if let Some(worst) = self.0.iter_mut().max_by_key(|kept| kept.priority)
@@ -132,7 +134,8 @@ fn random(seed: u64, skipped: u16) -> u64 {
 mod tests {
     use super::random;
 
-    /// The numbers that are published for the seed 1234567 (Rosetta Code, "Pseudo-random numbers/Splitmix64").
+    /// The numbers that are published for the seed 1234567 (Rosetta Code, "Pseudo-random
+    /// numbers/Splitmix64").
     #[test]
     fn splitmix64() {
         let published = [

@@ -1,4 +1,5 @@
-//! What was tried when, and what won: told while it happens, kept with the flow, and part of the error.
+//! What was tried when, and what won: told while it happens, kept with the flow, and part of the
+//! error.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -14,11 +15,13 @@ use crate::Kind;
 key! {
     /// Attribute of a flow: how it came about.
     pub Timeline: Vec<Event>;
-    /// Called with every event as it happens: to show what a connect waits for, also if it never ends.
+    /// Called with every event as it happens: to show what a connect waits for, also if it never
+    /// ends.
     pub Observer: fn(&Event);
 }
 
-/// Something that happened in a race. It prints as one line, such as `  250.3 ms  start   192.0.2.1:443`.
+/// Something that happened in a race. It prints as one line, such as
+/// `  250.3 ms  start   192.0.2.1:443`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     /// In microseconds; many are kept.
@@ -118,10 +121,11 @@ pub enum What {
     Answer(Kind, u16),
     /// It was not answered, or the name does not exist.
     NoAnswer(Kind, ErrorKind),
-    /// So many addresses and records of answers are of no use, or do not fit ([`Dropped`](crate::Dropped)).
+    /// So many addresses and records of answers are of no use, or do not fit
+    /// ([`Dropped`](crate::Dropped)).
     LeaveOut(u32),
-    /// So many events at this place are not kept: of a long race a [`Timeline`] has the first and the latest. Told to no
-    /// [`Observer`], which is told every event.
+    /// So many events at this place are not kept: of a long race a [`Timeline`] has the first and
+    /// the latest. Told to no [`Observer`], which is told every event.
     Skip(u32),
     /// The race ended, or was dropped, with so many addresses of the answers never tried.
     Untried(u32),
@@ -137,9 +141,11 @@ pub enum What {
     Win(Peer),
 }
 
-/// The address, zone and port that an attempt goes to. It prints as `SocketAddr` does: `[fe80::1%2]:7`.
+/// The address, zone and port that an attempt goes to. It prints as `SocketAddr` does:
+/// `[fe80::1%2]:7`.
 ///
-/// Made from a `SocketAddr`, and gives it back, without flow information. It is smaller, as many are kept.
+/// Made from a `SocketAddr`, and gives it back, without flow information. It is smaller, as many
+/// are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Peer {
@@ -183,10 +189,12 @@ impl fmt::Display for Peer {
     }
 }
 
-/// The flow that won a race, which knows how it came about: what [`HappyEyeballs`](crate::HappyEyeballs) gives.
+/// The flow that won a race, which knows how it came about: what
+/// [`HappyEyeballs`](crate::HappyEyeballs) gives.
 ///
-/// It is a layer over that of [`Link`](mimic_core::Link). Whoever needs the socket itself takes it out:
-/// `flow.downcast::<Raced<Box<dyn Flow + Send>>>()`, and then [`into_inner`](Self::into_inner).
+/// It is a layer over that of [`Link`](mimic_core::Link). Whoever needs the socket itself takes it
+/// out: `flow.downcast::<Raced<Box<dyn Flow + Send>>>()`, and then
+/// [`into_inner`](Self::into_inner).
 #[derive(Debug)]
 pub struct Raced<F> {
     pub(crate) below: F,

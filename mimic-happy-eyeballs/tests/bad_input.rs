@@ -126,7 +126,8 @@ fn mapped_addresses_are_ipv4() {
 /// Also as the source of one.
 #[test]
 fn mapped_sources_are_ipv4() {
-    // RFC 6724, rule 2: the source of the first has the scope of the destination, and rule 8: which is the smaller one.
+    // RFC 6724, rule 2: the source of the first has the scope of the destination, and rule 8: which
+    // is the smaller one.
     let list = [from("198.51.100.1", "198.51.100.2"), from("::ffff:169.254.1.1", "::ffff:169.254.1.2")];
     assert_eq!(Race::to(Config::new(), &list).order(), ["169.254.1.1", "198.51.100.1"]);
 }

@@ -362,7 +362,8 @@ fn a_connect_of_a_shared_context_may_be_spawned() {
     assert_eq!(spawned.join().unwrap().unwrap(), V4);
 }
 
-/// Of a race that is given up the observer is told, and of one that is lost the error, how much was never tried.
+/// Of a race that is given up the observer is told, and of one that is lost the error, how much was
+/// never tried.
 #[test]
 fn what_was_never_tried_is_counted() {
     let many: Vec<_> = (1..=201).map(|n| format!("192.0.2.{n}")).collect();

@@ -51,7 +51,8 @@ fn the_larger_family_makes_way() {
     assert_eq!(race.order(), ["2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2"]);
 }
 
-/// An address at two ports is two endpoints, and each has its attempt, though there is not room for all at a time.
+/// An address at two ports is two endpoints, and each has its attempt, though there is not room for
+/// all at a time.
 #[test]
 fn endpoints_that_do_not_fit_come_later() {
     let list = [1, 2, 3].map(|n| Service { priority: n, port: Some(n), ..Service::default() });
@@ -80,7 +81,8 @@ fn later_answers_find_room() {
     assert_eq!(race.machine.attempts().iter().map(|attempt| attempt.id.0).collect::<Vec<_>>(), [2, 3]);
 }
 
-/// Lists that are given in parts, as the machine has room: it is asked and answered until nothing waits.
+/// Lists that are given in parts, as the machine has room: it is asked and answered until nothing
+/// waits.
 struct Lists(Vec<(List, Vec<Candidate>)>);
 
 impl Lists {
@@ -133,7 +135,8 @@ fn many(prefix: &str, count: u16) -> Vec<Candidate> {
     (1..=count).map(|n| c(&format!("{prefix}{n}"))).collect()
 }
 
-/// All are tried, once, in the answers' order, and the families take turns for as long as there are both.
+/// All are tried, once, in the answers' order, and the families take turns for as long as there are
+/// both.
 #[test]
 fn every_address_of_a_long_answer_is_tried() {
     fn tried<const N: usize>(v6: u16, v4: u16, config: Config) {
@@ -200,7 +203,8 @@ fn hints_come_in_parts() {
     assert_eq!(race.endpoints.len(), 2);
 }
 
-/// Of a name that the records leave out, no more is asked for than is known already, and the race ends.
+/// Of a name that the records leave out, no more is asked for than is known already, and the race
+/// ends.
 #[test]
 fn what_records_leave_out_is_not_waited_for() {
     let h3 = Service { priority: 1, alpn: &[b"h3"], no_default_alpn: true, ..Service::default() };

@@ -1,7 +1,7 @@
 //! Random schedules of answers, outcomes, delays and options, and what holds of every race.
 //!
-//! `MIMIC_SCHEDULES=1000000 cargo test --release --test schedules` runs that many; a failure prints its seed, and
-//! `MIMIC_SEED=n` runs that one alone and prints it.
+//! `MIMIC_SCHEDULES=1000000 cargo test --release --test schedules` runs that many; a failure prints
+//! its seed, and `MIMIC_SEED=n` runs that one alone and prints it.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -592,7 +592,8 @@ impl World {
         let more = self.waiting.iter().any(|(list, ..)| race.room(*list) > 0);
         assert!(wake.is_some() || running > 0 || open || more, "nothing will ever happen");
         assert!(connected.is_none() || !race.may_handshake(), "a success decides at once");
-        // The latest attempt has failed, or none runs, or the delay has passed: nothing but the floor holds the next.
+        // The latest attempt has failed, or none runs, or the delay has passed: nothing but the
+        // floor holds the next.
         let resolved = !self.seen.is_empty();
         let last_sent = self.seen.iter().filter(|seen| seen.sent).map(|seen| seen.started).max();
         if let Some(wake) = wake.filter(|_| resolved && running == 0) {

@@ -308,8 +308,8 @@ fn every_hint_is_tried_in_the_end() {
     assert_eq!(world.dials().len(), 100);
 }
 
-/// However long the answers, and even if nothing takes time: a poll does little, and no source address is asked for
-/// before there is room.
+/// However long the answers, and even if nothing takes time: a poll does little, and no source
+/// address is asked for before there is room.
 #[test]
 fn the_executor_gets_its_turn() {
     let many = many(6300);
@@ -408,7 +408,8 @@ fn a_start_is_timed_by_when_it_starts() {
     assert!(starts[1] - starts[0] >= ms(10), "{starts:?}");
 }
 
-/// The first address drops everything, and the record, which is late, spells the caller's own port out.
+/// The first address drops everything, and the record, which is late, spells the caller's own port
+/// out.
 #[test]
 fn a_port_that_is_the_caller_s_own_makes_no_second_endpoint() {
     let world = World::new().name((0, &["2001:db8::1"]), (0, &["192.0.2.1"])).accepts(V4, 20);
@@ -447,7 +448,8 @@ fn a_zone_goes_to_the_socket_and_is_printed() {
     assert_eq!(race_error(&error).errors()[0].0.unwrap().to_string(), "[fe80::1%2]:443");
 }
 
-/// The name's own addresses, by a record that leads nowhere: a port that refuses, or a protocol that is not spoken.
+/// The name's own addresses, by a record that leads nowhere: a port that refuses, or a protocol
+/// that is not spoken.
 fn nowhere(record: Service) -> World {
     let world = World::new().name((0, &["2001:db8::1"]), (0, &["192.0.2.1"]));
     let world = ["[2001:db8::1]:8443", "192.0.2.1:8443"].iter().fold(world, |world, to| world.fails(to, 5, refused));
@@ -520,4 +522,10 @@ fn an_error_says_that_records_leave_no_way() {
         error.contains("192.0.2.1:8443: ") && error.ends_with("; the service records give no other port"),
         "{error}"
     );
+    // The caller's own port is no other port, however it is spelt.
+    let record = Record::Https(Service { port: Some(443), ..service(1, "") });
+    let world = World::new().name((0, &["2001:db8::1"]), (0, &[])).fails(V6, 5, refused);
+    let world = world.answer(HOST, RecordType::Https, 0, vec![record]);
+    let error = world.connect(&https(&world), secure(443)).unwrap_err().to_string();
+    assert!(!error.contains("no other port"), "{error}");
 }
