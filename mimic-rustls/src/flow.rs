@@ -5,14 +5,15 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::future::poll_fn;
 use core::mem;
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll, Waker, ready};
 
 use mimic_core::{Ask, Error, ErrorKind, Flow, Phase, ServerName, Text, TlsVersion, TwoWakers, key};
 use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ProtocolVersion};
+use scopeguard::{ScopeGuard, guard};
 
-use crate::error::{again, closed, endless, explain, truncated};
-use crate::machine::{Machine, Readable};
+use crate::error::{again, closed, endless, explain, no_memory, truncated};
+use crate::machine::{Full, Machine, Readable};
 use crate::mark::{Mark, MarkOf};
 use crate::side::Side;
 
@@ -43,7 +44,8 @@ key! {
 /// - Allocates nothing per read or write beside what rustls does: one vector per record. Messages over 2 KiB borrow
 ///   larger buffers, which are given back when a reader has to wait: with `std`, to a few that each thread keeps.
 pub struct TlsFlow<F, S: Side> {
-    below: F,
+    /// Emptied when it is dropped.
+    below: ScopeGuard<F, fn(F)>,
     machine: Machine<S>,
     wakers: TwoWakers,
     name: Option<Text>,
@@ -95,10 +97,10 @@ enum Input {
 }
 
 impl<F: Flow, S: Side> TlsFlow<F, S> {
-    pub(crate) fn new(below: F, connection: S::Connection, name: Option<Text>) -> Self {
+    pub(crate) fn new(below: F, connection: S::Connection, name: Option<Text>, room: usize) -> Self {
         Self {
-            below,
-            machine: Machine::new(connection),
+            below: guard(below, empty),
+            machine: Machine::new(connection, room),
             wakers: TwoWakers::new(),
             name,
             mark: None,
@@ -116,7 +118,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
     /// The flow below, out of the TLS flow: for after both sides have closed TLS and go on in clear text. What this
     /// side had received beyond that is lost.
     pub fn into_inner(self) -> F {
-        self.below
+        ScopeGuard::into_inner(self.below)
     }
 
     pub(crate) fn marked(self, mark: Mark) -> Self {
@@ -141,10 +143,10 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
         loop {
             if let Err(error) = self.machine.drive() {
                 // The alert tells the peer why. It is not worth an error of its own.
-                ready!(poll_out(&mut self.below, &mut self.machine, &mut self.writing, cx));
+                ready!(poll_out(&mut *self.below, &mut self.machine, &mut self.writing, cx));
                 return Poll::Ready(Err(explain(error, Phase::Handshake)));
             }
-            let sent = poll_out(&mut self.below, &mut self.machine, &mut self.writing, cx);
+            let sent = poll_out(&mut *self.below, &mut self.machine, &mut self.writing, cx);
             let state = self.machine.state();
             if !state.is_handshaking() {
                 return match state.protocol_version() {
@@ -157,7 +159,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
             }
             // Also while sending waits, for two sides that both wait to be read would wait for ever; and after it
             // failed, for the peer may have said why before it went.
-            let received = poll_receive(&mut self.below, &mut self.machine, cx);
+            let received = poll_receive(&mut *self.below, &mut self.machine, cx);
             if let Poll::Ready(Ok(1..)) = received {
                 continue;
             }
@@ -174,7 +176,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
     /// Sends what is outgoing, for a writer.
     fn poll_drain(&mut self) -> Poll<Result<(), Error>> {
         let mut both = Context::from_waker(self.wakers.both());
-        let sent = poll_send(&mut self.below, &mut self.machine, &mut both);
+        let sent = poll_send(&mut *self.below, &mut self.machine, &mut both);
         self.hear(sent)
     }
 
@@ -200,10 +202,12 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
     /// What a writer is told where there is no writing any more.
     #[cold]
     fn refusal(&mut self) -> Error {
-        if let (Writing::Failed(_, Some(_)), Input::Open) = (&self.writing, &self.input) {
+        if let (Writing::Failed(_, Some(_)), Input::Open) = (&self.writing, &self.input)
+            && self.machine.is_drained()
+        {
             // The peer may have said why before it went, and that is the better error.
             let mut both = Context::from_waker(self.wakers.both());
-            if let Poll::Ready(received) = poll_receive(&mut self.below, &mut self.machine, &mut both) {
+            if let Poll::Ready(received) = poll_receive(&mut *self.below, &mut self.machine, &mut both) {
                 if let Err(error) = received {
                     self.input = Input::Failed(error);
                 }
@@ -237,11 +241,37 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
         }
         let was_outgoing = !self.machine.outgoing.is_empty();
         let mut both = Context::from_waker(self.wakers.both());
-        let sent = poll_out(&mut self.below, &mut self.machine, &mut self.writing, &mut both);
+        let sent = poll_out(&mut *self.below, &mut self.machine, &mut self.writing, &mut both);
         // A flow may forget who waits for an operation once one is done: a writer that waited for this goes on.
         if sent.is_ready() || (was_outgoing && self.machine.outgoing.is_empty()) {
             self.wake_writer();
         }
+    }
+
+    /// Takes in what has arrived and is for TLS alone, session tickets above all. A socket that is closed over unread
+    /// bytes resets the connection, and the peer loses what it has not read.
+    ///
+    /// It stops at what an application can read: that stays, and what comes behind it stays below.
+    fn take_in(&mut self) {
+        let mut taken = false;
+        for _ in 0..RECEIVES {
+            if !matches!(self.input, Input::Open) || !self.machine.absorb() {
+                break;
+            }
+            let mut both = Context::from_waker(self.wakers.both());
+            match poll_receive(&mut *self.below, &mut self.machine, &mut both) {
+                Poll::Ready(Ok(0)) => self.input = Input::Truncated,
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => self.input = Input::Failed(error),
+                Poll::Pending => break,
+            }
+            taken = true;
+        }
+        if taken {
+            // What a reader waits for was just taken from below.
+            self.wakers.both().wake_by_ref();
+        }
+        self.machine.rest();
     }
 
     /// Wakes a writer that waits, if one does.
@@ -296,10 +326,26 @@ fn poll_receive<F: Flow, S: Side>(
     machine: &mut Machine<S>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<usize, Error>> {
-    let Some(space) = machine.input() else { return Poll::Ready(Err(endless())) };
+    let room = machine.room();
+    let space = match machine.input() {
+        Ok(space) => space,
+        Err(Full::Endless) => return Poll::Ready(Err(endless(room))),
+        Err(Full::NoMemory) => return Poll::Ready(Err(explain(no_memory(), Phase::Read))),
+    };
     let n = ready!(below.poll_read(cx, space))?;
     machine.received(n);
     Poll::Ready(Ok(n))
+}
+
+/// Drops the flow below without what has arrived there: nobody reads it any more, and see [`TlsFlow::take_in`].
+fn empty<F: Flow>(mut below: F) {
+    let mut scratch = [0; SCRATCH];
+    let mut nobody = Context::from_waker(Waker::noop());
+    for _ in 0..RECEIVES {
+        if !matches!(below.poll_read(&mut nobody, &mut scratch), Poll::Ready(Ok(1..))) {
+            break;
+        }
+    }
 }
 
 impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
@@ -328,7 +374,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                     cx.waker().wake_by_ref();
                     Poll::Pending
                 }
-                _ => poll_receive(&mut self.below, &mut self.machine, cx)?,
+                _ => poll_receive(&mut *self.below, &mut self.machine, cx)?,
             };
             match received {
                 Poll::Ready(0) => self.input = Input::Truncated,
@@ -397,6 +443,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         let shut = self.below.poll_shutdown(&mut Context::from_waker(self.wakers.both()));
         ready!(self.hear(shut))?;
         self.writing = Writing::Closed;
+        self.take_in();
         Poll::Ready(Ok(()))
     }
 
@@ -427,7 +474,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
     }
 
     fn lower(&self) -> Option<&dyn Flow> {
-        Some(&self.below)
+        Some(&*self.below)
     }
 
     fn answer(&self, ask: &mut Ask<'_>) {
@@ -449,6 +496,9 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
 /// peer may send them without end, and would otherwise keep the task from its timeout.
 const RECEIVES: u32 = 64;
 
+/// How much is read at once of what nobody reads any more, on the stack.
+const SCRATCH: usize = if cfg!(feature = "std") { 4 * 1024 } else { 512 };
+
 /// How much of a vectored write is gathered into one record, on the stack.
 const GATHER: usize = 4 * 1024;
 
@@ -456,6 +506,6 @@ mimic_core::read_write!(for[F: Flow, S: Side] TlsFlow<F, S>);
 
 impl<F: fmt::Debug, S: Side> fmt::Debug for TlsFlow<F, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsFlow").field("below", &self.below).finish_non_exhaustive()
+        f.debug_struct("TlsFlow").field("below", &*self.below).finish_non_exhaustive()
     }
 }

@@ -58,6 +58,6 @@ pub use mimic_core::ServerName;
 pub use platform::platform_config;
 #[cfg(feature = "std")]
 pub use platform::provider;
-pub use protocol::{Alpn, Tls, TlsClient, TlsConfig, TlsServer, TlsServerConfig};
+pub use protocol::{Alpn, HandshakeRoom, Tls, TlsClient, TlsConfig, TlsServer, TlsServerConfig};
 pub use rustls;
 pub use side::{Client, Server, Side};

@@ -40,13 +40,15 @@ pub(crate) struct TlsListener<M: Mode> {
     below: M::Listener,
     config: Arc<ServerConfig>,
     timer: M::Timer,
+    /// For a handshake message.
+    room: usize,
     /// Each with the time at which it began, in this order.
     handshakes: Vec<(Instant, Accepting<M::Flow>)>,
 }
 
 impl<M: Mode> TlsListener<M> {
-    pub(crate) fn new(below: M::Listener, config: Arc<ServerConfig>, timer: M::Timer) -> Self {
-        Self { below, config, timer, handshakes: Vec::new() }
+    pub(crate) fn new(below: M::Listener, config: Arc<ServerConfig>, timer: M::Timer, room: usize) -> Self {
+        Self { below, config, timer, room, handshakes: Vec::new() }
     }
 
     /// The next handshake that ends, either way.
@@ -68,7 +70,7 @@ impl<M: Mode> TlsListener<M> {
                 ready!(self.timer.poll_until(cx, *began + GRACE));
             }
             let Poll::Ready(flow) = self.below.poll_accept(cx) else { break };
-            let mut accepting = Accepting::new(flow?, &self.config)?;
+            let mut accepting = Accepting::new(flow?, &self.config, self.room)?;
             match accepting.poll(cx) {
                 Poll::Ready(result) => return Poll::Ready(ended(result, accepting)),
                 Poll::Pending => self.handshakes.push((self.timer.now(), accepting)),

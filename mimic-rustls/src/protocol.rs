@@ -10,8 +10,9 @@ use mimic_core::{
 };
 use rustls::{ClientConfig, ServerConfig};
 
-use crate::connect::{check, connect};
+use crate::connect::{check, connect_with};
 use crate::listener::TlsListener;
+use crate::machine::ROOM;
 use crate::mark::Mark;
 
 key! {
@@ -23,6 +24,12 @@ key! {
     pub TlsServerConfig: Arc<ServerConfig>;
     /// The protocols that a client offers by ALPN, in place of those of [`TlsConfig`].
     pub Alpn: Vec<Vec<u8>>;
+    /// How many bytes an unfinished handshake message of the peer may have, certificates above all: 64 KiB by default,
+    /// the most that rustls takes, and 16 KiB without `std`. The headers and tags of its records may take an eighth more.
+    ///
+    /// A peer that exceeds it is refused with an error of kind [`InvalidData`](ErrorKind::InvalidData) that names this
+    /// key. Buffers grow to what has come and is announced, not to the limit. See [TlsFlow](crate::TlsFlow#memory).
+    pub HandshakeRoom: usize;
 }
 
 /// Installs TLS for both sides: [`TlsClient`] and [`TlsServer`].
@@ -46,12 +53,18 @@ const PRIORITY: i32 = 100;
 
 for_each_mode!(M => {
     /// The handshake of a client, for whoever connects: the flow that comes of it bears the mark.
-    fn handshake(host: Text, config: Arc<ClientConfig>, alpn: Vec<Vec<u8>>, mark: Mark) -> Handshake<M> {
+    fn handshake(
+        host: Text,
+        config: Arc<ClientConfig>,
+        alpn: Vec<Vec<u8>>,
+        room: usize,
+        mark: Mark,
+    ) -> Handshake<M> {
         Handshake::<M>::new(move |flow| {
             let (host, config, alpn, mark) = (host.clone(), config.clone(), alpn.clone(), mark.clone());
             async move {
                 // Whoever runs it may be another layer, whose failure it is not.
-                let flow = connect(flow, config, alpn, &host).await.map_err(|error| error.at_layer("\"tls\""))?;
+                let flow = connect_with(flow, config, alpn, &host, room).await.map_err(|error| error.at_layer("\"tls\""))?;
                 Ok(Box::new(flow.marked(mark)) as <M as Mode>::Flow)
             }
         })
@@ -74,11 +87,11 @@ for_each_mode!(M => {
                     Secure,
                     "tls",
                     PRIORITY,
-                    (req(TlsConfig), or_default(Alpn, Vec::new()), over(Transport)),
-                    |to: HostPort, (config, alpn, transport)| async move {
+                    (req(TlsConfig), or_default(Alpn, Vec::new()), or_default(HandshakeRoom, ROOM), over(Transport)),
+                    |to: HostPort, (config, alpn, room, transport)| async move {
                         check(&config, &to.host)?;
                         let mark = Mark::default();
-                        let handshake = handshake(to.host.clone(), config, alpn, mark.clone());
+                        let handshake = handshake(to.host.clone(), config, alpn, room, mark.clone());
                         let flow = transport.dial(to.until(handshake.clone())).await?;
                         // Whoever connected may have done it, to choose between addresses by it.
                         match mark.is_on(&flow) {
@@ -105,7 +118,16 @@ for_each_mode!(M => {
                     Listen,
                     "tls",
                     PRIORITY,
-                    (is(Scheme, "tls"), req(Host), req(Port), req(TlsServerConfig), over(Lookup), over(Bind), over(Sleep)),
+                    (
+                        is(Scheme, "tls"),
+                        req(Host),
+                        req(Port),
+                        req(TlsServerConfig),
+                        or_default(HandshakeRoom, ROOM),
+                        over(Lookup),
+                        over(Bind),
+                        over(Sleep),
+                    ),
                     |(), args| async move { Ok(Box::new(listen(args).await?) as <M as Mode>::Listener) },
                 )
                 .register(
@@ -117,6 +139,7 @@ for_each_mode!(M => {
                         req(Host),
                         or_default(Port, 443),
                         req(TlsServerConfig),
+                        or_default(HandshakeRoom, ROOM),
                         over(Lookup),
                         over(Bind),
                         over(Sleep),
@@ -133,10 +156,11 @@ fn hidden() -> Error {
         .advise("let the flow of the layer that passes the handshake on answer Flow::lower")
 }
 
-type Listening<M> = (Text, u16, Arc<ServerConfig>, Dialer<Lookup, M>, Dialer<Bind, M>, Dialer<Sleep, M>);
+type Listening<M> = (Text, u16, Arc<ServerConfig>, usize, Dialer<Lookup, M>, Dialer<Bind, M>, Dialer<Sleep, M>);
 
-async fn listen<M: Mode>((host, port, config, lookup, bind, sleep): Listening<M>) -> Result<TlsListener<M>, Error> {
+async fn listen<M: Mode>(args: Listening<M>) -> Result<TlsListener<M>, Error> {
+    let (host, port, config, room, lookup, bind, sleep) = args;
     let timer = sleep.dial(()).await?;
     let below = dial_addresses(&lookup, &bind, &HostPort::new(host, port)).await?;
-    Ok(TlsListener::new(below, config, timer))
+    Ok(TlsListener::new(below, config, timer, room))
 }
