@@ -3,7 +3,7 @@
 //! [`Ends`] keeps the promises of [`Flow`](mimic_core::Flow) over streams with the habits of `std::io`;
 //! [`with_io_slices`] and [`with_byte_slices`] convert vectored writes without allocating; [`lookup`] asks the system for
 //! addresses, and `source` (feature `happy-eyeballs`) for the address that it would connect from; [`TcpOptions`] are what
-//! a context says of TCP sockets; `SocketFile` is the file of a Unix listener.
+//! a context says of TCP sockets; [`discard_unread`] comes before a socket is closed; `SocketFile` is the file of a Unix listener.
 //!
 //! Authors of adapters depend on this crate. Applications depend on an adapter.
 
@@ -17,6 +17,7 @@ mod socket_file;
 #[cfg(feature = "happy-eyeballs")]
 mod source;
 mod tcp_options;
+mod unread;
 
 pub use ends::Ends;
 pub use lookup::lookup;
@@ -26,3 +27,4 @@ pub use socket_file::SocketFile;
 #[cfg(feature = "happy-eyeballs")]
 pub use source::source;
 pub use tcp_options::TcpOptions;
+pub use unread::discard_unread;
