@@ -33,7 +33,8 @@ key! {
 /// - Reads and writes go on independently, in one task or two.
 /// - End of stream is close_notify. A connection that ends without is an error of kind
 ///   [`ConnectionAborted`](ErrorKind::ConnectionAborted): what was read may be cut short.
-/// - [`poll_shutdown`](Flow::poll_shutdown) sends close_notify, flushes, and shuts down below; reading goes on.
+/// - [`poll_shutdown`](Flow::poll_shutdown) sends close_notify, flushes, shuts down below, and takes in what has arrived
+///   (see below); reading goes on.
 /// - An error of TLS is final for both directions. Its alert is sent at once as far as there is room, and the rest with
 ///   the next read, flush or shutdown, which wait for that as for anything else.
 /// - An error of the flow below is one of the direction in which it happened, whoever met it: each side sometimes does the
@@ -41,8 +42,32 @@ key! {
 ///   peer could not take what follows a lost record.
 /// - Keys that are used up (TLS 1.2; TLS 1.3 renews them) end writing with an error and close_notify; reading goes on.
 /// - Taken bytes may wait, sealed, until a flush or the next read or write.
-/// - Allocates nothing per read or write beside what rustls does: one vector per record. Messages over 2 KiB borrow
-///   larger buffers, which are given back when a reader has to wait: with `std`, to a few that each thread keeps.
+///
+/// # What a drop may lose
+/// Bytes that were flushed leave with the flow below, also when this flow is dropped. A system breaks that: it resets a
+/// connection whose socket is closed over unread bytes, and the peer loses what it has not read. With TLS 1.3 a client
+/// that only writes has such bytes, for the server sends session tickets after the handshake. So:
+///
+/// - A shutdown takes in tickets and other messages of TLS that have arrived, in at most 64 reads. It stops at
+///   application data: those stay readable. It holds no more of them than one read from below gave.
+/// - A drop, with a shutdown before it or without, discards everything that has arrived, also in at most 64 reads, and
+///   then drops the flow below.
+/// - Neither waits for the peer. Bytes that arrive after the drop still cause a reset: tickets of a server that is slow,
+///   or an answer. [`FlowExt::close`](mimic_core::FlowExt::close) waits until the peer has closed and loses nothing.
+///
+/// # Memory
+/// - Reads and writes allocate nothing beside what rustls does: one vector per record. Messages over 2 KiB borrow larger
+///   buffers, which are given back when a reader has to wait: with `std`, to a few that each thread keeps.
+/// - Input grows to the length that the headers of a record and of a handshake message tell. An unfinished handshake
+///   message has the room of [`HandshakeRoom`](crate::HandshakeRoom), or its default, and an eighth more for the headers
+///   and tags of its records; more is an error. A peer cannot make a handshake hold more than twice that, and that only
+///   while a buffer grows (`tests/heap.rs` counts: 38 KiB at most without `std`, 148 KiB with it).
+/// - 16 KiB, the default without `std`, are enough for four certificates with RSA keys of 4,096 bits (7 KiB) and for
+///   ML-KEM key shares (1.2 KiB). An application record needs 18 KiB for itself, whatever the room is.
+/// - No memory for a buffer is an error of kind [`OutOfMemory`](ErrorKind::OutOfMemory). (rustls itself allocates, too,
+///   and has no such error.)
+/// - Memory that held plaintext is wiped before it is freed, given back or kept for another flow. rustls's own vectors
+///   and the caller's buffers are not this flow's to wipe.
 pub struct TlsFlow<F, S: Side> {
     /// Emptied when it is dropped.
     below: ScopeGuard<F, fn(F)>,
