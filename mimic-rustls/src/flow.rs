@@ -5,15 +5,16 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::future::poll_fn;
 use core::mem;
-use core::task::{Context, Poll, Waker, ready};
+use core::task::{Context, Poll, ready};
 
 use mimic_core::{Ask, Error, ErrorKind, Flow, Phase, ServerName, Text, TlsVersion, TwoWakers, key};
 use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ProtocolVersion};
 use scopeguard::{ScopeGuard, guard};
 
-use crate::error::{again, closed, endless, explain, no_memory, truncated};
-use crate::machine::{Full, Machine, Readable};
+use crate::below::{RECEIVES, empty, poll_receive, poll_send};
+use crate::error::{again, closed, explain, truncated};
+use crate::machine::{Machine, Readable};
 use crate::mark::{Mark, MarkOf};
 use crate::side::Side;
 
@@ -311,24 +312,6 @@ fn in_handshake(error: Error) -> Error {
     Error::with_source(error.kind(), error).in_phase(Phase::Handshake)
 }
 
-fn poll_send<F: Flow, S: Side>(
-    below: &mut F,
-    machine: &mut Machine<S>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<(), Error>> {
-    while !machine.outgoing.is_empty() {
-        match ready!(below.poll_write(cx, machine.outgoing.filled()))? {
-            0 => {
-                return Poll::Ready(Err(
-                    Error::new(ErrorKind::WriteZero, "the flow below took no byte").in_phase(Phase::Write)
-                ));
-            }
-            n => machine.outgoing.take(n),
-        }
-    }
-    Poll::Ready(Ok(()))
-}
-
 /// Sends what is outgoing and flushes, while there is writing. An error is kept for who writes.
 fn poll_out<F: Flow, S: Side>(
     below: &mut F,
@@ -344,33 +327,6 @@ fn poll_out<F: Flow, S: Side>(
         unsent => unsent,
     };
     sent.map(|sent| sent.unwrap_or_else(|error| writing.fail(error)))
-}
-
-fn poll_receive<F: Flow, S: Side>(
-    below: &mut F,
-    machine: &mut Machine<S>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<usize, Error>> {
-    let room = machine.room();
-    let space = match machine.input() {
-        Ok(space) => space,
-        Err(Full::Endless) => return Poll::Ready(Err(endless(room))),
-        Err(Full::NoMemory) => return Poll::Ready(Err(explain(no_memory(), Phase::Read))),
-    };
-    let n = ready!(below.poll_read(cx, space))?;
-    machine.received(n);
-    Poll::Ready(Ok(n))
-}
-
-/// Drops the flow below without what has arrived there: nobody reads it any more, and see [`TlsFlow::take_in`].
-fn empty<F: Flow>(mut below: F) {
-    let mut scratch = [0; SCRATCH];
-    let mut nobody = Context::from_waker(Waker::noop());
-    for _ in 0..RECEIVES {
-        if !matches!(below.poll_read(&mut nobody, &mut scratch), Poll::Ready(Ok(1..))) {
-            break;
-        }
-    }
 }
 
 impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
@@ -516,13 +472,6 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
             .know(MarkOf, || self.mark.clone());
     }
 }
-
-/// How often one poll receives something that nobody can read, session tickets for one, before others have their turn: a
-/// peer may send them without end, and would otherwise keep the task from its timeout.
-const RECEIVES: u32 = 64;
-
-/// How much is read at once of what nobody reads any more, on the stack.
-const SCRATCH: usize = if cfg!(feature = "std") { 4 * 1024 } else { 512 };
 
 /// How much of a vectored write is gathered into one record, on the stack.
 const GATHER: usize = 4 * 1024;

@@ -38,6 +38,7 @@ extern crate std;
 
 #[cfg(feature = "platform")]
 mod aside;
+mod below;
 mod buffer;
 mod connect;
 mod error;
