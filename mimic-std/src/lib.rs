@@ -5,7 +5,7 @@
 //! allocating; [`lookup`] asks the system for addresses, and `source` (feature `happy-eyeballs`)
 //! for the address that it would connect from; [`TcpOptions`] are what a context says of TCP
 //! sockets; [`TcpListening`] and `UnixListening` bind listeners, or take those of [`Inherited`];
-//! `SocketFile` is the file of a Unix listener, and `connect_unix` connects to one;
+//! [`discard_unread`] comes before a socket is closed; `SocketFile` is the file of a Unix listener, and `connect_unix` connects to one;
 //! [`accept_error`] and [`accepted_error`] say whether an accept loop rests.
 //!
 //! Authors of adapters depend on this crate. Applications depend on an adapter.
@@ -25,6 +25,7 @@ mod socket_file;
 #[cfg(feature = "happy-eyeballs")]
 mod source;
 mod tcp_options;
+mod unread;
 
 pub use accept::{accept_error, accepted_error};
 #[cfg(unix)]
@@ -41,3 +42,4 @@ pub use socket_file::SocketFile;
 #[cfg(feature = "happy-eyeballs")]
 pub use source::source;
 pub use tcp_options::TcpOptions;
+pub use unread::discard_unread;
