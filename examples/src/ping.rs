@@ -9,6 +9,7 @@ use mimic_core::{Context, Ctx, Deadline, Error, ErrorKind, Flow, FlowExt, Mode, 
 use mimic_example_app as app;
 
 use crate::failure::{Failure, app_error};
+use crate::stdio::Patient;
 
 /// Talks to the peer and prints the transcript while it comes.
 pub(crate) async fn run(ctx: &Context, url: &str, limit: Option<Duration>) -> Result<(), Failure> {
@@ -90,7 +91,7 @@ struct Stdout {
 
 impl fmt::Write for Stdout {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        stdout().write_all(text.as_bytes()).map_err(|error| {
+        Patient(stdout()).write_all(text.as_bytes()).map_err(|error| {
             self.failed = Some(error);
             fmt::Error
         })
