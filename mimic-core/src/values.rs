@@ -128,3 +128,22 @@ impl<M: Mode> Values<M> {
         changed().chain(kept).filter_map(|id| Some((id, self.get(&id)?)))
     }
 }
+
+#[cfg(all(test, target_has_atomic = "ptr"))]
+mod tests {
+    use super::*;
+    use crate::{Host, Password, Path, Port, Query, Scheme, Shared, User};
+
+    #[test]
+    fn to_clear_what_is_not_there_takes_no_place() {
+        let mut values = Values::<Shared>::default();
+        let host = Id::of(&Host);
+        values.set(host, Value::new(Text::from("host")));
+        for id in [Id::of(&Scheme), Id::of(&Port), Id::of(&Path), Id::of(&User), Id::of(&Password), Id::of(&Query)] {
+            values.set(id, None);
+        }
+        assert_eq!(values.changes.iter().flatten().count(), 1);
+        values.set(host, None);
+        assert!(values.get(&host).is_none());
+    }
+}

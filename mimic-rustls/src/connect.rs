@@ -5,7 +5,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::poll_fn;
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::net::{Ipv6Addr, SocketAddr};
 use core::task::{Context, Poll};
 
 use mimic_core::embedded_io_async::Read;
@@ -58,12 +58,9 @@ pub(crate) async fn connect_with<F: Flow>(
 /// What a handshake with `name` needs on this side: to be asked before anybody is connected to.
 pub(crate) fn check(config: &ClientConfig, name: &str) -> Result<Name<'static>, Error> {
     // The zone of an address means something on this machine alone (RFC 6874, section 1), so no certificate has it.
-    let address = name.split_once('%').and_then(|(address, _)| address.parse::<Ipv6Addr>().ok());
-    let server = match address {
-        Some(address) => Ok(Name::from(IpAddr::from(address))),
-        None => Name::try_from(name.to_string()),
-    };
-    let server = server.map_err(|_| {
+    let address = name.split_once('%').map_or(name, |(address, _)| address);
+    let checked = if address.parse::<Ipv6Addr>().is_ok() { address } else { name };
+    let server = Name::try_from(checked.to_string()).map_err(|_| {
         Error::new(ErrorKind::InvalidInput, "neither a host name nor an address, so no certificate can be for it")
             .in_phase(Phase::Handshake)
             .to_target(Plain(name))
