@@ -19,7 +19,7 @@
 //! |---|---|---|
 //! | [`Link`], [`Bind`] | `tcp` | TCP, with [`NoDelay`](mimic_core::NoDelay) (on unless it is false) and [`KeepAlive`](mimic_core::KeepAlive) |
 //! | [`Unix`], [`BindUnix`] | `unix` | Unix sockets, where the system has them |
-//! | [`Lookup`] | `system` | the system's resolver, on a thread of the `blocking` pool |
+//! | [`Lookup`] | `system` | the hosts file, then the system's resolver on threads of its own: `mimic_std::lookup` says how |
 //! | [`Sleep`] | `timer` | async-io's timer |
 //! | `SourceAddress` | `udp` | the local address of a connected UDP socket, which sends nothing |
 //!
@@ -39,14 +39,14 @@
 //! # What to know
 //! - Sockets and timers are async-io's, which has a thread of its own: any executor will do, smol's, async-std's or
 //!   another. New programs choose smol: async-std is discontinued, and supported for those that have it.
-//! - A look-up that runs cannot be cancelled. When a deadline passes, its thread is left to finish; nothing waits for
-//!   it.
+//! - A look-up by the system that runs cannot be cancelled. When a deadline passes, its thread is left to finish; nothing
+//!   waits for it.
+//! - At most 64 look-ups by the system run at a time; [`set_lookup_threads`] says otherwise.
 
 #![forbid(unsafe_code)]
 
 mod accept;
 mod bridge;
-mod lookup;
 mod tcp;
 mod timer;
 #[cfg(unix)]
@@ -70,6 +70,7 @@ pub use bridge::UnixFlow;
 pub use bridge::{FromFutures, TcpFlow, ToFutures};
 #[cfg(feature = "happy-eyeballs")]
 pub use mimic_happy_eyeballs;
+pub use mimic_std::set_lookup_threads;
 
 /// The roles that async-io fills, on smol, async-std and other executors: what [`Ctx::install`] takes.
 ///
@@ -90,7 +91,7 @@ for_each_mode!(M => {
                 .register(Bind, "tcp", PRIORITY, TcpOptions::needs(), |at, options| async move {
                     Ok(Box::new(tcp::Acceptor::bind(at, options)?) as <M as Mode>::Listener)
                 })
-                .register(Lookup, "system", PRIORITY, (), |question, ()| lookup::lookup(question))
+                .register(Lookup, "system", PRIORITY, (), |question, ()| mimic_std::lookup(question))
                 .register(Sleep, "timer", PRIORITY, (), move |(), ()| async move {
                     Ok(Box::new(timer::Timer::new(epoch)) as <M as Mode>::Timer)
                 });

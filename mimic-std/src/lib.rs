@@ -1,28 +1,37 @@
 //! What adapters for hosted systems share: everything but the runtime.
 //!
 //! [`Ends`] keeps the promises of [`Flow`](mimic_core::Flow) over streams with the habits of `std::io`;
-//! [`with_io_slices`] and [`with_byte_slices`] convert vectored writes without allocating; [`lookup`] asks the system for
-//! addresses, and `source` (feature `happy-eyeballs`) for the address that it would connect from; [`TcpOptions`] are what
-//! a context says of TCP sockets; `SocketFile` is the file of a Unix listener.
+//! [`with_io_slices`] and [`with_byte_slices`] convert vectored writes without allocating; [`lookup`] looks names up as
+//! the system does, and `source` (feature `happy-eyeballs`) tells the address that it would connect from;
+//! [`TcpOptions`] are what a context says of TCP sockets, and [`refuse_itself`] refuses one that is its own peer;
+//! `SocketFile` is the file of a Unix listener.
 //!
 //! Authors of adapters depend on this crate. Applications depend on an adapter.
 
 #![forbid(unsafe_code)]
 
+mod cached_file;
 mod ends;
+mod hosts;
+mod itself;
 mod lookup;
+mod nsswitch;
+mod numeric;
+mod questions;
 mod slices;
 #[cfg(unix)]
 mod socket_file;
-#[cfg(feature = "happy-eyeballs")]
 mod source;
+mod system;
 mod tcp_options;
 
 pub use ends::Ends;
-pub use lookup::lookup;
+pub use itself::refuse_itself;
+pub use lookup::{lookup, lookup_locally, set_lookup_threads};
 pub use slices::{with_byte_slices, with_io_slices};
 #[cfg(unix)]
 pub use socket_file::SocketFile;
 #[cfg(feature = "happy-eyeballs")]
 pub use source::source;
+pub use system::enough_descriptors;
 pub use tcp_options::TcpOptions;

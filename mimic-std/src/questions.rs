@@ -1,0 +1,462 @@
+//! Questions that are asked once at a time, on a few threads.
+//!
+//! ```text
+//!  waiting tasks      question              threads
+//!  A ─┐
+//!  B ─┼── example.org Aaaa ── running ──── mimic-lookup 1
+//!  C ─┘
+//!  D ──── example.org A ───── queued
+//!         silent.test A ───── running ──── mimic-lookup 2    nothing waits any more: it is abandoned
+//! ```
+//!
+//! A question that loses its last waiting task leaves the queue; one that runs cannot be stopped, and a task that asks the
+//! same meanwhile joins it. Threads that run abandoned questions do not count among the `limit`, up to as many again: so
+//! look-ups that were given up do not hold up the next one, and there are never more than twice `limit` threads.
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use crate::system::{Answer, Ask, Failure};
+
+/// How long a thread waits for the next question before it ends.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// The questions of a process, and the threads that ask them.
+pub(crate) struct Questions {
+    state: Mutex<State>,
+    work: Condvar,
+    ask: Box<dyn Fn(&Ask) -> Answer + Send + Sync>,
+}
+
+struct State {
+    asked: HashMap<Ask, Question>,
+    /// Those that are not begun, oldest first, by their numbers.
+    queue: BTreeMap<u64, Ask>,
+    /// The next number of a question or of a waiting task.
+    next: u64,
+    limit: usize,
+    threads: usize,
+    /// Threads that run nothing, also those that are being started.
+    idle: usize,
+    /// Threads that run what nothing waits for any more.
+    abandoned: usize,
+}
+
+struct Question {
+    number: u64,
+    running: bool,
+    waiting: BTreeMap<u64, Waker>,
+    answer: Arc<OnceLock<Answer>>,
+}
+
+impl Questions {
+    pub(crate) fn new(limit: NonZeroUsize, ask: impl Fn(&Ask) -> Answer + Send + Sync + 'static) -> Arc<Self> {
+        let state = State {
+            asked: HashMap::new(),
+            queue: BTreeMap::new(),
+            next: 0,
+            limit: limit.get(),
+            threads: 0,
+            idle: 0,
+            abandoned: 0,
+        };
+        Arc::new(Self { state: Mutex::new(state), work: Condvar::new(), ask: Box::new(ask) })
+    }
+
+    /// Asks, once the future is polled.
+    pub(crate) fn ask(self: &Arc<Self>, ask: Ask) -> Waiting {
+        Waiting { questions: self.clone(), ask, joined: None }
+    }
+
+    pub(crate) fn set_limit(self: &Arc<Self>, limit: NonZeroUsize) {
+        self.state().limit = limit.get();
+        self.start_threads();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts threads as long as questions wait for one and there may be more.
+    fn start_threads(self: &Arc<Self>) {
+        while self.state().reserve_thread() {
+            let questions = self.clone();
+            let started = thread::Builder::new().name("mimic-lookup".into()).spawn(move || questions.work());
+            let Err(error) = started else { continue };
+            let mut state = self.state();
+            state.threads -= 1;
+            state.idle -= 1;
+            // Where there are other threads, they come to it.
+            if state.threads == 0 {
+                let failure = Failure::Threads(Arc::new(error));
+                let queue = std::mem::take(&mut state.queue);
+                let wakers: Vec<_> = queue.values().flat_map(|ask| state.finish(ask, Err(failure.clone()))).collect();
+                drop(state);
+                wakers.into_iter().for_each(Waker::wake);
+            }
+            return;
+        }
+    }
+
+    /// The life of a thread.
+    fn work(&self) {
+        let mut state = self.state();
+        loop {
+            if state.threads > state.most_threads() {
+                break;
+            }
+            let Some(ask) = state.begin() else {
+                let (waited, timeout) = self.work.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+                state = waited;
+                if timeout.timed_out() && state.queue.is_empty() {
+                    break;
+                }
+                continue;
+            };
+            drop(state);
+            let answer = catch_unwind(AssertUnwindSafe(|| (self.ask)(&ask))).unwrap_or(Err(Failure::Lost));
+            let mut after = self.state();
+            let wakers = after.finish(&ask, answer);
+            after.idle += 1;
+            drop(after);
+            wakers.into_iter().for_each(Waker::wake);
+            state = self.state();
+        }
+        state.threads -= 1;
+        state.idle -= 1;
+    }
+}
+
+impl State {
+    fn most_threads(&self) -> usize {
+        self.limit.saturating_add(self.abandoned.min(self.limit))
+    }
+
+    /// Counts one more thread if one is wanted and allowed.
+    fn reserve_thread(&mut self) -> bool {
+        let more = self.queue.len() > self.idle && self.threads < self.most_threads();
+        if more {
+            self.threads += 1;
+            self.idle += 1;
+        }
+        more
+    }
+
+    /// Takes the oldest question from the queue, for an idle thread.
+    fn begin(&mut self) -> Option<Ask> {
+        let (_, ask) = self.queue.pop_first()?;
+        if let Some(question) = self.asked.get_mut(&ask) {
+            question.running = true;
+        }
+        self.idle -= 1;
+        Some(ask)
+    }
+
+    /// Keeps the answer for all that wait. Gives those to be woken, once the lock is let go.
+    fn finish(&mut self, ask: &Ask, answer: Answer) -> Vec<Waker> {
+        let Some(question) = self.asked.remove(ask) else { return Vec::new() };
+        if question.running && question.waiting.is_empty() {
+            self.abandoned -= 1;
+        }
+        _ = question.answer.set(answer);
+        question.waiting.into_values().collect()
+    }
+
+    /// Joins the question, or begins to ask it.
+    fn join(&mut self, ask: &Ask, waker: Waker) -> Joined {
+        let number = self.next;
+        self.next += 1;
+        let question = self.asked.entry(ask.clone()).or_insert_with(|| {
+            self.queue.insert(number, ask.clone());
+            Question { number, running: false, waiting: BTreeMap::new(), answer: Arc::default() }
+        });
+        if question.running && question.waiting.is_empty() {
+            self.abandoned -= 1;
+        }
+        question.waiting.insert(number, waker);
+        Joined { number, answer: question.answer.clone() }
+    }
+
+    /// Forgets a task that does not wait any more. Gives its waker, to be dropped once the lock is let go: with it may
+    /// go the last of a task, and what that waits for.
+    fn leave(&mut self, ask: &Ask, number: u64) -> Option<Waker> {
+        // It may be gone, or asked anew by others.
+        let question = self.asked.get_mut(ask)?;
+        let waker = question.waiting.remove(&number)?;
+        if question.waiting.is_empty() {
+            if question.running {
+                self.abandoned += 1;
+            } else {
+                self.queue.remove(&question.number);
+                self.asked.remove(ask);
+            }
+        }
+        Some(waker)
+    }
+}
+
+/// Waits for an answer. Dropping it gives the question up.
+pub(crate) struct Waiting {
+    questions: Arc<Questions>,
+    ask: Ask,
+    joined: Option<Joined>,
+}
+
+struct Joined {
+    number: u64,
+    answer: Arc<OnceLock<Answer>>,
+}
+
+impl Future for Waiting {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        let this = &mut *self;
+        let mut waker = cx.waker().clone();
+        if let Some(joined) = &this.joined {
+            let mut state = this.questions.state();
+            let question = state.asked.get_mut(&this.ask);
+            // Not there, if it is answered. The old waker is dropped without the lock, as by `leave`.
+            if let Some(kept) = question.and_then(|question| question.waiting.get_mut(&joined.number)) {
+                std::mem::swap(kept, &mut waker);
+            }
+        } else {
+            this.joined = Some(this.questions.state().join(&this.ask, waker));
+            this.questions.work.notify_one();
+            this.questions.start_threads();
+        }
+        this.answer()
+    }
+}
+
+impl Waiting {
+    fn answer(&self) -> Poll<Answer> {
+        let answer = self.joined.as_ref().and_then(|joined| joined.answer.get());
+        answer.map_or(Poll::Pending, |answer| Poll::Ready(answer.clone()))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(joined) = self.joined.take()
+            && joined.answer.get().is_none()
+        {
+            let waker = self.questions.state().leave(&self.ask, joined.number);
+            drop(waker);
+            self.questions.start_threads();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::task::Wake;
+
+    use mimic_core::{Record, RecordType, Text};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    /// Questions that are answered when the test says so.
+    struct Desk {
+        questions: Arc<Questions>,
+        begun: Receiver<(Text, Sender<Answer>)>,
+    }
+
+    fn desk(limit: usize) -> Desk {
+        let (tell, begun) = channel();
+        let questions = Questions::new(NonZeroUsize::new(limit).unwrap(), move |ask: &Ask| {
+            let (answer, wait) = channel();
+            tell.send((ask.name.clone(), answer)).unwrap();
+            wait.recv().unwrap()
+        });
+        Desk { questions, begun }
+    }
+
+    fn answer() -> Answer {
+        Ok(vec![Record::A([192, 0, 2, 1].into())])
+    }
+
+    impl Desk {
+        fn ask(&self, name: &str) -> (Pin<Box<Waiting>>, Arc<Flag>) {
+            let mut waiting = Box::pin(self.questions.ask(Ask { name: name.into(), record_type: RecordType::A }));
+            let flag = Arc::new(Flag::default());
+            assert!(poll(&mut waiting, &flag).is_none());
+            (waiting, flag)
+        }
+
+        /// The next question that a thread begins.
+        fn begun(&self) -> (Text, Sender<Answer>) {
+            self.begun.recv_timeout(LIMIT).unwrap()
+        }
+
+        fn nothing_begins(&self) {
+            assert!(self.begun.recv_timeout(Duration::from_millis(50)).is_err());
+        }
+
+        fn counts(&self) -> [usize; 4] {
+            let state = self.questions.state();
+            [state.threads, state.abandoned, state.queue.len(), state.asked.len()]
+        }
+    }
+
+    #[derive(Default)]
+    struct Flag(Mutex<bool>, Condvar);
+
+    impl Wake for Flag {
+        fn wake(self: Arc<Self>) {
+            *self.0.lock().unwrap() = true;
+            self.1.notify_all();
+        }
+    }
+
+    impl Flag {
+        fn wait(&self) {
+            let woken = self.1.wait_timeout_while(self.0.lock().unwrap(), LIMIT, |woken| !*woken).unwrap();
+            assert!(!woken.1.timed_out());
+        }
+    }
+
+    fn poll(waiting: &mut Pin<Box<Waiting>>, flag: &Arc<Flag>) -> Option<Answer> {
+        match waiting.as_mut().poll(&mut Context::from_waker(&flag.clone().into())) {
+            Poll::Ready(answer) => Some(answer),
+            Poll::Pending => None,
+        }
+    }
+
+    fn done((mut waiting, flag): (Pin<Box<Waiting>>, Arc<Flag>)) -> Vec<Record> {
+        flag.wait();
+        poll(&mut waiting, &flag).unwrap().unwrap()
+    }
+
+    #[test]
+    fn one_question_for_all_that_wait() {
+        let desk = desk(4);
+        let [first, second, third] = [desk.ask("a"), desk.ask("a"), desk.ask("a")];
+        let (name, reply) = desk.begun();
+        assert_eq!(&*name, "a");
+        desk.nothing_begins();
+        // The first to ask may go.
+        drop(first);
+        reply.send(answer()).unwrap();
+        assert_eq!((done(second), done(third)), (answer().unwrap(), answer().unwrap()));
+        // Afterwards it is asked anew, and failures are for all, too.
+        let again = [desk.ask("a"), desk.ask("a")];
+        desk.begun().1.send(Err(Failure::Name)).unwrap();
+        for (mut waiting, flag) in again {
+            flag.wait();
+            assert!(matches!(poll(&mut waiting, &flag), Some(Err(Failure::Name))));
+        }
+        assert_eq!(desk.counts(), [1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn what_nothing_waits_for_is_not_begun() {
+        let desk = desk(1);
+        let running = desk.ask("running");
+        let (_, reply) = desk.begun();
+        let [given_up, mut kept] = [desk.ask("given up"), desk.ask("kept")];
+        assert_eq!(desk.counts(), [1, 0, 2, 3]);
+        drop(given_up);
+        assert_eq!(desk.counts(), [1, 0, 1, 2]);
+        // The waker of the last poll is the one that counts.
+        let flag = Arc::new(Flag::default());
+        assert!(poll(&mut kept.0, &flag).is_none());
+        kept.1 = flag;
+        reply.send(answer()).unwrap();
+        let (name, reply) = desk.begun();
+        assert_eq!(&*name, "kept");
+        reply.send(answer()).unwrap();
+        done(running);
+        done(kept);
+        desk.nothing_begins();
+    }
+
+    /// Look-ups that were given up do not hold up the next one, and what is given up again and again is joined.
+    #[test]
+    fn abandoned_questions_take_no_place() {
+        let desk = desk(2);
+        let mut stuck = Vec::new();
+        for name in ["a", "b"] {
+            let (waiting, _) = desk.ask(name);
+            stuck.push(desk.begun().1);
+            drop(waiting);
+        }
+        for _ in 0..5 {
+            let (waiting, _) = desk.ask("a");
+            assert_eq!(desk.counts(), [2, 1, 0, 2]);
+            drop(waiting);
+        }
+        assert_eq!(desk.counts(), [2, 2, 0, 2]);
+        let next = desk.ask("next");
+        let (name, reply) = desk.begun();
+        assert_eq!((&*name, desk.counts()), ("next", [3, 2, 0, 3]));
+        // Never more than twice the limit.
+        let [fourth, fifth] = [desk.ask("fourth"), desk.ask("fifth")];
+        stuck.push(desk.begun().1);
+        drop(fourth);
+        desk.nothing_begins();
+        assert_eq!(desk.counts(), [4, 3, 1, 5]);
+        reply.send(answer()).unwrap();
+        done(next);
+        assert_eq!(&*desk.begun().0, "fifth");
+        drop(fifth);
+        for reply in stuck {
+            reply.send(answer()).unwrap();
+        }
+    }
+
+    #[test]
+    fn in_order_and_a_higher_limit_at_once() {
+        let desk = desk(1);
+        let waiting: Vec<_> = (0..20).map(|n| desk.ask(&n.to_string())).collect();
+        let mut replies = vec![desk.begun()];
+        desk.nothing_begins();
+        desk.questions.set_limit(NonZeroUsize::new(3).unwrap());
+        replies.extend([desk.begun(), desk.begun()]);
+        desk.nothing_begins();
+        for n in 0..20 {
+            let (name, reply) = replies.remove(0);
+            assert!((n..n + 3).any(|near| *name == *near.to_string()), "{name} as number {n}");
+            reply.send(answer()).unwrap();
+            if n < 17 {
+                replies.push(desk.begun());
+            }
+        }
+        for waiting in waiting {
+            done(waiting);
+        }
+    }
+
+    #[test]
+    fn a_thread_that_panics_answers() {
+        let questions = Questions::new(NonZeroUsize::MIN, |_: &Ask| panic!("expected by the test"));
+        let mut waiting = Box::pin(questions.ask(Ask { name: "a".into(), record_type: RecordType::A }));
+        let flag = Arc::new(Flag::default());
+        if poll(&mut waiting, &flag).is_none() {
+            flag.wait();
+            assert!(matches!(poll(&mut waiting, &flag), Some(Err(Failure::Lost))));
+        }
+    }
+
+    #[test]
+    fn idle_threads_end() {
+        let desk = desk(4);
+        let waiting = desk.ask("a");
+        desk.begun().1.send(answer()).unwrap();
+        done(waiting);
+        std::thread::sleep(IDLE + Duration::from_millis(500));
+        assert_eq!(desk.counts(), [0; 4]);
+        let waiting = desk.ask("a");
+        desk.begun().1.send(answer()).unwrap();
+        done(waiting);
+    }
+}
