@@ -10,8 +10,10 @@
 //! ```
 //!
 //! A question that loses its last waiting task leaves the queue; one that runs cannot be stopped, and a task that asks the
-//! same meanwhile joins it. Threads that run abandoned questions do not count among the `limit`, up to as many again: so
-//! look-ups that were given up do not hold up the next one, and there are never more than twice `limit` threads.
+//! same meanwhile joins it. While as many questions run as the `limit` allows, and some of them are abandoned, a question
+//! that has waited for 100 ms is begun all the same, on a thread more: so look-ups that were given up hold up the next
+//! one by no more than that, a crowd that is given up at once starts no further threads, and there are never more than
+//! twice `limit`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
@@ -20,12 +22,15 @@ use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::system::{Answer, Ask, Failure};
 
 /// How long a thread waits for the next question before it ends.
 const IDLE: Duration = Duration::from_secs(10);
+
+/// How long a question waits for a thread if all that are allowed run, and some of them for nothing.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The questions of a process, and the threads that ask them.
 pub(crate) struct Questions {
@@ -37,7 +42,7 @@ pub(crate) struct Questions {
 struct State {
     asked: HashMap<Ask, Question>,
     /// Those that are not begun, oldest first, by their numbers.
-    queue: BTreeMap<u64, Ask>,
+    queue: BTreeMap<u64, Queued>,
     /// The next number of a question or of a waiting task.
     next: u64,
     limit: usize,
@@ -46,6 +51,11 @@ struct State {
     idle: usize,
     /// Threads that run what nothing waits for any more.
     abandoned: usize,
+}
+
+struct Queued {
+    ask: Ask,
+    since: Instant,
 }
 
 struct Question {
@@ -96,7 +106,8 @@ impl Questions {
             if state.threads == 0 {
                 let failure = Failure::Threads(Arc::new(error));
                 let queue = std::mem::take(&mut state.queue);
-                let wakers: Vec<_> = queue.values().flat_map(|ask| state.finish(ask, Err(failure.clone()))).collect();
+                let wakers: Vec<_> =
+                    queue.values().flat_map(|queued| state.finish(&queued.ask, Err(failure.clone()))).collect();
                 drop(state);
                 wakers.into_iter().for_each(Waker::wake);
             }
@@ -105,21 +116,24 @@ impl Questions {
     }
 
     /// The life of a thread.
-    fn work(&self) {
+    fn work(self: &Arc<Self>) {
         let mut state = self.state();
-        loop {
-            if state.threads > state.most_threads() {
-                break;
-            }
-            let Some(ask) = state.begin() else {
-                let (waited, timeout) = self.work.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
-                state = waited;
-                if timeout.timed_out() && state.queue.is_empty() {
-                    break;
+        while state.threads <= state.most() {
+            let ask = match state.begin() {
+                Ok(ask) => ask,
+                Err(patience) => {
+                    let wait = self.work.wait_timeout(state, patience);
+                    let (waited, timeout) = wait.unwrap_or_else(PoisonError::into_inner);
+                    state = waited;
+                    if timeout.timed_out() && state.queue.is_empty() {
+                        break;
+                    }
+                    continue;
                 }
-                continue;
             };
             drop(state);
+            // Another for the next question, if that has to be patient.
+            self.start_threads();
             let answer = catch_unwind(AssertUnwindSafe(|| (self.ask)(&ask))).unwrap_or(Err(Failure::Lost));
             let mut after = self.state();
             let wakers = after.finish(&ask, answer);
@@ -134,13 +148,15 @@ impl Questions {
 }
 
 impl State {
-    fn most_threads(&self) -> usize {
+    /// How many threads there may be now.
+    fn most(&self) -> usize {
         self.limit.saturating_add(self.abandoned.min(self.limit))
     }
 
-    /// Counts one more thread if one is wanted and allowed.
+    /// Counts one more thread if one is wanted and allowed. Beyond the limit one at a time waits for a question.
     fn reserve_thread(&mut self) -> bool {
-        let more = self.queue.len() > self.idle && self.threads < self.most_threads();
+        let allowed = self.threads < self.limit || self.idle == 0 && self.threads < self.most();
+        let more = allowed && self.queue.len() > self.idle;
         if more {
             self.threads += 1;
             self.idle += 1;
@@ -148,14 +164,19 @@ impl State {
         more
     }
 
-    /// Takes the oldest question from the queue, for an idle thread.
-    fn begin(&mut self) -> Option<Ask> {
-        let (_, ask) = self.queue.pop_first()?;
+    /// Takes the oldest question from the queue, for an idle thread, or tells how long to wait for one.
+    fn begin(&mut self) -> Result<Ask, Duration> {
+        let oldest = self.queue.first_entry().ok_or(IDLE)?;
+        let waited = oldest.get().since.elapsed();
+        if self.threads - self.idle >= self.limit && waited < PATIENCE {
+            return Err(PATIENCE - waited);
+        }
+        let Queued { ask, .. } = oldest.remove();
         if let Some(question) = self.asked.get_mut(&ask) {
             question.running = true;
         }
         self.idle -= 1;
-        Some(ask)
+        Ok(ask)
     }
 
     /// Keeps the answer for all that wait. Gives those to be woken, once the lock is let go.
@@ -173,7 +194,7 @@ impl State {
         let number = self.next;
         self.next += 1;
         let question = self.asked.entry(ask.clone()).or_insert_with(|| {
-            self.queue.insert(number, ask.clone());
+            self.queue.insert(number, Queued { ask: ask.clone(), since: Instant::now() });
             Question { number, running: false, waiting: BTreeMap::new(), answer: Arc::default() }
         });
         if question.running && question.waiting.is_empty() {
@@ -275,8 +296,8 @@ mod tests {
         let (tell, begun) = channel();
         let questions = Questions::new(NonZeroUsize::new(limit).unwrap(), move |ask: &Ask| {
             let (answer, wait) = channel();
-            tell.send((ask.name.clone(), answer)).unwrap();
-            wait.recv().unwrap()
+            _ = tell.send((ask.name.clone(), answer));
+            wait.recv().unwrap_or(Err(Failure::Lost))
         });
         Desk { questions, begun }
     }
@@ -299,7 +320,7 @@ mod tests {
         }
 
         fn nothing_begins(&self) {
-            assert!(self.begun.recv_timeout(Duration::from_millis(50)).is_err());
+            assert!(self.begun.recv_timeout(PATIENCE * 3).is_err());
         }
 
         fn counts(&self) -> [usize; 4] {
@@ -412,6 +433,23 @@ mod tests {
         for reply in stuck {
             reply.send(answer()).unwrap();
         }
+    }
+
+    /// A crowd that is given up at once starts no threads, and is not begun.
+    #[test]
+    fn a_crowd_that_is_given_up() {
+        let desk = desk(2);
+        let crowd: Vec<_> = (0..50).map(|n| desk.ask(&n.to_string())).collect();
+        let _stuck = [desk.begun(), desk.begun()];
+        drop(crowd);
+        desk.nothing_begins();
+        let [threads, abandoned, queued, asked] = desk.counts();
+        assert!(threads <= 3, "{threads}");
+        assert_eq!((abandoned, queued, asked), (2, 0, 2));
+        let before = Instant::now();
+        let _next = desk.ask("next");
+        assert_eq!(&*desk.begun().0, "next");
+        assert!(before.elapsed() < PATIENCE * 10, "{:?}", before.elapsed());
     }
 
     #[test]

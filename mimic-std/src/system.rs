@@ -80,17 +80,14 @@ pub(crate) fn ask(ask: &Ask) -> Answer {
         Ok(found) => return Ok(found),
         Err(error) => error,
     };
-    let answer = match absence(&error) {
-        Some(Absence::Address) => Ok(Vec::new()),
-        Some(Absence::Name) if other.is_some_and(|other| exists(&ask.name, other)) => Ok(Vec::new()),
-        Some(Absence::Name) => Err(Failure::Name),
-        None => Err(Failure::System(Arc::new(error.into()))),
+    let failure = match absence(&error) {
+        Some(Absence::Address) => return Ok(Vec::new()),
+        Some(Absence::Name) if other.is_some_and(|other| exists(&ask.name, other)) => return Ok(Vec::new()),
+        Some(Absence::Name) => Failure::Name,
+        None => Failure::System(Arc::new(error.into())),
     };
     // Resolvers that could not open a file or a socket say that the name does not exist, or to try again.
-    match shortage() {
-        Some(error) => Err(Failure::Descriptors(Arc::new(error))),
-        None => answer,
-    }
+    Err(shortage().map_or(failure, |error| Failure::Descriptors(Arc::new(error))))
 }
 
 /// `AF_UNSPEC`, everywhere.

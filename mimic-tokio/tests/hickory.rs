@@ -295,15 +295,27 @@ async fn servers_that_are_broken_for_some_types() {
     }
 }
 
+/// Of addresses and of services, whatever the hosts file says of `localhost`; it has no line for the others.
 #[tokio::test]
 async fn localhost_is_not_asked_of_dns() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
-    let (ctx, asked) = asking(|_, _| Code(ResponseCode::NXDomain));
-    let v4 = lookup(&ctx, "localhost", RecordType::A).await.unwrap();
-    assert!(v4.contains(&Record::A(Ipv4Addr::LOCALHOST)), "{v4:?}");
-    let v6 = lookup(&ctx, "localhost", RecordType::Aaaa).await.unwrap();
-    assert!(v6.contains(&Record::Aaaa(Ipv6Addr::LOCALHOST)), "{v6:?}");
+    let (ctx, asked) = asking(|_, _| Data(vec![v4("localhost.", [192, 0, 2, 66]), v6("localhost.", "2001:db8::66")]));
+    let both = lookup(&ctx, "localhost", RecordType::Addresses).await.unwrap();
+    assert!(!both.is_empty() && both.iter().all(|record| record.address().unwrap().is_loopback()), "{both:?}");
+    for name in ["app.localhost", "App.LocalHost."] {
+        assert_eq!(lookup(&ctx, name, RecordType::A).await.unwrap(), [Record::A(Ipv4Addr::LOCALHOST)]);
+        assert_eq!(lookup(&ctx, name, RecordType::Aaaa).await.unwrap(), [Record::Aaaa(Ipv6Addr::LOCALHOST)]);
+    }
+    for name in ["localhost", "app.localhost", "_8443._https.app.localhost"] {
+        assert_eq!(lookup(&ctx, name, RecordType::Https).await.unwrap(), [], "{name}");
+    }
+    // Nor are addresses with a zone.
+    let scoped = Record::Scoped("fe80::1".parse().unwrap(), 7);
+    assert_eq!(lookup(&ctx, "fe80::1%7", RecordType::Aaaa).await.unwrap(), [scoped]);
+    assert_eq!(lookup(&ctx, "fe80::1%7", RecordType::A).await.unwrap(), []);
+    let error = lookup(&ctx, "fe80::1%no-such-if", RecordType::Aaaa).await.unwrap_err();
+    assert_eq!((error.kind(), error.phase()), (ErrorKind::AddrNotAvailable, Some(Phase::Lookup)), "{error}");
     let ctx = ctx.with(RaceConfig, Config::new().https());
     let ctx = ctx.with_url(&format!("tcp://localhost:{}", at.port())).unwrap();
     let flow = timeout(LIMIT, ctx.connect()).await.unwrap().unwrap();
