@@ -45,9 +45,8 @@ static QUESTIONS: LazyLock<Arc<Questions>> = LazyLock::new(|| Questions::new(THR
 /// # Cancellation
 /// Dropping the future gives the look-up up. If nothing else waits for its answer, it is not begun. One that runs cannot
 /// be cancelled: the system ends it by its own patience, with a silent server often after 10 s or 20 s. While 64 run and
-/// some of them for nothing, the next one waits for 100 ms at most, and then has a thread more, up to 128. Only while 64
-/// that are waited for are stuck, or 128, does it wait until one ends. No runtime waits for any of them when it shuts
-/// down.
+/// some of them for nothing, one more is begun every 200 ms, up to 128. Only while 64 that are waited for are stuck, or
+/// 128, does the next wait until one ends. No runtime waits for any of them when it shuts down.
 ///
 /// # Errors
 /// [`NotFound`](ErrorKind::NotFound) if the name does not exist; [`Unsupported`](ErrorKind::Unsupported) for HTTPS

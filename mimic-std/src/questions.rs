@@ -10,10 +10,10 @@
 //! ```
 //!
 //! A question that loses its last waiting task leaves the queue; one that runs cannot be stopped, and a task that asks the
-//! same meanwhile joins it. While as many questions run as the `limit` allows, and some of them are abandoned, a question
-//! that has waited for 100 ms is begun all the same, on a thread more: so look-ups that were given up hold up the next
-//! one by no more than that, a crowd that is given up at once starts no further threads, and there are never more than
-//! twice `limit`.
+//! same meanwhile joins it. While as many questions run as the `limit` allows, and some of them are abandoned, a thread
+//! more begins a question every 200 ms, up to twice the limit. So look-ups that were given up hold up the next one by no
+//! more than that, a crowd that is given up at once starts hardly any further thread, and even crowds without end do
+//! not come to use up the second half, if a look-up that is not answered ends after 10 s.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
@@ -29,8 +29,9 @@ use crate::system::{Answer, Ask, Failure};
 /// How long a thread waits for the next question before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// How long a question waits for a thread if all that are allowed run, and some of them for nothing.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long a question waits for a thread, and such threads for each other, if all that are allowed run, and some of
+/// them for nothing.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The questions of a process, and the threads that ask them.
 pub(crate) struct Questions {
@@ -51,6 +52,8 @@ struct State {
     idle: usize,
     /// Threads that run what nothing waits for any more.
     abandoned: usize,
+    /// When a question was last begun beyond the limit.
+    beyond: Option<Instant>,
 }
 
 struct Queued {
@@ -75,6 +78,7 @@ impl Questions {
             threads: 0,
             idle: 0,
             abandoned: 0,
+            beyond: None,
         };
         Arc::new(Self { state: Mutex::new(state), work: Condvar::new(), ask: Box::new(ask) })
     }
@@ -167,9 +171,13 @@ impl State {
     /// Takes the oldest question from the queue, for an idle thread, or tells how long to wait for one.
     fn begin(&mut self) -> Result<Ask, Duration> {
         let oldest = self.queue.first_entry().ok_or(IDLE)?;
-        let waited = oldest.get().since.elapsed();
-        if self.threads - self.idle >= self.limit && waited < PATIENCE {
-            return Err(PATIENCE - waited);
+        if self.threads - self.idle >= self.limit {
+            let since = self.beyond.max(Some(oldest.get().since));
+            let waited = since.map_or(PATIENCE, |since| since.elapsed());
+            if waited < PATIENCE {
+                return Err(PATIENCE - waited);
+            }
+            self.beyond = Some(Instant::now());
         }
         let Queued { ask, .. } = oldest.remove();
         if let Some(question) = self.asked.get_mut(&ask) {
