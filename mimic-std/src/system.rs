@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn zones_are_kept() {
         let scoped = Record::Scoped("fe80::1".parse().unwrap(), 1);
-        assert_eq!(one("fe80::1%lo", RecordType::Aaaa).unwrap(), [scoped.clone()]);
+        assert_eq!(one("fe80::1%lo", RecordType::Aaaa).unwrap(), std::slice::from_ref(&scoped));
         assert_eq!(one("fe80::1%1", RecordType::Addresses).unwrap(), [scoped]);
     }
 

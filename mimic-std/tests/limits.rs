@@ -18,7 +18,7 @@ fn alone(test: &str, before: &[&str], run: impl FnOnce()) {
     if std::env::var_os(WITHIN).is_some() {
         return run();
     }
-    let mut line = before.iter().map(std::ffi::OsStr::new).collect::<Vec<_>>();
+    let mut line = ["timeout", "60"].iter().chain(before).map(std::ffi::OsStr::new).collect::<Vec<_>>();
     let program = std::env::current_exe().unwrap();
     line.extend([program.as_os_str(), "--exact".as_ref(), test.as_ref(), "--nocapture".as_ref()]);
     let output = Command::new(line[0]).args(&line[1..]).env(WITHIN, "1").output().unwrap();
