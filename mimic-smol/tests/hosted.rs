@@ -10,6 +10,7 @@ mod adapter {
     pub(crate) use mimic_smol::*;
 
     /// Reads a file as both runtimes do: on the threads of `blocking`.
+    #[cfg(target_os = "linux")]
     pub(crate) async fn read_file(path: &str) -> Vec<u8> {
         smol::fs::read(path).await.unwrap()
     }

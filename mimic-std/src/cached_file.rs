@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// A change within this time of another may leave a file's times as they were: file systems count in ticks, FAT in 2 s.
+/// A change within this time of another may leave a file's times as they were: file systems count
+/// in ticks, FAT in 2 s.
 const SETTLED: Duration = Duration::from_secs(3);
 
 /// What a file was parsed to.
@@ -18,8 +19,9 @@ impl<T> CachedFile<T> {
         Self(Mutex::new(None))
     }
 
-    /// Returns the parsed content of the regular file at `path`, of at most `limit` bytes. Asks for the file's metadata
-    /// each time, and reads it only if they changed, or if it was new when it was read.
+    /// Returns the parsed content of the regular file at `path`, of at most `limit` bytes. Asks for
+    /// the file's metadata each time, and reads it only if they changed, or if it was new when it
+    /// was read.
     pub(crate) fn get(&self, path: &Path, limit: u64, parse: impl FnOnce(Vec<u8>) -> T) -> io::Result<Arc<T>> {
         let metadata = fs::metadata(path)?;
         // Opening anything else may wait, as a pipe does.

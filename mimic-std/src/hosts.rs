@@ -18,8 +18,8 @@ use mimic_core::Record;
 use crate::cached_file::CachedFile;
 use crate::numeric::numeric;
 
-/// A larger file is left to the system, which reads it at each look-up on a thread: parsing this much takes some 20 ms,
-/// once, on the thread that asks.
+/// A larger file is left to the system, which reads it at each look-up on a thread: parsing this
+/// much takes some 20 ms, once, on the thread that asks.
 const LIMIT: u64 = 8 << 20;
 
 /// Returns the hosts file of the system, parsed. A file that does not exist has no names.
@@ -44,8 +44,8 @@ fn path() -> io::Result<std::path::PathBuf> {
     Ok(Path::new(&root).join(r"System32\drivers\etc\hosts"))
 }
 
-/// A parsed hosts file: its text, and for each name in it a hash and where its line begins, in order. Twelve bytes for
-/// a name, because lists against advertisements have hundreds of thousands.
+/// A parsed hosts file: its text, and for each name in it a hash and where its line begins, in
+/// order. Twelve bytes for a name, because lists against advertisements have hundreds of thousands.
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
     text: Vec<u8>,
@@ -66,8 +66,8 @@ impl Hosts {
         Self { text, names }
     }
 
-    /// Returns the addresses of a name, of all its lines in their order and each once; none if no line has the name and
-    /// an address. Case and a last dot do not count.
+    /// Returns the addresses of a name, of all its lines in their order and each once; none if no
+    /// line has the name and an address. Case and a last dot do not count.
     pub(crate) fn find(&self, name: &str) -> Option<Vec<Record>> {
         let hash = hash(name.as_bytes());
         let first = self.names.partition_point(|(other, _)| *other < hash);
@@ -139,7 +139,8 @@ mod tests {
         Some(addresses.iter().map(|address| address.parse::<IpAddr>().unwrap().into()).collect())
     }
 
-    /// Names and lines as glibc 2.36 reads them if both families are asked for, beside the last dot, which it compares.
+    /// Names and lines as glibc 2.36 reads them if both families are asked for, beside the last
+    /// dot, which it compares.
     #[test]
     fn as_glibc_reads_it() {
         let text = "::1 six\n::ffff:1.2.3.4 mapped\n127.0.0.1\tone alias # c\n10.0.0.1 ONE\r\n2001:db8::1 one#x\n\

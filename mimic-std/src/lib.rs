@@ -1,9 +1,10 @@
 //! What adapters for hosted systems share: everything but the runtime.
 //!
-//! [`Ends`] keeps the promises of [`Flow`](mimic_core::Flow) over streams with the habits of `std::io`;
-//! [`with_io_slices`] and [`with_byte_slices`] convert vectored writes without allocating; [`lookup`] looks names up as
-//! the system does, and `source` (feature `happy-eyeballs`) tells the address that it would connect from;
-//! [`TcpOptions`] are what a context says of TCP sockets, and [`refuse_itself`] refuses one that is its own peer;
+//! [`Ends`] keeps the promises of [`Flow`](mimic_core::Flow) over streams with the habits of
+//! `std::io`; [`with_io_slices`] and [`with_byte_slices`] convert vectored writes without
+//! allocating; [`lookup`] looks names up as the system does, and `source` (feature
+//! `happy-eyeballs`) tells the address that it would connect from; [`TcpOptions`] are what a
+//! context says of TCP sockets, and [`refuse_itself`] refuses one that is its own peer;
 //! `SocketFile` is the file of a Unix listener.
 //!
 //! Authors of adapters depend on this crate. Applications depend on an adapter.

@@ -20,39 +20,44 @@ static QUESTIONS: LazyLock<Arc<Questions>> = LazyLock::new(|| Questions::new(THR
 
 /// Looks up a name as the system does. It runs on any executor.
 ///
-/// - An address is its own answer, with its zone ([`Record::Scoped`]) for `fe80::1%eth0` or `fe80::1%2`.
-/// - The hosts file decides for both families: for a name that it has an address for, the other family is an empty
-///   answer, and nothing else is asked. Case and a last dot do not count.
-/// - `localhost` and all names below it are `127.0.0.1` and `::1`, if the hosts file has no line for them; nothing else
-///   is asked (RFC 6761, section 6.3).
-/// - For all other names the system's resolver is asked: for the family of the question, or for both at once if `hosts:`
-///   in `/etc/nsswitch.conf` names other sources than the hosts file and then DNS, is not there (with glibc), or if the
-///   hosts file cannot be read. Then both questions of a name share one look-up.
+/// - An address is its own answer, with its zone ([`Record::Scoped`]) for `fe80::1%eth0` or
+///   `fe80::1%2`.
+/// - The hosts file decides for both families: for a name that it has an address for, the other
+///   family is an empty answer, and nothing else is asked. Case and a last dot do not count.
+/// - `localhost` and all names below it are `127.0.0.1` and `::1`, if the hosts file has no line
+///   for them; nothing else is asked (RFC 6761, section 6.3).
+/// - For all other names the system's resolver is asked: for the family of the question, or for
+///   both at once if `hosts:` in `/etc/nsswitch.conf` names other sources than the hosts file and
+///   then DNS, is not there (with glibc), or if the hosts file cannot be read. Then both questions
+///   of a name share one look-up.
 ///
-/// The hosts file is `/etc/hosts`, on Windows `System32\drivers\etc\hosts` below `%SystemRoot%`. It is read again when it
-/// changes. One of more than 8 MiB is left to the system.
+/// The hosts file is `/etc/hosts`, on Windows `System32\drivers\etc\hosts` below `%SystemRoot%`. It
+/// is read again when it changes. One of more than 8 MiB is left to the system.
 ///
-/// An empty answer is a name without addresses of the family. No address comes twice. The addresses of a name in the
-/// hosts file come in its order; for [`RecordType::Addresses`] those that the machine has no route for come last, and
-/// IPv6 before IPv4.
+/// An empty answer is a name without addresses of the family. No address comes twice. The addresses
+/// of a name in the hosts file come in its order; for [`RecordType::Addresses`] those that the
+/// machine has no route for come last, and IPv6 before IPv4.
 ///
 /// # Threads
-/// Answers of the first three kinds come at once. The system's resolver blocks, and is asked on threads of this crate
-/// alone, named `mimic-lookup`: at most 64 at a time ([`set_lookup_threads`]), started when a question finds none idle,
-/// and ended after ten idle seconds. Further questions wait in order. A question that is asked already is not asked
-/// again: all that wait get its answer.
+/// Answers of the first three kinds come at once. The system's resolver blocks, and is asked on
+/// threads of this crate alone, named `mimic-lookup`: at most 64 at a time
+/// ([`set_lookup_threads`]), started when a question finds none idle, and ended after ten idle
+/// seconds. Further questions wait in order. A question that is asked already is not asked again:
+/// all that wait get its answer.
 ///
 /// # Cancellation
-/// Dropping the future gives the look-up up. If nothing else waits for its answer, it is not begun. One that runs cannot
-/// be cancelled: the system ends it by its own patience, with a silent server often after 10 s or 20 s. While 64 run and
-/// some of them for nothing, one more is begun every 200 ms, up to 128. Only while 64 that are waited for are stuck, or
-/// 128, does the next wait until one ends. No runtime waits for any of them when it shuts down.
+/// Dropping the future gives the look-up up. If nothing else waits for its answer, it is not begun.
+/// One that runs cannot be cancelled: the system ends it by its own patience, with a silent server
+/// often after 10 s or 20 s. While 64 run and some of them for nothing, one more is begun every 200
+/// ms, up to 128. Only while 64 that are waited for are stuck, or 128, does the next wait until one
+/// ends. No runtime waits for any of them when it shuts down.
 ///
 /// # Errors
-/// [`NotFound`](ErrorKind::NotFound) if the name does not exist; [`Unsupported`](ErrorKind::Unsupported) for HTTPS
-/// records; [`AddrNotAvailable`](ErrorKind::AddrNotAvailable) for a zone that is no interface;
-/// [`Other`](ErrorKind::Other) with advice if no file descriptor or no thread is to be had; that of the system, if it
-/// could not find out.
+/// [`NotFound`](ErrorKind::NotFound) if the name does not exist;
+/// [`Unsupported`](ErrorKind::Unsupported) for HTTPS records;
+/// [`AddrNotAvailable`](ErrorKind::AddrNotAvailable) for a zone that is no interface;
+/// [`Other`](ErrorKind::Other) with advice if no file descriptor or no thread is to be had; that of
+/// the system, if it could not find out.
 pub async fn lookup(question: Question) -> Result<Vec<Record>, Error> {
     if !is_of_addresses(question.record_type) {
         return Err(Error::new(ErrorKind::Unsupported, "the system's resolver knows addresses only")
@@ -70,9 +75,10 @@ pub async fn lookup(question: Question) -> Result<Vec<Record>, Error> {
     Ok(of_type(found, record_type))
 }
 
-/// Answers what no resolver is asked for: addresses, names in the hosts file, and `localhost`; none if one is to be asked.
-/// [`lookup`] begins with it, and so do other resolvers, so that a name is the same whichever is installed. The
-/// question may be for HTTPS records, also of a port of its own (`_8443._https.name`): those names have none.
+/// Answers what no resolver is asked for: addresses, names in the hosts file, and `localhost`; none
+/// if one is to be asked. [`lookup`] begins with it, and so do other resolvers, so that a name is
+/// the same whichever is installed. The question may be for HTTPS records, also of a port of its
+/// own (`_8443._https.name`): those names have none.
 ///
 /// Without `hosts_file` the file is looked at for `localhost` alone.
 ///
@@ -92,8 +98,8 @@ pub fn lookup_locally(question: &Question, hosts_file: bool) -> Option<Result<Ve
     Some(found.map(|found| of_type(preferred(found, question.record_type), question.record_type)))
 }
 
-/// Sets how many look-ups of this process may run at a time, of those that something waits for: 64 unless it is called.
-/// As many again may be stuck after they were given up.
+/// Sets how many look-ups of this process may run at a time, of those that something waits for: 64
+/// unless it is called. As many again may be stuck after they were given up.
 pub fn set_lookup_threads(limit: NonZeroUsize) {
     QUESTIONS.set_limit(limit);
 }
@@ -123,7 +129,8 @@ fn of_type(mut found: Vec<Record>, record_type: RecordType) -> Vec<Record> {
     found
 }
 
-/// Both families in the order in which they are to be tried: what leads nowhere last, and otherwise IPv6 first.
+/// Both families in the order in which they are to be tried: what leads nowhere last, and otherwise
+/// IPv6 first.
 fn preferred(mut found: Vec<Record>, record_type: RecordType) -> Vec<Record> {
     let is_v4 = |record: &Record| matches!(record, Record::A(_));
     if record_type == RecordType::Addresses

@@ -1,4 +1,5 @@
-//! Which sources the system asks for names, and in which order: the line `hosts:` of `/etc/nsswitch.conf`.
+//! Which sources the system asks for names, and in which order: the line `hosts:` of
+//! `/etc/nsswitch.conf`.
 //!
 //! | `hosts:` | the hosts file first | families apart |
 //! |---|---|---|
@@ -7,8 +8,9 @@
 //! | `files sss dns` | yes | no |
 //! | `dns files`, `mymachines files dns` | no | no |
 //!
-//! A question for one family passes by each source that has the name in the other family alone, up to one that does not
-//! know the name as the first one does. So the families are asked apart only where DNS is left to be asked.
+//! A question for one family passes by each source that has the name in the other family alone, up
+//! to one that does not know the name as the first one does. So the families are asked apart only
+//! where DNS is left to be asked.
 
 use std::sync::Arc;
 
@@ -34,9 +36,9 @@ enum Apart {
     Never,
 }
 
-/// Reads them from the system's configuration. Without the file or the line it is the default of the system: glibc's is
-/// documented as `dns [!UNAVAIL=return] files` and was `files dns` in others of its versions, so neither is relied on.
-/// Systems without such a file ask the hosts file first.
+/// Reads them from the system's configuration. Without the file or the line it is the default of
+/// the system: glibc's is documented as `dns [!UNAVAIL=return] files` and was `files dns` in others
+/// of its versions, so neither is relied on. Systems without such a file ask the hosts file first.
 pub(crate) fn sources() -> Sources {
     static FILE: CachedFile<Option<Sources>> = CachedFile::new();
     let read = if cfg!(unix) {

@@ -9,12 +9,12 @@ use mimic_core::{Error, ErrorKind, Phase, Record};
 /// `AI_NUMERICHOST`: nothing is asked. The same number on all systems but those of Sun.
 const NUMERIC: i32 = if cfg!(any(target_os = "solaris", target_os = "illumos")) { 0x10 } else { 4 };
 
-/// Returns the address that a name spells out, as `192.0.2.1`, `2001:db8::1`, `fe80::1%eth0` or `fe80::1%2`; none for
-/// other names. Asks no resolver.
+/// Returns the address that a name spells out, as `192.0.2.1`, `2001:db8::1`, `fe80::1%eth0` or
+/// `fe80::1%2`; none for other names. Asks no resolver.
 ///
 /// # Errors
-/// [`AddrNotAvailable`](ErrorKind::AddrNotAvailable) if this machine has no interface of the zone's name,
-/// [`InvalidInput`](ErrorKind::InvalidInput) for a zone of an IPv4 address.
+/// [`AddrNotAvailable`](ErrorKind::AddrNotAvailable) if this machine has no interface of the zone's
+/// name, [`InvalidInput`](ErrorKind::InvalidInput) for a zone of an IPv4 address.
 pub(crate) fn numeric(name: &str) -> Option<Result<Record, Error>> {
     let Some((address, zone)) = name.split_once('%') else {
         return name.parse::<IpAddr>().ok().map(|address| Ok(address.into()));

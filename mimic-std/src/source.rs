@@ -6,10 +6,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 #[cfg(feature = "happy-eyeballs")]
 use mimic_happy_eyeballs::Source;
 
-/// Returns the address that the system would connect from, with the zone of `to`: the local address of a connected UDP
-/// socket, which sends nothing.
+/// Returns the address that the system would connect from, with the zone of `to`: the local address
+/// of a connected UDP socket, which sends nothing.
 ///
-/// No route, or no address to use on it, is [`Source::Unreachable`]; whatever else goes wrong is [`Source::Unknown`].
+/// No route, or no address to use on it, is [`Source::Unreachable`]; whatever else goes wrong is
+/// [`Source::Unknown`].
 #[cfg(feature = "happy-eyeballs")]
 #[must_use]
 pub fn source(to: SocketAddr) -> Source {

@@ -67,9 +67,10 @@ impl std::error::Error for Short {
 
 /// Asks the system's resolver, and waits for it.
 ///
-/// An empty list is a name without such addresses. Systems do not always tell that from a name that does not exist; then
-/// the other family is asked too. No address comes twice. The addresses of interfaces are not looked at (no
-/// `AI_ADDRCONFIG`), so that a name is the same with and without a network.
+/// An empty list is a name without such addresses. Systems do not always tell that from a name that
+/// does not exist; then the other family is asked too. No address comes twice. The addresses of
+/// interfaces are not looked at (no `AI_ADDRCONFIG`), so that a name is the same with and without a
+/// network.
 pub(crate) fn ask(ask: &Ask) -> Answer {
     let (family, other) = match ask.record_type {
         RecordType::A => (AddrFamily::Inet.into(), Some(AddrFamily::Inet6.into())),
@@ -86,7 +87,8 @@ pub(crate) fn ask(ask: &Ask) -> Answer {
         Some(Absence::Name) => Failure::Name,
         None => Failure::System(Arc::new(error.into())),
     };
-    // Resolvers that could not open a file or a socket say that the name does not exist, or to try again.
+    // Resolvers that could not open a file or a socket say that the name does not exist, or to try
+    // again.
     Err(shortage().map_or(failure, |error| Failure::Descriptors(Arc::new(error))))
 }
 
@@ -128,7 +130,8 @@ fn absence(error: &LookupError) -> Option<Absence> {
     }
 }
 
-/// The name has addresses, and none of this family. Not in POSIX any more, and `dns-lookup` does not name it.
+/// The name has addresses, and none of this family. Not in POSIX any more, and `dns-lookup` does
+/// not name it.
 const EAI_ADDRFAMILY: Option<i32> = if cfg!(target_os = "linux") {
     Some(-9)
 } else if cfg!(any(target_vendor = "apple", target_os = "android", target_os = "freebsd")) {
@@ -137,19 +140,22 @@ const EAI_ADDRFAMILY: Option<i32> = if cfg!(target_os = "linux") {
     None
 };
 
-/// A resolver has this many descriptors open at a time: a file, and a socket for each of three servers.
+/// A resolver has this many descriptors open at a time: a file, and a socket for each of three
+/// servers.
 const DESCRIPTORS: usize = 4;
 
 /// The error of the process or of the system if it is short of file descriptors now.
 fn shortage() -> Option<io::Error> {
-    // Those of Linux, the BSDs and macOS: the system's table is full, and the process's; and Windows' own.
+    // Those of Linux, the BSDs and macOS: the system's table is full, and the process's; and
+    // Windows' own.
     const FULL: [i32; 2] = if cfg!(windows) { [10024, 10024] } else { [23, 24] };
     let opened: Result<Vec<_>, _> = (0..DESCRIPTORS).map(|_| Socket::new(Domain::IPV4, Type::DGRAM, None)).collect();
     opened.err().filter(|error| error.raw_os_error().is_some_and(|code| FULL.contains(&code)))
 }
 
-/// Returns an error if the process or the system is short of file descriptors now, as [`lookup`](crate::lookup) does in
-/// that case. For resolvers that tell a name that does not exist from one that they could not ask for no better.
+/// Returns an error if the process or the system is short of file descriptors now, as
+/// [`lookup`](crate::lookup) does in that case. For resolvers that tell a name that does not exist
+/// from one that they could not ask for no better.
 ///
 /// # Errors
 /// [`Other`](ErrorKind::Other), with advice.
@@ -165,7 +171,8 @@ mod tests {
         ask(&Ask { name: name.into(), record_type })
     }
 
-    /// An address is a name with one record. Never asked by mimic; it is what shows EAI_ADDRFAMILY without a network.
+    /// An address is a name with one record. Never asked by mimic; it is what shows EAI_ADDRFAMILY
+    /// without a network.
     #[test]
     fn the_other_family() {
         assert_eq!(one("192.0.2.1", RecordType::A).unwrap(), [Record::A([192, 0, 2, 1].into())]);

@@ -1,4 +1,5 @@
-//! Look-ups in processes that have nothing left: each test runs itself in another process, whose limits it lowers.
+//! Look-ups in processes that have nothing left: each test runs itself in another process, whose
+//! limits it lowers.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
@@ -13,7 +14,8 @@ use rlimit::Resource;
 
 const WITHIN: &str = "MIMIC_LIMITS";
 
-/// Runs a test of this program in another process, by itself; with `args` before it, if it is to be another user's.
+/// Runs a test of this program in another process, by itself; with `args` before it, if it is to be
+/// another user's.
 fn alone(test: &str, before: &[&str], run: impl FnOnce()) {
     if std::env::var_os(WITHIN).is_some() {
         return run();

@@ -10,6 +10,7 @@ mod adapter {
     pub(crate) use mimic_tokio::*;
 
     /// Reads a file as the runtime does.
+    #[cfg(target_os = "linux")]
     pub(crate) async fn read_file(path: &str) -> Vec<u8> {
         tokio::fs::read(path).await.unwrap()
     }

@@ -24,7 +24,8 @@ fn all<'a>(v4: &[&'a str], v6: &[&'a str], both: &[&'a str]) -> [Vec<&'a str>; 3
     [v4.into(), v6.into(), both.into()]
 }
 
-/// A name server that would lead elsewhere is not asked for what the hosts file has, nor for `localhost`.
+/// A name server that would lead elsewhere is not asked for what the hosts file has, nor for
+/// `localhost`.
 pub(crate) async fn the_hosts_file_decides() {
     let server = Server::start();
     let elsewhere = ["192.0.2.66", "2001:db8::66"];
@@ -117,8 +118,8 @@ fn lookup_threads() -> usize {
     names.filter(|name| name.trim() == "mimic-lookup").count()
 }
 
-/// Names whose server is silent hold up neither `localhost`, nor the runtime's own threads, nor, once they are given up,
-/// the next name.
+/// Names whose server is silent hold up neither `localhost`, nor the runtime's own threads, nor,
+/// once they are given up, the next name.
 pub(crate) async fn silent_servers_hold_up_nothing() {
     let server = Server::start();
     server.name("real.test", Some(&["127.0.0.1"]));

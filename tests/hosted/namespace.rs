@@ -1,4 +1,5 @@
-//! Tests in namespaces of their own: the files of the system are theirs, and so is the network, with a name server.
+//! Tests in namespaces of their own: the files of the system are theirs, and so is the network,
+//! with a name server.
 
 use std::collections::HashMap;
 use std::fs;
@@ -16,8 +17,8 @@ mount --bind "$D/nsswitch.conf" /etc/nsswitch.conf || exit 77
 exec "$@"
 "#;
 
-/// Runs a test of this program in namespaces of its own: by itself, in another process. Where there may be none it is
-/// skipped with a visible line, unless `MIMIC_REQUIRE_TOOLS` is set.
+/// Runs a test of this program in namespaces of its own: by itself, in another process. Where there
+/// may be none it is skipped with a visible line, unless `MIMIC_REQUIRE_TOOLS` is set.
 pub(crate) fn alone(test: &str, run: impl FnOnce()) {
     if std::env::var_os(WITHIN).is_some() {
         return run();
@@ -65,7 +66,8 @@ pub(crate) fn run(line: &str) {
     assert!(status.success(), "{line}");
 }
 
-/// A name server on the loopback. Names that it does not have do not exist; without a list it is silent.
+/// A name server on the loopback. Names that it does not have do not exist; without a list it is
+/// silent.
 pub(crate) struct Server {
     asked: Arc<Mutex<Vec<String>>>,
     names: Arc<Mutex<HashMap<String, Option<Vec<IpAddr>>>>>,

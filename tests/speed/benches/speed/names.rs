@@ -1,4 +1,5 @@
-//! Rows of names: `localhost` beside tokio's own `TcpStream::connect`, also while a name server is silent.
+//! Rows of names: `localhost` beside tokio's own `TcpStream::connect`, also while a name server is
+//! silent.
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::process::Command;
@@ -21,7 +22,8 @@ const SILENT: usize = 600;
 const CROWDED: usize = 1500;
 const FILES: u32 = 200;
 
-/// What the shell does first, in namespaces of its own: an empty network, and a name server that says nothing.
+/// What the shell does first, in namespaces of its own: an empty network, and a name server that
+/// says nothing.
 const SETUP: &str = r#"
 ip link set lo up && mount -t tmpfs none /mnt && echo "nameserver 127.0.0.1" >/mnt/resolv.conf &&
 printf "127.0.0.1 localhost\n::1 localhost\n" >/mnt/hosts && echo "hosts: files dns" >/mnt/nsswitch.conf &&
@@ -35,7 +37,8 @@ pub(crate) fn rows(table: &mut Table) {
         let runtime = runtime();
         let ours = || seconds(|| runtime.block_on(one_by_one(100, || ours(ctx.clone(), at))));
         let theirs = || seconds(|| runtime.block_on(one_by_one(100, || theirs(at))));
-        add(table, ONE_BY_ONE, &told(&Pairs::run(51, ours, theirs)), 1.2);
+        let pairs = Pairs::run(51, ours, theirs);
+        add(table, ONE_BY_ONE, &told(&pairs), pairs.count(), 1.2);
     }
     if !table.wants(CROWD) && !table.wants(READS) {
         return;
@@ -50,9 +53,10 @@ pub(crate) fn rows(table: &mut Table) {
         return;
     }
     for (line, work) in text.lines().zip([CROWD, READS]) {
-        let told: Vec<f64> = line.split(' ').map(|value| value.parse().unwrap()).collect();
+        let (told, count) = line.rsplit_once(' ').unwrap();
+        let told: Vec<f64> = told.split(' ').map(|value| value.parse().unwrap()).collect();
         if table.wants(work) {
-            add(table, work, &told, 1.5);
+            add(table, work, &told, count.parse().unwrap(), 1.5);
         }
     }
 }
@@ -74,9 +78,9 @@ pub(crate) fn silent_server() {
     runtime.block_on(async { tokio::time::sleep(Duration::from_millis(500)).await });
     let ours = || seconds(|| runtime.block_on(at_once(|| ours(ctx.clone(), at))));
     let theirs = || seconds(|| runtime.block_on(at_once(|| theirs(at))));
-    println!("{}", line(&told(&Pairs::run(9, ours, theirs))));
+    tell(&Pairs::run(9, ours, theirs));
     let mut unharmed = unharmed.into_iter();
-    println!("{}", line(&told(&Pairs::run(21, quiet, || unharmed.next().unwrap()))));
+    tell(&Pairs::run(21, quiet, || unharmed.next().unwrap()));
     assert!(names.try_join_next().is_none(), "a name was answered");
     runtime.shutdown_background();
     drop(server);
@@ -131,24 +135,27 @@ fn seconds(run: impl FnOnce()) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// Ours, theirs, the ratio's quartiles, and of how many pairs.
-fn told(pairs: &Pairs) -> Vec<f64> {
-    [&[pairs.ours(), pairs.theirs()][..], &pairs.ratio(), &[pairs.count() as f64]].concat()
+/// Ours, theirs, and the ratio's quartiles.
+fn told(pairs: &Pairs) -> [f64; 5] {
+    let [low, value, high] = pairs.ratio();
+    [pairs.ours(), pairs.theirs(), low, value, high]
 }
 
-fn line(told: &[f64]) -> String {
-    told.iter().map(f64::to_string).collect::<Vec<_>>().join(" ")
+/// And of how many pairs.
+fn tell(pairs: &Pairs) {
+    let told = told(pairs).map(|value| value.to_string()).join(" ");
+    println!("{told} {}", pairs.count());
 }
 
-fn add(table: &mut Table, work: &str, told: &[f64], limit: f64) {
-    let &[ours, theirs, low, value, high, pairs] = told else { unreachable!("six numbers: {told:?}") };
+fn add(table: &mut Table, work: &str, told: &[f64], count: usize, limit: f64) {
+    let &[ours, theirs, low, value, high] = told else { unreachable!("five numbers: {told:?}") };
     let shown = |seconds: f64| format!("{:.2} ms", seconds * 1e3);
     table.add(Row {
         work: work.into(),
         mimic: shown(ours),
         baseline: shown(theirs),
         value,
-        spread: Some(([low, high], pairs as usize)),
+        spread: Some(([low, high], count)),
         unit: "of the time",
         goal: Goal::AtMost(limit),
     });
