@@ -3,24 +3,20 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
+#[cfg(feature = "happy-eyeballs")]
 use mimic_happy_eyeballs::Source;
 
-/// The address that the system would connect from: the local address of a connected UDP socket, which sends nothing.
+/// Returns the address that the system would connect from, with the zone of `to`: the local address
+/// of a connected UDP socket, which sends nothing.
 ///
-/// No route, or no address to use on it, is [`Source::Unreachable`]; whatever else goes wrong is [`Source::Unknown`].
+/// No route, or no address to use on it, is [`Source::Unreachable`]; whatever else goes wrong is
+/// [`Source::Unknown`].
+#[cfg(feature = "happy-eyeballs")]
 #[must_use]
 pub fn source(to: SocketAddr) -> Source {
-    let any = match to {
-        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    let local = UdpSocket::bind((any, 0)).and_then(|socket| {
-        socket.connect(to)?;
-        socket.local_addr()
-    });
-    match local {
-        Ok(local) if local.ip().is_unspecified() => Source::Unknown,
-        Ok(local) => Source::Address(local.ip()),
+    match local_address(to) {
+        Ok(local) if local.is_unspecified() => Source::Unknown,
+        Ok(local) => Source::Address(local),
         Err(error) => match error.kind() {
             io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::AddrNotAvailable => {
                 Source::Unreachable
@@ -30,7 +26,17 @@ pub fn source(to: SocketAddr) -> Source {
     }
 }
 
-#[cfg(test)]
+pub(crate) fn local_address(to: SocketAddr) -> io::Result<IpAddr> {
+    let any = match to {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(to)?;
+    Ok(socket.local_addr()?.ip())
+}
+
+#[cfg(all(test, feature = "happy-eyeballs"))]
 mod tests {
     use super::*;
 

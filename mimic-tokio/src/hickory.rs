@@ -4,10 +4,12 @@ use std::fmt;
 use std::net::IpAddr;
 
 use hickory_resolver::TokioResolver;
+use hickory_resolver::config::ResolveHosts;
 use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::rdata::svcb::{SVCB, SvcParamKey, SvcParamValue};
 use hickory_resolver::proto::rr::{self, Name, RData};
 use mimic_core::{Ctx, Error, ErrorKind, Install, Lookup, Phase, Question, Record, RecordType, Service, for_each_mode};
+use mimic_std::{enough_descriptors, lookup_locally};
 
 use crate::runtime;
 
@@ -26,8 +28,11 @@ use crate::runtime;
 /// ```
 ///
 /// - HTTPS records are asked for if the race is told so, as above, and the connection is to be secure.
-/// - The hosts file comes before DNS, and `localhost` is never asked of DNS: without a line for it, it is the
-///   loopback's address in each family. Other sources that the system has (mDNS, NIS) are not asked.
+/// - The hosts file comes before DNS and decides for both families, as for look-ups by the system: a name in it is never
+///   asked of DNS, for no kind of record. Nor is `localhost`, or a name below it: without a line they are the loopback's
+///   addresses. Other sources that the system has (mDNS, NIS) are not asked. A resolver of your own that is told not to
+///   use the hosts file ([`ResolveHosts::Never`](hickory_resolver::config::ResolveHosts)) is asked for its names.
+/// - Addresses with a zone (`fe80::1%eth0`) are answered without a question.
 /// - Addresses are looked up by the search list of the system, HTTPS records for the name as it is.
 /// - It keeps answers for their time to live, and its sockets belong to the runtime that asks: make one for each
 ///   runtime, and clone the context rather than making another.
@@ -74,6 +79,10 @@ for_each_mode!(M => {
 });
 
 async fn lookup(resolver: &TokioResolver, question: Question) -> Result<Vec<Record>, Error> {
+    let hosts_file = !matches!(resolver.options().use_hosts_file, ResolveHosts::Never);
+    if let Some(answer) = lookup_locally(&question, hosts_file) {
+        return answer;
+    }
     runtime()?;
     let mut name = Name::from_str_relaxed(&*question.name)
         .map_err(|error| Error::with_source(ErrorKind::InvalidInput, error).in_phase(Phase::Lookup))?;
@@ -106,6 +115,8 @@ fn nothing(error: NetError) -> Result<Vec<Record>, Error> {
     } else if error.is_no_records_found() {
         Ok(Vec::new())
     } else {
+        // One that could open no socket may say anything.
+        enough_descriptors()?;
         Err(failed(error))
     }
 }
