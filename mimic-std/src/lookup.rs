@@ -64,8 +64,14 @@ pub async fn lookup(question: Question) -> Result<Vec<Record>, Error> {
             .in_phase(Phase::Lookup)
             .advise("ask a resolver of your own, or do not ask for HTTPS records"));
     }
+    // `localhost` whatever the order of sources is, which is not read for it.
+    if let Some(answer) = lookup_locally(&question, false) {
+        return answer;
+    }
     let sources = sources();
-    if let Some(answer) = lookup_locally(&question, sources.files_first) {
+    if sources.files_first
+        && let Some(answer) = lookup_locally(&question, true)
+    {
         return answer;
     }
     let Question { name, record_type } = question;
