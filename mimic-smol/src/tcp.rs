@@ -15,7 +15,7 @@ use crate::bridge::TcpFlow;
 pub(crate) async fn connect(to: SocketAddr, options: TcpOptions) -> Result<TcpFlow, Error> {
     let socket = Async::<TcpStream>::connect(to).await;
     let own = |socket| {
-        refuse_itself(&SockRef::from(&socket))?;
+        refuse_itself(&SockRef::from(&socket), to)?;
         with(options, socket)
     };
     socket.and_then(own).map_err(|error| Error::from(error).in_phase(Phase::Connect))

@@ -67,7 +67,7 @@ impl Hosts {
     }
 
     /// Returns the addresses of a name, of all its lines in their order and each once; none if no
-    /// line has the name and an address. Case and a last dot do not count.
+    /// line has the name and an address. Case does not count. A last dot does, as it does for the system.
     pub(crate) fn find(&self, name: &str) -> Option<Vec<Record>> {
         let hash = hash(name.as_bytes());
         let first = self.names.partition_point(|(other, _)| *other < hash);
@@ -83,7 +83,7 @@ impl Hosts {
         let text = self.text.get(usize::try_from(at).ok()?..)?;
         let mut fields = fields(text.split(|byte| *byte == b'\n').next()?);
         let address = fields.next()?;
-        let has = fields.any(|other| without_dot(other).eq_ignore_ascii_case(without_dot(name.as_bytes())));
+        let has = fields.any(|other| other.eq_ignore_ascii_case(name.as_bytes()));
         has.then(|| address_of(address)).flatten()
     }
 }
@@ -95,14 +95,9 @@ fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c)).filter(|field| !field.is_empty())
 }
 
-fn without_dot(name: &[u8]) -> &[u8] {
-    name.strip_suffix(b".").unwrap_or(name)
-}
-
 /// FNV-1a, of the name in lower case.
 fn hash(name: &[u8]) -> u32 {
-    let bytes = without_dot(name).iter();
-    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193))
+    name.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193))
 }
 
 fn address_of(text: &[u8]) -> Option<Record> {
@@ -115,9 +110,8 @@ fn address_of(text: &[u8]) -> Option<Record> {
 
 /// `localhost` and all below it, which are never asked of DNS (RFC 6761, section 6.3).
 pub(crate) fn is_localhost(name: &str) -> bool {
-    let name = without_dot(name.as_bytes());
-    let last = name.rsplit(|byte| *byte == b'.').next();
-    last.is_some_and(|last| last.eq_ignore_ascii_case(b"localhost"))
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
 }
 
 /// What `localhost` is if the hosts file does not say.
@@ -139,8 +133,7 @@ mod tests {
         Some(addresses.iter().map(|address| address.parse::<IpAddr>().unwrap().into()).collect())
     }
 
-    /// Names and lines as glibc 2.36 reads them if both families are asked for, beside the last
-    /// dot, which it compares.
+    /// Names and lines as glibc 2.36 reads them if both families are asked for.
     #[test]
     fn as_glibc_reads_it() {
         let text = "::1 six\n::ffff:1.2.3.4 mapped\n127.0.0.1\tone alias # c\n10.0.0.1 ONE\r\n2001:db8::1 one#x\n\
@@ -148,16 +141,32 @@ mod tests {
             10.0.0.7 dotted. twice\n10.0.0.7 twice\n10.0.0.8 tail#c more\n10.0.0.9 läst";
         assert_eq!(find(text, "six"), records(&["::1"]));
         assert_eq!(find(text, "mapped"), records(&["1.2.3.4"]));
-        for name in ["one", "One.", "ONE"] {
+        for name in ["one", "One", "ONE"] {
             assert_eq!(find(text, name), records(&["127.0.0.1", "10.0.0.1", "2001:db8::1"]), "{name}");
         }
         assert_eq!(find(text, "alias"), records(&["127.0.0.1"]));
         assert_eq!(find(text, "indented"), records(&["10.9.9.9"]));
-        assert_eq!(find(text, "dotted"), records(&["10.0.0.7"]));
+        assert_eq!(find(text, "dotted."), records(&["10.0.0.7"]));
         assert_eq!(find(text, "twice"), records(&["10.0.0.7"]));
         assert_eq!(find(text, "tail"), records(&["10.0.0.8"]));
         assert_eq!(find(text, "läst"), records(&["10.0.0.9"]));
-        for name in ["short", "octal", "hex", "more", "off", "#10.0.0.6", "c", "#", "", ".", "10.0.0.7", "on", "ones"] {
+        for name in [
+            "short",
+            "octal",
+            "hex",
+            "more",
+            "off",
+            "#10.0.0.6",
+            "c",
+            "#",
+            "",
+            ".",
+            "10.0.0.7",
+            "on",
+            "ones",
+            "one.",
+            "dotted",
+        ] {
             assert_eq!(find(text, name), None, "{name}");
         }
         assert_eq!(find("", "one"), None);
@@ -188,7 +197,7 @@ mod tests {
         for n in (0..200_000u32).step_by(7) {
             let octets = n.to_be_bytes();
             let address = [10, octets[1], octets[2], octets[3]];
-            assert_eq!(hosts.find(&format!("N{n}.test.")), Some(vec![Record::A(address.into())]));
+            assert_eq!(hosts.find(&format!("N{n}.test")), Some(vec![Record::A(address.into())]));
         }
     }
 

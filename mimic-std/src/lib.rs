@@ -27,6 +27,7 @@ mod lookup;
 mod nsswitch;
 mod numeric;
 mod questions;
+mod search;
 mod slices;
 #[cfg(unix)]
 mod socket_file;

@@ -10,6 +10,7 @@ use crate::hosts::{hosts, is_localhost, loopback};
 use crate::nsswitch::sources;
 use crate::numeric::numeric;
 use crate::questions::Questions;
+use crate::search::{Completion, completion};
 use crate::source::local_address;
 use crate::system::{self, Ask};
 
@@ -23,13 +24,14 @@ static QUESTIONS: LazyLock<Arc<Questions>> = LazyLock::new(|| Questions::new(THR
 /// - An address is its own answer, with its zone ([`Record::Scoped`]) for `fe80::1%eth0` or
 ///   `fe80::1%2`.
 /// - The hosts file decides for both families: for a name that it has an address for, the other
-///   family is an empty answer, and nothing else is asked. Case and a last dot do not count.
+///   family is an empty answer, and nothing else is asked. Case does not count; a last dot does.
 /// - `localhost` and all names below it are `127.0.0.1` and `::1`, if the hosts file has no line
 ///   for them; nothing else is asked (RFC 6761, section 6.3).
 /// - For all other names the system's resolver is asked: for the family of the question, or for
 ///   both at once if `hosts:` in `/etc/nsswitch.conf` names other sources than the hosts file and
-///   then DNS, is not there (with glibc), or if the hosts file cannot be read. Then both questions
-///   of a name share one look-up.
+///   then DNS, is not there (with glibc), if the hosts file cannot be read, or if the search list
+///   completes the name before it is asked for as it stands. Then both questions of a name share
+///   one look-up. The list never gives one family of a name to another name.
 ///
 /// The hosts file is `/etc/hosts`, on Windows `System32\drivers\etc\hosts` below `%SystemRoot%`. It
 /// is read again when it changes. One of more than 8 MiB is left to the system.
@@ -64,12 +66,18 @@ pub async fn lookup(question: Question) -> Result<Vec<Record>, Error> {
             .in_phase(Phase::Lookup)
             .advise("ask a resolver of your own, or do not ask for HTTPS records"));
     }
+    // `localhost` whatever the order of sources is, which is not read for it.
+    if let Some(answer) = lookup_locally(&question, false) {
+        return answer;
+    }
     let sources = sources();
-    if let Some(answer) = lookup_locally(&question, sources.files_first) {
+    if sources.files_first
+        && let Some(answer) = lookup_locally(&question, true)
+    {
         return answer;
     }
     let Question { name, record_type } = question;
-    let apart = sources.asks_apart(&name) && hosts().is_ok();
+    let apart = sources.asks_apart(&name) && hosts().is_ok() && completion(&name) != Completion::First;
     let asked = if apart { record_type } else { RecordType::Addresses };
     let found = QUESTIONS.ask(Ask { name, record_type: asked }).await?;
     Ok(of_type(found, record_type))

@@ -8,6 +8,8 @@ use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockTy
 use mimic_core::{Error, ErrorKind, Phase, Record, RecordType, Text};
 use socket2::{Domain, Socket, Type};
 
+use crate::search::{Completion, completion};
+
 /// What the system is asked, once at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Ask {
@@ -65,25 +67,40 @@ impl std::error::Error for Short {
     }
 }
 
-/// Asks the system's resolver, and waits for it.
+/// Asks the system's resolver, and waits for it. The answer may have the other family too.
 ///
 /// An empty list is a name without such addresses. Systems do not always tell that from a name that
-/// does not exist; then the other family is asked too. No address comes twice. The addresses of
-/// interfaces are not looked at (no `AI_ADDRCONFIG`), so that a name is the same with and without a
-/// network.
+/// does not exist; then the other family is asked too. A name that the search list completes last is
+/// asked for as it stands, and for both families at once if it has neither. No address comes twice.
+/// The addresses of interfaces are not looked at (no `AI_ADDRCONFIG`), so that a name is the same
+/// with and without a network.
 pub(crate) fn ask(ask: &Ask) -> Answer {
     let (family, other) = match ask.record_type {
-        RecordType::A => (AddrFamily::Inet.into(), Some(AddrFamily::Inet6.into())),
-        RecordType::Aaaa => (AddrFamily::Inet6.into(), Some(AddrFamily::Inet.into())),
-        _ => (ANY_FAMILY, None),
+        RecordType::A => (AddrFamily::Inet.into(), AddrFamily::Inet6.into()),
+        RecordType::Aaaa => (AddrFamily::Inet6.into(), AddrFamily::Inet.into()),
+        _ => return resolve(&ask.name, ANY_FAMILY).or_else(|error| absent(error, || false)),
     };
-    let error = match resolve(&ask.name, family) {
-        Ok(found) => return Ok(found),
-        Err(error) => error,
-    };
+    if completion(&ask.name) == Completion::Never {
+        return resolve(&ask.name, family).or_else(|error| absent(error, || exists(&ask.name, other)));
+    }
+    let whole = format!("{}.", ask.name);
+    match resolve(&whole, family) {
+        Err(error) if absence(&error).is_some() => match resolve(&whole, other) {
+            Ok(_) => Ok(Vec::new()),
+            Err(error) if absence(&error).is_some() => {
+                resolve(&ask.name, ANY_FAMILY).or_else(|error| absent(error, || false))
+            }
+            Err(error) => absent(error, || false),
+        },
+        found => found.or_else(|error| absent(error, || false)),
+    }
+}
+
+/// Says what a failed look-up comes to: no address, or why there is no answer.
+fn absent(error: LookupError, exists: impl FnOnce() -> bool) -> Answer {
     let failure = match absence(&error) {
         Some(Absence::Address) => return Ok(Vec::new()),
-        Some(Absence::Name) if other.is_some_and(|other| exists(&ask.name, other)) => return Ok(Vec::new()),
+        Some(Absence::Name) if exists() => return Ok(Vec::new()),
         Some(Absence::Name) => Failure::Name,
         None => Failure::System(Arc::new(error.into())),
     };

@@ -33,7 +33,8 @@ use crate::runtime;
 ///   addresses. Other sources that the system has (mDNS, NIS) are not asked. A resolver of your own that is told not to
 ///   use the hosts file ([`ResolveHosts::Never`](hickory_resolver::config::ResolveHosts)) is asked for its names.
 /// - Addresses with a zone (`fe80::1%eth0`) are answered without a question.
-/// - Addresses are looked up by the search list of the system, HTTPS records for the name as it is.
+/// - Addresses are looked up by the search list of the system, for both families by one name of it; HTTPS records for
+///   the name as it is.
 /// - It keeps answers for their time to live, and its sockets belong to the runtime that asks: make one for each
 ///   runtime, and clone the context rather than making another.
 #[derive(Clone)]
@@ -86,25 +87,59 @@ async fn lookup(resolver: &TokioResolver, question: Question) -> Result<Vec<Reco
     runtime()?;
     let mut name = Name::from_str_relaxed(&*question.name)
         .map_err(|error| Error::with_source(ErrorKind::InvalidInput, error).in_phase(Phase::Lookup))?;
-    let found = match question.record_type {
-        RecordType::A => resolver.ipv4_lookup(name).await,
-        RecordType::Aaaa => resolver.ipv6_lookup(name).await,
-        RecordType::Addresses => {
-            return match resolver.lookup_ip(name).await {
-                Ok(found) => Ok(found.iter().map(Record::from).collect()),
-                Err(error) => nothing(error),
-            };
-        }
+    match question.record_type {
+        RecordType::A => family(resolver, name, rr::RecordType::A, rr::RecordType::AAAA).await,
+        RecordType::Aaaa => family(resolver, name, rr::RecordType::AAAA, rr::RecordType::A).await,
+        RecordType::Addresses => both(resolver, name).await,
         RecordType::Https => {
             // The search list might lead to the service of another.
             name.set_fqdn(true);
-            resolver.lookup(name, rr::RecordType::HTTPS).await
+            one(resolver, name, rr::RecordType::HTTPS).await
         }
-        other => return Err(Error::new(ErrorKind::Unsupported, format!("no look-ups of {other:?}"))),
-    };
-    match found {
+        other => Err(Error::new(ErrorKind::Unsupported, format!("no look-ups of {other:?}"))),
+    }
+}
+
+/// Looks up one family: of the name as it stands, if the search list completes it last, and
+/// otherwise of the name that the list gives to both families. Each family by itself might come to
+/// another name.
+async fn family(
+    resolver: &TokioResolver,
+    name: Name,
+    wanted: rr::RecordType,
+    other: rr::RecordType,
+) -> Result<Vec<Record>, Error> {
+    if name.is_fqdn() {
+        return one(resolver, name, wanted).await;
+    }
+    if usize::from(name.num_labels()) > resolver.options().ndots {
+        let mut whole = name.clone();
+        whole.set_fqdn(true);
+        match one(resolver, whole.clone(), wanted).await {
+            Ok(found) if found.is_empty() => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            found => return found,
+        }
+        if one(resolver, whole, other).await.is_ok_and(|found| !found.is_empty()) {
+            return Ok(Vec::new());
+        }
+    }
+    let mut found = both(resolver, name).await?;
+    found.retain(|record| matches!(record, Record::A(_)) == (wanted == rr::RecordType::A));
+    Ok(found)
+}
+
+async fn one(resolver: &TokioResolver, name: Name, record_type: rr::RecordType) -> Result<Vec<Record>, Error> {
+    match resolver.lookup(name, record_type).await {
         // Aliases (CNAME) are among the answers.
         Ok(found) => Ok(found.answers().iter().filter_map(|answer| record(&answer.data)).collect()),
+        Err(error) => nothing(error),
+    }
+}
+
+async fn both(resolver: &TokioResolver, name: Name) -> Result<Vec<Record>, Error> {
+    match resolver.lookup_ip(name).await {
+        Ok(found) => Ok(found.iter().map(Record::from).collect()),
         Err(error) => nothing(error),
     }
 }

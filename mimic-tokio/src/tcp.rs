@@ -16,7 +16,7 @@ pub(crate) async fn connect(to: SocketAddr, options: TcpOptions) -> Result<TcpFl
     runtime()?;
     let socket = TcpStream::connect(to).await;
     let own = |socket| {
-        refuse_itself(&SockRef::from(&socket))?;
+        refuse_itself(&SockRef::from(&socket), to)?;
         with(options, socket)
     };
     socket.and_then(own).map_err(|error| Error::from(error).in_phase(Phase::Connect))

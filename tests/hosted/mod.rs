@@ -83,8 +83,8 @@ macro_rules! hosted {
         }
         #[cfg(target_os = "linux")]
         hosted! { @alone $run:
-            the_hosts_file_decides other_orders_are_asked_as_one silent_servers_hold_up_nothing zones_reach_the_socket
-            a_socket_is_not_its_own_peer
+            the_hosts_file_decides a_search_list_is_for_both_families other_orders_are_asked_as_one
+            silent_servers_hold_up_nothing zones_reach_the_socket a_socket_is_not_its_own_peer
         }
     };
     ($run:path: $($test:ident)*) => {

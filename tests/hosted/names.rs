@@ -36,7 +36,7 @@ pub(crate) async fn the_hosts_file_decides() {
         "/etc/hosts",
         "127.0.0.5 Pinned alias.TEST # c\n::1 six\n127.0.0.6 both\n::1 both\n127.0.0.7 both\n::ffff:127.0.0.8 mapped\n",
     );
-    for name in ["pinned", "PINNED", "pinned.", "alias.test", "Alias.Test."] {
+    for name in ["pinned", "PINNED", "alias.test", "Alias.Test"] {
         assert_eq!(ask(name).await, all(&["127.0.0.5"], &[], &["127.0.0.5"]), "{name}");
     }
     assert_eq!(ask("six").await, all(&[], &["::1"], &["::1"]));
@@ -51,6 +51,9 @@ pub(crate) async fn the_hosts_file_decides() {
     server.name("other.test", Some(&["127.0.0.9"]));
     assert_eq!(ask("other.test").await[..2], all(&["127.0.0.9"], &[], &[])[..2]);
     assert_eq!(server.asked(), ["other.test 1", "other.test 28"]);
+    // The root's dot makes another name of it, as for the system.
+    assert_eq!(ask("pinned.").await[0], ["192.0.2.66"]);
+    server.asked();
     // A line that is new counts at once, and so does one that is gone.
     assert_eq!(ask("new").await[0], ["192.0.2.66"]);
     server.asked();
@@ -70,6 +73,33 @@ pub(crate) async fn the_hosts_file_decides() {
     served.unwrap();
     assert_eq!(ponged.unwrap(), "ping\n");
     drop(wrong);
+}
+
+/// The search list never gives one family of a name to another name.
+pub(crate) async fn a_search_list_is_for_both_families() {
+    let server = Server::start();
+    write("/etc/hosts", "");
+    for (name, address) in [
+        ("a.b", "127.0.0.5"),
+        ("a.b.one.test", "::1"),
+        ("c.d", "::1"),
+        ("c.d.one.test", "127.0.0.6"),
+        ("e.f.one.test", "127.0.0.7"),
+        ("e.f.two.test", "::1"),
+        ("short.one.test", "127.0.0.8"),
+        ("short.two.test", "::1"),
+    ] {
+        server.name(name, Some(&[address]));
+    }
+    write("/etc/resolv.conf", "nameserver 127.0.0.1\nsearch one.test two.test\n");
+    assert_eq!(ask("a.b").await, all(&["127.0.0.5"], &[], &["127.0.0.5"]));
+    assert_eq!(ask("c.d").await, all(&[], &["::1"], &["::1"]));
+    assert_eq!(ask("e.f").await, all(&["127.0.0.7"], &[], &["127.0.0.7"]));
+    assert_eq!(ask("short").await, all(&["127.0.0.8"], &[], &["127.0.0.8"]));
+    // Now the list comes first.
+    write("/etc/resolv.conf", "nameserver 127.0.0.1\nsearch one.test two.test\noptions ndots:2\n");
+    assert_eq!(ask("a.b").await, all(&[], &["::1"], &["::1"]));
+    assert_eq!(ask("a.b.").await, all(&["127.0.0.5"], &[], &["127.0.0.5"]));
 }
 
 /// Where the system asks others first, both families are asked for in one question, and split.
