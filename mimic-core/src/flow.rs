@@ -27,16 +27,18 @@ use crate::{Ask, Error, Key};
 ///
 /// | dropped | what may be lost |
 /// |---|---|
-/// | at any time | What was written and not flushed, and the input that was not read. On a socket also what was flushed: see below. |
-/// | after [`shutdown`](FlowExt::shutdown) | The input that was not read. On a socket also what was flushed, if there is such input. |
+/// | at any time | What was written and not flushed, and the input that was not read. On a socket also what was flushed, if input arrives afterwards. |
+/// | after [`shutdown`](FlowExt::shutdown) | The input that was not read. On a socket also what was flushed, if input arrives afterwards. |
 /// | after [`close`](FlowExt::close) has succeeded | Nothing that a peer could have got that reads to the end. |
 ///
-/// When a TCP socket is closed while input waits that was not read, or input arrives afterwards, the system resets the
-/// connection (RFC 1122, section 4.2.2.13; RFC 2525, section 2.17). A reset destroys what the system still had to send,
-/// and it may destroy what has arrived at the peer and was not read there. So a program that sends and then
-/// drops loses the end of what it sent, unless it has read all input, and the peer sends no more. A protocol may send
-/// without being asked, as TLS 1.3 does with session tickets. `close` reads until the peer has closed too, which it does
-/// when it has read everything.
+/// When a TCP socket is closed while unread input waits, or input arrives afterwards, the system
+/// resets the connection (RFC 1122, section 4.2.2.13; RFC 2525, section 2.17). A reset destroys what
+/// the system still had to send, and it may destroy what has arrived at the peer and was not read
+/// there. The sockets of mimic's adapters for hosted systems discard up to 256 KiB of the input that
+/// has arrived before they close, and so does TLS in the flow below. Foreign streams may not. Nothing
+/// discards input that arrives later: an answer under way, or session tickets of TLS 1.3, which a server
+/// sends without being asked. `close` reads until the peer has closed too, which it does when it has
+/// read everything.
 pub trait Flow: AsAny + fmt::Debug {
     /// Reads at least one byte into `buf` and says how many.
     ///
