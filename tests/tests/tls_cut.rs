@@ -152,12 +152,20 @@ fn server_is_cut(runtime: &Runtime, version: &'static SupportedProtocolVersion) 
             }
             0
         });
+        // One poll may tell of a failure and return the next flow.
+        let mut held = None;
         for at in 0.. {
             // A flow, or the failure that the observer hears of while the listener is polled.
-            let accepted = poll_fn(|cx| match (listener.poll_accept(cx), failed.lock().unwrap().try_recv()) {
-                (Poll::Ready(flow), _) => Poll::Ready(flow.map(|_| None)),
-                (Poll::Pending, Ok(failure)) => Poll::Ready(Ok(Some(failure))),
-                (Poll::Pending, Err(_)) => Poll::Pending,
+            let accepted = poll_fn(|cx| {
+                if held.is_none()
+                    && let Poll::Ready(flow) = listener.poll_accept(cx)
+                {
+                    held = Some(flow);
+                }
+                match failed.lock().unwrap().try_recv() {
+                    Ok(failure) => Poll::Ready(Ok(Some(failure))),
+                    Err(_) => held.take().map_or(Poll::Pending, |flow| Poll::Ready(flow.map(|_| None))),
+                }
             });
             let failure = limited(&ctx, accepted).await.unwrap();
             if over.recv_timeout(LIMIT).unwrap() {
