@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use futures_lite::future;
-use mimic_core::{Context, Deadline, FlowExt, Stream};
+use mimic_core::{Context, Deadline, Endpoint, FlowExt, Stream};
 
 use crate::failure::{Failure, say};
 use crate::relay::relay;
@@ -12,7 +12,10 @@ use crate::stdio::{Input, Output};
 
 /// Connects within `limit`, and copies until the peer closes. On request says first what will be tried.
 pub(crate) async fn run(ctx: Context, url: &str, limit: Option<Duration>, explain: bool) -> Result<(), Failure> {
-    let mut ctx = ctx.with_url(url)?;
+    let endpoint: Endpoint = url.parse()?;
+    let mut ctx = ctx.with_endpoint(&endpoint);
+    // Errors name it without what may be secret.
+    let url = &*endpoint.to_string();
     if let Some(limit) = limit {
         ctx = ctx.with(Deadline, limit);
     }

@@ -37,7 +37,7 @@ pub(crate) async fn run<R: Runtime>(ctx: &Context) -> Result<(), Failure> {
 
     let ctx = &with_certificate(ctx)?;
     let server = Server::bind(ctx, endpoints).await?;
-    let endpoints: Vec<Endpoint> = server.endpoints().cloned().collect();
+    let endpoints: Vec<Endpoint> = server.endpoints().collect();
     let (stop, stopped) = stop();
     let client = async {
         let result = talk::<R>(ctx, &endpoints).await;

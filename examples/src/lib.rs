@@ -20,6 +20,7 @@ mod connect;
 mod demo;
 mod explain;
 mod failure;
+mod pem;
 mod ping;
 mod relay;
 mod runtime;

@@ -5,20 +5,24 @@ use std::io::{Write as _, stdout};
 use std::time::Duration;
 
 use mimic_core::embedded_io_async as io;
-use mimic_core::{Context, Ctx, Deadline, Error, ErrorKind, Flow, FlowExt, Mode, Sleep, Timer, timeout};
+use mimic_core::{Context, Ctx, Deadline, Endpoint, Error, ErrorKind, Flow, FlowExt, Mode, Sleep, Timer, timeout};
 use mimic_example_app as app;
 
 use crate::failure::{Failure, app_error};
 
+/// How long the peer may take to close.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Talks to the peer and prints the transcript while it comes.
 pub(crate) async fn run(ctx: &Context, url: &str, limit: Option<Duration>) -> Result<(), Failure> {
-    let ctx = ctx.clone().with_url(url)?;
+    let endpoint: Endpoint = url.parse()?;
+    let ctx = ctx.clone().with_endpoint(&endpoint);
     let mut transcript = Stdout { failed: None };
     let result = ping(&ctx, limit, &mut transcript).await;
     match transcript.failed {
         // Also when nobody reads it any more: a ping that was cut short has not shown that the peer answers.
         Some(error) => Err(Error::from(error).to_target("standard output").into()),
-        None => Ok(result.map_err(|error| error.to_target(url))?),
+        None => Ok(result.map_err(|error| error.to_target(endpoint))?),
     }
 }
 
@@ -29,10 +33,11 @@ pub(crate) async fn ping<M: Mode>(
     limit: Option<Duration>,
     transcript: &mut impl fmt::Write,
 ) -> Result<(), Error> {
-    let Some(limit) = limit else {
-        return talk(ctx.connect().await?, transcript).await;
-    };
     let mut timer = ctx.resolve(Sleep, ()).await?;
+    let Some(limit) = limit else {
+        let flow = talk(ctx.connect().await?, transcript).await?;
+        return part(flow, &mut timer).await;
+    };
     let end = timer.now() + limit;
     let flow = ctx.clone().with(Deadline, limit).connect().await?;
     let mut heard = Heard { transcript, line: String::new() };
@@ -40,7 +45,7 @@ pub(crate) async fn ping<M: Mode>(
     // The outer error is that of the timer and no other: the inner one, which may be a timeout of the system, is a
     // value here.
     match timeout(&mut timer, left, async { Ok(talk(flow, &mut heard).await) }).await {
-        Ok(result) => result,
+        Ok(talked) => part(talked?, &mut timer).await,
         Err(_) => {
             let reason = format!("the deadline of {limit:?} passed while {}", heard.awaited());
             Err(Error::new(ErrorKind::TimedOut, reason))
@@ -48,13 +53,17 @@ pub(crate) async fn ping<M: Mode>(
     }
 }
 
-async fn talk<F>(mut flow: F, transcript: &mut impl fmt::Write) -> Result<(), Error>
+async fn talk<F>(mut flow: F, transcript: &mut impl fmt::Write) -> Result<F, Error>
 where
     F: Flow + io::Read<Error = Error> + io::Write<Error = Error>,
 {
     app::ping(&mut flow, transcript).await.map_err(app_error)?;
-    // All is said; a peer that has gone already has heard it too.
-    let _ = flow.shutdown().await;
+    Ok(flow)
+}
+
+/// All is said; a peer that has gone already has heard it too, and one that does not close is not waited for.
+async fn part(flow: impl Flow, timer: &mut impl Timer) -> Result<(), Error> {
+    let _ = timeout(timer, LAST_WORDS, flow.close()).await;
     Ok(())
 }
 

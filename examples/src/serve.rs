@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -10,10 +11,10 @@ use async_channel::Sender;
 use futures_lite::future;
 use mimic_core::embedded_io_async::{ErrorType, Read, Write};
 use mimic_core::{
-    Context, Endpoint, Error, Flow, FlowExt, Listener, ListenerExt, Mode, PeerAddr, Phase, Shared, Sleep, sleep,
-    timeout,
+    Context, Endpoint, Error, Flow, FlowExt, Listener, ListenerExt, Mode, PeerAddr, Shared, Sleep, timeout,
 };
 use mimic_example_app as app;
+use mimic_rustls::HandshakeObserver;
 
 use crate::failure::{Failure, app_error, say};
 use crate::runtime::Runtime;
@@ -22,9 +23,6 @@ use crate::stop::{Stopped, stop};
 
 /// How long connections may take to finish once the server stops.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// How long to wait after a failed accept: what was short may be there again.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until a signal.
 pub(crate) async fn run<R: Runtime>(ctx: &Context, urls: &[String]) -> Result<(), Failure> {
@@ -52,19 +50,35 @@ impl Server {
     pub(crate) async fn bind(ctx: &Context, endpoints: impl IntoIterator<Item = Endpoint>) -> Result<Self, Error> {
         let mut listeners = Vec::new();
         for mut endpoint in endpoints {
-            let listening = ctx.clone().with_endpoint(&endpoint).listen().await;
+            // Each client whose handshake fails; none is accepted before the endpoint is known.
+            let known = Arc::new(OnceLock::<Endpoint>::new());
+            let named = known.clone();
+            let observer =
+                move |error: &Error| named.get().into_iter().for_each(|at| say(format_args!("{at}: {error}")));
+            let ctx = ctx.clone().with(HandshakeObserver, Arc::new(observer));
+            let listening = ctx.with_endpoint(&endpoint).listen().await;
             let listener = listening.map_err(|error| error.to_target(&endpoint))?;
             if let Some(address) = listener.local_addr() {
                 endpoint.port = Some(address.port());
             }
+            known.get_or_init(|| endpoint.clone());
             listeners.push((endpoint, listener));
         }
         Ok(Self { listeners })
     }
 
-    /// Where it listens, with the real ports.
-    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
-        self.listeners.iter().map(|(endpoint, _)| endpoint)
+    /// Where it listens: one endpoint for each address of a name, with the real port.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = Endpoint> {
+        self.listeners.iter().flat_map(|(endpoint, listener)| {
+            let addresses = listener.local_addrs();
+            let path = addresses.is_empty().then(|| endpoint.clone());
+            let at = |address: SocketAddr| Endpoint {
+                host: Some(address.ip().to_string().into()),
+                port: Some(address.port()),
+                ..endpoint.clone()
+            };
+            addresses.into_iter().map(at).chain(path)
+        })
     }
 
     /// Serves until it is stopped: then no connection is accepted any more, and the running ones see the end of their
@@ -93,7 +107,7 @@ impl Server {
     }
 }
 
-/// Gives every connection a task of its own. An error concerns one connection, or passes.
+/// Gives every connection a task of its own, and says which errors there were in between.
 async fn accept<R: Runtime>(
     endpoint: Endpoint,
     mut listener: <Shared as Mode>::Listener,
@@ -101,24 +115,9 @@ async fn accept<R: Runtime>(
     stopped: Stopped,
     open: Sender<Infallible>,
 ) -> Infallible {
-    let mut failing = false;
     loop {
-        match listener.accept().await {
-            Ok(flow) => {
-                failing = false;
-                R::spawn(connection(endpoint.clone(), flow, stopped.clone(), open.clone()));
-            }
-            // Of one client; the others do not wait.
-            Err(error) if error.phase() == Some(Phase::Handshake) => say(format_args!("{endpoint}: {error}")),
-            Err(error) => {
-                // Once, and not ten times a second for as long as descriptors are short.
-                if !failing {
-                    say(format_args!("{endpoint}: {error}"));
-                }
-                failing = true;
-                sleep(&mut timer, PAUSE).await;
-            }
-        }
+        let flow = listener.accept_ok(&mut timer, |error| say(format_args!("{endpoint}: {error}"))).await;
+        R::spawn(connection(endpoint.clone(), flow, stopped.clone(), open.clone()));
     }
 }
 
@@ -126,15 +125,14 @@ async fn connection(endpoint: Endpoint, flow: <Shared as Mode>::Flow, stopped: S
     let peer: Option<SocketAddr> = flow.attribute(PeerAddr);
     let mut stream = Stoppable { flow, stopped };
     match app::serve(&mut stream).await {
-        // All is answered; a peer that has gone already does not want to hear that either.
-        Ok(()) => _ = stream.flow.shutdown().await,
+        // All is answered, and the peer may still be reading; one that has gone already does not want to hear that.
+        Ok(()) => _ = stream.flow.close().await,
         Err(error) => match peer {
             Some(peer) => say(format_args!("{endpoint}, {peer}: {}", app_error(error))),
             None => say(format_args!("{endpoint}: {}", app_error(error))),
         },
     }
     // Now, and not with the arguments, so that "all closed" is said after the fact.
-    drop(stream);
     drop(open);
 }
 

@@ -7,11 +7,11 @@ use blocking::unblock;
 use clap::Args;
 use mimic_core::{Context, Error, ErrorKind, Phase};
 use mimic_rustls::rustls::crypto::CryptoProvider;
-use mimic_rustls::rustls::pki_types::pem::{self, PemObject};
-use mimic_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use mimic_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
-use mimic_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
+use mimic_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore, ServerConfig};
 use mimic_rustls::{Alpn, TlsConfig, TlsServerConfig};
+
+use crate::pem;
 
 /// How to serve `tls` and `https`. Unused for other URLs.
 #[derive(Clone, Debug, Args)]
@@ -105,44 +105,37 @@ pub(crate) fn provider() -> Result<Arc<CryptoProvider>, Error> {
 
 fn authorities(file: &Path) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(file)? {
-        roots.add(certificate).map_err(|error| unusable(error).to_target(file.display()))?;
+    for (n, certificate) in pem::certificates(file)?.into_iter().enumerate() {
+        roots.add(certificate).map_err(|error| no_certificate(n, &error, file))?;
     }
     Ok(roots)
 }
 
 fn identity(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<Arc<SingleCertAndKey>, Error> {
-    let chain = certificates(cert)?;
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(error, "private key", key))?;
+    let chain = pem::certificates(cert)?;
+    let secret = pem::private_key(key)?;
     let certified = CertifiedKey::from_der(chain, secret, provider).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => {
             Error::new(ErrorKind::InvalidData, format!("it is not the key of the certificate in {}", cert.display()))
                 .to_target(key.display())
         }
-        rustls::Error::InvalidCertificate(_) => unusable(error).to_target(cert.display()),
-        error => unusable(error).to_target(key.display()),
+        rustls::Error::InvalidCertificate(_) => no_certificate(0, &error, cert),
+        error => unusable(error)
+            .to_target(key.display())
+            .advise("give an RSA key of at least 2,048 bits, an ECDSA key over P-256 or P-384, or an Ed25519 key"),
     })?;
     Ok(Arc::new(certified.into()))
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let certificates = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    match certificates {
-        Ok(certificates) if certificates.is_empty() => Err(unreadable(pem::Error::NoItemsFound, "certificate", file)),
-        Ok(certificates) => Ok(certificates),
-        Err(error) => Err(unreadable(error, "certificate", file)),
-    }
-}
-
-fn unreadable(error: pem::Error, wanted: &str, file: &Path) -> Error {
-    match error {
-        pem::Error::Io(error) => Error::from(error),
-        pem::Error::NoItemsFound => {
-            Error::new(ErrorKind::InvalidData, format!("there is no {wanted} in PEM format in it"))
-        }
-        error => Error::with_source(ErrorKind::InvalidData, error),
-    }
-    .to_target(file.display())
+/// The certificate with that number, from 0, is in PEM format, but what is in it is none.
+fn no_certificate(n: usize, error: &rustls::Error, file: &Path) -> Error {
+    let why = match error {
+        rustls::Error::InvalidCertificate(CertificateError::BadEncoding) => "its encoding (DER) is broken".into(),
+        rustls::Error::InvalidCertificate(why) => why.to_string(),
+        error => error.to_string(),
+    };
+    Error::new(ErrorKind::InvalidData, format!("certificate {} in it cannot be used: {why}", n + 1))
+        .to_target(file.display())
 }
 
 fn unusable(error: rustls::Error) -> Error {

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use common::tls::{self, Authority, Identity};
 use common::{BINARIES, Bin, Conn, Over, Peer, Program, Ran, TRANSCRIPT};
+use mimic_rustls::rustls::pki_types::CertificateDer;
+use mimic_rustls::rustls::pki_types::pem::PemObject;
 use mimic_rustls::rustls::{ServerConnection, StreamOwned};
 use rustix::process::Signal;
 
@@ -24,6 +26,7 @@ common::every_binary! {
     connect_copies_both_ways_at_once, serve_closes_in_order, serve_ends_on_a_signal,
     // Options and files.
     the_command_line_is_checked, serve_needs_a_certificate, files_that_do_not_serve,
+    the_line_of_broken_pem_is_named,
     // Certificates.
     a_wrong_host, an_address_without_a_name, an_unknown_authority, expired, not_yet_valid, self_signed,
     issued_by_a_leaf, no_client_certificate, a_client_certificate_of_somebody_else,
@@ -246,9 +249,57 @@ fn files_that_do_not_serve(bin: Bin) {
         bin.run(&args).exits(1).names(&[key]).prints("");
     }
     bin.run(&["ping", url, "--ca", &missing]).names(&["no such file", "not found"]);
-    bin.run(&["ping", url, "--ca", &good.key]).names(&["no certificate"]);
+    bin.run(&["ping", url, "--ca", &good.key]).names(&["no certificate in it, only: PRIVATE KEY"]);
     bin.run(&["serve", "tls://127.0.0.1:0", "--cert", &good.cert, "--key", &good.cert]).names(&["no private key"]);
     bin.run(&["serve", "tls://127.0.0.1:0", "--cert", &good.cert, "--key", &other.key]).names(&[&good.cert]);
+}
+
+/// A file in PEM format that is broken: where, by lines.
+fn the_line_of_broken_pem_is_named(bin: Bin) {
+    let authority = Authority::new();
+    let good = authority.localhost();
+    let chain = std::fs::read_to_string(&good.cert).unwrap();
+    let lines: Vec<&str> = chain.lines().collect();
+    let (body, last) = (&lines[..lines.len() - 1], lines.len());
+    let file = |name: &str, text: &[&str]| authority.file_with(name, text.join("\n"));
+    let der = CertificateDer::from_pem_slice(chain.as_bytes()).unwrap();
+    let twice = last + 1;
+    for (cert, says) in [
+        (file("empty.pem", &[]), "it is empty".into()),
+        (authority.file_with("der.pem", &der), "no certificate in PEM format in it, but DER; openssl x509".into()),
+        (file("text.pem", &["hello"]), "no certificate in PEM format in it".into()),
+        (file("end.pem", body), "of line 1 has no end: -----END CERTIFICATE----- is missing".into()),
+        (file("two.pem", &[&lines[..1], &["MIIBA"], &lines[..]].concat()), "of line 1 has no end before line 3".into()),
+        (file("begin.pem", &["-----BEGIN CERTIFICATE"]), "line 1 begins a section, and does not end with".into()),
+        (
+            file("chain.pem", &[&lines[..], &lines[..1], &["MII*"], &lines[1..]].concat()),
+            format!("line {}, in the CERTIFICATE of line {twice}, is not base64", twice + 1),
+        ),
+        (file("short.pem", &[&lines[..1], &["MIIBA"], &lines[last - 1..]].concat()), "of line 1 is not base64".into()),
+        (
+            file("other.pem", &[body, &["-----END X-----"]].concat()),
+            format!("line {last} does not end the CERTIFICATE"),
+        ),
+        (
+            file("hollow.pem", &[&lines[..1], &["MIIB"], &lines[last - 1..]].concat()),
+            "certificate 1 in it cannot".into(),
+        ),
+    ] {
+        for ran in [
+            bin.run(&["ping", "tls://127.0.0.1:1", "--ca", &cert]),
+            bin.run(&["serve", "tls://127.0.0.1:0", "--cert", &cert, "--key", &good.key]),
+        ] {
+            ran.exits(1).names(&[&cert]).names(&[&says]).prints("");
+        }
+    }
+    // Nothing of a key is printed, whatever is wrong with it.
+    let key = std::fs::read_to_string(&good.key).unwrap();
+    let secret = key.lines().nth(1).unwrap();
+    let broken = authority.file_with("broken.key", key.replace(secret, &format!("{secret}*")));
+    let ran =
+        bin.run(&["serve", "tls://127.0.0.1:0", "--cert", &good.cert, "--key", &broken]).exits(1).names(&[&broken]);
+    let ran = ran.names(&["line 2, in the PRIVATE KEY of line 1, is not base64"]);
+    assert!(!ran.err.contains(&secret[..16]), "{ran}");
 }
 
 /// Serves with a certificate, and pings at a name; the error names the layer and the peer.
@@ -258,7 +309,7 @@ fn refused(bin: Bin, identity: &Identity, host: &str, ca: &str) -> Ran {
     let peer = url.strip_prefix("tls://").unwrap();
     // In the handshake, so that nothing was said.
     let ran = bin.run(&["ping", &url, "--ca", ca]).exits(1).prints("");
-    let ran = ran.names(&[&format!("\"tls\" to {peer}")]).names(&["handshake"]).names(&["certificate"]);
+    let ran = ran.names(&[&format!("Secure \"tls\" to {peer}")]).names(&["handshake"]).names(&["certificate"]);
     // The server says what it was told, and goes on.
     common::until("the server says why", || serving.program.stderr().contains("handshake failed"));
     let again = bin.run(&["ping", &url, "--ca", ca]).exits(1);
@@ -388,14 +439,14 @@ fn a_plain_server(bin: Bin) {
     for peer in peers {
         let peer = tls::over_tls(peer);
         let ran = bin.run(&["ping", &peer.url, "--ca", &authority.file, "--timeout", "20"]).exits(1).prints("");
-        ran.names(&["\"tls\" to 127.0.0.1"]).names(&["handshake"]).names(&["does not seem to speak TLS"]);
+        ran.names(&["Secure \"tls\" to 127.0.0.1"]).names(&["handshake"]).names(&["does not seem to speak TLS"]);
         let got = peer.finish();
         assert!(!got.windows(4).any(|bytes| bytes == b"ping"), "the application in clear text");
     }
     // What it hears is its own hello.
     let peer = tls::over_tls(common::echo(Over::Tcp));
     let ran = bin.run(&["ping", &peer.url, "--ca", &authority.file, "--timeout", "20"]).exits(1).prints("");
-    ran.names(&["\"tls\" to 127.0.0.1"]).names(&["handshake"]);
+    ran.names(&["Secure \"tls\" to 127.0.0.1"]).names(&["handshake"]);
     // The application itself, without TLS.
     let serving = bin.serve(&["tcp://127.0.0.1:0"]);
     let url = serving.urls[0].replace("tcp://", "tls://");
@@ -412,7 +463,10 @@ fn alpn_without_overlap(bin: Bin) {
         error.to_string()
     });
     let ran = bin.run(&["ping", &peer.url, "--ca", &authority.file, "--alpn", "mimic"]).exits(1).prints("");
-    ran.names(&["\"tls\" to 127.0.0.1"]).names(&["handshake"]).names(&["NoApplicationProtocol"]).names(&["ALPN"]);
+    ran.names(&["Secure \"tls\" to 127.0.0.1"])
+        .names(&["handshake"])
+        .names(&["NoApplicationProtocol"])
+        .names(&["ALPN"]);
     assert!(peer.finish().contains("protocol"));
 }
 
@@ -428,7 +482,7 @@ fn a_server_that_stalls_in_the_handshake(bin: Bin) {
         let ran = bin.run(&["ping", &peer.url, "--ca", &authority.file, "--timeout", "1"]);
         assert!(ran.took >= Duration::from_millis(900), "{ran}");
         let ran = ran.exits(1).prints("").within(Duration::from_secs(6));
-        ran.names(&["deadline"]).names(&["\"tls\" to 127.0.0.1"]);
+        ran.names(&["deadline"]).names(&["Secure \"tls\" to 127.0.0.1"]);
         assert!(!peer.finish().is_empty(), "and the connection was closed");
     }
 }
@@ -440,7 +494,7 @@ fn a_server_that_closes_in_the_handshake(bin: Bin) {
         conn.rest()
     }));
     let ran = bin.run(&["ping", &peer.url, "--ca", &authority.file]).exits(1).prints("");
-    ran.names(&["\"tls\" to 127.0.0.1"]).names(&["closed the connection in the handshake"]);
+    ran.names(&["Secure \"tls\" to 127.0.0.1"]).names(&["closed the connection in the handshake"]);
 }
 
 fn clients_that_stall_hold_up_nobody(bin: Bin) {
@@ -553,7 +607,7 @@ fn a_handshake_cut_short(bin: Bin) {
         });
         let peer = tls::over_tls(peer);
         let ran = bin.run(&["ping", &peer.url, "--ca", &authority.file]).exits(1).prints("");
-        ran.names(&["closed the connection in the handshake"]).names(&["\"tls\" to 127.0.0.1"]);
+        ran.names(&["closed the connection in the handshake"]).names(&["Secure \"tls\" to 127.0.0.1"]);
         assert!(!peer.finish().windows(4).any(|bytes| bytes == b"ping"), "the application in clear text");
     }
 }

@@ -18,7 +18,8 @@ use common::{Bin, Program, TRANSCRIPT, nginx_config};
 use rcgen::KeyPair;
 
 common::every_binary! {
-    openssl_servers, openssl_server_that_asks_for_a_certificate, openssl_client, python_client, nginx, socat,
+    openssl_servers, openssl_server_that_asks_for_a_certificate, openssl_server_that_asks_in_mid_connection,
+    openssl_server_with_a_short_key, keys_that_openssl_encrypted, openssl_client, python_client, nginx, socat,
     a_hundred_megabytes_both_ways,
 }
 
@@ -93,7 +94,83 @@ fn openssl_server_that_asks_for_a_certificate(bin: Bin) {
         let ran = bin.run(&[&["ping", &url, "--timeout", "20"], &trust[..]].concat()).exits(1);
         assert!(!ran.text().contains('<'), "{ran}");
         // With TLS 1.2 OpenSSL does not say that it is the certificate.
-        ran.names(&["certificate", "HandshakeFailure"]).names(&["tls"]);
+        let says = match version {
+            "-tls1_2" => "HandshakeFailure; the peer most likely asks for a client certificate",
+            _ => "CertificateRequired; the peer asks for a client certificate",
+        };
+        ran.names(&[says]).names(&["tls"]);
+    }
+}
+
+/// A server of TLS 1.2 that asks for a certificate once the client has spoken, by a HelloRequest.
+fn openssl_server_that_asks_in_mid_connection(bin: Bin) {
+    let Some(openssl) = common::tool("openssl") else {
+        return;
+    };
+    let authority = Authority::new();
+    let identity = authority.localhost();
+    let (mut server, port) = common::on_free_port(|port| {
+        let mut command = command(&openssl);
+        command.args(["s_server", "-tls1_2", "-accept", &format!("127.0.0.1:{port}")]);
+        command.args(["-cert", &identity.cert, "-key", &identity.key, "-CAfile", &authority.file]);
+        command
+    });
+    let mut program = bin.start(&["connect", &format!("tls://127.0.0.1:{port}"), "--ca", &authority.file]);
+    program.write("hello\n");
+    server.until("what the client said", |out| out.windows(6).any(|bytes| bytes == b"hello\n"));
+    // Twice: rustls refuses the first request, and ends at the second if the server has not.
+    server.write("R\n");
+    server.write("R\n");
+    let ran = program.wait().exits(1);
+    ran.names(&["renegotiation"]).names(&["is not supported"]).names(&["in the first handshake"]);
+}
+
+/// A key of 1,024 bits, which the trusted authority signed.
+fn openssl_server_with_a_short_key(bin: Bin) {
+    let Some(openssl) = common::tool("openssl") else {
+        return;
+    };
+    let dir = common::dir();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let run = |args: &[&str]| {
+        let mut command = command(&openssl);
+        command.args(args);
+        let _ = Program::start(command).wait().exits(0);
+    };
+    std::fs::write(dir.path().join("ext"), "subjectAltName=IP:127.0.0.1\n").unwrap();
+    let (ca, ca_key, key, csr, cert) = (path("ca.pem"), path("ca.key"), path("key"), path("csr"), path("cert"));
+    let new = ["req", "-nodes", "-newkey"];
+    let authority = ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-x509", "-subj", "/CN=short"];
+    run(&[&new[..], &authority, &["-keyout", &ca_key, "-out", &ca]].concat());
+    run(&[&new[..], &["rsa:1024", "-subj", "/CN=leaf", "-keyout", &key, "-out", &csr]].concat());
+    let sign = ["x509", "-req", "-in", &csr, "-CA", &ca, "-CAkey", &ca_key, "-set_serial", "7"];
+    run(&[&sign[..], &["-extfile", &path("ext"), "-out", &cert]].concat());
+    for version in VERSIONS {
+        let identity = Identity { cert: cert.clone(), key: key.clone() };
+        let (_server, port) = s_server(&openssl, &identity, &[version, "-cipher", "DEFAULT@SECLEVEL=0"]);
+        let ran = bin.run(&["ping", &format!("tls://127.0.0.1:{port}"), "--ca", &ca, "--timeout", "20"]).exits(1);
+        let ran = ran.names(&["an RSA key has less than 2,048 bits"]);
+        assert!(!ran.err.contains("impostor"), "{ran}");
+    }
+}
+
+/// In both formats that there are.
+fn keys_that_openssl_encrypted(bin: Bin) {
+    let Some(openssl) = common::tool("openssl") else {
+        return;
+    };
+    let authority = Authority::new();
+    let identity = authority.localhost();
+    let pkcs8 = authority.path("pkcs8.key").display().to_string();
+    let legacy = authority.path("legacy.key").display().to_string();
+    let to_pkcs8 = ["pkcs8", "-topk8", "-in", &identity.key, "-passout", "pass:secret", "-out", &pkcs8];
+    let to_legacy = ["ec", "-in", &identity.key, "-aes128", "-passout", "pass:secret", "-out", &legacy];
+    for (args, encrypted) in [(&to_pkcs8[..], &pkcs8), (&to_legacy, &legacy)] {
+        let mut command = command(&openssl);
+        command.args(args);
+        let _ = Program::start(command).wait().exits(0);
+        let ran = bin.run(&["serve", "tls://127.0.0.1:0", "--cert", &identity.cert, "--key", encrypted]).exits(1);
+        ran.names(&[encrypted]).names(&["is encrypted"]).names(&["openssl pkey -in"]).prints("");
     }
 }
 
@@ -211,7 +288,7 @@ fn nginx(bin: Bin) {
 
     // Its port speaks no other protocol.
     let ran = bin.run(&["connect", &url, "--ca", &authority.file, "--alpn", "mimic"]).exits(1).prints("");
-    ran.names(&["\"tls\" to localhost"]).names(&["NoApplicationProtocol"]);
+    ran.names(&["Secure \"tls\" to localhost"]).names(&["NoApplicationProtocol"]);
 }
 
 /// A socat that echoes to one client over TLS, and its URL.

@@ -14,7 +14,8 @@ use crate::sync::Arc;
 use crate::table::Table;
 use crate::values::Value;
 use crate::{
-    ChoiceKind, Dialer, Endpoint, Error, Explanation, Host, Key, Listen, Local, Mode, Path, Port, Role, Scheme, Stream,
+    ChoiceKind, Dialer, Endpoint, Error, Explanation, Host, Key, Listen, Local, Mode, Password, Path, Port, Query,
+    Role, Scheme, Stream, User,
 };
 
 /// A context whose flows, futures and functions are `Send`.
@@ -81,8 +82,8 @@ impl<M: Mode> Ctx<M> {
         self.values.get(&Id::of(&key))?.downcast_ref().cloned()
     }
 
-    /// Sets [`Scheme`], [`Host`], [`Port`] and [`Path`] from an endpoint string, and clears those it does not name: a
-    /// redirect leaves nothing stale.
+    /// Sets [`Scheme`], [`User`], [`Password`], [`Host`], [`Port`], [`Path`] and [`Query`] from an endpoint string, and
+    /// clears those it does not name: a redirect leaves nothing stale, and takes no password along.
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the string is malformed; see [`Endpoint`]. Whether a
@@ -98,6 +99,9 @@ impl<M: Mode> Ctx<M> {
         self.set(&Host, endpoint.host.clone());
         self.set(&Port, endpoint.port);
         self.set(&Path, endpoint.path.clone());
+        self.set(&User, endpoint.user.clone());
+        self.set(&Password, endpoint.password.clone());
+        self.set(&Query, endpoint.query.clone());
         self
     }
 
@@ -191,7 +195,8 @@ impl<M: Mode> Ctx<M> {
         self.resolve(Stream, ()).await
     }
 
-    /// A listener at the endpoint: resolves the root [`Listen`].
+    /// A listener at the endpoint, at every address if that is a name: resolves the root
+    /// [`Listen`].
     ///
     /// # Errors
     /// As [`resolve`](Ctx::resolve). The deadline covers the bind only.

@@ -16,9 +16,10 @@ use crate::plan::{Node, Run, Scope, Sleeper, Unit};
 use crate::record::{Record, Tried};
 use crate::spec::Inputs;
 use crate::sync::Arc;
-use crate::text::Brief;
+use crate::text::{Brief, clean};
 use crate::{
-    Attempt, Ctx, Deadline, Error, Explanation, Instant, Mode, Outcome, PlanError, Report, Role, Sleep, Timer,
+    Attempt, ChoiceKind, Ctx, Deadline, Error, Explanation, Instant, Mode, Outcome, PlanError, Report, Role, Sleep,
+    Timer,
 };
 
 /// The value of a role: dials targets. Cheap to clone.
@@ -55,8 +56,10 @@ impl<R: Role, M: Mode> Dialer<R, M> {
         Self { role, node, origin: Origin::Alone }
     }
 
-    pub(crate) fn below(role: R, node: &Arc<Node<M>>, scope: Option<&Scope<M>>) -> Self {
-        let origin = scope.map_or(Origin::Alone, |scope| Origin::Below(scope.clone()));
+    /// `wrapped`: for the layer that wraps it.
+    pub(crate) fn below(role: R, node: &Arc<Node<M>>, scope: Option<&Scope<M>>, wrapped: bool) -> Self {
+        let below = |scope: &Scope<M>| Origin::Below(Scope { wrapped, ..scope.clone() });
+        let origin = scope.map_or(Origin::Alone, below);
         Self { role, node: node.clone(), origin }
     }
 
@@ -331,7 +334,13 @@ impl<'a, M: Mode> Course<'a, M> {
     fn end(&mut self, result: Result<(), Error>, target: &dyn Debug) -> Result<(), Error> {
         let state = core::mem::replace(&mut self.state, State::Done);
         if let (Origin::Below(above), 1..) = (self.origin, self.id) {
-            return result.map_err(|error| self.failed_below(above, error, target));
+            let Err(error) = result else {
+                if above.wrapped || self.is_layer() {
+                    self.succeeded_below(above, target);
+                }
+                return Ok(());
+            };
+            return Err(self.failed_below(above, error, target));
         }
         let tried = close(self.scope.as_ref());
         let Err(error) = result else { return Ok(()) };
@@ -342,9 +351,24 @@ impl<'a, M: Mode> Course<'a, M> {
         }
     }
 
+    fn is_layer(&self) -> bool {
+        self.node.unit.kind == ChoiceKind::Layer
+    }
+
+    /// Nothing is written of what has succeeded, but the hops of layers that are still under way.
+    fn succeeded_below(&self, above: &Scope<M>, target: &dyn Debug) {
+        let target = if above.wrapped { show(target) } else { String::new() };
+        above.with(|record| {
+            record.forget(self.id);
+            if above.wrapped {
+                record.reached(above.parent, target);
+            }
+        });
+    }
+
     #[cold]
     fn failed(&self, error: Error, unit: &Unit<M>, tried: Tried, target: &dyn Debug) -> Error {
-        let mut error = locate(error, unit, target, &tried.attempts);
+        let mut error = locate(error, unit, target, &tried);
         let plan = match (self.engine, self.origin) {
             (Some((engine, role)), _) => for_report(engine.ctx, role, &engine.memo()),
             (_, Origin::Kept(kept)) => for_report(&kept.ctx, kept.role, &kept.memo),
@@ -360,8 +384,10 @@ impl<'a, M: Mode> Course<'a, M> {
         // An error from a dial below has an entry of its own.
         let below = above.with(|record| record.has_below(self.id)).unwrap_or_default() && error.has_layer();
         let outcome = if below { Outcome::FailedBelow } else { Outcome::Failed(error.why()) };
-        let Attempt { layer, target, .. } = self.enter(above, target, outcome);
-        error.at_layer(layer).toward(&target)
+        let own = !error.has_layer();
+        let Attempt { layer, target, via, .. } = self.enter(above, target, outcome);
+        let error = error.at_layer(layer).toward(&target);
+        if own { error.passing(&via) } else { error }
     }
 
     /// It is dropped.
@@ -377,7 +403,11 @@ impl<'a, M: Mode> Course<'a, M> {
     #[cold]
     fn enter(&self, above: &Scope<M>, target: &dyn Debug, outcome: Outcome) -> Attempt {
         let (layer, target) = (self.node.unit.to_string(), show(target));
-        let attempt = Attempt { id: self.id, parent: above.parent, layer, target, outcome, struck: false };
+        let mut via = above.with(|record| record.forget(self.id)).unwrap_or_default();
+        if outcome == Outcome::FailedBelow || via == target {
+            via.clear();
+        }
+        let attempt = Attempt { id: self.id, parent: above.parent, layer, target, via, outcome, struck: false };
         above.with(|record| record.end(attempt.clone()));
         attempt
     }
@@ -389,23 +419,25 @@ pub(crate) fn close<M: Mode>(scope: Option<&Scope<M>>) -> Tried {
 }
 
 /// Says where an error happened, if nobody below has: for a deadline, in the innermost dial that it cut off.
-fn locate<M: Mode>(error: Error, unit: &Unit<M>, target: &dyn Debug, attempts: &[Attempt]) -> Error {
+fn locate<M: Mode>(error: Error, unit: &Unit<M>, target: &dyn Debug, tried: &Tried) -> Error {
     if error.has_layer() {
         return error;
     }
+    let attempts = &tried.attempts;
     let cut = attempts.iter().rev().find(|attempt| attempt.struck);
     match cut {
         Some(attempt) if error.is_deadline() => {
             // A timer has no target, but whoever waits for it has.
             let above = attempts.iter().find(|above| above.id == attempt.parent).map_or("", Attempt::target);
-            error.at_layer(attempt.layer.clone()).toward(&attempt.target).toward(above).toward(&show(target))
+            let error = error.at_layer(attempt.layer.clone()).toward(&attempt.target).toward(above);
+            error.toward(&show(target)).passing(&attempt.via)
         }
-        _ => error.at_layer(unit.to_string()).toward(&show(target)),
+        _ => error.at_layer(unit.to_string()).toward(&show(target)).passing(tried.hop(0)),
     }
 }
 
 /// How a target is printed; roots have none.
 fn show(target: &dyn Debug) -> String {
-    let text = format!("{target:?}");
+    let text = clean(format_args!("{target:?}"));
     if text == "()" { String::new() } else { text }
 }

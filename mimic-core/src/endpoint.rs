@@ -4,35 +4,55 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write};
 use core::net::Ipv6Addr;
 use core::str::FromStr;
 
 use embedded_io_async::ErrorKind;
 
-use crate::text::Plain;
-use crate::{Error, Phase, Text};
+use crate::text::{Clean, HIDDEN, Plain};
+use crate::{Error, Phase, Secret, Text};
 
-/// A parsed endpoint string: `tcp://example.org:7`, `http://[::1]/index.html`, `unix:/run/app.sock`.
+/// A parsed endpoint string: `tcp://example.org:7`, `https://[::1]/index.html`, `unix:/run/app.sock`,
+/// `redis://:password@host`, `serial:///dev/ttyUSB0?baud=115200`.
 ///
-/// The grammar is RFC 3986's, with less: `scheme:///path` or `scheme:/path`, or
-/// `scheme://host[:port][/path[?query]]`. Schemes and hosts are lowered to ASCII lower case. An IPv6 address stands in
-/// brackets (and without them here). A fragment is dropped: it is for the client. Not accepted, each with an error
-/// that names it: user information, zone ids, percent-encoding in a host, any character outside ASCII, spaces, and
-/// more than [`MAX_LEN`](Endpoint::MAX_LEN) bytes.
+/// The grammar is RFC 3986's, with less: `scheme:///path[?query]` or `scheme:/path[?query]`, or
+/// `scheme://[user[:password]@]host[:[port]][/path][?query]`.
+///
+/// - The scheme and the host are lowered to ASCII lower case. A host is a name of letters, digits, `-._~` and
+///   `!$&'()*+,;=`, at most 253 bytes without the dot of the root, or an IPv4 address, or an IPv6 address in brackets
+///   (and without them here).
+/// - An IPv6 address may have a zone (RFC 6874), of letters, digits and `-._~`: `[fe80::1%25eth0]`, or as people write
+///   it, `[fe80::1%eth0]`. The host is then `fe80::1%eth0`. A zone that begins with `25` and goes on has to be written
+///   in the first form.
+/// - An empty port is none, and so are an empty user and an empty password.
+/// - User and password are percent-decoded. The path and the query stay as written.
+/// - A fragment is dropped, for it is the client's; a path without a host has none.
+///
+/// Not accepted, each with an error that names it: percent-encoding in a host, any character outside ASCII, spaces,
+/// and more than [`MAX_LEN`](Endpoint::MAX_LEN) bytes.
+///
+/// `Display` and `Debug` print neither user, password nor query: `…` stands for them. An endpoint that has none of them
+/// prints as a string that is parsed to the same; one that was printed with `…` is refused.
 ///
 /// Which schemes exist is not known here but by the candidates of [`Stream`](crate::Stream) and
 /// [`Listen`](crate::Listen).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// The scheme, in lower case.
     pub scheme: Text,
-    /// The host: a name, an IPv4 address, or an IPv6 address without its brackets.
+    /// The user, percent-decoded: UTF-8 without control characters, and not empty.
+    pub user: Option<Text>,
+    /// The password, percent-decoded: UTF-8 without control characters, and not empty.
+    pub password: Option<Secret>,
+    /// The host: a name, an IPv4 address, or an IPv6 address without its brackets, perhaps with a zone (`fe80::1%eth0`).
     pub host: Option<Text>,
     /// The port, if one was given.
     pub port: Option<u16>,
-    /// The path and query as they were written (still percent-encoded), if there is one. Starts with `/`.
+    /// The path as it was written (still percent-encoded), if there is one. Starts with `/`.
     pub path: Option<Text>,
+    /// The query as it was written (still percent-encoded), without its `?`. Empty if nothing follows the `?`.
+    pub query: Option<Text>,
 }
 
 impl Endpoint {
@@ -67,7 +87,7 @@ fn fault(reason: impl Into<Cow<'static, str>>, advice: &'static str) -> Error {
 }
 
 fn located(error: Error, text: &str) -> Error {
-    error.to_target(Plain(&short(&without_user(text))))
+    error.to_target(Plain(&short(&redacted(text))))
 }
 
 fn percent_decode(path: &str, mut decoded: impl FnMut(u8)) -> Result<(), Error> {
@@ -94,7 +114,7 @@ fn split_before<'a>(text: &'a str, at: &[u8]) -> (&'a str, &'a str) {
 }
 
 /// The texts before and after the first of some ASCII byte.
-fn split_at(text: &str, at: u8) -> Option<(&str, &str)> {
+pub(crate) fn split_at(text: &str, at: u8) -> Option<(&str, &str)> {
     let (before, after) = split_before(text, &[at]);
     Some((before, after.get(1..)?))
 }
@@ -104,14 +124,16 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
         let reason = format!("{} bytes are too many, the limit is {}", text.len(), Endpoint::MAX_LEN);
         return Err(fault(reason, "give a shorter endpoint"));
     }
-    if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic()) {
-        let (what, why, advice) = match bad {
-            ' ' => ("a space", "", "percent-encode it as `%20` in a path, remove it elsewhere"),
-            _ if bad.is_ascii() => ("the control character ", "", "remove it"),
-            _ => ("", ", which is not ASCII", "write a host in its `xn--` form (IDNA) and percent-encode a path"),
+    if let Some((at, bad)) = text.char_indices().find(|(_, c)| !c.is_ascii_graphic()) {
+        let (what, advice) = match bad {
+            ' ' => ("a space", "percent-encode it as `%20` in a path, remove it elsewhere"),
+            _ if bad.is_ascii() => ("a control character", "remove it"),
+            _ => ("a character outside ASCII", "write a host in its `xn--` form (IDNA) and percent-encode a path"),
         };
-        let reason = if bad == ' ' { String::new() } else { quoted(bad) };
-        return Err(fault(["it contains ", what, &reason, why].concat(), advice));
+        // Of what may be a password it is not said which.
+        let shown = bad != ' ' && is_shown(text, at);
+        let which = if shown { [": ", &quoted(bad)].concat() } else { String::new() };
+        return Err(fault(["it contains ", what, &which].concat(), advice));
     }
     let Some((scheme, rest)) = split_at(text, b':') else {
         return Err(fault("it has no scheme", "write for example `tcp://host:port` or `unix:/path`"));
@@ -125,7 +147,7 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
     }
     let scheme = Text::from(scheme.to_ascii_lowercase());
 
-    let (authority, path) = match rest.strip_prefix("//") {
+    let (authority, rest) = match rest.strip_prefix("//") {
         Some(rest) => split_before(rest, b"/?#"),
         None if rest.starts_with('/') => ("", rest),
         None => {
@@ -133,102 +155,139 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
             return Err(fault("neither `//` nor `/` follows the scheme", advice));
         }
     };
-    let (host, port) = match authority {
-        "" if !path.starts_with('/') => {
+    // The fragment is the client's.
+    let (rest, fragment) = split_before(rest, b"#");
+    let (path, query) = split_before(rest, b"?");
+    let mut endpoint = Endpoint { scheme, user: None, password: None, host: None, port: None, path: None, query: None };
+    match authority {
+        "" if path.is_empty() => {
             return Err(fault("the host is empty", "write `scheme://host:port` or `scheme:///path`"));
         }
-        "" if path.bytes().any(|c| b"?#".contains(&c)) => {
-            let reason = "a path without a host has no query and no fragment";
-            return Err(fault(reason, "write `?` as `%3F` and `#` as `%23`"));
+        "" if !fragment.is_empty() => {
+            return Err(fault("a path without a host has no fragment", "write `#` as `%23`"));
         }
-        "" => (None, None),
-        authority => {
-            let (host, port) = parse_authority(authority)?;
-            (Some(Text::from(host.to_ascii_lowercase())), port)
-        }
-    };
-    // The fragment is the client's.
-    let (path, _) = split_before(path, b"#");
+        "" => {}
+        authority => parse_authority(authority, &mut endpoint, is_shown(text, 0))?,
+    }
     percent_decode(path, |_| ())?;
-    let path = match path.bytes().next() {
-        None => None,
-        Some(b'/') => Some(Text::from(path)),
-        // `http://host?query` has the path `/`.
-        Some(_) => Some(Text::from(["/", path].concat())),
-    };
-    Ok(Endpoint { scheme, host, port, path })
+    percent_decode(query, |_| ())?;
+    endpoint.path = Some(path).filter(|path| !path.is_empty()).map(Text::from);
+    endpoint.query = query.get(1..).map(Text::from);
+    Ok(endpoint)
 }
 
-fn parse_authority(authority: &str) -> Result<(&str, Option<u16>), Error> {
-    if authority.bytes().any(|c| c == b'@') {
-        let advice = "remove it and give credentials to the client itself";
-        return Err(fault("it contains user information (`…@`)", advice));
-    }
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => parse_bracketed(rest)?,
-        None => {
-            let (host, port) = match split_at(authority, b':') {
-                Some((_, port)) if port.bytes().any(|c| c == b':') => {
-                    return Err(fault("it has more than one `:`", "put an IPv6 address in brackets: `[::1]:port`"));
-                }
-                Some((host, port)) => (host, Some(port)),
-                None => (authority, None),
-            };
-            if host.is_empty() {
-                return Err(fault("the host is empty", "write `scheme://host:port`"));
-            }
-            match host.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.' | '_')) {
-                None => {}
-                Some('%') => {
-                    return Err(fault("the host is percent-encoded", "write a host in its `xn--` form (IDNA)"));
-                }
-                Some(bad) => {
-                    let reason = ["a host cannot contain ", &quoted(bad)].concat();
-                    return Err(fault(reason, "a host is a name, an IPv4 address or `[IPv6]`"));
-                }
-            }
-            if host.len() > 253 {
-                let reason = format!("a host of {} bytes is too long, DNS allows 253", host.len());
-                return Err(fault(reason, "check the host"));
-            }
-            (host, port)
-        }
+/// Whether a letter of a name may be one: unreserved, or a delimiter within a component (RFC 3986, sections 2.2, 2.3).
+fn is_plain(letter: u8) -> bool {
+    letter.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&letter)
+}
+
+/// `[user[:password]@]host[:[port]]`. With `shown`, errors repeat what was written.
+fn parse_authority(authority: &str, endpoint: &mut Endpoint, shown: bool) -> Result<(), Error> {
+    let place = authority.bytes().rposition(|letter| letter == b'@');
+    let (user, authority) = match place.and_then(|place| authority.split_at_checked(place)) {
+        Some((user, rest)) => (user, rest.get(1..).unwrap_or_default()),
+        None => ("", authority),
     };
-    let port = match port {
-        None => None,
-        Some("") => return Err(fault("the port is empty", "write a number from 1 to 65535 after `:`")),
+    if !user.bytes().all(|letter| is_plain(letter) || b":%".contains(&letter)) {
+        let reason = "the user information contains a character that has to be percent-encoded";
+        return Err(fault(reason, "write for example `@` as `%40` and `/` as `%2F` in a user and a password"));
+    }
+    let (user, password) = split_before(user, b":");
+    endpoint.user = decode_text(user)?.map(Text::from);
+    endpoint.password = decode_text(password.get(1..).unwrap_or_default())?.map(Secret::from);
+
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => parse_bracketed(rest, shown)?,
+        None => parse_name(authority, shown)?,
+    };
+    endpoint.host = Some(host);
+    endpoint.port = match port {
+        "" => None,
         // Without the digits, which may belong to a password: `user:pass/word@host`.
-        Some(digits) if !digits.bytes().all(|c| c.is_ascii_digit()) => {
+        digits if !digits.bytes().all(|c| c.is_ascii_digit()) => {
             return Err(fault("the port is not a number", "write a number from 1 to 65535 after `:`"));
         }
-        Some(digits) => match digits.parse() {
+        digits => match digits.parse() {
             Ok(port) => Some(port),
             Err(_) => return Err(fault("the port is above 65535", "write a number from 1 to 65535")),
         },
     };
-    Ok((host, port))
+    Ok(())
+}
+
+/// A user or a password; an empty one is none.
+fn decode_text(part: &str) -> Result<Option<String>, Error> {
+    // Of its final size, so that no copy of a password stays behind when it grows.
+    let mut decoded = Vec::with_capacity(part.len());
+    percent_decode(part, |byte| decoded.push(byte))?;
+    match String::from_utf8(decoded) {
+        Ok(text) if text.chars().any(char::is_control) => {
+            Err(fault("the user information contains a control character", "a user and a password are text"))
+        }
+        Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Err(_) => {
+            let reason = "the user information is not UTF-8 when it is percent-decoded";
+            Err(fault(reason, "percent-encode the bytes of its UTF-8 form"))
+        }
+    }
+}
+
+/// A name or an IPv4 address, and the port.
+fn parse_name(authority: &str, shown: bool) -> Result<(Text, &str), Error> {
+    let (host, port) = split_before(authority, b":");
+    let port = port.get(1..).unwrap_or_default();
+    if port.bytes().any(|c| c == b':') {
+        return Err(fault("it has more than one `:`", "put an IPv6 address in brackets: `[::1]:port`"));
+    }
+    if host.is_empty() {
+        return Err(fault("the host is empty", "write `scheme://host:port`"));
+    }
+    match host.bytes().find(|letter| !is_plain(*letter)).map(char::from) {
+        None => {}
+        Some('%') => return Err(fault("the host is percent-encoded", "write a host in its `xn--` form (IDNA)")),
+        Some(bad) => {
+            let which = if shown { quoted(bad) } else { "that character".into() };
+            return Err(fault(
+                ["a host cannot contain ", &which].concat(),
+                "a host is a name, an IPv4 address or `[IPv6]`",
+            ));
+        }
+    }
+    // The root's dot takes no place in a name on the wire (RFC 1034, section 3.1).
+    let length = host.strip_suffix('.').unwrap_or(host).len();
+    if length > 253 {
+        let reason = format!("a host of {length} bytes is too long, DNS allows 253");
+        return Err(fault(reason, "check the host"));
+    }
+    Ok((host.to_ascii_lowercase().into(), port))
 }
 
 /// An IPv6 address, after its opening bracket, and the port.
-fn parse_bracketed(rest: &str) -> Result<(&str, Option<&str>), Error> {
+fn parse_bracketed(rest: &str, shown: bool) -> Result<(Text, &str), Error> {
     let Some((host, rest)) = split_at(rest, b']') else {
         return Err(fault("the bracket of an IPv6 address is not closed", "write `[::1]:port`"));
     };
-    let about = |before: &str, text: &str, after: &str, advice| {
-        let text = short(text);
-        Err(fault([before, "\"", &text, "\"", after].concat(), advice))
+    let about = |text, what: &str, advice| {
+        let text = short(if shown { text } else { HIDDEN });
+        Err(fault(["\"", &text, "\"", what].concat(), advice))
     };
-    if let Some((_, zone)) = split_at(host, b'%') {
-        let zone = zone.strip_prefix("25").unwrap_or(zone);
-        let advice = "dial the role Link with a SocketAddrV6 that has the scope id";
-        return about("the zone id ", zone, " of a link-local address is not supported", advice);
+    let (address, zone) = split_before(host, b"%");
+    if address.parse::<Ipv6Addr>().is_err() {
+        return about(address, " is not an IPv6 address", "only IPv6 addresses stand in brackets");
     }
-    if host.parse::<Ipv6Addr>().is_err() {
-        return about("", host, " is not an IPv6 address", "only IPv6 addresses stand in brackets");
+    let mut host = address.to_ascii_lowercase();
+    if let Some(zone) = zone.get(1..) {
+        let zone = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).unwrap_or(zone);
+        let is_zone = |letter: u8| letter.is_ascii_alphanumeric() || b"-._~".contains(&letter);
+        if zone.is_empty() || zone.len() > 200 || !zone.bytes().all(is_zone) {
+            let advice = "write the name or number of an interface: `[fe80::1%25eth0]:port`";
+            return about(zone, " is not a zone", advice);
+        }
+        host = [&host, "%", zone].concat();
     }
     match rest.strip_prefix(':') {
-        None if !rest.is_empty() => about("", rest, " follows the bracket", "write `[::1]:port`"),
-        port => Ok((host, port)),
+        None if !rest.is_empty() => about(rest, " follows the bracket", "write `[::1]:port`"),
+        port => Ok((host.into(), port.unwrap_or_default())),
     }
 }
 
@@ -236,15 +295,32 @@ fn quoted(letter: char) -> String {
     format!("'{}'", Plain(letter.encode_utf8(&mut [0; 4])))
 }
 
-/// Errors are logged: whatever may be a password is left out (RFC 3986, section 3.2.1), even of a malformed string.
-fn without_user(text: &str) -> Cow<'_, str> {
-    let place = |wanted| text.bytes().position(|byte| byte == wanted);
-    match (place(b':'), text.bytes().rposition(|byte| byte == b'@')) {
-        (Some(colon), Some(at)) if colon < at => {
-            let cut = |range| text.get(range).unwrap_or_default();
-            [cut(0..colon + 1), "…", cut(at..text.len())].concat().into()
+/// Whether what stands there is shown by [`redacted`], for certain.
+fn is_shown(text: &str, at: usize) -> bool {
+    !text.bytes().any(|byte| byte == b'@') && !text.bytes().take(at).any(|byte| b"?#".contains(&byte))
+}
+
+/// Errors are logged: whatever may be user information (RFC 3986, section 3.2.1) or part of a query is left out, even of
+/// a malformed string. Where it cannot be told what a part is, because a `?` or `#` stands before an `@`, all is.
+fn redacted(text: &str) -> String {
+    let (shown, query) = split_before(text, b"?#");
+    let (before, after) = split_before(shown, b":");
+    let scheme = match after {
+        _ if after.starts_with("://") => before.len() + 3,
+        _ if after.starts_with(":/") => before.len() + 1,
+        _ => 0,
+    };
+    // No scheme has an `@`, but users may look like one.
+    let scheme = if split_at(before, b'@').is_some() { 0 } else { scheme };
+    let cut = |range| shown.get(range).unwrap_or_default();
+    let place = |text: &str| text.bytes().rposition(|byte| byte == b'@');
+    match (place(query), place(shown)) {
+        (Some(_), _) => [cut(0..scheme), HIDDEN].concat(),
+        (None, Some(at)) => {
+            let query = if query.is_empty() { "" } else { HIDDEN };
+            [cut(0..scheme), HIDDEN, cut(at..shown.len()), query].concat()
         }
-        _ => text.into(),
+        (None, None) => [shown, query.get(..1).unwrap_or_default(), if query.len() > 1 { HIDDEN } else { "" }].concat(),
     }
 }
 
@@ -259,24 +335,49 @@ fn short(text: &str) -> Cow<'_, str> {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Its parts are public, and may have come from elsewhere.
+        let mut f = Clean(f);
         write!(f, "{}:", self.scheme)?;
         if let Some(host) = &self.host {
             f.write_str("//")?;
-            write_host(f, host)?;
+            if self.user.is_some() || self.password.is_some() {
+                write!(f, "{HIDDEN}@")?;
+            }
+            write_host(&mut f, host)?;
             if let Some(port) = self.port {
                 write!(f, ":{port}")?;
             }
         }
         match (&self.host, &self.path) {
             // Or the path would be read as a host.
-            (None, Some(path)) if path.starts_with("//") => write!(f, "//{path}"),
-            (_, Some(path)) => f.write_str(path),
-            (_, None) => Ok(()),
+            (None, Some(path)) if path.starts_with("//") => write!(f, "//{path}")?,
+            (_, Some(path)) => f.write_str(path)?,
+            (_, None) => {}
+        }
+        match self.query.as_deref() {
+            None => Ok(()),
+            Some("") => f.write_str("?"),
+            Some(_) => write!(f, "?{HIDDEN}"),
         }
     }
 }
 
-/// An IPv6 address goes into brackets.
-pub(crate) fn write_host(f: &mut fmt::Formatter<'_>, host: &str) -> fmt::Result {
-    if host.contains(':') { write!(f, "[{host}]") } else { f.write_str(host) }
+/// As `Display`.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// An IPv6 address goes into brackets, and its zone behind `%25` (RFC 6874): as it is parsed again.
+pub(crate) fn write_host(f: &mut impl Write, host: &str) -> fmt::Result {
+    if !host.bytes().any(|letter| letter == b':') {
+        return f.write_str(host);
+    }
+    let (address, zone) = split_before(host, b"%");
+    write!(f, "[{address}")?;
+    if let Some(zone) = zone.get(1..) {
+        write!(f, "%25{zone}")?;
+    }
+    f.write_str("]")
 }

@@ -24,11 +24,11 @@ use crate::error::misfit;
 use crate::explain::Memo;
 use crate::key::Id;
 use crate::plan::{Node, Run, Scope, Sleeper, Unit};
-use crate::spec::{How, Inputs, Slot, Spec};
+use crate::spec::{How, Inputs, Slot, Spec, unknown};
 use crate::sync::Arc;
 use crate::table::Table;
 use crate::values::Value;
-use crate::{ChoiceKind, Ctx, Error, Listen, Mode, Phase, PlanError, Scheme, Stream};
+use crate::{ChoiceKind, Ctx, Endpoint, Error, Host, Listen, Mode, Path, Phase, PlanError, Port, Scheme, Stream};
 
 pub(crate) struct Engine<'a, M: Mode> {
     pub(crate) ctx: &'a Ctx<M>,
@@ -151,7 +151,7 @@ impl<'a, M: Mode> Engine<'a, M> {
                 continue;
             };
             let goal = self.goal()?;
-            if spec.is_met(&found) {
+            if found.below().is_some() || spec.is_met(found.value()) {
                 goal.need += 1;
                 // A gate passes no argument.
                 goal.inputs.extend(Some(found).filter(|_| !spec.is_gate()));
@@ -227,10 +227,24 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     #[cold]
     fn no_candidate(&self, role: Id) -> Error {
-        // The roots are decided by the scheme first of all.
+        let units = self.ctx.registry.get(&role).map_or(&[][..], |entry| &entry.units);
+        let known = |id: &Id| match (self.ctx.values.get(id), self.decided.get(id)) {
+            (Some(value), _) => Some(Some(value)),
+            (None, Some(decided)) => decided.as_ref().map(Slot::value),
+            (None, None) => self.ctx.registry.get(id).is_none().then_some(None),
+        };
+        let error = unknown(role, units, known).unwrap_or_else(|| PlanError::NoCandidate { role: role.to_string() });
+        // The roots are decided by the endpoint.
         let is_root = [Id::role(&Stream), Id::role(&Listen)].contains(&role);
-        let scheme = self.ctx.get(Scheme).filter(|_| is_root).map(|scheme| format!("{scheme}:…"));
-        Error::from(PlanError::NoCandidate { role: role.to_string() }).toward(&scheme.unwrap_or_default())
+        match self.ctx.get(Scheme).filter(|_| is_root) {
+            Some(scheme) => {
+                let (host, port) = (self.ctx.get(Host), self.ctx.get(Port));
+                let path = self.ctx.get(Path).filter(|_| host.is_none());
+                let (user, password, query) = (None, None, None);
+                Error::from(error).to_target(Endpoint { scheme, user, password, host, port, path, query })
+            }
+            None => error.into(),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use core::fmt;
 use embedded_io_async::ErrorKind;
 
 use crate::Report;
+use crate::text::{clean, cleaned};
 
 /// Why a flow could not be had, or broke.
 ///
@@ -19,6 +20,9 @@ use crate::Report;
 /// `{}` prints one line. `{:#}` and `{:?}` add, for an error from `resolve`, the whole tree: which connect failed and why,
 /// where a deadline struck, and, with the feature `reports`, every candidate, what was missing and who said "not me"; see
 /// [`report`](Error::report).
+///
+/// Nothing of it prints a control character, or one that changes the order of letters, whoever wrote the names and
+/// errors that it tells of: those are escaped. The line feeds of the tree are its own.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -26,6 +30,8 @@ struct Inner {
     phase: Option<Phase>,
     layer: Option<Cow<'static, str>>,
     target: Option<String>,
+    /// What was being dialled below, or had been, if it is another.
+    via: Option<String>,
     cause: Cause,
     advice: Option<Cow<'static, str>>,
     report: Option<Report>,
@@ -90,7 +96,13 @@ impl Error {
     // This and what is below stays out of line: errors are made in many places, and seldom.
     #[inline(never)]
     fn from_cause(kind: ErrorKind, cause: Cause) -> Self {
-        Self(Box::new(Inner { kind, phase: None, layer: None, target: None, cause, advice: None, report: None }))
+        let cause = match cause {
+            Cause::Text(reason) => Cause::Text(cleaned(reason)),
+            other => other,
+        };
+        let inner =
+            Inner { kind, phase: None, layer: None, target: None, via: None, cause, advice: None, report: None };
+        Self(Box::new(inner))
     }
 
     /// An error that `reason` explains: lower case, without a full stop.
@@ -124,7 +136,7 @@ impl Error {
     #[must_use]
     #[inline(never)]
     pub fn at_layer(mut self, layer: impl Into<Cow<'static, str>>) -> Self {
-        self.0.layer.get_or_insert_with(|| layer.into());
+        self.0.layer.get_or_insert_with(|| cleaned(layer.into()));
         self
     }
 
@@ -140,14 +152,14 @@ impl Error {
     #[must_use]
     #[inline(never)]
     pub fn advise(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
-        self.0.advice.get_or_insert_with(|| advice.into());
+        self.0.advice.get_or_insert_with(|| cleaned(advice.into()));
         self
     }
 
     #[inline(never)]
     fn set_target(&mut self, target: &dyn fmt::Display) {
         if self.0.target.is_none() {
-            self.0.target = Some(format!("{target}"));
+            self.0.target = Some(clean(format_args!("{target}")));
         }
     }
 
@@ -203,6 +215,13 @@ impl Error {
         self.0.target.as_deref()
     }
 
+    /// Returns the hop that the layer had dialled below when it failed, if that is another than the target: the address
+    /// of a proxy, `proxy.example:1080`.
+    #[must_use]
+    pub fn via(&self) -> Option<&str> {
+        self.0.via.as_deref()
+    }
+
     /// What to do about it, where that is known.
     #[must_use]
     pub fn advice(&self) -> Option<&str> {
@@ -218,6 +237,14 @@ impl Error {
     /// As `to_target`, but an empty text says nothing.
     pub(crate) fn toward(self, target: &str) -> Self {
         if target.is_empty() { self } else { self.to_target(target) }
+    }
+
+    /// Says what the layer had dialled below, unless that is empty, or the target.
+    pub(crate) fn passing(mut self, via: &str) -> Self {
+        if !via.is_empty() && self.target() != Some(via) {
+            self.0.via.get_or_insert_with(|| via.into());
+        }
+        self
     }
 
     /// Phase and reason, without layer and target.
@@ -238,7 +265,7 @@ impl Error {
         };
         let mut text = String::new();
         while let Some(source) = next {
-            let more = format!("{source}");
+            let more = clean(format_args!("{source}"));
             // Some errors print their source themselves. (Not `contains`, whose search is long.)
             let told = |told: &[u8]| told == more.as_bytes();
             if !more.is_empty() && !text.as_bytes().windows(more.len()).any(told) {
@@ -253,12 +280,18 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
-        if let Some(layer) = &inner.layer {
-            f.write_str(layer)?;
-            f.write_str(if inner.target.is_some() { " to " } else { ": " })?;
+        // `LAYER to TARGET via HOP: `, as far as they are known.
+        let places = [("", self.layer()), (" to ", self.target()), (" via ", self.via())];
+        let mut any = false;
+        for (word, place) in places {
+            if let Some(place) = place {
+                f.write_str(if any { word } else { "" })?;
+                f.write_str(place)?;
+                any = true;
+            }
         }
-        if let Some(target) = &inner.target {
-            write!(f, "{target}: ")?;
+        if any {
+            f.write_str(": ")?;
         }
         f.write_str(&self.why())?;
         if let Some(advice) = &inner.advice {
@@ -313,6 +346,18 @@ pub enum PlanError {
         /// The role.
         role: String,
     },
+    /// Every candidate of the role has a gate [`is`](crate::is) on one key, and is for another value of it: a scheme
+    /// that nothing was registered for.
+    Unknown {
+        /// The role.
+        role: String,
+        /// The key.
+        key: String,
+        /// The value, as `Debug` prints it; `None` if the key has none.
+        found: Option<String>,
+        /// The values that the candidates are for, sorted.
+        known: alloc::vec::Vec<String>,
+    },
     /// A candidate was committed (its gates matched), or a layer was, and a need is missing.
     Missing {
         /// The key, or the role.
@@ -335,15 +380,27 @@ impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCandidate { role } => write!(f, "no candidate for {role} applies"),
+            Self::Unknown { role, key, found, known } => {
+                match (key.as_str(), found) {
+                    ("Scheme", Some(found)) => write!(f, "the scheme {found} is not known here; known: ")?,
+                    (key, Some(found)) => write!(f, "{key} is {found}; {role} has candidates for ")?,
+                    (key, None) => write!(f, "{key} is not given; {role} has candidates for ")?,
+                }
+                list(f, known, ", ")
+            }
             Self::Missing { need, of } => write!(f, "{of} needs {need}, which is missing"),
             Self::Cycle { path, .. } => {
                 f.write_str("a cycle: ")?;
-                let mut names = path.iter().enumerate();
-                names.try_for_each(|(at, name)| write!(f, "{}{name}", if at > 0 { " -> " } else { "" }))
+                list(f, path, " -> ")
             }
             Self::NoSleep => f.write_str("a deadline is set, and nothing fills Sleep"),
         }
     }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, names: &[String], between: &str) -> fmt::Result {
+    let mut names = names.iter().enumerate();
+    names.try_for_each(|(at, name)| write!(f, "{}{name}", if at > 0 { between } else { "" }))
 }
 
 /// As `Display`: what is derived takes more flash.
@@ -355,17 +412,27 @@ impl fmt::Debug for PlanError {
 
 impl core::error::Error for PlanError {}
 
+/// What to do where a key has no value.
+fn give(key: &str) -> [&str; 3] {
+    let before = match key {
+        "Scheme" | "Host" | "Port" | "Path" | "User" | "Password" | "Query" => {
+            "write it in the endpoint (`scheme://user:password@host:port/path?query`), or give it: with("
+        }
+        _ => "give it: with(",
+    };
+    [before, key, ", …)"]
+}
+
 impl From<PlanError> for Error {
     fn from(error: PlanError) -> Self {
         let fill = "register a protocol that fills ";
         let advice = match &error {
             PlanError::NoCandidate { role } => [fill, role, ", or check the keys that its gates ask for"],
-            PlanError::Missing { need, .. } => match (need.as_str(), need.strip_prefix("over ")) {
-                (_, Some(role)) => [fill, role, ""],
-                ("Scheme" | "Host" | "Port" | "Path", _) => {
-                    ["write it in the endpoint (`scheme://host:port/path`), or give it: with(", need, ", …)"]
-                }
-                _ => ["give it: with(", need, ", …)"],
+            PlanError::Unknown { role, found: Some(_), .. } => ["register a protocol for it that fills ", role, ""],
+            PlanError::Unknown { key, found: None, .. } => give(key),
+            PlanError::Missing { need, .. } => match need.strip_prefix("over ") {
+                Some(role) => [fill, role, ""],
+                None => give(need),
             },
             PlanError::Cycle { key: Some(key), .. } => {
                 ["break it: give one of its keys a value, for example with(", key, ", …)"]

@@ -11,9 +11,10 @@ use core::fmt;
 
 use crate::key::Id;
 use crate::plan::Unit;
-use crate::spec::{How, Spec};
+use crate::spec::{How, Spec, unknown};
 use crate::sync::Arc;
 use crate::table::Table;
+use crate::text::Plain;
 use crate::values::Value;
 use crate::{Ctx, Deadline, Mode, PlanError, Priority, Sleep};
 
@@ -230,10 +231,10 @@ impl fmt::Display for Choice {
             _ => "- ",
         })?;
         match self.kind {
-            ChoiceKind::Function => write!(f, "function {}", self.name)?,
-            ChoiceKind::Candidate => f.write_str(&self.name)?,
-            ChoiceKind::Layer => write!(f, "layer {}", self.name)?,
-            ChoiceKind::Given => write!(f, "{} (given dialer)", self.name)?,
+            ChoiceKind::Function => write!(f, "function {}", Plain(&self.name))?,
+            ChoiceKind::Candidate => write!(f, "{}", Plain(&self.name))?,
+            ChoiceKind::Layer => write!(f, "layer {}", Plain(&self.name))?,
+            ChoiceKind::Given => write!(f, "{} (given dialer)", Plain(&self.name))?,
         }
         if let Some(priority) = self.priority {
             write!(f, " [{priority}]")?;
@@ -534,6 +535,17 @@ impl<'a, M: Mode> Twin<'a, M> {
         Ok((verdict, None, Some(goal), can.unwrap_or(Can::FAIL)))
     }
 
+    /// The value of a key, or that it has none, if that is known.
+    fn value(&self, id: &Id) -> Option<Option<&Value>> {
+        let given = self.ctx.values.get(id);
+        let computed = self.memo.get(id).map(Option::as_ref);
+        let lacks = match self.known.get(id) {
+            Some(known) => known.can == Some(Can::LACK),
+            None => self.ctx.registry.get(id).is_none(),
+        };
+        given.map(Some).or(computed).or(lacks.then_some(None))
+    }
+
     /// The next unit of the current goal is judged.
     fn judged(&mut self, mut choice: Choice, can: Can, circles: &[usize]) {
         for &at in circles {
@@ -572,7 +584,10 @@ impl<'a, M: Mode> Twin<'a, M> {
             Can::LACK if self.goals[goal].choices.is_empty() && unasked.is_empty() => {
                 "nothing is registered for it".into()
             }
-            Can::LACK if id.is_role() => "no candidate applies".into(),
+            Can::LACK if id.is_role() => {
+                let units = self.ctx.registry.get(&id).map_or(&[][..], |entry| &entry.units);
+                unknown(id, units, |id| self.value(id)).map_or("no candidate applies".into(), |error| error.to_string())
+            }
             Can::LACK => "no function applies".into(),
             _ => { reasons }.next().unwrap_or_default(),
         });

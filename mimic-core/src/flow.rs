@@ -22,8 +22,21 @@ use crate::{Ask, Error, Key};
 ///   two tasks. A layer whose read must write below uses [`TwoWakers`](crate::TwoWakers).
 /// - **Cancellation.** `Pending` means that nothing was taken and nothing was lost: stop polling whenever you like.
 /// - **Errors** are final for their direction unless the flow says otherwise.
-/// - **Drop** closes at once, without waiting: what was not flushed may be lost. [`FlowExt::close`] is orderly.
+/// - **Drop** closes at once, without waiting; the table below says what that may lose. [`FlowExt::close`] is orderly.
 /// - **Panics**: none.
+///
+/// | dropped | what may be lost |
+/// |---|---|
+/// | at any time | What was written and not flushed, and the input that was not read. On a socket also what was flushed: see below. |
+/// | after [`shutdown`](FlowExt::shutdown) | The input that was not read. On a socket also what was flushed, if there is such input. |
+/// | after [`close`](FlowExt::close) has succeeded | Nothing that a peer could have got that reads to the end. |
+///
+/// When a TCP socket is closed while input waits that was not read, or input arrives afterwards, the system resets the
+/// connection (RFC 1122, section 4.2.2.13; RFC 2525, section 2.17). A reset destroys what the system still had to send,
+/// and it may destroy what has arrived at the peer and was not read there. So a program that sends and then
+/// drops loses the end of what it sent, unless it has read all input, and the peer sends no more. A protocol may send
+/// without being asked, as TLS 1.3 does with session tickets. `close` reads until the peer has closed too, which it does
+/// when it has read everything.
 pub trait Flow: AsAny + fmt::Debug {
     /// Reads at least one byte into `buf` and says how many.
     ///
@@ -133,9 +146,11 @@ pub trait FlowExt: Flow {
 
     /// Orderly close: shuts down writing, then reads (and drops) what the peer still sends until it closes too.
     ///
-    /// It waits as long as the peer does: bound it with [`timeout`](crate::timeout). Dropping a flow instead is
-    /// always allowed and closes at once. An error that only says that the peer has already gone is not reported; who
-    /// must know that all was handed on flushes first.
+    /// Loses nothing that the peer could have got: it has read everything when it closes. A program that sends ends by
+    /// this; a mere drop may destroy what the peer has not read yet (see [`Flow`]).
+    ///
+    /// It waits as long as the peer does: bound it with [`timeout`](crate::timeout). An error that only says that the peer
+    /// has already gone is not reported; who must know that all was handed on flushes first.
     fn close(mut self) -> impl Future<Output = Result<(), Error>>
     where
         Self: Sized,

@@ -40,6 +40,10 @@ pub trait Key: 'static {
     /// The name that errors and explanations print.
     const NAME: &'static str;
 
+    /// Keeps the values out of errors and explanations, where a gate [`is`](crate::is) would print them: `…` stands
+    /// for them. False unless the key says otherwise.
+    const SECRET: bool = false;
+
     /// Tells keys of one type apart; 0 unless the key is made at run time.
     fn instance(&self) -> u32 {
         0
@@ -52,10 +56,10 @@ pub trait Key: 'static {
 /// mimic_core::key! {
 ///     /// How often to try.
 ///     pub Attempts: u32;
-///     /// Who asks.
-///     pub User: mimic_core::Text;
+///     /// The name that is asked for.
+///     pub Wanted: mimic_core::Text;
 /// }
-/// # let _ = (Attempts, User);
+/// # let _ = (Attempts, Wanted);
 /// ```
 #[macro_export]
 macro_rules! key {

@@ -24,7 +24,7 @@
 //!
 //! ```
 //! use embedded_io_async::{Read, Write};
-//! use mimic_core::{Context, Ctx, Error, HostPort, Mode, Schemes, Shared, Transport, memory_pair};
+//! use mimic_core::{Context, Ctx, Error, FlowExt, HostPort, Mode, Schemes, Shared, Transport, memory_pair};
 //!
 //! // The client: any runtime, any transport, any mode.
 //! async fn ask<M: Mode>(ctx: &Ctx<M>) -> Result<String, Error> {
@@ -33,6 +33,7 @@
 //!     flow.flush().await?;
 //!     let mut line = [0; 64];
 //!     let n = flow.read(&mut line).await?;
+//!     flow.close().await?;
 //!     Ok(String::from_utf8_lossy(&line[..n]).into_owned())
 //! }
 //!
@@ -147,14 +148,16 @@ pub use error::{Error, Phase, PlanError};
 pub use explain::{Choice, ChoiceKind, Explanation, Goal, GoalKind, Input, Verdict};
 pub use flow::{Flow, FlowExt};
 pub use key::Key;
-pub use listener::{Listener, ListenerExt};
+pub use listener::{Listener, ListenerExt, Listeners};
 pub use memory::{Memory, memory_pair};
 #[cfg(target_has_atomic = "ptr")]
 pub use mode::Shared;
 pub use mode::{Cell, Local, Mode};
 pub use needs::{Given, Is, Map, Need, Needs, Opt, OrDefault, Over, Req, given, is, map, opt, or_default, over, req};
 pub use plan::Priority;
-pub use protocols::{ClientSchemes, Dialers, InOrder, Schemes, ServerSchemes, dial_addresses, dial_host, first_ok};
+pub use protocols::{
+    ClientSchemes, Dialers, InOrder, Schemes, ServerSchemes, dial_addresses, dial_host, first_ok, listen_host,
+};
 pub use pump::{Repoll, pump};
 #[doc(hidden)]
 pub use read_write::poll_write_all;
@@ -164,7 +167,7 @@ pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteH
 pub use standard::*;
 #[doc(hidden)]
 pub use text::Plain;
-pub use text::Text;
+pub use text::{Secret, Text};
 pub use timer::{Instant, Timer, sleep, timeout};
 pub use until::Handshake;
 #[doc(hidden)]

@@ -12,7 +12,7 @@ use crate::spec::Inputs;
 use crate::sync::Arc;
 use crate::until::Until;
 use crate::values::Value;
-use crate::{Error, Flow, Handshake, Listener, Role, Timer};
+use crate::{Error, Flow, Handshake, Listener, Listeners, Role, Timer};
 
 /// [`Shared`] or [`Local`]: the one parameter of [`Ctx`](crate::Ctx).
 ///
@@ -21,13 +21,15 @@ use crate::{Error, Flow, Handshake, Listener, Role, Timer};
 ///
 /// ```
 /// use embedded_io_async::{Read, Write};
-/// use mimic_core::{Ctx, Error, Mode};
+/// use mimic_core::{Ctx, Error, FlowExt, Mode};
 ///
 /// async fn greet<M: Mode>(ctx: &Ctx<M>) -> Result<usize, Error> {
 ///     let mut flow = ctx.connect().await?;
 ///     flow.write_all(b"hello\n").await?;
 ///     flow.flush().await?;
-///     flow.read(&mut [0; 64]).await
+///     let n = flow.read(&mut [0; 64]).await?;
+///     flow.close().await?;
+///     Ok(n)
 /// }
 /// ```
 ///
@@ -61,6 +63,9 @@ pub trait Mode: sealed::Sealed + Copy + Debug + Default + Send + Sync + Sized + 
 
     #[doc(hidden)]
     type Handshake: Clone;
+
+    #[doc(hidden)]
+    fn join(listeners: Listeners<Self>) -> Self::Listener;
 
     #[doc(hidden)]
     fn erase<R: Role>(connect: Self::Connect<R>) -> Self::Erased;
@@ -110,6 +115,10 @@ impl Mode for Local {
     type Erased = Arc<dyn Any>;
 
     type Handshake = Arc<dyn Fn(Self::Flow) -> Self::Future<Result<Self::Flow, Error>> + Send + Sync>;
+
+    fn join(listeners: Listeners<Self>) -> Self::Listener {
+        Box::new(listeners)
+    }
 
     fn erase<R: Role>(connect: Self::Connect<R>) -> Self::Erased {
         Arc::new(connect)
@@ -182,6 +191,10 @@ impl Mode for Shared {
     type Erased = Arc<dyn Any + Send + Sync>;
 
     type Handshake = Arc<dyn Fn(Self::Flow) -> Self::Future<Result<Self::Flow, Error>> + Send + Sync>;
+
+    fn join(listeners: Listeners<Self>) -> Self::Listener {
+        Box::new(listeners)
+    }
 
     fn erase<R: Role>(connect: Self::Connect<R>) -> Self::Erased {
         Arc::new(connect)

@@ -103,6 +103,8 @@ impl<M: Mode> Node<M> {
 pub(crate) struct Scope<M: Mode> {
     pub(crate) record: Arc<M::Cell<Record>>,
     pub(crate) parent: u32,
+    /// Whether what dials in it is what the layer `parent` wraps.
+    pub(crate) wrapped: bool,
     /// For dials after the connect is over.
     pub(crate) deadline: Option<Sleeper<M>>,
 }
@@ -112,11 +114,11 @@ pub(crate) type Sleeper<M> = (Duration, Arc<Node<M>>);
 
 impl<M: Mode> Scope<M> {
     pub(crate) fn open(deadline: Option<Sleeper<M>>) -> Self {
-        Self { record: Arc::new(M::Cell::new(Record::default())), parent: 0, deadline }
+        Self { record: Arc::new(M::Cell::new(Record::default())), parent: 0, wrapped: false, deadline }
     }
 
     pub(crate) fn under(&self, parent: u32) -> Self {
-        Self { record: self.record.clone(), parent, deadline: self.deadline.clone() }
+        Self { record: self.record.clone(), parent, wrapped: false, deadline: self.deadline.clone() }
     }
 
     /// Calls `f` with the record. Another thread may have it for the few instructions that an entry takes.
@@ -133,6 +135,6 @@ impl<M: Mode> Scope<M> {
 
 impl<M: Mode> Clone for Scope<M> {
     fn clone(&self) -> Self {
-        self.under(self.parent)
+        Self { wrapped: self.wrapped, ..self.under(self.parent) }
     }
 }

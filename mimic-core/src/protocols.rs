@@ -8,9 +8,9 @@ use core::net::SocketAddr;
 use embedded_io_async::ErrorKind;
 
 use crate::{
-    Bind, BindUnix, Ctx, Dialer, Error, Host, HostPort, Install, Link, Listen, Lookup, Mode, Path, Phase, Port,
-    Priority, Question, RecordType, Role, Scheme, Stream, Text, Transport, Unix, UnixPath, is, opt, or_default, over,
-    req,
+    Bind, BindUnix, Ctx, Dialer, Error, Host, HostPort, Install, Link, Listen, Listener, Lookup, Mode, Path, Phase,
+    Port, Priority, Query, Question, RecordType, Role, Scheme, Stream, Text, Transport, Unix, UnixPath, is, opt,
+    or_default, over, req,
 };
 
 /// Installs what the schemes `tcp`, `http` (port 80), `git` (port 9418) and `unix` mean: candidates of [`Stream`] and
@@ -37,7 +37,8 @@ pub struct Schemes;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClientSchemes;
 
-/// Installs the part of [`Schemes`] that listens at a host and port.
+/// Installs the part of [`Schemes`] that listens at a host and port: at every address of a name, or
+/// not at all; see [`listen_host`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerSchemes;
 
@@ -53,9 +54,9 @@ const DEFAULT_PORTS: [(&str, u16); 2] = [("http", 80), ("git", 9418)];
 crate::for_each_mode!(M => {
     impl Install<M> for Schemes {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            let needs = (is(Scheme, "unix"), opt(Host), opt(Path), over(Unix));
+            let needs = (is(Scheme, "unix"), opt(Host), opt(Path), opt(Query), over(Unix));
             let ctx = clients(ctx, |ctx| ctx.register(Stream, "unix", PRIORITY, needs, connect_unix));
-            let needs = (is(Scheme, "unix"), opt(Host), opt(Path), over(BindUnix));
+            let needs = (is(Scheme, "unix"), opt(Host), opt(Path), opt(Query), over(BindUnix));
             servers(ctx, |ctx| ctx.register(Listen, "unix", PRIORITY, needs, connect_unix))
         }
     }
@@ -118,17 +119,21 @@ pub async fn dial_host<M: Mode, R: Role<Target = HostPort>>(
 
 async fn connect_unix<M: Mode, R: Role<Target = UnixPath>>(
     (): (),
-    (host, path, unix): (Option<Text>, Option<Text>, Dialer<R, M>),
+    (host, path, query, unix): (Option<Text>, Option<Text>, Option<Text>, Dialer<R, M>),
 ) -> Result<R::Output<M>, Error> {
-    let fault = |reason: String| {
-        Error::new(ErrorKind::InvalidInput, reason)
-            .in_phase(Phase::Endpoint)
-            .advise("write `unix:/path` or `unix:///path`")
-    };
-    match (host, path) {
-        (Some(host), _) => Err(fault(format!("a Unix socket has no host, and {host:?} stands where one does"))),
-        (None, None) => Err(fault("the path of the Unix socket is missing".into())),
-        (None, Some(path)) => unix.dial(UnixPath::decode(&path)?).await,
+    let fault =
+        |reason: String, advice| Error::new(ErrorKind::InvalidInput, reason).in_phase(Phase::Endpoint).advise(advice);
+    let path_alone = "write `unix:/path` or `unix:///path`";
+    match (host, path, query) {
+        (Some(host), ..) => {
+            Err(fault(format!("a Unix socket has no host, and {host:?} stands where one does"), path_alone))
+        }
+        (None, None, _) => Err(fault("the path of the Unix socket is missing".into(), path_alone)),
+        // Perhaps it was meant for the name of the file: another one must not be opened.
+        (None, _, Some(_)) => {
+            Err(fault("a Unix socket has no query".into(), "write a `?` that belongs to the path as `%3F`"))
+        }
+        (None, Some(path), None) => unix.dial(UnixPath::decode(&path)?).await,
     }
 }
 
@@ -136,7 +141,66 @@ async fn listen<M: Mode>(
     (): (),
     (host, port, lookup, bind): (Text, u16, Dialer<Lookup, M>, Dialer<Bind, M>),
 ) -> Result<M::Listener, Error> {
-    dial_addresses(&lookup, &bind, &HostPort::new(host, port)).await
+    listen_host(&lookup, &bind, &HostPort::new(host, port)).await
+}
+
+/// Listens at every address of a host, or at none; an address is not looked up. One that comes
+/// twice is bound once.
+///
+/// For port 0 the first address lets the system choose, and the others take the same port. If it is
+/// taken at one of them, another one is chosen, a few times.
+///
+/// # Errors
+/// That of the look-up, or of the first address that cannot be bound, which it names. Then nothing
+/// listens.
+pub async fn listen_host<M: Mode>(
+    lookup: &Dialer<Lookup, M>,
+    bind: &Dialer<Bind, M>,
+    at: &HostPort,
+) -> Result<M::Listener, Error> {
+    let all = addresses(lookup, at).await?;
+    let mut addresses = Vec::new();
+    for address in all {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    let Some((first, others)) = addresses.split_first() else { return Err(no_address(at)) };
+    for _ in 1..PORT_TRIES {
+        match bind_all(bind, *first, others).await {
+            Err(error) if at.port == 0 && error.kind() == ErrorKind::AddrInUse => {}
+            result => return result,
+        }
+    }
+    bind_all(bind, *first, others).await
+}
+
+/// How many ports are tried where the system may choose one for several addresses.
+const PORT_TRIES: u32 = 8;
+
+/// Binds the addresses of one host, all at the port that the first one gets. An error drops those
+/// that are bound.
+async fn bind_all<M: Mode>(
+    bind: &Dialer<Bind, M>,
+    first: SocketAddr,
+    others: &[SocketAddr],
+) -> Result<M::Listener, Error> {
+    let partial = |error: Error| match others {
+        [] => error,
+        _ => error.advise("free this address, or give one address in place of the name"),
+    };
+    let listener = bind.dial(first).await.map_err(partial)?;
+    if others.is_empty() {
+        return Ok(listener);
+    }
+    let port = listener.local_addr().map_or(first.port(), |address| address.port());
+    let mut listeners = Vec::from([listener]);
+    for address in others {
+        let mut address = *address;
+        address.set_port(port);
+        listeners.push(bind.dial(address).await.map_err(partial)?);
+    }
+    Ok(M::join(listeners.into_iter().collect()))
 }
 
 async fn in_order<M: Mode>(
@@ -162,9 +226,12 @@ pub async fn dial_addresses<M: Mode, R: Role<Target = SocketAddr>>(
             Err(error) => failed = Some(error),
         }
     }
-    Err(failed.unwrap_or_else(|| {
-        Error::new(ErrorKind::NotFound, "the name has no address").in_phase(Phase::Lookup).to_target(to)
-    }))
+    Err(failed.unwrap_or_else(|| no_address(to)))
+}
+
+#[cold]
+fn no_address(of: &HostPort) -> Error {
+    Error::new(ErrorKind::NotFound, "the name has no address").in_phase(Phase::Lookup).to_target(of)
 }
 
 async fn addresses<M: Mode>(lookup: &Dialer<Lookup, M>, to: &HostPort) -> Result<Vec<SocketAddr>, Error> {

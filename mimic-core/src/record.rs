@@ -14,7 +14,7 @@ use crate::explain::Lines;
 const KEPT: usize = 32;
 const FIRST: usize = 8;
 
-/// What the dials of one connect have written. Successes leave no entry.
+/// What the dials of one connect have written. Successes leave no entry, but for the [hops](Tried::hops) of layers.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     started: u32,
@@ -30,6 +30,16 @@ pub(crate) struct Tried {
     pub(crate) attempts: Vec<Attempt>,
     /// How many more there were, between the first and the last.
     pub(crate) omitted: usize,
+    /// By the numbers of the layers under way, and 0 for that of the connect itself: the target that each dialled below,
+    /// with success, last of all. An error of the layer's own names it, because it may be the proxy's fault.
+    pub(crate) hops: Vec<(u32, String)>,
+}
+
+impl Tried {
+    /// What the layer `id` had dialled below; empty if nothing.
+    pub(crate) fn hop(&self, id: u32) -> &str {
+        self.hops.iter().find(|(layer, _)| *layer == id).map_or("", |(_, target)| target)
+    }
 }
 
 impl Record {
@@ -45,7 +55,7 @@ impl Record {
     /// Keeps the attempt in its place, unless it is one of too many: who retries for days must not fill the memory.
     pub(crate) fn end(&mut self, attempt: Attempt) {
         if !self.closed {
-            let Tried { attempts, omitted } = &mut self.tried;
+            let Tried { attempts, omitted, .. } = &mut self.tried;
             let later = attempts.iter().rev().take_while(|other| other.id > attempt.id).count();
             attempts.insert(attempts.len() - later, Attempt { struck: self.struck, ..attempt });
             if attempts.len() > KEPT {
@@ -55,6 +65,21 @@ impl Record {
                 *omitted += 1;
             }
         }
+    }
+
+    /// Keeps what the layer `id` has dialled below, in place of what it had dialled before.
+    pub(crate) fn reached(&mut self, id: u32, target: String) {
+        if !self.closed {
+            self.forget(id);
+            self.tried.hops.push((id, target));
+        }
+    }
+
+    /// The layer `id` has ended. Returns what it had dialled below; empty if nothing.
+    pub(crate) fn forget(&mut self, id: u32) -> String {
+        let hops = &mut self.tried.hops;
+        let place = hops.iter().position(|(layer, _)| *layer == id);
+        place.map(|place| hops.swap_remove(place).1).unwrap_or_default()
     }
 
     /// Whether a dial below attempt `id` has an entry.
@@ -76,6 +101,8 @@ pub struct Attempt {
     pub(crate) parent: u32,
     pub(crate) layer: String,
     pub(crate) target: String,
+    /// Empty unless it is a layer's, and another than the target.
+    pub(crate) via: String,
     pub(crate) outcome: Outcome,
     /// Whether a deadline cut it off.
     pub(crate) struck: bool,
@@ -94,6 +121,13 @@ impl Attempt {
         &self.target
     }
 
+    /// Returns the hop that a layer had dialled below, if that is another than the target; see
+    /// [`Error::via`](crate::Error::via). `None` for an attempt that failed below.
+    #[must_use]
+    pub fn via(&self) -> Option<&str> {
+        Some(&*self.via).filter(|via| !via.is_empty())
+    }
+
     /// How it ended.
     #[must_use]
     pub fn outcome(&self) -> &Outcome {
@@ -106,6 +140,9 @@ impl fmt::Display for Attempt {
         f.write_str(&self.layer)?;
         if !self.target.is_empty() {
             write!(f, " to {}", self.target)?;
+        }
+        if let Some(via) = self.via() {
+            write!(f, " via {via}")?;
         }
         match &self.outcome {
             Outcome::Failed(reason) => write!(f, ": {reason}"),
@@ -180,7 +217,7 @@ impl Report {
         if let Some(function) = &self.computing {
             lines.line(1, 0, format_args!("running: {function}"))?;
         }
-        let Tried { attempts, omitted } = &self.tried;
+        let Tried { attempts, omitted, .. } = &self.tried;
         if !attempts.is_empty() {
             lines.line(1, 0, format_args!("tried:"))?;
         }

@@ -1,16 +1,16 @@
 //! Needs as data: drawn, checked and explained without running anything. And what the engine finds for them.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::{self, Debug};
 use core::marker::PhantomData;
 
 use crate::key::Id;
-use crate::plan::{Node, Scope};
+use crate::plan::{Node, Scope, Unit};
 use crate::sync::Arc;
-use crate::text::debug;
+use crate::text::{HIDDEN, debug};
 use crate::values::Value;
-use crate::{Dialer, Key, Mode, Needs, Role};
+use crate::{Dialer, Key, Mode, Needs, PlanError, Role};
 
 /// A need as data, and what the engine does about it.
 #[derive(Clone)]
@@ -34,12 +34,12 @@ impl Spec {
         matches!(self.how, How::Given | How::Is(_))
     }
 
-    /// Whether what was found will do.
-    pub(crate) fn is_met<M: Mode>(&self, found: &Slot<M>) -> bool {
+    /// Whether it can do with this value, or with none.
+    pub(crate) fn is_met(&self, value: Option<&Value>) -> bool {
         match &self.how {
-            How::Req | How::Over | How::Given => !matches!(found, Slot::Empty),
+            How::Req | How::Over | How::Given => value.is_some(),
             How::Opt | How::OrDefault => true,
-            How::Is(gate) => found.value().is_some_and(|value| gate.matches(value)),
+            How::Is(gate) => value.is_some_and(|value| gate.matches(value)),
         }
     }
 }
@@ -84,12 +84,42 @@ where
     }
 
     fn wanted(&self) -> String {
-        debug(&self.wanted)
+        if K::SECRET { HIDDEN.into() } else { debug(&self.wanted) }
     }
 
     fn found(&self, value: &Value) -> String {
-        value.downcast_ref::<K::Value>().map_or_else(String::new, debug)
+        match value.downcast_ref::<K::Value>() {
+            Some(_) if K::SECRET => HIDDEN.into(),
+            value => value.map_or_else(String::new, debug),
+        }
     }
+}
+
+/// Tells which key decides, if every one of `units` is for another value of one key. `value` finds the value of a key,
+/// or that it has none, if that is known.
+#[cold]
+pub(crate) fn unknown<'a, M: Mode>(
+    role: Id,
+    units: &'a [Arc<Unit<M>>],
+    value: impl Fn(&Id) -> Option<Option<&'a Value>>,
+) -> Option<PlanError> {
+    let (first, others) = units.split_first()?;
+    first.needs.specs.iter().find_map(|Spec { id, .. }| {
+        let value = value(id)?;
+        let shut = |unit: &'a Unit<M>| {
+            let mut gates = unit.needs.specs.iter().filter(|spec| spec.id == *id && !spec.is_met(value));
+            gates.find_map(|spec| if let How::Is(gate) = &spec.how { Some(gate) } else { None })
+        };
+        let gate = shut(first)?;
+        let mut known = Vec::from([gate.wanted()]);
+        for other in others {
+            known.push(shut(other)?.wanted());
+        }
+        known.sort_unstable();
+        known.dedup();
+        let found = value.map(|value| gate.found(value));
+        Some(PlanError::Unknown { role: role.to_string(), key: id.to_string(), found, known })
+    })
 }
 
 /// The needs of a registration, in the order of their evaluation: gates first. They alone take part in the plan
@@ -165,12 +195,12 @@ impl<'a, M: Mode> Inputs<'a, M> {
 
     /// The dialer of what a layer wraps.
     pub(crate) fn below<R: Role>(&self, role: &R) -> Option<Dialer<R, M>> {
-        Some(Dialer::below(role.clone(), self.below?, self.scope))
+        Some(Dialer::below(role.clone(), self.below?, self.scope, true))
     }
 
     /// The next input: a dialer.
     pub(crate) fn dialer<R: Role>(&mut self, role: &R) -> Option<Dialer<R, M>> {
-        Some(Dialer::below(role.clone(), self.inputs.next()?.below()?, self.scope))
+        Some(Dialer::below(role.clone(), self.inputs.next()?.below()?, self.scope, false))
     }
 
     /// The next input: a value, or that there is none.

@@ -5,24 +5,26 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::fmt::Write as _;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use core::time::Duration;
 
 use embedded_io_async::ErrorKind;
 
-use crate::endpoint::{decode, write_host};
-use crate::text::Plain;
+use crate::endpoint::{decode, split_at, write_host};
+use crate::text::{Clean, Plain};
 use crate::until::Until;
-use crate::{Error, FlowExt, Handshake, Mode, Phase, Role, Text};
+use crate::{Error, FlowExt, Handshake, Key, Mode, Phase, Role, Secret, Text};
 
 crate::key! {
     /// The scheme of the endpoint, in lower case: `tcp`, `unix`, `http`.
     pub Scheme: Text;
-    /// The host of the endpoint: a name, an IPv4 address, or an IPv6 address without brackets.
+    /// The host of the endpoint: a name, an IPv4 address, or an IPv6 address without brackets, perhaps with a zone
+    /// (`fe80::1%eth0`).
     pub Host: Text;
     /// The port of the endpoint.
     pub Port: u16;
-    /// The path and query of the endpoint as written, still percent-encoded.
+    /// The path of the endpoint as written, still percent-encoded, without the query ([`Query`]).
     pub Path: Text;
     /// How long a resolve, or a dial through a kept dialer, may take in all: look-ups, connecting, proxies and
     /// handshakes together. For a listener it covers the bind only. Needs something that fills [`Sleep`].
@@ -32,11 +34,45 @@ crate::key! {
     /// TCP keepalive: the idle time before the first probe; off when not given. Less than a second is a second, and systems
     /// that count in whole seconds round down, to 32,767 s at most.
     pub KeepAlive: Duration;
+    /// Whether a TCP listener at an IPv6 address takes IPv6 peers alone (`IPV6_V6ONLY`); as the
+    /// system does when not given. Linux's `[::]` takes IPv4 peers too, and then `0.0.0.0` at the
+    /// same port is in use.
+    pub V6Only: bool;
+    /// The permissions of the file of a Unix listener, as of `chmod`: 0o600 lets its owner connect
+    /// alone. Set before a peer can connect. As the umask of the process has it when not given.
+    pub UnixMode: u32;
+}
+
+/// A key that keeps its values out of errors and explanations.
+macro_rules! secret_key {
+    ($($(#[$meta:meta])* pub $name:ident : $value:ty);+ $(;)?) => {$(
+        $(#[$meta])*
+        ///
+        /// A [secret](Key::SECRET): no error and no explanation prints its values.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        pub struct $name;
+        impl Key for $name {
+            type Value = $value;
+            const NAME: &'static str = stringify!($name);
+            const SECRET: bool = true;
+        }
+    )+};
+}
+
+secret_key! {
+    /// The user of the endpoint, percent-decoded: `git` of `ssh://git@host/`.
+    pub User: Text;
+    /// The password of the endpoint, percent-decoded: for the protocol that logs in, above the flow.
+    pub Password: Secret;
+    /// The query of the endpoint as written, still percent-encoded, without its `?`: `baud=115200` of
+    /// `serial:///dev/ttyUSB0?baud=115200`. The scheme says what it means; one that reads none ignores it, as `tcp`
+    /// does, and `unix` refuses it, because what follows the `?` may be meant for the name of the file.
+    pub Query: Text;
 }
 
 crate::key! {
-    /// Attribute of a flow: the address of the peer of its socket. Through a proxy it is the
-    /// proxy's.
+    /// Attribute of a flow: the address of the peer of its socket. Behind a proxy that is the proxy's, not that of
+    /// the host that was asked for, which the socket does not know.
     pub PeerAddr: SocketAddr;
     /// Attribute of a flow: the local address.
     pub LocalAddr: SocketAddr;
@@ -135,14 +171,16 @@ crate::role! {
     pub Listen: () => M::Listener;
     /// From a socket address to a listener: TCP. Port 0 lets the system choose.
     pub Bind: SocketAddr => M::Listener;
-    /// From a path to a listener: a Unix socket. A file that exists is an error.
+    /// From a path to a listener: a Unix socket, with the permissions of [`UnixMode`]. A socket
+    /// file that refuses connections is left over, and replaced. One that is served is
+    /// [`AddrInUse`](ErrorKind::AddrInUse), and so is a file that is no socket.
     pub BindUnix: UnixPath => M::Listener;
 }
 
 /// The target of [`Transport`]: a host, not looked up yet, and a port. Two are equal if these are.
 #[derive(Clone)]
 pub struct HostPort {
-    /// A name, an IPv4 address, or an IPv6 address without brackets.
+    /// A name, an IPv4 address, or an IPv6 address without brackets, perhaps with a zone (`fe80::1%eth0`).
     pub host: Text,
     /// The port.
     pub port: u16,
@@ -186,16 +224,25 @@ impl HostPort {
         M::handshake(self.until.take().or(self.offered.take())?)
     }
 
-    /// The socket address, if the host is an address rather than a name.
+    /// Returns the socket address, if the host is an address rather than a name.
+    ///
+    /// A zone that is a number is its scope id. An address with a zone by name (`fe80::1%eth0`) is none here: which
+    /// interface that is, only the system knows, so [`Lookup`] is asked, as for a name.
     #[must_use]
     pub fn as_addr(&self) -> Option<SocketAddr> {
-        self.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, self.port))
+        let Some((address, zone)) = split_at(&self.host, b'%') else {
+            return self.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, self.port));
+        };
+        let is_number = zone.bytes().all(|letter| letter.is_ascii_digit());
+        let scope_id = zone.parse().ok().filter(|_| is_number)?;
+        Some(SocketAddrV6::new(address.parse().ok()?, self.port, 0, scope_id).into())
     }
 }
 
+/// As in an endpoint string: `example.org:7`, `[::1]:7`, `[fe80::1%25eth0]:7`; control characters are escaped.
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_host(f, &self.host)?;
+        write_host(&mut Clean(f), &self.host)?;
         write!(f, ":{}", self.port)
     }
 }
@@ -246,9 +293,10 @@ impl UnixPath {
     }
 }
 
+/// For people: control characters are escaped, and what is not UTF-8 is replaced.
 impl fmt::Display for UnixPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&String::from_utf8_lossy(&self.0), f)
+        Clean(f).write_str(&String::from_utf8_lossy(&self.0))
     }
 }
 
@@ -261,7 +309,8 @@ impl fmt::Debug for UnixPath {
 /// The target of [`Lookup`].
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Question {
-    /// The name to look up. Never an address.
+    /// The name to look up. Never an address, but for one: an IPv6 address with a zone by name (`fe80::1%eth0`), which
+    /// is answered by itself in that zone ([`Record::Scoped`]).
     pub name: Text,
     /// What is asked of it.
     pub record_type: RecordType,
@@ -269,7 +318,7 @@ pub struct Question {
 
 impl fmt::Debug for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({:?})", self.name, self.record_type)
+        write!(Clean(f), "{} ({:?})", self.name, self.record_type)
     }
 }
 

@@ -1,22 +1,27 @@
 //! Text that is cheap to clone and `Send` in every mode.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use core::any::Any;
 use core::fmt::{self, Write};
+use core::hash::{Hash, Hasher};
 use core::ops::Deref;
 use core::time::Duration;
 
+use zeroize::Zeroizing;
+
 #[cfg(not(target_has_atomic = "ptr"))]
-type Inner = alloc::boxed::Box<str>;
+use alloc::boxed::Box as Inner;
 #[cfg(target_has_atomic = "ptr")]
-type Inner = alloc::sync::Arc<str>;
+use alloc::sync::Arc as Inner;
 
 /// An immutable string: the value of [`Scheme`](crate::Scheme), [`Host`](crate::Host) and [`Path`](crate::Path).
 ///
 /// Cloning counts a reference; on targets without atomics it copies, because values must be `Send` there too.
+/// `Display` prints the text as it is, for protocols; `Debug` quotes and escapes it, for people.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Text(Inner);
+pub struct Text(Inner<str>);
 
 impl Deref for Text {
     type Target = str;
@@ -68,6 +73,64 @@ impl fmt::Debug for Text {
     }
 }
 
+/// A string that is never printed: the value of [`Password`](crate::Password).
+///
+/// `Debug` and `Display` print `…`. [`expose`](Secret::expose) reads the text, so that a search for that name finds
+/// every place that does. The memory is overwritten when the last clone is dropped; the string that it was parsed from,
+/// such as a URL, is the caller's to wipe. Comparing takes a time that depends on the contents.
+#[derive(Clone)]
+pub struct Secret(Inner<Zeroizing<String>>);
+
+impl Secret {
+    /// Returns the text.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::from(String::from(text))
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(Inner::new(Zeroizing::new(text)))
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Secret {}
+
+impl Hash for Secret {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.expose().hash(state);
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+/// Stands for what must not be printed. No endpoint string may contain it, so nothing that was printed with it is
+/// parsed as something else.
+pub(crate) const HIDDEN: &str = "…";
+
 /// Text for people: what a terminal may take for more than letters is escaped. As `str::escape_debug`, but without its
 /// tables of all Unicode, which take 3 KiB: beside ASCII, it knows some alphabets, and escapes the others.
 #[doc(hidden)]
@@ -84,15 +147,63 @@ const LETTERS: [(char, char); 10] = [
 impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|letter| match letter {
-            '\0' => f.write_str("\\0"),
-            '\t' => f.write_str("\\t"),
-            '\n' => f.write_str("\\n"),
-            '\r' => f.write_str("\\r"),
             '"' => f.write_str("\\\""),
             '\\' => f.write_str("\\\\"),
-            _ if LETTERS.iter().any(|(first, last)| (*first..=*last).contains(&letter)) => f.write_char(letter),
-            _ => write!(f, "\\u{{{:x}}}", u32::from(letter)),
+            _ if is_in(&LETTERS, letter) => f.write_char(letter),
+            _ => escape(f, letter),
         })
+    }
+}
+
+/// What moves the cursor, gives orders to a terminal, or changes the order in which letters are read: C0, DEL, C1, the
+/// soft hyphen, and the marks, joiners, separators, overrides and tags of Unicode that have no width.
+#[rustfmt::skip]
+const UNSEEN: [(char, char); 11] = [
+    ('\0', '\u{1f}'), ('\u{7f}', '\u{9f}'), ('\u{ad}', '\u{ad}'), ('\u{61c}', '\u{61c}'),
+    ('\u{180e}', '\u{180e}'), ('\u{200b}', '\u{200f}'), ('\u{2028}', '\u{202e}'), ('\u{2060}', '\u{206f}'),
+    ('\u{feff}', '\u{feff}'), ('\u{fff9}', '\u{fffb}'), ('\u{e0000}', '\u{e007f}'),
+];
+
+fn is_in(ranges: &[(char, char)], letter: char) -> bool {
+    ranges.iter().any(|(first, last)| (*first..=*last).contains(&letter))
+}
+
+fn escape(to: &mut dyn Write, letter: char) -> fmt::Result {
+    match letter {
+        '\0' => to.write_str("\\0"),
+        '\t' => to.write_str("\\t"),
+        '\n' => to.write_str("\\n"),
+        '\r' => to.write_str("\\r"),
+        _ => write!(to, "\\u{{{:x}}}", u32::from(letter)),
+    }
+}
+
+/// Passes text on, with every [`UNSEEN`] character escaped: what it has passed, it passes unchanged. For the text of
+/// others (names, paths, errors of the system and of peers) that becomes part of a line.
+pub(crate) struct Clean<'a>(pub(crate) &'a mut dyn Write);
+
+impl Write for Clean<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|letter| match is_in(&UNSEEN, letter) {
+            true => escape(self.0, letter),
+            false => self.0.write_char(letter),
+        })
+    }
+}
+
+/// Formats as [`Clean`] passes it on.
+pub(crate) fn clean(text: fmt::Arguments<'_>) -> String {
+    let mut cleaned = String::new();
+    // A `String` takes everything.
+    let _ = Clean(&mut cleaned).write_fmt(text);
+    cleaned
+}
+
+/// As [`clean`]; copies only what must be changed.
+pub(crate) fn cleaned(text: Cow<'static, str>) -> Cow<'static, str> {
+    match text.chars().any(|letter| is_in(&UNSEEN, letter)) {
+        true => clean(format_args!("{text}")).into(),
+        false => text,
     }
 }
 
@@ -100,7 +211,7 @@ impl fmt::Display for Plain<'_> {
 pub(crate) fn debug<T: fmt::Debug + 'static>(value: &T) -> String {
     match (value as &dyn Any).downcast_ref::<&'static str>() {
         Some(text) => format!("\"{}\"", Plain(text)),
-        None => format!("{value:?}"),
+        None => clean(format_args!("{value:?}")),
     }
 }
 
@@ -133,8 +244,9 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that fails panics")]
 
     use alloc::format;
+    use alloc::string::ToString;
 
-    use super::{Brief, Duration, Plain};
+    use super::{Brief, Duration, Plain, UNSEEN, clean, is_in};
 
     #[test]
     fn a_brief_duration_is_that_of_debug() {
@@ -158,5 +270,21 @@ mod tests {
             assert!(plain == escaped || more, "{plain} {escaped}");
         }
         assert_eq!(format!("{}", Plain("Bücher\u{202e}.例")), "Bücher\\u{202e}.例");
+    }
+
+    #[test]
+    fn clean_text_has_no_character_that_is_not_seen_and_stays_as_it_is() {
+        let last = if cfg!(miri) { '\u{400}' } else { char::MAX };
+        for letter in '\0'..=last {
+            let cleaned = clean(format_args!("{letter}"));
+            assert!(!cleaned.chars().any(|letter| letter.is_control() || is_in(&UNSEEN, letter)), "{cleaned:?}");
+            assert_eq!(clean(format_args!("{cleaned}")), cleaned);
+            // All else is left to those who read other alphabets.
+            assert!(cleaned == letter.to_string() || is_in(&UNSEEN, letter), "{cleaned}");
+        }
+        assert_eq!(
+            clean(format_args!("{}\n{}", "\u{1b}[31m", "\"Bücher\" \\ مثال")),
+            "\\u{1b}[31m\\n\"Bücher\" \\ مثال"
+        );
     }
 }

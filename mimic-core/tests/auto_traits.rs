@@ -121,6 +121,7 @@ async fn generic<M: Mode>(ctx: &Ctx<M>) -> Result<(), Error> {
     ctx.listen().await?.accept().await?.close().await?;
     let mut timer = ctx.resolve(Sleep, ()).await?;
     sleep(&mut timer, Duration::ZERO).await;
+    ctx.listen().await?.accept_ok(&mut timer, |_| ()).await.close().await?;
     timeout(&mut timer, Duration::ZERO, async { Ok(()) }).await
 }
 

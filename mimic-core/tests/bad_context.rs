@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::*;
 use mimic_core::{
-    Context, Error, ErrorKind, Host, HostPort, Phase, PlanError, Stream, Transport, given, is, map, opt, or_default,
-    over, req,
+    Context, Error, ErrorKind, Host, HostPort, Is, Password, Phase, PlanError, Schemes, Stream, Transport, User,
+    Verdict, given, is, map, opt, or_default, over, req,
 };
 
 fn connect(ctx: &Context) -> Result<&'static str, Error> {
@@ -127,7 +127,10 @@ fn what_is_missing_is_given_or_written_in_the_endpoint() {
     let root = |ctx: Context| ctx.register(Stream, "root", 0, (), |(), ()| async { named("root") });
     let advice = |ctx: Context| connect(&root(ctx)).unwrap_err().advice().unwrap_or_default().to_owned();
     let needs_host = Context::new().layer(Stream, "asks", req(Host), |(), _, _| async { named("") });
-    assert_eq!(advice(needs_host), "write it in the endpoint (`scheme://host:port/path`), or give it: with(Host, …)");
+    let in_endpoint = "write it in the endpoint (`scheme://user:password@host:port/path?query`), or give it: ";
+    assert_eq!(advice(needs_host), [in_endpoint, "with(Host, …)"].concat());
+    let needs_password = Context::new().layer(Stream, "asks", req(Password), |(), _, _| async { named("") });
+    assert_eq!(advice(needs_password), [in_endpoint, "with(Password, …)"].concat());
     let needs_a = Context::new().layer(Stream, "asks", req(A), |(), _, _| async { named("") });
     assert_eq!(advice(needs_a), "give it: with(A, …)");
     let needs_link = Context::new().layer(Stream, "asks", over(Transport), |(), _, _| async { named("") });
@@ -152,6 +155,61 @@ fn the_tree_names_every_candidate_what_was_missing_and_who_said_not_me() {
     ] {
         assert!(tree.contains(line), "{line:?} in\n{tree}");
     }
+}
+
+#[test]
+fn an_unknown_scheme_is_named_with_the_host_and_those_that_are_known() {
+    let ctx = Context::new().install(Schemes).with_url("gopher://user:pw@host.example:70/path?query").unwrap();
+    let known = "known: \"git\", \"http\", \"tcp\", \"unix\"";
+    for (root, error) in [
+        ("Stream", block_on(ctx.connect()).unwrap_err()),
+        ("Listen", block_on(ctx.listen()).map(|_| "a listener").unwrap_err()),
+    ] {
+        let line = error.to_string();
+        let expected = format!(
+            "{root} to gopher://host.example:70: planning failed: the scheme \"gopher\" is not known here; {known}; \
+             register a protocol for it that fills {root}"
+        );
+        assert_eq!(line, expected);
+        let PlanError::Unknown { role, key, found, known } = plan_error(&error) else { panic!("{error}") };
+        assert_eq!((&*role, &*key, found.as_deref(), known.len()), (root, "Scheme", Some("\"gopher\""), 4));
+    }
+    let explained = ctx.explain(Stream);
+    let reason = format!("the scheme \"gopher\" is not known here; {known}");
+    assert_eq!(explained.goals()[0].verdict, Verdict::No(reason));
+    // What has no host is named by its path.
+    let error = connect(&ctx.with_url("serial:/dev/tty?baud=1").unwrap()).unwrap_err();
+    assert_eq!(error.target(), Some("serial:/dev/tty"));
+
+    let error = connect(&Context::new().install(Schemes)).unwrap_err().to_string();
+    assert!(error.contains("Scheme is not given; Stream has candidates for \"git\""), "{error}");
+    assert!(error.contains("write it in the endpoint"), "{error}");
+}
+
+#[test]
+fn where_every_candidate_is_for_another_value_of_one_key_it_is_named() {
+    let shut = |ctx: Context, needs: (Is, Is)| ctx.register(Stream, "", 0, needs, |(), ()| async { named("") });
+    let ctx = shut(shut(Context::new(), (is(B, 7), is(A, 3))), (is(B, 8), is(A, 2)));
+    let reason = |ctx: &Context| match plan_error(&connect(ctx).unwrap_err()) {
+        error @ PlanError::Unknown { .. } => error.to_string(),
+        other => other.to_string(),
+    };
+    assert_eq!(reason(&ctx.clone().with(A, 1).with(B, 7)), "A is 1; Stream has candidates for 2, 3");
+    assert_eq!(reason(&ctx.clone().with(A, 1).with(B, 1)), "B is 1; Stream has candidates for 7, 8");
+    // The first is shut by A, and the other by B.
+    assert_eq!(reason(&ctx.clone().with(A, 2).with(B, 7)), "no candidate for Stream applies");
+    // A computed one is as good, if somebody asked for it; of what nobody asked for, nothing is claimed.
+    let computed = ctx.clone().derive(A, (), |()| async { Ok(Some(9)) });
+    assert_eq!(reason(&computed.with(B, 7)), "A is 9; Stream has candidates for 2, 3");
+    let unasked = shut(shut(Context::new(), (is(B, 7), is(A, 3))), (is(C, 8), is(A, 2)));
+    let unasked = unasked.derive(A, (), |()| async { Ok(Some(9)) });
+    assert_eq!(reason(&unasked), "no candidate for Stream applies");
+
+    // Values of secret keys are not named.
+    let ctx = Context::new().with(User, "marker".into());
+    let ctx = ctx.register(Stream, "", 0, is(User, "other"), |(), ()| async { named("") });
+    assert_eq!(reason(&ctx), "User is …; Stream has candidates for …");
+    assert!(!format!("{:?} {:#}", connect(&ctx).unwrap_err(), ctx.explain(Stream)).contains("marker"));
 }
 
 #[test]

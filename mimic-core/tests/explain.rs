@@ -135,7 +135,7 @@ fn why_a_goal_cannot_be_had() {
     for (explained, need, reason) in [
         (ctx.explain(Stream), "over X", "nothing is registered for it"),
         (layer.explain(Stream), "over X", "no candidate applies"),
-        (candidate.explain(Stream), "over X", "no candidate applies"),
+        (candidate.explain(Stream), "over X", "A is 1; X has candidates for 2"),
         (ctx.explain(Z), "req B", "no function applies"),
     ] {
         let [above, below] = explained.goals() else { panic!("{explained}") };

@@ -8,7 +8,7 @@ use std::future::pending;
 use std::task::{Context as Task, Waker};
 
 use common::*;
-use mimic_core::{Context, Error, ErrorKind, HostPort, Link, Outcome, Scheme, Stream, Transport, over};
+use mimic_core::{Context, Deadline, Error, ErrorKind, HostPort, Link, Outcome, Stream, Transport, over};
 
 fn failed(ctx: &Context) -> Error {
     block_on(ctx.connect()).unwrap_err()
@@ -134,10 +134,96 @@ fn only_a_deadline_is_placed_where_it_cut_something_off() {
 }
 
 #[test]
-fn the_scheme_is_named_where_it_decides() {
-    let ctx = Context::new().with(Scheme, "gopher".into());
+fn the_endpoint_is_named_where_it_decides() {
+    let ctx = Context::new().with_url("gopher://host:70/path").unwrap();
     let target = |error: Error| error.target().map(str::to_owned);
-    assert_eq!(target(failed(&ctx)).as_deref(), Some("gopher:…"));
-    assert_eq!(target(block_on(ctx.listen()).unwrap_err()).as_deref(), Some("gopher:…"));
+    assert_eq!(target(failed(&ctx)).as_deref(), Some("gopher://host:70"));
+    assert_eq!(target(block_on(ctx.listen()).unwrap_err()).as_deref(), Some("gopher://host:70"));
     assert_eq!(target(block_on(ctx.resolve(Transport, self::target())).unwrap_err()), None);
+    assert_eq!(target(failed(&Context::new())), None);
+}
+
+/// A proxy: dials the proxy, and then does what `own` says.
+fn proxy<Fut>(ctx: Context, own: impl Fn(Boxed) -> Fut + Clone + Send + Sync + 'static) -> Context
+where
+    Fut: Future<Output = Result<Boxed, Error>> + Send + 'static,
+{
+    ctx.layer(Transport, "proxy", (), move |_: HostPort, below, ()| {
+        let own = own.clone();
+        async move { own(below.dial(HostPort::new("proxy.example", 1080)).await?).await }
+    })
+}
+
+fn direct() -> Context {
+    Context::new().register(Transport, "direct", 0, (), |_: HostPort, ()| async { named("direct") }).register(
+        Stream,
+        "root",
+        0,
+        over(Transport),
+        |(), transport| async move { transport.dial(target()).await },
+    )
+}
+
+/// What a layer's own error is about may be the hop, whose name nothing else would tell.
+#[test]
+fn an_error_of_a_layer_names_the_hop_that_it_had_dialled() {
+    let denies = || async { Err::<Boxed, _>(Error::new(ErrorKind::PermissionDenied, "denied")) };
+    let ctx = proxy(direct(), move |_| denies());
+    let line = "Transport \"proxy\" to x:1 via proxy.example:1080: denied";
+    let error = failed(&ctx);
+    assert_eq!((error.to_string().as_str(), error.via()), (line, Some("proxy.example:1080")));
+    assert_eq!(attempts(&error), [line]);
+    assert_eq!(error.report().unwrap().attempts()[0].via(), Some("proxy.example:1080"));
+    // Also where the layer is what was asked for, and with a dialer that was kept.
+    let error = block_on(ctx.resolve(Transport, target())).unwrap_err();
+    assert_eq!(error.to_string(), line);
+    let kept = block_on(ctx.dialer(Transport)).unwrap();
+    for _ in 0..2 {
+        assert_eq!(block_on(kept.dial(target())).unwrap_err().to_string(), line);
+    }
+    // An error with a target of its own is no exception.
+    let ctx = proxy(direct(), |_| async { Err(Error::new(ErrorKind::Other, "no").to_target("elsewhere")) });
+    assert_eq!(failed(&ctx).to_string(), "Transport \"proxy\" to elsewhere via proxy.example:1080: no");
+
+    // Layers in layers: each has its own hop.
+    let ctx = proxy(proxy(direct(), |flow| async { Ok(flow) }), move |_| denies());
+    assert_eq!(failed(&ctx).to_string(), line);
+    let inner = proxy(direct(), move |_| denies());
+    let ctx = inner.layer(Transport, "outer", (), |_, below, ()| async move {
+        below.dial(HostPort::new("outer.example", 1)).await
+    });
+    let error = failed(&ctx);
+    assert_eq!(error.to_string(), "Transport \"proxy\" to outer.example:1 via proxy.example:1080: denied");
+    assert_eq!(
+        attempts(&error),
+        ["Transport \"outer\" to x:1: failed below", error.to_string().as_str()],
+        "what failed below is told below"
+    );
+}
+
+#[test]
+fn no_hop_is_named_where_there_was_none_or_where_it_is_the_target() {
+    let refuses = Context::new()
+        .register(Transport, "refuses", 0, (), |_: HostPort, ()| async { Err::<Boxed, _>(refused()) })
+        .register(Stream, "root", 0, over(Transport), |(), transport| async move { transport.dial(target()).await });
+    let error = failed(&proxy(refuses, |flow| async { Ok(flow) }));
+    assert_eq!(error.to_string(), "Transport \"refuses\" to proxy.example:1080: nobody listens");
+    let ctx = direct().layer(Transport, "counts", (), |to, below, ()| async move {
+        below.dial(to).await?;
+        Err::<Boxed, _>(Error::new(ErrorKind::Other, "too many"))
+    });
+    let error = failed(&ctx);
+    assert_eq!((error.to_string().as_str(), error.via()), ("Transport \"counts\" to x:1: too many", None));
+}
+
+/// The proxy answers, and then says no more.
+#[test]
+fn a_deadline_names_the_hop_that_was_waited_for() {
+    let clock = JumpingClock::default();
+    let ctx = clock.install(proxy(direct(), |_| pending())).with(Deadline, std::time::Duration::from_secs(1));
+    let error = failed(&ctx);
+    let line = "Transport \"proxy\" to x:1 via proxy.example:1080: the deadline of 1s passed";
+    assert!(error.to_string().starts_with(line), "{error}");
+    let told = "Transport \"proxy\" to x:1 via proxy.example:1080: cancelled while it ran";
+    assert_eq!(attempts(&error), [told]);
 }

@@ -52,6 +52,7 @@ fn context(calls: &Calls) -> LocalContext {
             async move {
                 match &*question.name {
                     "empty.example" => Ok(Vec::new()),
+                    "fe80::1%eth0" => Ok([Record::Scoped("fe80::1".parse().unwrap(), 3)].into()),
                     _ => Ok(ADDRESSES.map(|address| Record::from(address.parse::<IpAddr>().unwrap())).into()),
                 }
             }
@@ -107,6 +108,24 @@ fn addresses_are_tried_in_the_order_of_the_look_up() {
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
 }
 
+/// What a zone by name is, only the system knows, and its look-up says so with the number.
+#[test]
+fn a_zone_by_number_is_an_address_and_one_by_name_is_looked_up() {
+    for url in ["tcp://[fe80::1%252]:7", "tcp://[fe80::1%2]:7"] {
+        assert_eq!(connect(url).unwrap(), ["link [fe80::1%2]:7"], "{url}");
+        assert_eq!(listen(url).unwrap(), ["bind [fe80::1%2]:7"], "{url}");
+    }
+    for url in ["tcp://[fe80::1%25eth0]:7", "tcp://[fe80::1%eth0]:7"] {
+        assert_eq!(connect(url).unwrap(), ["fe80::1%eth0 (Addresses)", "link [fe80::1%3]:7"], "{url}");
+    }
+}
+
+/// User and password are for the protocol above, and so is the query: they change nothing about who is dialled.
+#[test]
+fn what_is_for_the_protocol_above_is_not_in_the_way() {
+    assert_eq!(connect("git://user:pw@[::1]/repo?x").unwrap(), ["link [::1]:9418"]);
+}
+
 #[test]
 fn a_name_without_addresses_is_not_found() {
     let error = connect("tcp://empty.example:7").unwrap_err();
@@ -130,7 +149,15 @@ fn schemes_have_their_ports() {
 fn unix_sockets_have_a_path_and_nothing_else() {
     assert_eq!(connect("unix:/run/a%20b").unwrap(), ["unix /run/a b"]);
     assert_eq!(listen("unix:/run/app").unwrap(), ["bind /run/app"]);
-    for (url, reason) in [("unix://run/app", "has no host"), ("unix:/a%00b", "contains a NUL byte")] {
+    assert_eq!(connect("unix:/run/a%3Fb").unwrap(), ["unix /run/a?b"]);
+    let refused = [
+        ("unix://run/app", "has no host"),
+        ("unix://user:pw@/run/app", "the host is empty"),
+        ("unix:/a%00b", "contains a NUL byte"),
+        // Perhaps a file of that name was meant.
+        ("unix:/run/a?b", "has no query"),
+    ];
+    for (url, reason) in refused {
         for error in [connect(url).unwrap_err(), listen(url).unwrap_err()] {
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(error.reason().contains(reason), "{error}");
@@ -149,11 +176,13 @@ fn a_listener_hands_out_flows() {
     let ctx = context(&calls).with_url("tcp://name.example:7").unwrap();
     block_on(async {
         let mut listener = ctx.listen().await.unwrap();
-        assert_eq!(*calls.borrow(), ["name.example (Addresses)", "bind 192.0.2.1:7"]);
+        assert_eq!(*calls.borrow(), ["name.example (Addresses)", "bind 192.0.2.1:7", "bind [2001:db8::1]:7"]);
         assert_eq!(listener.local_addr(), Some("192.0.2.1:7".parse().unwrap()));
         let mut buf = [0; 9];
-        let n = listener.accept().await.unwrap().read(&mut buf).await.unwrap();
-        assert_eq!(&buf[..n], b"hello");
+        for _ in ADDRESSES {
+            let n = listener.accept().await.unwrap().read(&mut buf).await.unwrap();
+            assert_eq!(&buf[..n], b"hello");
+        }
         let error = listener.accept().await.unwrap_err();
         assert_eq!(error.phase(), Some(Phase::Accept));
     });

@@ -2,6 +2,7 @@
 //!
 //! ```no_run
 //! use embassy_net::Stack;
+//! use mimic_core::FlowExt;
 //! use mimic_core::embedded_io_async::{Read, Write};
 //! use mimic_embassy::{Buffers, context};
 //! use static_cell::ConstStaticCell;
@@ -16,6 +17,7 @@
 //!     flow.write_all(b"hello\n").await?;
 //!     flow.flush().await?;
 //!     flow.read(&mut [0; 64]).await?;
+//!     flow.close().await?;
 //!     Ok(())
 //! }
 //! ```
@@ -27,7 +29,7 @@
 //! |---|---|---|
 //! | [`Link`] | `tcp` | TCP over a socket of the pool, with [`NoDelay`] (on unless it is false), [`KeepAlive`] and [`UserTimeout`] |
 //! | [`Bind`] | `tcp` | the same, and [`Backlog`] |
-//! | [`Lookup`] | `dns` | A and AAAA records, by the stack's DNS client |
+//! | [`Lookup`] | `dns` | A and AAAA records, by the stack's DNS client; an address with a zone (`fe80::1%eth0`) is itself: there is one interface |
 //! | [`Sleep`] | `timer` | embassy-time |
 //! | `SourceAddress` | `stack` | the stack's own address, if it has one of the family and a way there |
 //!

@@ -97,4 +97,8 @@ impl Listener<Local> for Acceptor {
     fn local_addr(&self) -> Option<SocketAddr> {
         Some(self.at)
     }
+
+    fn each_local_addr(&self, visit: &mut dyn FnMut(SocketAddr)) {
+        visit(self.at);
+    }
 }

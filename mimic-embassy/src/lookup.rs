@@ -36,6 +36,10 @@ pub(crate) async fn lookup(
             return Err(Error::new(ErrorKind::Unsupported, reason).in_phase(Phase::Lookup));
         }
     };
+    // There is one interface, so it is the zone, whatever name it goes by.
+    if let Some(address) = name.split_once('%').and_then(|(address, _)| address.parse().ok()) {
+        return Ok(if aaaa { [Record::Aaaa(address)].into() } else { Vec::new() });
+    }
     let stack = pool.stack();
     network::wait(stack, deadline).await?;
     let (ipv4, ipv6) = address::families(stack);

@@ -9,7 +9,7 @@ use futures_lite::future::block_on;
 use mimic_core::{Shared, memory_pair};
 use mimic_embassy::crypto::{self, provider};
 use mimic_rustls::rustls::crypto::{CryptoProvider, GetRandomFailed, ring};
-use mimic_rustls::rustls::pki_types::PrivateKeyDer;
+use mimic_rustls::rustls::pki_types::{PrivateKeyDer, alg_id};
 use mimic_rustls::rustls::{
     CertificateError, ClientConfig, ClientConnection, Error, NamedGroup, RootCertStore, ServerConfig, ServerConnection,
 };
@@ -158,6 +158,34 @@ fn a_changed_signature_is_refused_by_each_algorithm() {
         }
         assert!(tried > 0, "{:?}", pair.algorithm());
     }
+}
+
+/// Good signatures of keys that are too short (RFC 8446, appendix C.2, and what every browser asks
+/// for), made by `openssl genrsa`, `openssl rsa -RSAPublicKey_out -outform DER` and `openssl dgst
+/// -sha256 -sign`.
+#[test]
+fn short_rsa_keys_are_refused() {
+    let algorithms = provider(entropy).signature_verification_algorithms;
+    let sha256 =
+        algorithms.all.iter().find(|algorithm| algorithm.signature_alg_id() == alg_id::RSA_PKCS1_SHA256).unwrap();
+    // They are good, and it is the length alone.
+    assert!(rsa_verifies(include_bytes!("rsa/1024.der"), include_bytes!("rsa/1024.sig")));
+    assert!(rsa_verifies(include_bytes!("rsa/2040.der"), include_bytes!("rsa/2040.sig")));
+    assert!(
+        sha256.verify_signature(include_bytes!("rsa/1024.der"), b"message", include_bytes!("rsa/1024.sig")).is_err()
+    );
+    assert!(
+        sha256.verify_signature(include_bytes!("rsa/2040.der"), b"message", include_bytes!("rsa/2040.sig")).is_err()
+    );
+}
+
+/// Without a minimum.
+fn rsa_verifies(key: &[u8], signature: &[u8]) -> bool {
+    use rsa::pkcs1::DecodeRsaPublicKey;
+    use rsa::pkcs1v15::{Signature, VerifyingKey};
+    use rsa::signature::Verifier;
+    let key = VerifyingKey::<sha2::Sha256>::new(rsa::RsaPublicKey::from_pkcs1_der(key).unwrap());
+    key.verify(b"message", &Signature::try_from(signature).unwrap()).is_ok()
 }
 
 #[test]

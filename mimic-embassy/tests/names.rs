@@ -114,6 +114,20 @@ fn look_ups_give_the_addresses_of_a_name() {
     }));
 }
 
+/// A stack has one interface, so every zone is it: by name, and by number, which is no look-up at all.
+#[test]
+fn the_zone_of_an_address_is_the_one_interface() {
+    let mut world = World::new();
+    let client = context(world.client, buffers::<1>());
+    let address = "fe80::1".parse().unwrap();
+    world.run(async {
+        let ask = async |kind| client.resolve(Lookup, question("fe80::1%eth0", kind)).await;
+        assert_eq!(ask(RecordType::Addresses).await.unwrap(), [Record::Aaaa(address)]);
+        assert_eq!(ask(RecordType::Aaaa).await.unwrap(), [Record::Aaaa(address)]);
+        assert_eq!(ask(RecordType::A).await.unwrap(), []);
+    });
+}
+
 #[test]
 fn a_dns_server_that_is_silent_is_a_timeout() {
     let mut world = World::new();

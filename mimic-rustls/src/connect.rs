@@ -5,7 +5,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::poll_fn;
-use core::net::SocketAddr;
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use core::task::{Context, Poll};
 
 use mimic_core::embedded_io_async::Read;
@@ -17,11 +17,12 @@ use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ServerConfig};
 
-use crate::error::explain;
+use crate::error::unable;
 use crate::flow::TlsFlow;
 use crate::side::{Client, Server};
 
-/// A handshake as client over `flow`, with the server that `name` (a host name or an address) names.
+/// A handshake as client over `flow`, with the server that `name` (a host name or an address) names. The zone of an
+/// address (`fe80::1%eth0`) takes no part in it.
 ///
 /// `alpn` replaces what the configuration offers; empty, it offers what the configuration does.
 ///
@@ -36,8 +37,7 @@ pub async fn connect<F: Flow>(
 ) -> Result<TlsFlow<F, Client>, Error> {
     let server = check(&config, name)?;
     let alpn = if alpn.is_empty() { config.alpn_protocols.clone() } else { alpn };
-    let connection = UnbufferedClientConnection::new_with_alpn(config, server, alpn)
-        .map_err(|error| explain(error, Phase::Handshake))?;
+    let connection = UnbufferedClientConnection::new_with_alpn(config, server, alpn).map_err(unable)?;
     let mut flow = TlsFlow::new(flow, connection, Some(name.into()));
     flow.handshake().await?;
     Ok(flow)
@@ -45,7 +45,13 @@ pub async fn connect<F: Flow>(
 
 /// What a handshake with `name` needs on this side: to be asked before anybody is connected to.
 pub(crate) fn check(config: &ClientConfig, name: &str) -> Result<Name<'static>, Error> {
-    let server = Name::try_from(name.to_string()).map_err(|_| {
+    // The zone of an address means something on this machine alone (RFC 6874, section 1), so no certificate has it.
+    let address = name.split_once('%').and_then(|(address, _)| address.parse::<Ipv6Addr>().ok());
+    let server = match address {
+        Some(address) => Ok(Name::from(IpAddr::from(address))),
+        None => Name::try_from(name.to_string()),
+    };
+    let server = server.map_err(|_| {
         Error::new(ErrorKind::InvalidInput, "neither a host name nor an address, so no certificate can be for it")
             .in_phase(Phase::Handshake)
             .to_target(Plain(name))
@@ -106,7 +112,20 @@ fn unbuffered<F: Read>(reader: BufReader<F>) -> Result<F, Error> {
 fn knows_time(clock: &dyn TimeProvider) -> Result<(), Error> {
     match clock.current_time() {
         Some(_) => Ok(()),
-        None => Err(explain(rustls::Error::FailedToGetCurrentTime, Phase::Handshake)),
+        None => Err(unable(rustls::Error::FailedToGetCurrentTime)),
+    }
+}
+
+/// Checks what would make every handshake of a server fail, before the first byte.
+pub(crate) fn can_serve(config: &ServerConfig) -> Result<(), Error> {
+    if config.max_early_data_size > 0 {
+        return Err(Error::new(ErrorKind::Unsupported, "early data is not supported")
+            .in_phase(Phase::Handshake)
+            .advise("leave `max_early_data_size` of the ServerConfig at 0"));
+    }
+    match config.send_tls13_tickets {
+        0 => Ok(()),
+        _ => knows_time(&*config.time_provider),
     }
 }
 
@@ -118,20 +137,12 @@ pub(crate) struct Accepting<F> {
 
 impl<F: Flow> Accepting<F> {
     pub(crate) fn new(flow: F, config: &ServerConfig) -> Result<Self, Error> {
-        if config.max_early_data_size > 0 {
-            return Err(Error::new(ErrorKind::Unsupported, "early data is not supported")
-                .in_phase(Phase::Handshake)
-                .advise("leave `max_early_data_size` of the ServerConfig at 0"));
-        }
-        if config.send_tls13_tickets > 0 {
-            knows_time(&*config.time_provider)?;
-        }
+        can_serve(config)?;
         // The unbuffered connection does not tell the name; whoever chooses the certificate is told.
         let asked = Arc::new(Asked { resolver: config.cert_resolver.clone(), name: spin::Once::new() });
         let mut config = config.clone();
         config.cert_resolver = asked.clone();
-        let connection =
-            UnbufferedServerConnection::new(Arc::new(config)).map_err(|error| explain(error, Phase::Handshake))?;
+        let connection = UnbufferedServerConnection::new(Arc::new(config)).map_err(unable)?;
         Ok(Self { flow: TlsFlow::new(flow, connection, None), asked })
     }
 

@@ -3,11 +3,40 @@
 use alloc::format;
 
 use mimic_core::{Error, ErrorKind, Phase};
-use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible};
+use rustls::{
+    AlertDescription, CertificateError, CommonState, InvalidMessage, PeerIncompatible, PeerMisbehaved, ProtocolVersion,
+};
 
-/// Says what is known of a failure.
-pub(crate) fn explain(error: rustls::Error, phase: Phase) -> Error {
-    let (kind, advice) = meaning(&error);
+/// Stages of a connection. The stage tells what a refusal without a reason can be about.
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    /// Version, suite, group, or signature scheme: the peer has nothing of this side but its hello.
+    Hello,
+    /// The client's certificate, or that it has none: next in TLS 1.2, and after the client is done
+    /// in TLS 1.3.
+    Certificate,
+    /// Another handshake, in TLS 1.2 after the first.
+    Again,
+}
+
+/// Explains a failure of a connection.
+pub(crate) fn explain(error: rustls::Error, phase: Phase, state: &CommonState) -> Error {
+    let suite = state.negotiated_cipher_suite().map(|suite| suite.version().version);
+    let stage = match (phase, suite) {
+        (_, None) | (Phase::Handshake, Some(ProtocolVersion::TLSv1_3)) => Stage::Hello,
+        (Phase::Handshake, Some(_)) | (_, Some(ProtocolVersion::TLSv1_3)) => Stage::Certificate,
+        _ => Stage::Again,
+    };
+    explained(error, phase, stage)
+}
+
+/// Explains what keeps a handshake from its first byte.
+pub(crate) fn unable(error: rustls::Error) -> Error {
+    explained(error, Phase::Handshake, Stage::Hello)
+}
+
+fn explained(error: rustls::Error, phase: Phase, stage: Stage) -> Error {
+    let (kind, advice) = meaning(&error, stage);
     let error = named(Error::with_source(kind, Source(error)).in_phase(phase), phase);
     match advice {
         Some(advice) => error.advise(advice),
@@ -17,7 +46,7 @@ pub(crate) fn explain(error: rustls::Error, phase: Phase) -> Error {
 
 type Meaning = (ErrorKind, Option<&'static str>);
 
-fn meaning(error: &rustls::Error) -> Meaning {
+fn meaning(error: &rustls::Error, stage: Stage) -> Meaning {
     use rustls::Error as Tls;
     match error {
         Tls::InvalidCertificate(certificate) => (ErrorKind::PermissionDenied, Some(certificate_advice(certificate))),
@@ -29,12 +58,12 @@ fn meaning(error: &rustls::Error) -> Meaning {
             | InvalidMessage::InvalidEmptyPayload,
         ) => (ErrorKind::InvalidData, Some("the peer does not seem to speak TLS; check scheme and port")),
         Tls::DecryptError => (ErrorKind::InvalidData, Some("a record was changed on the way; connect again")),
-        Tls::AlertReceived(alert) => alert_meaning(*alert),
+        Tls::AlertReceived(alert) => alert_meaning(*alert, stage),
         Tls::NoApplicationProtocol => (ErrorKind::Unsupported, Some("offer a protocol (ALPN) that both sides know")),
-        Tls::PeerIncompatible(PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon) => {
-            (ErrorKind::Unsupported, Some("give a client certificate with a key that the server can check"))
+        Tls::PeerIncompatible(reason) => (ErrorKind::Unsupported, Some(incompatibility(reason))),
+        Tls::PeerMisbehaved(PeerMisbehaved::TooManyRenegotiationRequests) => {
+            (ErrorKind::Unsupported, Some(RENEGOTIATION))
         }
-        Tls::PeerIncompatible(_) => (ErrorKind::Unsupported, Some(NOTHING_IN_COMMON)),
         Tls::FailedToGetCurrentTime => (
             ErrorKind::Unsupported,
             Some("certificates and sessions end at a time, so give the configuration a clock (its `time_provider`)"),
@@ -44,15 +73,50 @@ fn meaning(error: &rustls::Error) -> Meaning {
     }
 }
 
-const NOTHING_IN_COMMON: &str = "the two sides have no version, suite or group in common";
+/// For a refusal before anything is agreed on.
+const NOTHING_IN_COMMON: &str = "the two sides have no version, cipher suite, group, or signature scheme (the kind of \
+                                 the server's key, RSA or ECDSA) in common";
+
+const NO_VERSION: &str = "the two sides have no version in common; TLS 1.2 and 1.3 are supported, as the features and \
+                          the configuration allow";
+
+const RENEGOTIATION: &str = "a new handshake in mid-connection (renegotiation, often for a client certificate) is not \
+                             supported; let the peer ask in the first handshake, or speak TLS 1.3";
+
+fn incompatibility(reason: &PeerIncompatible) -> &'static str {
+    match reason {
+        PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon => {
+            "give a client certificate with a key that the server can check"
+        }
+        PeerIncompatible::NoSignatureSchemesInCommon => {
+            "the client cannot verify the kind of the server's key (RSA, ECDSA or Ed25519); give the server a \
+             certificate with another key, or the client a provider that verifies it"
+        }
+        PeerIncompatible::NoCipherSuitesInCommon => "the two sides have no cipher suite in common",
+        PeerIncompatible::NoKxGroupsInCommon => "the two sides have no key exchange group in common",
+        PeerIncompatible::ServerDoesNotSupportTls12Or13
+        | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+        | PeerIncompatible::Tls12NotOffered
+        | PeerIncompatible::Tls12NotOfferedOrEnabled
+        | PeerIncompatible::SupportedVersionsExtensionRequired => NO_VERSION,
+        _ => "the peer's TLS lacks something that this side requires; it may be too old",
+    }
+}
 
 fn certificate_advice(error: &CertificateError) -> &'static str {
     match error {
         CertificateError::UnknownIssuer => {
             "trust the authority that issued it (the peer's certificate, or an intermediate that it did not send)"
         }
+        // rustls says the same of a short key and of a signature by another key.
         CertificateError::BadSignature => {
-            "the authority that it names did not sign it: an impostor, or an old authority"
+            "a signature does not verify: an RSA key has less than 2,048 bits, which is refused, or an authority of \
+             the same name as a trusted one, but with another key, issued it"
+        }
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "it is signed with an algorithm that this side does not accept (SHA-1, for one); the peer needs one that \
+             is signed with a current algorithm"
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "the peer must renew it; or check the clock of this machine"
@@ -63,11 +127,50 @@ fn certificate_advice(error: &CertificateError) -> &'static str {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "connect to a name that the certificate has, or give the server one for this name"
         }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "its extended key usage does not allow this: a server needs serverAuth, a client clientAuth"
+        }
+        CertificateError::BadEncoding => "the peer sent something that is no certificate; it needs another one",
+        CertificateError::Revoked => "its authority revoked it: the peer needs a new one",
+        CertificateError::Other(other) => certificate_problem(other).unwrap_or("the peer needs another certificate"),
         _ => "the peer needs another certificate",
     }
 }
 
-fn alert_meaning(alert: AlertDescription) -> Meaning {
+/// Returns the advice for an error of webpki that rustls has no name for.
+#[cfg(feature = "std")]
+fn certificate_problem(error: &rustls::OtherError) -> Option<&'static str> {
+    use webpki::Error as Cert;
+    Some(match error.0.downcast_ref()? {
+        Cert::CaUsedAsEndEntity => {
+            "the peer presents the certificate of an authority (CA:TRUE) as its own; issue one for the peer from it, \
+             or make a self-signed one with basicConstraints=CA:FALSE"
+        }
+        Cert::EndEntityUsedAsCa => {
+            "it was issued by a certificate that is not an authority's (CA:TRUE is missing); the peer needs another \
+             certificate"
+        }
+        Cert::UnsupportedCertVersion => {
+            "it is of X.509 version 1, which cannot say what it is for; the peer needs one of version 3, with a \
+             subjectAltName"
+        }
+        Cert::NameConstraintViolation => "its authority may not issue certificates for that name",
+        Cert::PathLenConstraintViolated | Cert::MaximumPathDepthExceeded => {
+            "there are more authorities between it and the trusted one than is allowed"
+        }
+        Cert::UnsupportedCriticalExtension => {
+            "it has a critical extension that is not known here; the peer needs one without"
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(not(feature = "std"))]
+fn certificate_problem(_: &rustls::OtherError) -> Option<&'static str> {
+    None
+}
+
+fn alert_meaning(alert: AlertDescription, stage: Stage) -> Meaning {
     match alert {
         AlertDescription::CertificateRequired => {
             (ErrorKind::PermissionDenied, Some("the peer asks for a client certificate: give one"))
@@ -84,9 +187,24 @@ fn alert_meaning(alert: AlertDescription) -> Meaning {
         AlertDescription::NoApplicationProtocol => {
             (ErrorKind::Unsupported, Some("offer a protocol (ALPN) that the peer knows"))
         }
-        AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion => {
-            (ErrorKind::Unsupported, Some(NOTHING_IN_COMMON))
+        AlertDescription::ProtocolVersion => (ErrorKind::Unsupported, Some(NO_VERSION)),
+        AlertDescription::UnrecognisedName => {
+            (ErrorKind::NotFound, Some("the server has no such name; check the host"))
         }
+        AlertDescription::InsufficientSecurity => {
+            (ErrorKind::Unsupported, Some("the peer demands a stronger cipher suite or key than this side offers"))
+        }
+        AlertDescription::HandshakeFailure => match stage {
+            Stage::Hello => (ErrorKind::Unsupported, Some(NOTHING_IN_COMMON)),
+            Stage::Certificate => (
+                ErrorKind::PermissionDenied,
+                Some(
+                    "the peer most likely asks for a client certificate, as all else was agreed on: give one that it accepts",
+                ),
+            ),
+            Stage::Again => (ErrorKind::Unsupported, Some(RENEGOTIATION)),
+        },
+        AlertDescription::NoRenegotiation => (ErrorKind::Unsupported, Some(RENEGOTIATION)),
         _ => (ErrorKind::ConnectionAborted, None),
     }
 }

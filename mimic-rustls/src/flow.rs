@@ -149,7 +149,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
             if let Err(error) = self.machine.drive() {
                 // The alert tells the peer why. It is not worth an error of its own.
                 ready!(poll_out(&mut self.below, &mut self.machine, &mut self.writing, cx));
-                return Poll::Ready(Err(explain(error, Phase::Handshake)));
+                return Poll::Ready(Err(explain(error, Phase::Handshake, self.machine.state())));
             }
             let sent = poll_out(&mut self.below, &mut self.machine, &mut self.writing, cx);
             let state = self.machine.state();
@@ -219,7 +219,10 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
             }
         }
         match self.writing.tell() {
-            Some(error) => self.machine.drive().map_or_else(|why| explain(why, Phase::Write), |()| error),
+            Some(error) => match self.machine.drive() {
+                Err(why) => explain(why, Phase::Write, self.machine.state()),
+                Ok(()) => error,
+            },
             None => closed(),
         }
     }
@@ -325,7 +328,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                     // The alert goes out as far as it can now; the rest with the next flush or shutdown.
                     self.push();
                     self.wake_writer();
-                    return Poll::Ready(Err(explain(error, Phase::Read)));
+                    return Poll::Ready(Err(explain(error, Phase::Read, self.machine.state())));
                 }
             }
             // For input the reader alone waits: whoever else takes some (`refusal`) lets both be woken. So bytes
@@ -376,7 +379,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
             },
             Err(error) => {
                 self.push();
-                Poll::Ready(Err(explain(error, Phase::Write)))
+                Poll::Ready(Err(explain(error, Phase::Write, self.machine.state())))
             }
         }
     }

@@ -25,7 +25,8 @@
 //! # Errors
 //! They say in which phase (the handshake, a read, a write), why, and what to do; [`tls_error`] gives rustls's own to
 //! match on. A configuration without a clock, a name that no certificate can be for, and a missing provider are errors
-//! before the first byte.
+//! before the first byte. A server hears of the handshakes that fail by [`HandshakeObserver`], and
+//! not by `accept`.
 //!
 //! # Features
 //! `std`, `tls12`, `platform`, `ring`, `aws-lc-rs`. Without any, the crate is `no_std` with `alloc`, TLS 1.3 only, and
@@ -44,6 +45,7 @@ mod buffer;
 mod connect;
 mod error;
 mod flow;
+mod limits;
 mod listener;
 mod machine;
 mod mark;
@@ -51,15 +53,18 @@ mod platform;
 mod pool;
 mod protocol;
 mod side;
+#[cfg(feature = "platform")]
+mod store;
 
 pub use connect::{accept, connect, upgrade, upgrade_server};
 pub use error::tls_error;
 pub use flow::{AlpnProtocol, CipherSuite, PeerCertificates, Resumed, TlsFlow};
+pub use limits::{HandshakeLimits, HandshakeObserver, Limits};
 pub use mimic_core::{Protection, RequestedName, ServerName};
-#[cfg(feature = "platform")]
-pub use platform::platform_config;
 #[cfg(feature = "std")]
 pub use platform::provider;
 pub use protocol::{Alpn, Tls, TlsClient, TlsConfig, TlsServer, TlsServerConfig};
 pub use rustls;
 pub use side::{Client, Server, Side};
+#[cfg(feature = "platform")]
+pub use store::platform_config;

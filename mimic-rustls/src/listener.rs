@@ -1,112 +1,226 @@
-//! Listening: handshakes go on side by side, and a client that stalls holds up nobody.
+//! Listening: handshakes go on side by side, and a client that stalls holds up no other.
+//!
+//! ```text
+//!                        ┌─ done ─────────► accept
+//!   below ── flow ──► handshake
+//!     │                  └─ failed, late ─► HandshakeObserver
+//!     └─ error (a shortage) ──────────────► accept
+//! ```
+//!
+//! # Time
+//! Patience and grace are measured in *listening time*, which passes only while the listener is
+//! polled: a gap between two polls counts as [`GAP`] at most. While a handshake is under way the
+//! listener has itself woken every `GAP`, so listening time follows the clock for an application
+//! that accepts, and stands still for one that does not.
+//!
+//! ```text
+//!   clock    listening time
+//!    0.0 s     0.0 s    a client comes; its patience ends at 10.0 s of listening time
+//!    3.0 s     3.0 s    polled every 250 ms so far; then the application is busy for 11 s
+//!   14.0 s     3.25 s   the next poll: it goes on with what has arrived; 6.75 s are left
+//!   20.75 s   10.0 s    it is given up, if it is not done
+//! ```
+//!
+//! # Places
+//! Once all places are taken, a newcomer takes the place of the handshake that began first, if that
+//! had its grace; until then newcomers wait to be accepted.
+//!
+//! - Clients that say nothing would otherwise keep all others out at 26 connections a second. Now
+//!   it takes 256 a second, kept up; against that only a limit per address helps, below TLS.
+//! - The first, and not any: the one that goes has had more time than all that stay. A random
+//!   victim may be an honest client that needs one more round trip, even in a flood too slow to
+//!   push out anyone in that time; and nothing that a client says in between lengthens its stay.
+//! - Not before the grace is over: a crowd of honest clients (after a restart, say) would push each
+//!   other out round after round, and none would get through. With it, newcomers wait for the
+//!   others' round trips.
+//!
+//! # Turns
+//! A wake-up polls the one handshake that it is for. Handshakes that are woken are polled before a
+//! flow is accepted, and at most [`STEPS`] flows are accepted or handshakes fail in one poll. So
+//! neither keeps the other waiting, and both leave the thread to other tasks.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
-use core::task::{Context, Poll, ready};
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
 
+use futures_util::Stream;
+use futures_util::stream::FuturesUnordered;
 use mimic_core::{Error, ErrorKind, Flow, Instant, Listener, Mode, Phase, Timer, for_each_mode};
 use rustls::ServerConfig;
 
 use crate::connect::Accepting;
+use crate::limits::Conduct;
 
-/// How many handshakes may be under way.
-const HANDSHAKES: usize = 256;
+/// How much of the time between two polls counts as listening, and how often the listener has
+/// itself woken.
+const GAP: Duration = Duration::from_millis(250);
 
-/// How long a client may take for its handshake.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How many flows are accepted, or handshakes fail, in one poll.
+const STEPS: usize = 64;
 
-/// How long it may take while others wait for its place.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// Handshakes end in any order, either way, each as one answer of `accept`.
-///
-/// A client may take [`PATIENCE`]. Once [`HANDSHAKES`] are under way, a newcomer takes the place of the one that began
-/// first, if that had [`GRACE`]; until then newcomers wait to be accepted.
-///
-/// - Clients that say nothing would otherwise keep everybody out at 26 connections a second. Now it takes 256 a second,
-///   kept up; against that only a limit per address helps, below TLS.
-/// - The first, and not any: who is given up has then had more time than everybody who stays. A random victim may be an
-///   honest client that needs one more round trip, even in a flood too slow to push anybody out in that time; and
-///   nothing that a client says in between lengthens its stay.
-/// - Not before the grace is over, for a crowd of honest clients (after a restart, say) would push each other out round
-///   after round, and none would get through. As it is they wait for the others' round trips.
+/// See the top of this file. An error of the listener below is the only one that `accept` returns.
 pub(crate) struct TlsListener<M: Mode> {
     below: M::Listener,
     config: Arc<ServerConfig>,
     timer: M::Timer,
-    /// Each with the time at which it began, in this order.
-    handshakes: Vec<(Instant, Accepting<M::Flow>)>,
+    conduct: Conduct,
+    handshakes: FuturesUnordered<Shaking<M::Flow>>,
+    /// When each handshake began, in listening time, by its number: the first began first.
+    began: BTreeMap<u64, Duration>,
+    next: u64,
+    listened: Duration,
+    polled: Option<Instant>,
 }
 
 impl<M: Mode> TlsListener<M> {
-    pub(crate) fn new(below: M::Listener, config: Arc<ServerConfig>, timer: M::Timer) -> Self {
-        Self { below, config, timer, handshakes: Vec::new() }
+    pub(crate) fn new(below: M::Listener, config: Arc<ServerConfig>, timer: M::Timer, conduct: Conduct) -> Self {
+        Self {
+            below,
+            config,
+            timer,
+            conduct,
+            handshakes: FuturesUnordered::new(),
+            began: BTreeMap::new(),
+            next: 0,
+            listened: Duration::ZERO,
+            polled: None,
+        }
     }
 
-    /// The next handshake that ends, either way.
+    /// Returns the next handshake that is done.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Accepting<M::Flow>, Error>> {
-        // First those under way: a listener that is short of something must not hold them up.
-        for at in 0..self.handshakes.len() {
-            if let Poll::Ready(result) = self.handshakes[at].1.poll(cx) {
-                let (_, accepting) = self.handshakes.remove(at);
-                return Poll::Ready(ended(result, accepting));
+        let now = self.timer.now();
+        let gap = self.polled.replace(now).map_or(Duration::ZERO, |before| now - before);
+        self.listened += gap.min(GAP);
+        for _ in 0..STEPS {
+            // Before accepting, which fails for as long as these hold the last descriptors.
+            if let Poll::Ready(Some(ended)) = Pin::new(&mut self.handshakes).poll_next(cx) {
+                match self.ended(ended) {
+                    Some(done) => return Poll::Ready(Ok(done)),
+                    None => continue,
+                }
+            }
+            let limits = self.conduct.limits;
+            if self.began.len() > limits.handshakes {
+                self.give_up(format!("not done within {:?}, and other clients wait", limits.grace));
+                continue;
+            }
+            let Some(waited) = self.began.values().next().map(|began| self.listened.saturating_sub(*began)) else {
+                match self.below.poll_accept(cx)? {
+                    Poll::Ready(flow) => self.begin(flow),
+                    Poll::Pending => return Poll::Pending,
+                }
+                continue;
+            };
+            if waited >= limits.patience {
+                self.give_up(format!("not done within {:?}", limits.patience));
+                continue;
+            }
+            if self.began.len() == limits.handshakes && waited < limits.grace {
+                self.wake_in(cx, limits.grace.min(limits.patience) - waited);
+                return Poll::Pending;
+            }
+            match self.below.poll_accept(cx)? {
+                Poll::Ready(flow) => self.begin(flow),
+                Poll::Pending => {
+                    self.wake_in(cx, limits.patience - waited);
+                    return Poll::Pending;
+                }
             }
         }
-        // Before accepting, which fails for as long as these hold the last descriptors.
-        if let Poll::Ready(error) = self.poll_patience(cx) {
-            return Poll::Ready(Err(error));
-        }
-        loop {
-            if let Some((began, _)) = self.handshakes.first().filter(|_| self.handshakes.len() >= HANDSHAKES) {
-                // Sooner than any patience ends.
-                ready!(self.timer.poll_until(cx, *began + GRACE));
-            }
-            let Poll::Ready(flow) = self.below.poll_accept(cx) else { break };
-            let mut accepting = Accepting::new(flow?, &self.config)?;
-            match accepting.poll(cx) {
-                Poll::Ready(result) => return Poll::Ready(ended(result, accepting)),
-                Poll::Pending => self.handshakes.push((self.timer.now(), accepting)),
-            }
-            if self.handshakes.len() > HANDSHAKES {
-                let reason = format!("the client did not finish its handshake within {GRACE:?}, and others wait");
-                return Poll::Ready(Err(self.give_up(reason)));
-            }
-        }
-        // Again: what waits first may be new.
-        self.poll_patience(cx).map(Err)
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
-    /// Gives up the handshake that took too long, if one did.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        let Some((began, _)) = self.handshakes.first() else { return Poll::Pending };
-        ready!(self.timer.poll_until(cx, *began + PATIENCE));
-        let reason = format!("the client did not finish its handshake within {PATIENCE:?}");
-        Poll::Ready(self.give_up(reason))
+    fn begin(&mut self, flow: M::Flow) {
+        match Accepting::new(flow, &self.config) {
+            Ok(accepting) => {
+                self.began.insert(self.next, self.listened);
+                self.handshakes.push(Shaking { number: self.next, accepting: Some(accepting), waker: None });
+                self.next += 1;
+            }
+            Err(error) => self.tell(error, None),
+        }
     }
 
-    /// Drops the handshake that began first, and the flow with it.
-    fn give_up(&mut self, reason: String) -> Error {
-        let (_, accepting) = self.handshakes.remove(0);
-        let error = Error::new(ErrorKind::TimedOut, reason).in_phase(Phase::Handshake);
-        match accepting.peer() {
-            Some(peer) => error.to_target(peer),
-            None => error,
+    /// Returns a handshake that ended, if it is done; otherwise tells why.
+    fn ended(&mut self, ended: Ended<M::Flow>) -> Option<Accepting<M::Flow>> {
+        self.began.remove(&ended.number);
+        match (ended.result, ended.accepting?) {
+            (Ok(()), accepting) => Some(accepting),
+            (Err(error), accepting) => {
+                self.tell(error, accepting.peer());
+                None
+            }
+        }
+    }
+
+    /// Drops the handshake that began first, and its flow.
+    fn give_up(&mut self, reason: String) {
+        let Some((first, _)) = self.began.pop_first() else { return };
+        let Some(shaking) = self.handshakes.iter_mut().find(|shaking| shaking.number == first) else { return };
+        let accepting = shaking.accepting.take();
+        // It ends at the next poll, and leaves the set.
+        shaking.waker.iter().for_each(Waker::wake_by_ref);
+        let reason = format!("the client's handshake was {reason}");
+        self.tell(
+            Error::new(ErrorKind::TimedOut, reason).in_phase(Phase::Handshake),
+            accepting.and_then(|accepting| accepting.peer()),
+        );
+    }
+
+    fn tell(&self, error: Error, peer: Option<SocketAddr>) {
+        if let Some(observer) = &self.conduct.observer {
+            observer(&match peer {
+                Some(peer) => error.to_target(peer),
+                None => error,
+            });
+        }
+    }
+
+    /// Wakes the task after `rest`, or after [`GAP`] so that the time until then counts.
+    fn wake_in(&mut self, cx: &mut Context<'_>, rest: Duration) {
+        let at = self.timer.now() + rest.min(GAP);
+        if self.timer.poll_until(cx, at).is_ready() {
+            cx.waker().wake_by_ref();
         }
     }
 }
 
-/// An error says whose handshake it was.
-fn ended<F: Flow>(result: Result<(), Error>, accepting: Accepting<F>) -> Result<Accepting<F>, Error> {
-    match (result, accepting.peer()) {
-        (Ok(()), _) => Ok(accepting),
-        (Err(error), Some(peer)) => Err(error.to_target(peer)),
-        (Err(error), None) => Err(error),
+/// A handshake under way. Given up, it holds no flow, and ends.
+struct Shaking<F> {
+    number: u64,
+    accepting: Option<Accepting<F>>,
+    /// Wakes this handshake alone.
+    waker: Option<Waker>,
+}
+
+impl<F> Unpin for Shaking<F> {}
+
+struct Ended<F> {
+    number: u64,
+    result: Result<(), Error>,
+    /// None if it was given up.
+    accepting: Option<Accepting<F>>,
+}
+
+impl<F: Flow> Future for Shaking<F> {
+    type Output = Ended<F>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<F>> {
+        self.waker.get_or_insert_with(|| cx.waker().clone());
+        let result = match &mut self.accepting {
+            Some(accepting) => ready!(accepting.poll(cx)),
+            None => Ok(()),
+        };
+        Poll::Ready(Ended { number: self.number, result, accepting: self.accepting.take() })
     }
 }
 
@@ -119,15 +233,18 @@ for_each_mode!(M => {
         fn local_addr(&self) -> Option<SocketAddr> {
             self.below.local_addr()
         }
+
+        fn each_local_addr(&self, visit: &mut dyn FnMut(SocketAddr)) {
+            self.below.each_local_addr(visit);
+        }
     }
 });
 
 impl<M: Mode> fmt::Debug for TlsListener<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let handshakes = self.handshakes.len();
         f.debug_struct("TlsListener")
             .field("below", &self.below)
-            .field("handshakes", &handshakes)
+            .field("handshakes", &self.began.len())
             .finish_non_exhaustive()
     }
 }

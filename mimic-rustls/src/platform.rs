@@ -1,19 +1,16 @@
-//! The client configuration that nobody gave.
+//! The client configuration of an application that gives none.
 
 use alloc::sync::Arc;
 
 use mimic_core::{Error, ErrorKind, Phase};
 use rustls::ClientConfig;
 
-/// The default configuration, made when it is first needed and then kept.
-///
-/// Where the trust store is files (Linux and the like), reading them takes 2.5 ms of the processor, ten times that in a
-/// build without optimisation or when they are not in memory yet. So a thread does it, and the resolve waits. Elsewhere
-/// the platform is asked at each handshake.
+/// The default configuration of a context, made when it is first needed and then kept. What it
+/// trusts is read once per process; see [`store`](crate::store).
 #[derive(Clone)]
 pub(crate) struct Default {
     #[cfg(feature = "platform")]
-    made: Arc<crate::aside::Aside<Arc<ClientConfig>>>,
+    made: Arc<std::sync::OnceLock<Arc<ClientConfig>>>,
 }
 
 impl Default {
@@ -28,12 +25,17 @@ impl Default {
     }
 
     /// # Errors
-    /// If the platform's trust store cannot be read, or the features leave out a trust store or a provider. It ends
-    /// the resolve: TLS is never left out because it could not be set up. The next resolve tries again.
+    /// If the platform's trust store cannot be read, or the features leave out a trust store or a
+    /// provider. It ends the resolve: TLS is never left out because it could not be set up. The
+    /// next resolve tries again.
     #[cfg(feature = "platform")]
     pub(crate) async fn get(&self) -> Result<Arc<ClientConfig>, Error> {
+        if let Some(config) = self.made.get() {
+            return Ok(config.clone());
+        }
         let provider = provider().ok_or_else(|| lacking("no crypto provider is compiled in"))?;
-        self.made.get(move || platform(provider).map(Arc::new)).await.map_err(unreadable)
+        let config = crate::store::shared(provider).await?;
+        Ok(self.made.get_or_init(|| Arc::new(config)).clone())
     }
 
     #[cfg(not(feature = "platform"))]
@@ -60,31 +62,4 @@ pub fn provider() -> Option<Arc<rustls::crypto::CryptoProvider>> {
     return Some(Arc::new(rustls::crypto::ring::default_provider()));
     #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
     return None;
-}
-
-/// A client configuration that trusts what the platform trusts, with `provider`.
-///
-/// On Linux and the like it reads files, which takes milliseconds: call it where a task may take that long.
-///
-/// # Errors
-/// If the platform's trust store cannot be read.
-#[cfg(feature = "platform")]
-pub fn platform_config(provider: Arc<rustls::crypto::CryptoProvider>) -> Result<ClientConfig, Error> {
-    platform(provider).map_err(unreadable)
-}
-
-#[cfg(feature = "platform")]
-fn platform(provider: Arc<rustls::crypto::CryptoProvider>) -> Result<ClientConfig, rustls::Error> {
-    use rustls_platform_verifier::BuilderVerifierExt;
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_platform_verifier()?
-        .with_no_client_auth())
-}
-
-#[cfg(feature = "platform")]
-fn unreadable(error: rustls::Error) -> Error {
-    Error::with_source(ErrorKind::NotFound, crate::error::Source(error))
-        .in_phase(Phase::Plan)
-        .advise("check the trust store of this machine, or give a configuration, with(TlsConfig, …)")
 }

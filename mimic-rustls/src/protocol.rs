@@ -6,22 +6,24 @@ use alloc::vec::Vec;
 
 use mimic_core::{
     Bind, Ctx, Dialer, Error, ErrorKind, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Phase, Port,
-    Priority, Scheme, Secure, Sleep, Stream, Text, Transport, dial_addresses, dial_host, for_each_mode, is, key,
+    Priority, Scheme, Secure, Sleep, Stream, Text, Transport, dial_host, for_each_mode, is, key, listen_host, opt,
     or_default, over, req,
 };
 use rustls::{ClientConfig, ServerConfig};
 
-use crate::connect::{check, connect};
+use crate::connect::{can_serve, check, connect};
+use crate::limits::{Conduct, HandshakeLimits, HandshakeObserver, Handshaking, Limits};
 use crate::listener::TlsListener;
 use crate::mark::Mark;
 
 key! {
     /// What a client trusts and offers: rustls's own configuration, with any crypto provider. With
     /// the feature `platform` and a provider, it is derived from the platform's trust store when
-    /// none is given: once per context, on a thread of its own, while the resolve waits. This
-    /// default is asked last ([`Priority::NONE`]): a function of any rank comes before it, in
-    /// whatever order the two are installed or merged. A function that says "not me", or lacks a
-    /// need, leaves the question to the default; one that is never to do so fails instead.
+    /// none is given. The store is read once per process, on a thread of its own, while the resolve
+    /// waits; sessions are those of the context. This default is asked last ([`Priority::NONE`]): a
+    /// function of any rank comes before it, in whatever order the two are installed or merged. A
+    /// function that says "not me", or lacks a need, leaves the question to the default; one that is
+    /// never to do so fails instead.
     pub TlsConfig: Arc<ClientConfig>;
     /// What a server presents and asks for: rustls's own configuration.
     pub TlsServerConfig: Arc<ServerConfig>;
@@ -41,12 +43,20 @@ pub struct TlsClient;
 /// Installs TLS for servers: the schemes `tls` and `https` for [`Listen`].
 ///
 /// A listener's handshakes go on side by side. A client has 10 s for its own; while 256 are under way, a newcomer takes
-/// the place of the one that began first, once that had 1 s. A handshake that fails or is given up is one error of
-/// `accept`, in the phase [`Handshake`](mimic_core::Phase::Handshake): go on accepting, without a pause.
+/// the place of the one that began first, once that had 1 s ([`HandshakeLimits`]). Only time in
+/// which the listener is polled counts.
+///
+/// `accept` returns flows whose handshake is done, and the errors of the listener below. A
+/// handshake that fails, or is given up, goes to [`HandshakeObserver`] and not to `accept`: it
+/// concerns one client, and there is nothing to wait for. A configuration with which no handshake
+/// can succeed (early data, tickets without a clock) is an error of `listen`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TlsServer;
 
 const PRIORITY: i32 = 100;
+
+/// The candidate of [`Secure`], as errors name it.
+const LAYER: &str = "Secure \"tls\"";
 
 for_each_mode!(M => {
     /// The handshake of a client, for whoever connects: the flow that comes of it bears the mark.
@@ -55,7 +65,7 @@ for_each_mode!(M => {
             let (host, config, alpn, mark) = (host.clone(), config.clone(), alpn.clone(), mark.clone());
             async move {
                 // Whoever runs it may be another layer, whose failure it is not.
-                let flow = connect(flow, config, alpn, &host).await.map_err(|error| error.at_layer("\"tls\""))?;
+                let flow = connect(flow, config, alpn, &host).await.map_err(|error| error.at_layer(LAYER))?;
                 Ok(Box::new(flow.marked(mark)) as <M as Mode>::Flow)
             }
         })
@@ -105,11 +115,22 @@ for_each_mode!(M => {
 
     impl Install<M> for TlsServer {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            ctx.register(
+            let conduct = (or_default(HandshakeLimits, Limits::new()), opt(HandshakeObserver));
+            ctx.derive(Handshaking, conduct, |(limits, observer)| async move { Ok(Some(Conduct { limits, observer })) })
+                .register(
                     Listen,
                     "tls",
                     PRIORITY,
-                    (is(Scheme, "tls"), req(Host), req(Port), req(TlsServerConfig), over(Lookup), over(Bind), over(Sleep)),
+                    (
+                        is(Scheme, "tls"),
+                        req(Host),
+                        req(Port),
+                        req(TlsServerConfig),
+                        req(Handshaking),
+                        over(Lookup),
+                        over(Bind),
+                        over(Sleep),
+                    ),
                     |(), args| async move { Ok(Box::new(listen(args).await?) as <M as Mode>::Listener) },
                 )
                 .register(
@@ -121,6 +142,7 @@ for_each_mode!(M => {
                         req(Host),
                         or_default(Port, 443),
                         req(TlsServerConfig),
+                        req(Handshaking),
                         over(Lookup),
                         over(Bind),
                         over(Sleep),
@@ -137,10 +159,12 @@ fn hidden() -> Error {
         .advise("let the flow of the layer that passes the handshake on answer Flow::lower")
 }
 
-type Listening<M> = (Text, u16, Arc<ServerConfig>, Dialer<Lookup, M>, Dialer<Bind, M>, Dialer<Sleep, M>);
+type Listening<M> = (Text, u16, Arc<ServerConfig>, Conduct, Dialer<Lookup, M>, Dialer<Bind, M>, Dialer<Sleep, M>);
 
-async fn listen<M: Mode>((host, port, config, lookup, bind, sleep): Listening<M>) -> Result<TlsListener<M>, Error> {
+async fn listen<M: Mode>(args: Listening<M>) -> Result<TlsListener<M>, Error> {
+    let (host, port, config, conduct, lookup, bind, sleep) = args;
+    can_serve(&config)?;
     let timer = sleep.dial(()).await?;
-    let below = dial_addresses(&lookup, &bind, &HostPort::new(host, port)).await?;
-    Ok(TlsListener::new(below, config, timer))
+    let below = listen_host(&lookup, &bind, &HostPort::new(host, port)).await?;
+    Ok(TlsListener::new(below, config, timer, conduct))
 }

@@ -1,186 +1,63 @@
-//! `tls://` served through a context: a client that stalls holds up nobody, and one that fails is an error of `accept`.
+//! `tls://` served through a context: a client that stalls holds up no other, and one that fails is
+//! told to the observer alone.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
 mod common;
+#[path = "common/world.rs"]
+mod world;
 
 use std::collections::VecDeque;
-use std::fmt;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use common::wire::{Log, PEER, Tap, both, run};
+use common::wire::{PEER, Plan, Task, Trouble, both, run};
 use common::{Authority, BOTH};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{
-    Bind, Ctx, Error, ErrorKind, FlowExt, Instant, Listener, ListenerExt, Local, LocalContext, Lookup, Memory, Mode,
-    Phase, Shared, Sleep, Timer, TlsVersion, for_each_mode, memory_pair,
-};
-use mimic_rustls::rustls::AlertDescription;
-use mimic_rustls::{Tls, TlsServerConfig, connect, tls_error};
+use mimic_core::{ErrorKind, Listener, ListenerExt, Local, LocalContext, Lookup, Phase, Record, Shared};
+use mimic_rustls::rustls::{self, AlertDescription};
+use mimic_rustls::{HandshakeLimits, Limits, Tls, connect};
+use world::{GAP, Listen, NAME, World, assert_late, failures, idle, is_closed, pass, serve, visit};
 
-const NAME: &str = "example.org";
 const HANDSHAKES: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What the test decides: who comes, what goes wrong below, and what time it is.
-struct World<M: Mode>(Arc<Mutex<Inner<M>>>);
-
-struct Inner<M: Mode> {
-    clients: VecDeque<Memory<M>>,
-    errors: usize,
-    accepting: Option<Waker>,
-    now: Duration,
-    waiting: Option<(Duration, Waker)>,
-}
-
-impl<M: Mode> Clone for World<M> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<M: Mode> fmt::Debug for World<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("World")
-    }
-}
-
-impl<M: Mode> World<M> {
-    fn new() -> Self {
-        Self(Arc::new(Mutex::new(Inner {
-            clients: VecDeque::new(),
-            errors: 0,
-            accepting: None,
-            now: Duration::ZERO,
-            waiting: None,
-        })))
-    }
-
-    /// A client comes; this is its end.
-    fn come(&self) -> Memory<M> {
-        let (near, far) = memory_pair::<M>(1 << 16);
-        let mut world = self.0.lock().unwrap();
-        world.clients.push_back(far);
-        world.accepting.take().into_iter().for_each(Waker::wake);
-        near
-    }
-
-    fn advance(&self, by: Duration) {
-        let mut world = self.0.lock().unwrap();
-        world.now += by;
-        let now = world.now;
-        if let Some((_, waker)) = world.waiting.take_if(|(at, _)| *at <= now) {
-            waker.wake();
-        }
-    }
-}
-
-for_each_mode!(M => {
-    impl Listener<M> for World<M> {
-        fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<<M as Mode>::Flow, Error>> {
-            let mut world = self.0.lock().unwrap();
-            if world.errors > 0 {
-                world.errors -= 1;
-                return Poll::Ready(Err(Error::new(ErrorKind::OutOfMemory, "no descriptors left").in_phase(Phase::Accept)));
-            }
-            match world.clients.pop_front() {
-                Some(below) => Poll::Ready(Ok(Box::new(Tap { below, log: Log::default() }) as _)),
-                None => {
-                    world.accepting = Some(cx.waker().clone());
-                    Poll::Pending
-                }
-            }
-        }
-
-        fn local_addr(&self) -> Option<SocketAddr> {
-            Some(([192, 0, 2, 1], 443).into())
-        }
-    }
-});
-
-impl<M: Mode> Timer for World<M> {
-    fn now(&self) -> Instant {
-        Instant::new(self.0.lock().unwrap().now)
-    }
-
-    fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
-        let mut world = self.0.lock().unwrap();
-        if world.now >= at.since_epoch() {
-            return Poll::Ready(());
-        }
-        world.waiting = Some((at.since_epoch(), cx.waker().clone()));
-        Poll::Pending
-    }
-}
-
-trait Listen: Mode {
-    fn listener(world: &World<Self>, url: &str, authority: &Authority) -> Self::Listener;
-}
-
-for_each_mode!(M => {
-    impl Listen for M {
-        fn listener(world: &World<M>, url: &str, authority: &Authority) -> <M as Mode>::Listener {
-            let (bind, sleep) = (world.clone(), world.clone());
-            let ctx = Ctx::<M>::new()
-                .install(Tls)
-                .register(Lookup, "none", 0, (), |_, ()| async { Ok(Vec::new()) })
-                .register(Bind, "world", 0, (), move |_, ()| {
-                    let bind = bind.clone();
-                    async move { Ok(Box::new(bind) as <M as Mode>::Listener) }
-                })
-                .register(Sleep, "world", 0, (), move |(), ()| {
-                    let sleep = sleep.clone();
-                    async move { Ok(Box::new(sleep) as <M as Mode>::Timer) }
-                })
-                .with(TlsServerConfig, Arc::new(authority.server(&[NAME], &BOTH)))
-                .with_url(url)
-                .unwrap();
-            futures_lite::future::block_on(ctx.listen()).unwrap()
-        }
-    }
-});
-
-/// Connects, says something, and hears it again.
-async fn visit<M: Mode>(near: Memory<M>, authority: &Authority) {
-    let mut flow = connect(near, Arc::new(authority.client(&BOTH)), Vec::new(), NAME).await.unwrap();
-    flow.write_all(b"ping").await.unwrap();
-    flow.flush().await.unwrap();
-    let mut echo = [0; 4];
-    flow.read_exact(&mut echo).await.unwrap();
-    assert_eq!(&echo, b"ping");
-}
-
-async fn serve<M: Mode>(flow: M::Flow) {
-    let mut flow = flow;
-    assert!(flow.attribute(TlsVersion).is_some());
-    let mut ping = [0; 4];
-    assert!(flow.read_exact(&mut ping).await.is_ok());
-    flow.write_all(&ping).await.unwrap();
-    flow.flush().await.unwrap();
-    // Until the client has gone.
-    let _ = flow.read(&mut ping).await;
+#[test]
+fn a_name_is_listened_on_at_every_address() {
+    let (authority, world) = (Authority::new(), World::<Shared>::new());
+    let addresses = ["192.0.2.1", "2001:db8::1"].map(|address| address.parse::<IpAddr>().unwrap());
+    let ctx = Shared::context(&world, authority.server(&[NAME], &BOTH))
+        .register(Lookup, "two", -1, (), move |_, ()| async move { Ok(addresses.map(Record::from).into()) })
+        .with_url("tls://server.test:443")
+        .unwrap();
+    let mut listener = Shared::listen(ctx).unwrap();
+    // Two of them, which here say the same.
+    assert_eq!(listener.local_addrs(), [SocketAddr::from(([192, 0, 2, 1], 443)); 2]);
+    let near = world.come();
+    both(&"by either", visit(near, &authority), async { serve::<Shared>(listener.accept().await.unwrap()).await });
 }
 
 fn stalled_clients<M: Listen>() {
     let authority = Authority::new();
     let world = World::<M>::new();
-    let mut listener = M::listener(&world, "tls://192.0.2.1:443", &authority);
+    let mut listener = M::listener(&world, &authority);
     assert_eq!(listener.local_addr(), Some(([192, 0, 2, 1], 443).into()));
-    // The first says nothing, the second a little, and then there are too many to be accepted at all.
+    // The first says nothing, the second a little, and then there are too many to be accepted at
+    // all.
     let mut stalled: Vec<_> = (0..300).map(|_| world.come()).collect();
     both(&"a part of a record", async { stalled[1].write_all(&[0x16, 3, 1]).await.unwrap() }, async {});
     stalled.truncate(200);
-    for _ in 0..100 {
-        // Those that hung up are errors, one each.
-        let (result, ()) = both(&"hung up", listener.accept(), async {});
-        let error = result.map(drop).unwrap_err();
-        assert_eq!((error.kind(), error.phase()), (ErrorKind::ConnectionAborted, Some(Phase::Handshake)), "{error}");
+    // Those that hung up are told, one each.
+    let (hung_up, ()) = both(&"hung up", failures(&world, &mut listener, 100), async {});
+    assert_eq!(hung_up.len(), 100);
+    for seen in hung_up {
+        assert_eq!((seen.kind, seen.phase), (ErrorKind::ConnectionAborted, Some(Phase::Handshake)), "{seen:?}");
     }
-    world.advance(PATIENCE / 2);
+    pass(&world, &mut listener, PATIENCE / 2);
     for _ in 0..3 {
         let near = world.come();
         both(&"a client among 200 that stall", visit(near, &authority), async {
@@ -188,32 +65,17 @@ fn stalled_clients<M: Listen>() {
         });
     }
     // They are given up when their time has come, and not before.
-    world.advance(PATIENCE / 2 - Duration::from_millis(1));
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(listener.poll_accept(&mut cx).is_pending());
-    run(
-        &"given up",
-        vec![
-            Box::pin(async {
-                for _ in 0..200 {
-                    let error = listener.accept().await.map(drop).unwrap_err();
-                    assert_eq!((error.kind(), error.phase()), (ErrorKind::TimedOut, Some(Phase::Handshake)));
-                    assert!(error.to_string().contains("did not finish its handshake within 10s"), "{error}");
-                    assert_eq!(error.target(), Some(PEER.to_string().as_str()));
-                }
-            }),
-            Box::pin(async { world.advance(Duration::from_millis(1)) }),
-        ],
-    );
-    for mut near in stalled {
-        both(&"given up is closed", async { while near.read(&mut [0; 99]).await.unwrap() > 0 {} }, async {});
-    }
+    pass(&world, &mut listener, PATIENCE / 2 - Duration::from_millis(1));
+    assert!(world.seen().is_empty());
+    let (given_up, ()) = both(&"given up", failures(&world, &mut listener, 200), world.tick(Duration::from_millis(1)));
+    assert_late(&given_up, 200, "not done within 10s");
+    assert!(stalled.iter_mut().all(is_closed));
     let near = world.come();
     both(&"and on it goes", visit(near, &authority), async { serve::<M>(listener.accept().await.unwrap()).await });
 }
 
 #[test]
-fn stalled_clients_hold_up_nobody_and_are_given_up() {
+fn stalled_clients_hold_up_no_other_and_are_given_up() {
     stalled_clients::<Shared>();
     stalled_clients::<Local>();
 }
@@ -221,53 +83,31 @@ fn stalled_clients_hold_up_nobody_and_are_given_up() {
 /// Visits while `given_up` clients that stall lose their places.
 fn visit_among<M: Listen>(world: &World<M>, listener: &mut M::Listener, authority: &Authority, given_up: usize) {
     let near = world.come();
-    let (errors, ()) = both(
-        &given_up,
-        async {
-            let mut errors = 0;
-            loop {
-                match listener.accept().await {
-                    Ok(flow) => break serve::<M>(flow).await,
-                    Err(error) => {
-                        assert_eq!((error.kind(), error.phase()), (ErrorKind::TimedOut, Some(Phase::Handshake)));
-                        assert!(error.to_string().contains("within 1s, and others wait"), "{error}");
-                        assert_eq!(error.target(), Some(PEER.to_string().as_str()));
-                        errors += 1;
-                    }
-                }
-            }
-            errors
-        },
-        visit(near, authority),
-    );
-    assert_eq!(errors, given_up);
+    both(&given_up, async { serve::<M>(listener.accept().await.unwrap()).await }, visit(near, authority));
+    assert_late(&world.seen(), given_up, "not done within 1s, and other clients wait");
 }
 
 fn newcomers_among<M: Listen>(silent: usize) {
     let authority = Authority::new();
     let world = World::<M>::new();
-    let mut listener = M::listener(&world, "tls://192.0.2.1:443", &authority);
+    let mut listener = M::listener(&world, &authority);
     let mut stalled: VecDeque<_> = (0..silent).map(|_| world.come()).collect();
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(listener.poll_accept(&mut cx).is_pending(), "nobody is given up before the grace is over");
-    world.advance(GRACE - Duration::from_millis(1));
-    assert!(listener.poll_accept(&mut cx).is_pending(), "nobody is given up before the grace is over");
+    // It takes several turns to accept so many.
+    for _ in 0..silent {
+        idle::<M>(&mut listener);
+    }
+    pass(&world, &mut listener, GRACE - Duration::from_millis(1));
+    assert!(world.seen().is_empty(), "none is given up before the grace is over");
     world.advance(Duration::from_millis(1));
     // Those that came first make room: for the others that wait, and for the newcomer.
     let room = silent + 1 - HANDSHAKES;
     visit_among::<M>(&world, &mut listener, &authority, room);
-    for mut near in stalled.drain(..room) {
-        both(&"given up is closed", async { assert_eq!(near.read(&mut [0; 9]).await.unwrap(), 0) }, async {});
-    }
+    assert!(stalled.drain(..room).all(|mut near| is_closed(&mut near)));
     // The visitor has gone, so that there is room for one without loss, as often as that happens.
     for _ in 0..3 {
         visit_among::<M>(&world, &mut listener, &authority, 0);
     }
-    for near in &mut stalled {
-        let mut buf = [0; 9];
-        let mut read = std::pin::pin!(near.read(&mut buf));
-        assert!(read.as_mut().poll(&mut cx).is_pending(), "the others stay");
-    }
+    assert!(!stalled.iter_mut().any(is_closed), "the others stay");
 }
 
 #[test]
@@ -276,20 +116,34 @@ fn newcomers_take_the_places_of_clients_that_stall() {
     newcomers_among::<Local>(300);
 }
 
+/// A newcomer that fails at once takes the place of none.
+#[test]
+fn a_newcomer_that_fails_pushes_out_none() {
+    let authority = Authority::new();
+    let world = World::<Shared>::new();
+    let mut listener = Shared::listener(&world, &authority);
+    let mut silent: Vec<_> = (0..HANDSHAKES).map(|_| world.come()).collect();
+    pass(&world, &mut listener, GRACE);
+    for _ in 0..3 {
+        drop(world.come());
+        both(&"hung up", failures(&world, &mut listener, 1), async {});
+    }
+    assert!(!silent.iter_mut().any(is_closed), "the others stay");
+}
+
 /// A task that waits for room is woken when the grace of the first is over.
 #[test]
 fn the_end_of_the_grace_wakes() {
     let authority = Authority::new();
     let world = World::<Shared>::new();
-    let mut listener = Shared::listener(&world, "tls://192.0.2.1:443", &authority);
+    let mut listener = Shared::listener(&world, &authority);
     let _silent: Vec<_> = (0..=HANDSHAKES).map(|_| world.come()).collect();
-    let (error, ()) =
-        both(&"grace", async { listener.accept().await.map(drop).unwrap_err() }, async { world.advance(GRACE) });
-    assert_eq!(error.kind(), ErrorKind::TimedOut);
-    // Then nobody waits, and it is patience that ends.
-    let (error, ()) =
-        both(&"patience", async { listener.accept().await.map(drop).unwrap_err() }, async { world.advance(PATIENCE) });
-    assert!(error.to_string().contains("within 10s"), "{error}");
+    pass(&world, &mut listener, Duration::ZERO);
+    let (seen, ()) = both(&"grace", failures(&world, &mut listener, 1), world.tick(GRACE));
+    assert_late(&seen, 1, "within 1s");
+    // Then none waits for a place, and it is patience that ends.
+    let (seen, ()) = both(&"patience", failures(&world, &mut listener, 1), world.tick(PATIENCE));
+    assert!(seen[0].text.contains("within 10s"), "{seen:?}");
 }
 
 /// Also for a client that came last and alone, where nothing else polls.
@@ -297,49 +151,47 @@ fn the_end_of_the_grace_wakes() {
 fn the_end_of_the_patience_wakes() {
     let authority = Authority::new();
     let world = World::<Shared>::new();
-    let mut listener = Shared::listener(&world, "tls://192.0.2.1:443", &authority);
+    let mut listener = Shared::listener(&world, &authority);
     let _silent = world.come();
-    let (error, ()) =
-        both(&"patience", async { listener.accept().await.map(drop).unwrap_err() }, async { world.advance(PATIENCE) });
-    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    let (seen, ()) = both(&"patience", failures(&world, &mut listener, 1), world.tick(PATIENCE));
+    assert_late(&seen, 1, "within 10s");
 }
 
-/// Whoever goes in between does not lengthen the patience with the others.
+/// A client that goes in between does not lengthen the patience with the others.
 #[test]
 fn the_first_is_given_up_first() {
     let authority = Authority::new();
     let world = World::<Shared>::new();
-    let mut listener = Shared::listener(&world, "tls://192.0.2.1:443", &authority);
-    let mut task = Context::from_waker(Waker::noop());
+    let mut listener = Shared::listener(&world, &authority);
     let mut silent = VecDeque::new();
     for _ in 0..3 {
         silent.push_back(world.come());
-        assert!(listener.poll_accept(&mut task).is_pending());
-        world.advance(Duration::from_secs(1));
+        pass(&world, &mut listener, Duration::from_secs(1));
     }
     silent.pop_front();
-    let Poll::Ready(Err(error)) = listener.poll_accept(&mut task) else { panic!("it hung up") };
-    assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
-    for _ in 0..2 {
-        assert!(listener.poll_accept(&mut task).is_pending());
-        world.advance(if silent.len() == 2 { Duration::from_secs(8) } else { Duration::from_secs(1) });
-        let Poll::Ready(Err(error)) = listener.poll_accept(&mut task) else { panic!("its time has come") };
-        assert_eq!(error.kind(), ErrorKind::TimedOut);
-        let mut first = silent.pop_front().unwrap();
-        both(&"it is closed", async { assert_eq!(first.read(&mut [0]).await.unwrap(), 0) }, async {});
+    idle::<Shared>(&mut listener);
+    let seen = world.seen();
+    assert_eq!((seen.len(), seen[0].kind), (1, ErrorKind::ConnectionAborted), "{seen:?}");
+    for wait in [8, 1] {
+        pass(&world, &mut listener, Duration::from_secs(wait) - Duration::from_millis(1));
+        assert!(world.seen().is_empty());
+        pass(&world, &mut listener, Duration::from_millis(1));
+        assert_late(&world.seen(), 1, "within 10s");
+        assert!(is_closed(&mut silent.pop_front().unwrap()));
     }
 }
 
-/// A crowd that comes at once, each a little slow: they wait for each other, and nobody is pushed out.
+/// A crowd that comes at once, each a little slow: they wait for each other, and none is pushed
+/// out.
 #[test]
 fn a_crowd_of_honest_clients_gets_through() {
     let authority = Authority::new();
     let world = World::<Shared>::new();
-    let mut listener = Shared::listener(&world, "tls://192.0.2.1:443", &authority);
+    let mut listener = Shared::listener(&world, &authority);
     let client = Arc::new(authority.client(&BOTH));
     let crowd: Vec<_> = (0..2 * HANDSHAKES + 50).map(|_| world.come()).collect();
     let count = crowd.len();
-    let mut tasks: Vec<common::wire::Task<'_>> = Vec::new();
+    let mut tasks: Vec<Task<'_>> = Vec::new();
     for near in crowd {
         let client = client.clone();
         tasks.push(Box::pin(async move {
@@ -358,31 +210,183 @@ fn a_crowd_of_honest_clients_gets_through() {
     run(&"a crowd", tasks);
 }
 
+/// An application that is busy elsewhere does not use up the time of its clients, whatever the
+/// listener said last.
 #[test]
-fn failed_handshakes_are_errors_of_accept() {
+fn time_without_a_poll_is_not_the_clients() {
+    let authority = Authority::new();
+    for said_last in ["nothing", "a flow"] {
+        let world = World::<Shared>::new();
+        let mut listener = Shared::listener(&world, &authority);
+        let mut clients: Vec<_> = (0..20).map(|_| world.come()).collect();
+        let mut silent = clients.split_off(10);
+        idle::<Shared>(&mut listener);
+        if said_last == "a flow" {
+            let near = world.come();
+            both(&said_last, visit(near, &authority), async {
+                serve::<Shared>(listener.accept().await.unwrap()).await;
+            });
+        }
+        for _ in 0..3 {
+            // 11 s and more, three times over.
+            world.advance(PATIENCE + Duration::from_secs(1));
+            idle::<Shared>(&mut listener);
+        }
+        assert!(world.seen().is_empty(), "{said_last}: cut");
+        let count = clients.len();
+        let mut tasks: Vec<Task<'_>> = vec![Box::pin(async {
+            for _ in 0..count {
+                drop(listener.accept().await.unwrap());
+            }
+        })];
+        for near in clients {
+            let client = Arc::new(authority.client(&BOTH));
+            tasks.push(Box::pin(async move { drop(connect(near, client, Vec::new(), NAME).await.unwrap()) }));
+        }
+        run(&said_last, tasks);
+        assert!(world.seen().is_empty(), "{said_last}: cut");
+        // The silent ones have had 750 ms so far.
+        pass(&world, &mut listener, PATIENCE - 3 * GAP - Duration::from_millis(1));
+        assert!(world.seen().is_empty(), "{said_last}: cut");
+        pass(&world, &mut listener, Duration::from_millis(1));
+        assert_late(&world.seen(), 10, "within 10s");
+        assert!(silent.iter_mut().all(is_closed));
+    }
+}
+
+/// A crowd that waits while the application is busy is not pushed out afterwards.
+#[test]
+fn time_without_a_poll_is_no_grace_either() {
+    let authority = Authority::new();
+    let world = World::<Shared>::new();
+    let mut listener = Shared::listener(&world, &authority);
+    let _waiting: Vec<_> = (0..300).map(|_| world.come()).collect();
+    for _ in 0..300 {
+        idle::<Shared>(&mut listener);
+    }
+    world.advance(PATIENCE);
+    pass(&world, &mut listener, GRACE - GAP - Duration::from_millis(1));
+    assert!(world.seen().is_empty(), "pushed out");
+    pass(&world, &mut listener, Duration::from_millis(1));
+    // Several turns, for so many.
+    for _ in 0..300 {
+        idle::<Shared>(&mut listener);
+    }
+    assert_late(&world.seen(), 300 - HANDSHAKES, "within 1s");
+}
+
+/// A busy client costs nothing for each silent one beside it.
+#[test]
+fn a_wake_up_polls_its_own_handshake_alone() {
+    let authority = Authority::new();
+    let world = World::<Shared>::new();
+    let mut listener = Shared::listener(&world, &authority);
+    let silent: Vec<_> = (0..HANDSHAKES - 1).map(|_| world.come_counted(false)).collect();
+    for _ in 0..HANDSHAKES {
+        idle::<Shared>(&mut listener);
+    }
+    let counted = || silent.iter().map(|(_, reads)| reads.load(SeqCst)).sum::<usize>();
+    let before = counted();
+    assert!(before >= HANDSHAKES - 1, "each was asked once");
+    for _ in 0..10 {
+        // Byte by byte, so that there are hundreds of wake-ups.
+        let (near, reads) = world.come_counted(false);
+        let near = Trouble::new(near, Plan { at_once: 1, spurious: 2, ..Default::default() }, 1);
+        let client = Arc::new(authority.client(&BOTH));
+        let (flow, _) = both(&"a busy client", async { listener.accept().await.unwrap() }, async {
+            connect(near, client, Vec::new(), NAME).await.unwrap()
+        });
+        drop(flow);
+        assert!(reads.load(SeqCst) > 100, "{reads:?}");
+    }
+    assert_eq!(counted(), before, "silent handshakes were polled");
+}
+
+/// Clients that send garbage without end, for an application that waits after each error as core's
+/// text asks for it: `accept` has no error for it to wait after, and a good client gets through.
+#[test]
+fn a_flood_of_garbage_keeps_out_none() {
+    let authority = Authority::new();
+    let world = World::<Shared>::new();
+    let mut listener = Shared::listener(&world, &authority);
+    let mut cx = Context::from_waker(Waker::noop());
+    world.0.lock().unwrap().flood = Some(b"GET / HTTP/1.0\r\n\r\n");
+    assert!(listener.poll_accept(&mut cx).is_pending(), "other tasks have their turn");
+    let accepted = world.0.lock().unwrap().accepted;
+    assert!((1..=64).contains(&accepted), "{accepted} accepted in one poll");
+    for _ in 0..3 {
+        let before = world.0.lock().unwrap().accepted;
+        let near = world.come();
+        let client = Arc::new(authority.client(&BOTH));
+        let (flow, _) = both(&"flood", async { listener.accept().await.unwrap() }, async {
+            connect(near, client, Vec::new(), NAME).await.unwrap()
+        });
+        drop(flow);
+        let accepted = world.0.lock().unwrap().accepted - before;
+        assert!(accepted < 10 * 64, "{accepted} came in between");
+    }
+    assert!(world.seen().iter().all(|seen| seen.kind == ErrorKind::InvalidData));
+}
+
+/// Handshakes that are ready again at once, without end, keep neither newcomers nor each other
+/// waiting.
+#[test]
+fn handshakes_that_are_always_ready_keep_out_none() {
+    let authority = Authority::new();
+    let world = World::<Shared>::new();
+    let mut listener = Shared::listener(&world, &authority);
+    let busy: Vec<_> = (0..100).map(|_| world.come_counted(true)).collect();
+    for _ in 0..3 {
+        let near = world.come();
+        let client = Arc::new(authority.client(&BOTH));
+        let (flow, _) = both(&"busy", async { listener.accept().await.unwrap() }, async {
+            connect(near, client, Vec::new(), NAME).await.unwrap()
+        });
+        drop(flow);
+    }
+    assert!(busy.iter().all(|(_, reads)| reads.load(SeqCst) > 0));
+}
+
+/// Nothing keeps a flow open: neither a waker that is left below, nor a handshake that was never
+/// polled.
+#[test]
+fn a_listener_that_is_dropped_closes_all() {
+    let authority = Authority::new();
+    let world = World::<Shared>::new();
+    let mut listener = Shared::listener(&world, &authority);
+    let mut clients: Vec<_> = (0..HANDSHAKES).map(|_| world.come()).collect();
+    for _ in 0..5 {
+        idle::<Shared>(&mut listener);
+    }
+    assert!(!clients.iter_mut().any(is_closed));
+    drop(listener);
+    assert!(clients.iter_mut().all(is_closed));
+}
+
+#[test]
+fn failed_handshakes_are_told_to_the_observer_alone() {
     let (authority, other) = (Authority::new(), Authority::new());
     let world = World::<Shared>::new();
-    let mut listener = Shared::listener(&world, "https://192.0.2.1", &authority);
+    let mut listener = Shared::listener(&world, &authority);
     for _ in 0..3 {
         let mut plain = world.come();
-        let (error, told) = both(&"plain text", async { listener.accept().await.map(drop).unwrap_err() }, async {
+        let (seen, told) = both(&"plain text", failures(&world, &mut listener, 1), async {
             plain.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
             let mut told = [0; 100];
             let n = plain.read(&mut told).await.unwrap();
             told[..n].to_vec()
         });
-        assert_eq!((error.kind(), error.phase()), (ErrorKind::InvalidData, Some(Phase::Handshake)), "{error}");
-        assert!(error.to_string().contains("does not seem to speak TLS"), "{error}");
-        assert_eq!(error.target(), Some(PEER.to_string().as_str()));
+        assert_eq!((seen[0].kind, seen[0].phase), (ErrorKind::InvalidData, Some(Phase::Handshake)), "{seen:?}");
+        assert!(seen[0].text.contains("does not seem to speak TLS"), "{seen:?}");
+        assert_eq!(seen[0].target.as_deref(), Some(PEER.to_string().as_str()));
         assert_eq!((told[0], told[6]), (0x15, u8::from(AlertDescription::DecodeError)));
 
         let near = world.come();
-        let (error, ()) =
-            both(&"a client that does not trust us", async { listener.accept().await.map(drop).unwrap_err() }, async {
-                drop(connect(near, Arc::new(other.client(&BOTH)), Vec::new(), NAME).await.unwrap_err())
-            });
-        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
-        assert!(tls_error(&error).is_some());
+        let (seen, ()) = both(&"a client that does not trust us", failures(&world, &mut listener, 1), async {
+            drop(connect(near, Arc::new(other.client(&BOTH)), Vec::new(), NAME).await.unwrap_err());
+        });
+        let alert = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
+        assert_eq!((seen[0].kind, seen[0].tls.as_ref()), (ErrorKind::PermissionDenied, Some(&alert)), "{seen:?}");
 
         let near = world.come();
         both(&"a good one", visit(near, &authority), async {
@@ -391,12 +395,56 @@ fn failed_handshakes_are_errors_of_accept() {
     }
 }
 
+fn limits_of<M: Listen>() {
+    let authority = Authority::new();
+    let world = World::<M>::new();
+    let limits = Limits::new().handshakes(2).patience(Duration::from_secs(3)).grace(Duration::from_millis(600));
+    let ctx = M::context(&world, authority.server(&[NAME], &BOTH)).with(HandshakeLimits, limits);
+    let mut listener = M::listen(ctx).unwrap();
+    let mut clients: Vec<_> = (0..3).map(|_| world.come()).collect();
+    pass(&world, &mut listener, Duration::from_millis(599));
+    assert!(world.seen().is_empty());
+    pass(&world, &mut listener, Duration::from_millis(1));
+    assert_late(&world.seen(), 1, "not done within 600ms, and other clients wait");
+    assert!(is_closed(&mut clients[0]));
+    pass(&world, &mut listener, Duration::from_millis(2399));
+    assert!(world.seen().is_empty());
+    pass(&world, &mut listener, Duration::from_millis(1));
+    assert_late(&world.seen(), 1, "not done within 3s");
+    pass(&world, &mut listener, Duration::from_millis(600));
+    assert_late(&world.seen(), 1, "not done within 3s");
+    assert!(clients.iter_mut().all(is_closed));
+
+    // One place, at least.
+    let ctx = M::context(&world, authority.server(&[NAME], &BOTH)).with(HandshakeLimits, Limits::new().handshakes(0));
+    let mut listener = M::listen(ctx).unwrap();
+    let near = world.come();
+    both(&"one place", visit(near, &authority), async { serve::<M>(listener.accept().await.unwrap()).await });
+}
+
+#[test]
+fn the_limits_are_keys() {
+    limits_of::<Shared>();
+    limits_of::<Local>();
+}
+
+/// It would fail every handshake, and `accept` would never return.
+#[test]
+fn a_configuration_that_cannot_serve_is_an_error_of_listen() {
+    let authority = Authority::new();
+    let mut config = authority.server(&[NAME], &BOTH);
+    config.max_early_data_size = 1;
+    let error = Shared::listen(Shared::context(&World::new(), config)).map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("early data is not supported"), "{error}");
+}
+
 /// A shortage below is told, and handshakes under way go on all the same.
 #[test]
 fn a_listener_below_that_fails_does_not_hold_up_handshakes() {
     let authority = Authority::new();
     let world = World::<Shared>::new();
-    let mut listener = Shared::listener(&world, "tls://192.0.2.1:443", &authority);
+    let mut listener = Shared::listener(&world, &authority);
     let near = world.come();
     both(&"a shortage that lasts", visit(near, &authority), async {
         let mut errors = 0;
@@ -417,21 +465,25 @@ fn a_listener_below_that_fails_does_not_hold_up_handshakes() {
     });
 }
 
-/// Silent clients that hold the last descriptors make every accept below fail; they must be given up all the same.
+/// Silent clients that hold the last descriptors make every accept below fail; they must be given
+/// up all the same.
 #[test]
 fn a_listener_below_that_goes_on_failing_does_not_keep_stalled_clients() {
     let authority = Authority::new();
     let world = World::<Shared>::new();
-    let mut listener = Shared::listener(&world, "tls://192.0.2.1:443", &authority);
-    let _silent = world.come();
-    let mut task = Context::from_waker(Waker::noop());
-    assert!(listener.poll_accept(&mut task).is_pending(), "its handshake is under way");
+    let mut listener = Shared::listener(&world, &authority);
+    let mut silent = world.come();
+    idle::<Shared>(&mut listener);
     world.0.lock().unwrap().errors = usize::MAX;
-    let Poll::Ready(Err(error)) = listener.poll_accept(&mut task) else { panic!("the listener below fails") };
-    assert_eq!(error.kind(), ErrorKind::OutOfMemory);
-    world.advance(PATIENCE);
-    let Poll::Ready(Err(error)) = listener.poll_accept(&mut task) else { panic!("the client is given up") };
-    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    let mut task = Context::from_waker(Waker::noop());
+    for _ in 0..=40 {
+        // The pause after a shortage.
+        world.advance(GAP);
+        let Poll::Ready(Err(error)) = listener.poll_accept(&mut task) else { panic!("the listener below fails") };
+        assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+    }
+    assert_late(&world.seen(), 1, "within 10s");
+    assert!(is_closed(&mut silent));
 }
 
 #[test]

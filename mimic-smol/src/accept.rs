@@ -4,15 +4,17 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use async_io::Async;
-use mimic_core::{Error, Phase};
+use mimic_core::Error;
+use mimic_std::{accept_error, accepted_error};
 
-/// Calls `accept` until it does not say that it would block.
-pub(crate) fn poll_accept<L, T>(
+/// Calls `accept` until it does not say that it would block, and `set_up` with the socket.
+pub(crate) fn poll_accept<L, S, T>(
     listener: &Async<L>,
     cx: &mut Context<'_>,
-    mut accept: impl FnMut(&L) -> io::Result<T>,
+    mut accept: impl FnMut(&L) -> io::Result<S>,
+    set_up: impl FnOnce(S) -> io::Result<T>,
 ) -> Poll<Result<T, Error>> {
-    let result = loop {
+    let accepted = loop {
         match accept(listener.get_ref()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             result => break result,
@@ -21,5 +23,6 @@ pub(crate) fn poll_accept<L, T>(
             break Err(error);
         }
     };
-    Poll::Ready(result.map_err(|error| Error::from(error).in_phase(Phase::Accept)))
+    let socket = accepted.map_err(accept_error)?;
+    Poll::Ready(set_up(socket).map_err(accepted_error))
 }

@@ -1,32 +1,51 @@
 //! Unix sockets: connecting, and listening.
 
 use std::net::SocketAddr;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::task::{Context, Poll};
 
-use async_io::Async;
+use async_io::{Async, Timer};
 use mimic_core::{Error, Listener, Mode, Phase, UnixPath, for_each_mode};
-use mimic_std::SocketFile;
+use mimic_std::{SocketFile, UnixListening, connect_unix};
 
 use crate::accept::poll_accept;
 use crate::bridge::UnixFlow;
 
 pub(crate) async fn connect(to: UnixPath) -> Result<UnixFlow, Error> {
-    let socket = Async::<UnixStream>::connect(&to).await;
+    let pause = |duration| async move {
+        Timer::after(duration).await;
+    };
+    let socket = Async::new_nonblocking(connect_unix(&to, pause).await?);
     Ok(socket.map_err(|error| Error::from(error).in_phase(Phase::Connect))?.into())
 }
 
-/// Accepts Unix flows; the file goes with it.
+/// A listener of Unix flows.
+///
+/// [`BindUnix`](mimic_core::BindUnix) makes one whose file goes with it.
+/// [`from_std`](UnixAcceptor::from_std) makes one of a socket from elsewhere.
 #[derive(Debug)]
-pub(crate) struct Acceptor {
+pub struct UnixAcceptor {
     // Before the listener, to be dropped first.
-    _file: SocketFile,
+    _file: Option<SocketFile>,
     listener: Async<UnixListener>,
 }
 
-impl Acceptor {
-    pub(crate) fn bind(at: &UnixPath) -> Result<Self, Error> {
-        let (file, listener) = SocketFile::bind(at)?;
+impl UnixAcceptor {
+    /// Takes a socket that listens already, from socket activation for instance. It is made
+    /// non-blocking. Its file stays when the listener is dropped.
+    ///
+    /// # Errors
+    /// That of the system, in [`Phase::Bind`].
+    pub fn from_std(listener: UnixListener) -> Result<Self, Error> {
+        Self::new(None, listener)
+    }
+
+    pub(crate) fn bind(at: &UnixPath, listening: &UnixListening) -> Result<Self, Error> {
+        let (file, listener) = listening.bind(at)?;
+        Self::new(file, listener)
+    }
+
+    fn new(file: Option<SocketFile>, listener: UnixListener) -> Result<Self, Error> {
         let listener = Async::new(listener).map_err(|error| Error::from(error).in_phase(Phase::Bind))?;
         Ok(Self { _file: file, listener })
     }
@@ -34,16 +53,20 @@ impl Acceptor {
 
 for_each_mode!(M => {
     #[deny(clippy::missing_trait_methods)]
-    impl Listener<M> for Acceptor {
+    impl Listener<M> for UnixAcceptor {
         fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<<M as Mode>::Flow, Error>> {
-            poll_accept(&self.listener, cx, |listener| {
-                let (socket, _) = listener.accept()?;
-                Ok(Box::new(UnixFlow::new(Async::new(socket)?)) as <M as Mode>::Flow)
-            })
+            poll_accept(
+                &self.listener,
+                cx,
+                |listener| listener.accept(),
+                |(socket, _)| Ok(Box::new(UnixFlow::new(Async::new(socket)?)) as <M as Mode>::Flow),
+            )
         }
 
         fn local_addr(&self) -> Option<SocketAddr> {
             None
         }
+
+        fn each_local_addr(&self, _: &mut dyn FnMut(SocketAddr)) {}
     }
 });

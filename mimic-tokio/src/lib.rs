@@ -1,6 +1,7 @@
 //! [mimic](mimic_core) on tokio: TCP and Unix sockets, look-ups, timers, and bridges to tokio's I/O traits.
 //!
 //! ```no_run
+//! use mimic_core::FlowExt;
 //! use mimic_core::embedded_io_async::{Read, Write};
 //!
 //! # async fn example() -> Result<(), mimic_core::Error> {
@@ -8,6 +9,7 @@
 //! flow.write_all(b"hello\n").await?;
 //! flow.flush().await?;
 //! flow.read(&mut [0; 64]).await?;
+//! flow.close().await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -17,7 +19,7 @@
 //! | role | name | how |
 //! |---|---|---|
 //! | [`Link`], [`Bind`] | `tcp` | TCP, with [`NoDelay`](mimic_core::NoDelay) (on unless it is false) and [`KeepAlive`](mimic_core::KeepAlive) |
-//! | [`Unix`], [`BindUnix`] | `unix` | Unix sockets, where the system has them |
+//! | [`Unix`], [`BindUnix`] | `unix` | Unix sockets, where the system has them; a full backlog is waited for, and the file of a dead server replaced |
 //! | [`Lookup`] | `system` | the system's resolver, on a thread of the runtime's blocking pool |
 //! | [`Sleep`] | `timer` | tokio's timer, paused time included |
 //! | `SourceAddress` | `udp` | the local address of a connected UDP socket, which sends nothing |
@@ -34,6 +36,10 @@
 //!
 //! With the feature `hickory` there is `Hickory`, to be installed: asynchronous DNS with HTTPS records, in place of the
 //! system's resolver. The feature alone changes nothing.
+//!
+//! Listeners from elsewhere (socket activation): with [`Inherited`] in the context, listening at
+//! the address of a socket that listens already takes it, by TLS too; [`TcpAcceptor`] and
+//! [`UnixAcceptor`] make a listener of one, without a URL.
 //!
 //! Flows from elsewhere: [`TcpFlow`] and [`UnixFlow`] come from an accepted or connected socket, [`FromTokio`] makes a
 //! flow of anything that tokio can read and write, and [`ToTokio`] goes the other way.
@@ -67,7 +73,9 @@ use mimic_core::{
 use mimic_core::{BindUnix, Unix};
 #[cfg(feature = "happy-eyeballs")]
 use mimic_happy_eyeballs::{HappyEyeballs as Addresses, SourceAddress};
-use mimic_std::TcpOptions;
+#[cfg(unix)]
+use mimic_std::UnixListening;
+use mimic_std::{TcpListening, TcpOptions};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -80,6 +88,10 @@ pub use hickory::Hickory;
 pub use hickory_resolver;
 #[cfg(feature = "happy-eyeballs")]
 pub use mimic_happy_eyeballs;
+pub use mimic_std::{Inherited, InheritedSockets};
+pub use tcp::TcpAcceptor;
+#[cfg(unix)]
+pub use unix::UnixAcceptor;
 
 /// The roles that tokio fills: what [`Ctx::install`] takes.
 ///
@@ -97,8 +109,8 @@ for_each_mode!(M => {
                 .register(Link, "tcp", PRIORITY, TcpOptions::needs(), |to, options| async move {
                     Ok(Box::new(tcp::connect(to, options).await?) as <M as Mode>::Flow)
                 })
-                .register(Bind, "tcp", PRIORITY, TcpOptions::needs(), |at, options| async move {
-                    Ok(Box::new(tcp::Acceptor::bind(at, options).await?) as <M as Mode>::Listener)
+                .register(Bind, "tcp", PRIORITY, TcpListening::needs(), |at, listening| async move {
+                    Ok(Box::new(TcpAcceptor::bind(at, &listening)?) as <M as Mode>::Listener)
                 })
                 .register(Lookup, "system", PRIORITY, (), |question, ()| lookup::lookup(question))
                 .register(Sleep, "timer", PRIORITY, (), move |(), ()| async move {
@@ -111,8 +123,8 @@ for_each_mode!(M => {
                 .register(Unix, "unix", PRIORITY, (), |to, ()| async move {
                     Ok(Box::new(unix::connect(to).await?) as <M as Mode>::Flow)
                 })
-                .register(BindUnix, "unix", PRIORITY, (), |at, ()| async move {
-                    Ok(Box::new(unix::Acceptor::bind(&at)?) as <M as Mode>::Listener)
+                .register(BindUnix, "unix", PRIORITY, UnixListening::needs(), |at, listening| async move {
+                    Ok(Box::new(UnixAcceptor::bind(&at, &listening)?) as <M as Mode>::Listener)
                 });
             ctx
         }
@@ -148,7 +160,8 @@ for_each_mode!(M => {
 /// A flow to an endpoint such as `tcp://example.org:7`, `unix:/run/service` or, with the feature `rustls`,
 /// `tls://example.org:443`, by [`context`].
 ///
-/// Programs that connect often keep one context: it reads the platform's trust store once.
+/// Programs that connect often keep one context: it resumes TLS sessions. What the platform
+/// trusts is read once per process, whatever the number of contexts.
 ///
 /// # Errors
 /// As [`Ctx::with_url`] and [`Ctx::connect`].

@@ -1,11 +1,11 @@
 //! TCP: connecting, and listening.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::task::{Context, Poll, ready};
 
 use mimic_core::{Error, Listener, Mode, Phase, for_each_mode};
-use mimic_std::TcpOptions;
+use mimic_std::{TcpListening, TcpOptions, accept_error, accepted_error};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -23,36 +23,55 @@ fn with(options: TcpOptions, socket: TcpStream) -> io::Result<TcpFlow> {
     Ok(socket.into())
 }
 
-/// Accepts TCP flows.
+/// A listener of TCP flows.
+///
+/// [`Bind`](mimic_core::Bind) makes one. [`from_std`](TcpAcceptor::from_std) makes one of a socket
+/// from elsewhere.
 #[derive(Debug)]
-pub(crate) struct Acceptor {
+pub struct TcpAcceptor {
     listener: TcpListener,
     options: TcpOptions,
 }
 
-impl Acceptor {
-    pub(crate) async fn bind(at: SocketAddr, options: TcpOptions) -> Result<Self, Error> {
-        runtime()?;
-        let listener = TcpListener::bind(at).await.map_err(|error| Error::from(error).in_phase(Phase::Bind))?;
-        Ok(Self { listener, options })
+impl TcpAcceptor {
+    /// Takes a socket that listens already, from socket activation for instance. It is made
+    /// non-blocking. Its flows have [`NoDelay`](mimic_core::NoDelay) on and
+    /// [`KeepAlive`](mimic_core::KeepAlive) off.
+    ///
+    /// # Errors
+    /// In [`Phase::Bind`]: that of the system; or outside a tokio runtime.
+    pub fn from_std(listener: net::TcpListener) -> Result<Self, Error> {
+        listener.set_nonblocking(true).map_err(|error| Error::from(error).in_phase(Phase::Bind))?;
+        Self::new(listener, (true, None).into())
     }
 
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<TcpFlow>> {
-        let (socket, _) = ready!(self.listener.poll_accept(cx))?;
-        Poll::Ready(with(self.options, socket))
+    pub(crate) fn bind(at: SocketAddr, listening: &TcpListening) -> Result<Self, Error> {
+        runtime()?;
+        Self::new(listening.bind(at)?, listening.options())
+    }
+
+    fn new(listener: net::TcpListener, options: TcpOptions) -> Result<Self, Error> {
+        runtime()?;
+        let listener = TcpListener::from_std(listener).map_err(|error| Error::from(error).in_phase(Phase::Bind))?;
+        Ok(Self { listener, options })
     }
 }
 
 for_each_mode!(M => {
     #[deny(clippy::missing_trait_methods)]
-    impl Listener<M> for Acceptor {
+    impl Listener<M> for TcpAcceptor {
         fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<<M as Mode>::Flow, Error>> {
-            let flow = ready!(Self::poll_accept(self, cx)).map_err(|error| Error::from(error).in_phase(Phase::Accept))?;
+            let (socket, _) = ready!(self.listener.poll_accept(cx)).map_err(accept_error)?;
+            let flow = with(self.options, socket).map_err(accepted_error)?;
             Poll::Ready(Ok(Box::new(flow)))
         }
 
         fn local_addr(&self) -> Option<SocketAddr> {
             self.listener.local_addr().ok()
+        }
+
+        fn each_local_addr(&self, visit: &mut dyn FnMut(SocketAddr)) {
+            self.listener.local_addr().into_iter().for_each(visit);
         }
     }
 });

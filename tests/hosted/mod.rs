@@ -18,8 +18,10 @@ use socket2::{SockRef, TcpKeepalive};
 
 use crate::adapter::{self, TcpFlow};
 
+mod listening;
 #[cfg(feature = "happy-eyeballs")]
 mod race;
+pub(crate) use listening::*;
 #[cfg(feature = "happy-eyeballs")]
 pub(crate) use race::*;
 
@@ -39,14 +41,20 @@ macro_rules! hosted {
             what_a_flow_promises vectored_writes_go_out_in_one attributes abort_resets no_delay_unless_off
             keep_alive_is_set accepted_flows_have_the_options an_accepted_socket_is_a_flow refused port_in_use
             lookups unknown_names time a_read_in_time a_local_context
+            a_name_is_bound_at_every_address a_name_with_an_address_in_use_is_not_bound an_address_of_no_interface
+            one_family_or_both a_socket_that_listens_already listening_takes_the_inherited_socket
         }
         #[cfg(unix)]
         hosted! { $run:
-            unix_echo unix_file_that_exists unix_file_goes_with_the_listener unix_file_of_somebody_else
-            unix_nobody_there
+            unix_echo unix_file_that_is_no_socket unix_file_goes_with_the_listener unix_file_of_somebody_else
+            unix_nobody_there unix_file_of_a_dead_server unix_file_that_is_served unix_mode_of_the_file
+            unix_socket_that_listens_already
         }
         #[cfg(target_os = "linux")]
-        hosted! { $run: the_deadline_ends_a_connect a_dropped_connect_closes_its_socket }
+        hosted! { $run:
+            the_deadline_ends_a_connect a_dropped_connect_closes_its_socket unix_backlog_that_is_full
+            a_connect_that_waits_for_a_place_can_be_dropped
+        }
         #[cfg(feature = "happy-eyeballs")]
         hosted! { $run:
             a_server_on_ipv4_only a_server_on_ipv6_only refused_everywhere an_address_is_raced_alone
@@ -466,7 +474,7 @@ mod unix {
     use adapter::UnixFlow;
 
     /// A directory, and a context for a socket in it.
-    fn place() -> (TempDir, std::path::PathBuf, Context) {
+    pub(super) fn place() -> (TempDir, std::path::PathBuf, Context) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a socket");
         let url = format!("unix:{}", path.to_str().unwrap().replace(' ', "%20"));
@@ -496,15 +504,32 @@ mod unix {
         assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 0);
     }
 
-    pub(crate) async fn unix_file_that_exists() {
-        let (_dir, path, ctx) = place();
-        drop(UnixListener::bind(&path).unwrap());
+    pub(crate) async fn unix_file_that_is_no_socket() {
+        let (dir, path, ctx) = place();
+        let in_the_way: [fn(&std::path::Path); 3] = [
+            |path| fs::write(path, "precious").unwrap(),
+            |path| fs::create_dir(path).unwrap(),
+            // Not even by a link to a dead socket.
+            |path| {
+                let dead = path.with_file_name("dead");
+                drop(UnixListener::bind(&dead).unwrap());
+                std::os::unix::fs::symlink(dead, path).unwrap();
+            },
+        ];
+        for put in in_the_way {
+            put(&path);
+            let error = ctx.listen().await.unwrap_err();
+            assert_eq!((error.kind(), error.phase()), (ErrorKind::AddrInUse, Some(Phase::Bind)));
+            let text = error.to_string();
+            assert!(text.contains("BindUnix \"unix\"") && text.contains(path.to_str().unwrap()), "{text}");
+            assert!(text.contains("the file exists and is no socket"), "{text}");
+            assert!(path.symlink_metadata().is_ok());
+            let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir(&path));
+        }
+        drop(dir);
         let error = ctx.listen().await.unwrap_err();
-        assert_eq!((error.kind(), error.phase()), (ErrorKind::AddrInUse, Some(Phase::Bind)));
-        let text = error.to_string();
-        assert!(text.contains("BindUnix \"unix\"") && text.contains(path.to_str().unwrap()), "{text}");
-        assert!(text.contains("the file exists") && text.contains("remove the file"), "{text}");
-        assert!(path.exists());
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::NotFound, Some(Phase::Bind)));
+        assert!(error.advice().is_some_and(|advice| advice.contains("directory")), "{error}");
     }
 
     pub(crate) async fn unix_file_goes_with_the_listener() {

@@ -2,21 +2,22 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::pin::Pin;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use mimic_core::{Context, Error, ErrorKind, ListenerExt, Phase, Sleep, timeout};
+use mimic_core::{Context, Error, ErrorKind, Listener, Phase, Sleep, timeout};
 use mimic_rustls::rustls::pki_types::PrivateKeyDer;
 use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::rustls::{
     ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion,
 };
-use mimic_rustls::{TlsConfig, TlsServerConfig};
+use mimic_rustls::{HandshakeObserver, TlsConfig, TlsServerConfig};
 
 /// For one connection, on a machine that is busy.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -82,8 +83,13 @@ async fn limited<T>(ctx: &Context, work: impl Future<Output = Result<T, Error>>)
 
 #[track_caller]
 fn assert_cut(at: usize, error: &Error) {
-    assert_eq!((error.kind(), error.phase()), (ErrorKind::ConnectionAborted, Some(Phase::Handshake)), "{at}: {error}");
-    assert!(error.to_string().contains("the peer closed the connection in the handshake"), "{at}: {error}");
+    assert_says_cut(at, error.kind(), error.phase(), &error.to_string());
+}
+
+#[track_caller]
+fn assert_says_cut(at: usize, kind: ErrorKind, phase: Option<Phase>, text: &str) {
+    assert_eq!((kind, phase), (ErrorKind::ConnectionAborted, Some(Phase::Handshake)), "{at}: {text}");
+    assert!(text.contains("the peer closed the connection in the handshake"), "{at}: {text}");
 }
 
 fn client_is_cut(runtime: &Runtime, version: &'static SupportedProtocolVersion) {
@@ -122,7 +128,14 @@ fn client_is_cut(runtime: &Runtime, version: &'static SupportedProtocolVersion) 
 
 fn server_is_cut(runtime: &Runtime, version: &'static SupportedProtocolVersion) {
     let (client, server) = configs(version);
-    let ctx = (runtime.context)().with(TlsServerConfig, server).with_url("tls://127.0.0.1:0").unwrap();
+    let (tell, failed) = mpsc::channel();
+    let failed = Mutex::new(failed);
+    let observer = move |error: &Error| {
+        let says = (error.kind(), error.phase(), error.target().map(String::from), error.to_string());
+        tell.send(says).unwrap();
+    };
+    let ctx = (runtime.context)().with(TlsServerConfig, server).with(HandshakeObserver, Arc::new(observer));
+    let ctx = ctx.with_url("tls://127.0.0.1:0").unwrap();
     (runtime.block_on)(Box::pin(async move {
         let mut listener = limited(&ctx, ctx.listen()).await.unwrap();
         let addr: SocketAddr = listener.local_addr().unwrap();
@@ -140,14 +153,20 @@ fn server_is_cut(runtime: &Runtime, version: &'static SupportedProtocolVersion) 
             0
         });
         for at in 0.. {
-            let result = limited(&ctx, listener.accept()).await.map(drop);
+            // A flow, or the failure that the observer hears of while the listener is polled.
+            let accepted = poll_fn(|cx| match (listener.poll_accept(cx), failed.lock().unwrap().try_recv()) {
+                (Poll::Ready(flow), _) => Poll::Ready(flow.map(|_| None)),
+                (Poll::Pending, Ok(failure)) => Poll::Ready(Ok(Some(failure))),
+                (Poll::Pending, Err(_)) => Poll::Pending,
+            });
+            let failure = limited(&ctx, accepted).await.unwrap();
             if over.recv_timeout(LIMIT).unwrap() {
-                result.unwrap();
+                assert_eq!(failure, None);
                 break;
             }
-            let error = result.unwrap_err();
-            assert_cut(at, &error);
-            assert!(error.target().is_some_and(|peer| peer.starts_with("127.0.0.1:")), "{at}: {error}");
+            let (kind, phase, target, text) = failure.unwrap();
+            assert_says_cut(at, kind, phase, &text);
+            assert!(target.is_some_and(|peer| peer.starts_with("127.0.0.1:")), "{at}: {text}");
         }
         let bytes = peer.join().unwrap();
         assert!(bytes > 200, "the client's handshake had {bytes} bytes?");

@@ -1,8 +1,8 @@
 //! The cryptography of TLS, by features.
 //!
-//! With `suites` it is mimic-embassy's provider for devices; with `every-suite` all of rustls-rustcrypto, which calls
-//! itself alpha. Without either only what one connection takes: AES-128-GCM, P-256 and ECDSA over P-256, which is what
-//! the cost of mimic is measured with.
+//! With `suites` it is mimic-embassy's provider for devices. Without, only what one connection
+//! takes: AES-128-GCM, P-256 and ECDSA over P-256, which is what the cost of mimic is measured
+//! with.
 
 #[cfg(feature = "suites")]
 use rustls::crypto::CryptoProvider;
@@ -11,9 +11,6 @@ use rustls::crypto::CryptoProvider;
 #[cfg(feature = "suites")]
 #[must_use]
 pub fn provider() -> CryptoProvider {
-    if cfg!(feature = "every-suite") {
-        return mimic_embassy::crypto::broad();
-    }
     mimic_embassy::crypto::provider(|bytes: &mut [u8]| {
         crate::entropy::fill(bytes).map_err(|_| rustls::crypto::GetRandomFailed)
     })

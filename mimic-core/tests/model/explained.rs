@@ -36,7 +36,7 @@ impl Count {
             Ok(()) => self.refused += 1,
             Err(fault) if !fault.is_plan => self.function_failed += 1,
             Err(_) if reason.starts_with("a cycle") => self.cycle += 1,
-            Err(_) if reason.starts_with("no candidate") => self.no_candidate += 1,
+            Err(fault) if fault.is_no_candidate => self.no_candidate += 1,
             Err(_) => self.missing += 1,
         }
         match explanation.goals()[0].verdict {
@@ -165,7 +165,7 @@ pub fn after(explanation: &Explanation, plan: &Result<(), Fault>) -> Result<(), 
         }
         // Where nobody applied, all has been asked. Of a key that was being decided, the record does not tell who had
         // said "not me".
-        Err(fault) if fault.is_plan => match (fault.is_no_candidate(), &root.verdict) {
+        Err(fault) if fault.is_plan => match (fault.is_no_candidate, &root.verdict) {
             (true, Verdict::No(_)) | (false, Verdict::Fails(_) | Verdict::Maybe(_)) => Ok(()),
             (_, verdict) => Err(format!("in a report of {fault:?}: {verdict:?}")),
         },

@@ -349,6 +349,7 @@ fn seen(result: Result<Got, Error>, log: &Log) -> (Seen, Option<Explanation>) {
         kind: Some(error.kind()),
         layer: error.layer().map(Into::into),
         target: error.target().map(Into::into),
+        via: error.via().map(Into::into),
         phase: error.phase(),
         attempts: report.attempts().iter().map(ToString::to_string).collect(),
         computing: report.computing().map(Into::into),

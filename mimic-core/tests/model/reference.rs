@@ -74,19 +74,19 @@ pub struct Fault {
     kind: ErrorKind,
     layer: Option<String>,
     target: Option<String>,
+    via: Option<String>,
     phase: Option<Phase>,
     computing: Option<String>,
     /// The context is at fault, not a function or connect.
     pub is_plan: bool,
+    /// Nothing fills the role that was asked for.
+    pub is_no_candidate: bool,
 }
 
 impl Fault {
     fn new(kind: ErrorKind, reason: String) -> Self {
-        Self { reason, kind, layer: None, target: None, phase: None, computing: None, is_plan: false }
-    }
-
-    pub fn is_no_candidate(&self) -> bool {
-        self.reason.starts_with("no candidate")
+        let (layer, target, via, phase, computing) = Default::default();
+        Self { reason, kind, layer, target, via, phase, computing, is_plan: false, is_no_candidate: false }
     }
 
     fn plan(reason: String) -> Self {
@@ -120,6 +120,8 @@ pub struct Resolve<'a> {
     started: u32,
     dials: u32,
     attempts: Vec<Attempt>,
+    /// What the layers have dialled below with success, by the numbers of their own dials.
+    hops: HashMap<u32, u32>,
 }
 
 struct Attempt {
@@ -131,8 +133,8 @@ struct Attempt {
 impl<'a> Resolve<'a> {
     fn new(ctx: &'a Reference) -> Self {
         let (decided, found, fates) = Default::default();
-        let (path, calls, attempts) = Default::default();
-        Self { ctx, decided, found, path, fates, calls, started: 0, dials: 0, attempts }
+        let (path, calls, attempts, hops) = Default::default();
+        Self { ctx, decided, found, path, fates, calls, started: 0, dials: 0, attempts, hops }
     }
 
     pub fn is_large(&self) -> bool {
@@ -228,9 +230,8 @@ impl<'a> Resolve<'a> {
     }
 
     fn look(&mut self, unit: &Unit) -> Result<Option<Vec<Input>>, Fault> {
-        let is_gate = |need: &&Need| matches!(need.kind, Kind::Is | Kind::Given | Kind::Inside);
         let mut committed = matches!(unit.of, Of::Layer(_));
-        for need in unit.needs.iter().filter(is_gate) {
+        for need in unit.needs.iter().filter(|need| is_gate(need)) {
             committed |= !matches!(unit.of, Of::Function(..));
             let value = self.value(need.key)?;
             let open = if need.kind == Kind::Given { value.is_some() } else { value == Some(need.value) };
@@ -303,7 +304,12 @@ impl<'a> Resolve<'a> {
             let below = fault.layer.is_some() && self.attempts.iter().any(|attempt| attempt.parent == id);
             let phase = fault.phase.map(|phase| format!("{phase}: ")).unwrap_or_default();
             let outcome = if below { "failed below".into() } else { format!("{phase}{}", fault.reason) };
-            let text = format!("{} to to {to}: {outcome}", node.name());
+            let via = self.hops.get(&id).filter(|hop| !below && **hop != to).map(|hop| format!("to {hop}"));
+            let told = via.as_ref().map_or(String::new(), |via| format!(" via {via}"));
+            let text = format!("{} to to {to}{told}: {outcome}", node.name());
+            if fault.layer.is_none() {
+                fault.via = via;
+            }
             self.attempts.push(Attempt { id, parent, text });
             self.attempts.sort_by_key(|attempt| attempt.id);
             if self.attempts.len() > 32 {
@@ -347,7 +353,10 @@ impl<'a> Resolve<'a> {
                 let mut last = None;
                 for (at, dialer) in (1..).zip(&dialers) {
                     match self.dial(dialer, to * 3 % 101 + at, id) {
-                        Ok(got) => return Ok(Got::of(unit, to, &[got.by], false)),
+                        Ok(got) => {
+                            self.reached(node, id, to * 3 % 101 + at, at);
+                            return Ok(Got::of(unit, to, &[got.by], false));
+                        }
                         Err(fault) => last = Some(fault),
                     }
                 }
@@ -356,10 +365,54 @@ impl<'a> Resolve<'a> {
             Does::Work | Does::Half => {
                 for (at, dialer) in (1..).zip(&dialers) {
                     parts.push(self.dial(dialer, to * 3 % 101 + at, id)?.by);
+                    self.reached(node, id, to * 3 % 101 + at, at);
                 }
             }
         }
         Ok(Got::of(unit, to, &parts, unit.does == Does::Half))
+    }
+
+    /// Dial `id` has dialled `to`, the first of its dials if that is what a layer wraps.
+    fn reached(&mut self, node: &Node, id: u32, to: u32, at: u32) {
+        if node.below.is_some() && at == 1 {
+            self.hops.insert(id, to);
+        }
+    }
+
+    /// Why nothing fills a role: it may be that all candidates are for other values of one key.
+    fn lacks(&self, role: u32) -> String {
+        let units: Vec<_> = self.listed(role);
+        // A key that nothing was registered for has no value; one that nobody asked for may have any.
+        let value = |key: u32| match (self.ctx.values.get(&key), self.found.get(&Id::Key(key))) {
+            (Some(value), _) | (None, Some(Some(Found::Value(value)))) => Some(Some(*value)),
+            (None, Some(_)) => Some(None),
+            (None, None) => (!self.ctx.units.iter().any(|unit| unit.id() == Id::Key(key))).then_some(None),
+        };
+        let name = Id::Role(role).name();
+        let decides = |need: &&Need| matches!(need.kind, Kind::Is | Kind::Inside);
+        let gates = units.first().map_or(&[][..], |unit| &unit.needs);
+        for Need { key, .. } in gates.iter().filter(decides) {
+            let Some(value) = value(*key) else { continue };
+            let shut = |unit: &Rc<Unit>| {
+                let mut gates = unit.needs.iter().filter(decides).filter(|need| need.key == *key);
+                Some(gates.find(|need| value != Some(need.value))?.value.to_string())
+            };
+            if let Some(mut known) = units.iter().map(shut).collect::<Option<Vec<_>>>() {
+                known.sort();
+                known.dedup();
+                let found = value.map_or("not given".into(), |value| value.to_string());
+                let (key, known) = (Id::Key(*key).name(), known.join(", "));
+                return format!("{key} is {found}; {name} has candidates for {known}");
+            }
+        }
+        format!("no candidate for {name} applies")
+    }
+
+    /// The candidates of a role in the order of trying.
+    fn listed(&self, role: u32) -> Vec<Rc<Unit>> {
+        let is_layer = |unit: &Unit| matches!(unit.of, Of::Layer(_));
+        let listed = self.ctx.listed(Id::Role(role)).into_iter();
+        listed.filter(|unit| !is_layer(unit)).collect()
     }
 
     /// Decides who fills the role that is asked for.
@@ -368,7 +421,8 @@ impl<'a> Resolve<'a> {
         match self.need(Id::Role(root)) {
             Ok(Some(Found::Below(node))) => Ok(node),
             Ok(_) => {
-                Err(Fault { layer: Some(name.clone()), ..Fault::plan(format!("no candidate for {name} applies")) })
+                let reason = self.lacks(root);
+                Err(Fault { layer: Some(name), is_no_candidate: true, ..Fault::plan(reason) })
             }
             Err(mut fault) => {
                 fault.layer.get_or_insert(name);
@@ -383,6 +437,7 @@ impl<'a> Resolve<'a> {
             if fault.layer.is_none() {
                 fault.layer = Some(node.name());
                 fault.target = Some(format!("to {to}"));
+                fault.via = self.hops.get(&0).filter(|hop| **hop != to).map(|hop| format!("to {hop}"));
             }
             fault
         })
@@ -400,12 +455,17 @@ impl<'a> Resolve<'a> {
             kind: Some(fault.kind),
             layer: fault.layer,
             target: fault.target,
+            via: fault.via,
             phase: fault.phase,
             attempts: self.attempts.drain(..).map(|attempt| attempt.text).collect(),
             computing: fault.computing,
             advised: true,
         }
     }
+}
+
+fn is_gate(need: &Need) -> bool {
+    matches!(need.kind, Kind::Is | Kind::Given | Kind::Inside)
 }
 
 fn show(inputs: &[Input]) -> String {
@@ -485,7 +545,7 @@ impl Reference {
         match resolve.plan(root) {
             Ok(node) => {
                 let dials = (0..2).map(|at| {
-                    (resolve.started, resolve.attempts) = (0, Vec::new());
+                    (resolve.started, resolve.attempts, resolve.hops) = (0, Vec::new(), HashMap::new());
                     let result = resolve.root(&node, 7 + at);
                     resolve.seen(result)
                 });

@@ -28,6 +28,8 @@ pub struct Seen {
     pub kind: Option<ErrorKind>,
     pub layer: Option<String>,
     pub target: Option<String>,
+    /// What the layer that failed had dialled below.
+    pub via: Option<String>,
     pub phase: Option<Phase>,
     /// The dials that failed, in the order of starting.
     pub attempts: Vec<String>,
@@ -45,6 +47,7 @@ impl Default for Seen {
             kind: None,
             layer: None,
             target: None,
+            via: None,
             phase: None,
             attempts: Vec::new(),
             computing: None,

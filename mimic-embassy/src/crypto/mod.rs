@@ -2,9 +2,13 @@
 //!
 //! AES-128-GCM and ChaCha20-Poly1305; X25519 and P-256; and of the algorithms that certificates are signed with those
 //! of the features `verify-p256`, `verify-p384`, `verify-ed25519` and `verify-rsa`. What no feature asks for is not
-//! linked. It is made of the crates of RustCrypto, of which `rustls-rustcrypto` calls itself an alpha: whoever has a
-//! better provider passes that one to [`client_config`] in place of [`provider`]'s: for one, [`broad`], which has every
-//! suite, group and algorithm of `rustls-rustcrypto`, TLS 1.3 alone too, and can sign.
+//! linked. It is made of the crates of RustCrypto, of which `rustls-rustcrypto` calls itself an
+//! alpha; an application with a better provider passes that one to [`client_config`] in place of
+//! [`provider`]'s.
+//!
+//! There is no function for all of `rustls-rustcrypto`: its own provider connects with RSA keys of
+//! 512 bits, and takes an X25519 share of zeros, which RFC 8446 §7.4.2 forbids. The groups and
+//! algorithms here refuse both.
 
 mod agree;
 mod clock;
@@ -49,13 +53,6 @@ pub fn provider(entropy: impl Entropy + 'static) -> CryptoProvider {
         secure_random: random,
         key_provider: &NoKeys,
     }
-}
-
-/// All that `rustls-rustcrypto` has. Its random bytes come from the crate `getrandom` 0.2, whose feature `custom` asks
-/// firmware to register a source (`register_custom_getrandom!`): without, it does not link.
-#[must_use]
-pub fn broad() -> CryptoProvider {
-    rustls_rustcrypto::provider()
 }
 
 /// The suite, with the number of records that one key may seal (RFC 8446 §5.5), which `rustls-rustcrypto` does not

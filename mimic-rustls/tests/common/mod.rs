@@ -27,6 +27,8 @@ pub fn provider() -> Arc<CryptoProvider> {
 /// An authority and what it issues.
 pub struct Authority {
     certificate: CertificateDer<'static>,
+    /// The certificate, as files have it.
+    pub pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -42,8 +44,8 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
-        let certificate = params.self_signed(&key).unwrap().der().clone();
-        Self { certificate, issuer: Issuer::new(params, key) }
+        let certificate = params.self_signed(&key).unwrap();
+        Self { certificate: certificate.der().clone(), pem: certificate.pem(), issuer: Issuer::new(params, key) }
     }
 
     /// A leaf for the names, changed by `change`, with its key.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use mimic_core::{Context, ListenerExt, Shared};
-use mimic_rustls::TlsServerConfig;
+use mimic_core::{Context, Error, ListenerExt, Shared, Sleep};
 use mimic_rustls::rustls::ServerConfig;
+use mimic_rustls::{HandshakeObserver, TlsServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 use super::lines::{LEN, Lines, Mimic};
@@ -86,21 +86,26 @@ async fn listen_by_mimic(
         Runtime::Tokio => mimic_tokio::context(),
         Runtime::Smol => mimic_smol::context(),
     };
+    let refused = counts.clone();
+    let observer = move |error: &Error| {
+        eprintln!("not accepted: {error}");
+        refused.failed.fetch_add(1, SeqCst);
+    };
     let (scheme, ctx) = match config {
-        Some(config) => ("tls", ctx.with(TlsServerConfig, config)),
+        Some(config) => ("tls", ctx.with(TlsServerConfig, config).with(HandshakeObserver, Arc::new(observer))),
         None => ("tcp", ctx),
     };
-    let mut listener = ctx.with_url(&format!("{scheme}://{address}:0")).unwrap().listen().await.unwrap();
+    let mut listener = ctx.clone().with_url(&format!("{scheme}://{address}:0")).unwrap().listen().await.unwrap();
     let address = mimic_core::Listener::<Shared>::local_addr(&listener).unwrap();
+    let mut timer = ctx.resolve(Sleep, ()).await.unwrap();
     spawn(runtime, async move {
         loop {
-            match listener.accept().await {
-                Ok(flow) => spawn(runtime, echo(Mimic(flow), counts.clone())),
-                Err(error) => {
-                    eprintln!("not accepted: {error}");
-                    counts.failed.fetch_add(1, SeqCst);
-                }
-            }
+            let failed = |error: &Error| {
+                eprintln!("not accepted: {error}");
+                counts.failed.fetch_add(1, SeqCst);
+            };
+            let flow = listener.accept_ok(&mut timer, failed).await;
+            spawn(runtime, echo(Mimic(flow), counts.clone()));
         }
     });
     address

@@ -1,0 +1,94 @@
+//! What a TLS listener allows its clients, and where it tells of those that failed.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::time::Duration;
+
+use mimic_core::{Error, Key, key};
+
+key! {
+    /// Limits how many handshakes a TLS listener carries on, and for how long; [`Limits::new`] when
+    /// it is not given.
+    pub HandshakeLimits: Limits;
+    /// Receives the error of each handshake that fails, or is given up, at a TLS listener. `accept`
+    /// does not return them, and without an observer they are dropped.
+    ///
+    /// The error is in [`Phase::Handshake`](mimic_core::Phase::Handshake); its target is the
+    /// client's address, where the flow below knows it, and [`tls_error`](crate::tls_error) has
+    /// rustls's own error. The call runs inside `accept` and holds up the listener: it must not
+    /// wait.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use mimic_core::{Context, Error};
+    /// use mimic_rustls::{HandshakeObserver, Tls};
+    ///
+    /// let ctx = Context::new().install(Tls);
+    /// let ctx = ctx.with(HandshakeObserver, Arc::new(|error: &Error| eprintln!("{error}")));
+    /// ```
+    pub HandshakeObserver: Arc<dyn Fn(&Error) + Send + Sync>;
+    /// Both of the above: a need of one candidate is one argument, and a candidate has eight at
+    /// most.
+    pub(crate) Handshaking: Conduct;
+}
+
+/// The limits of a TLS listener. Each method departs from the default: 256 handshakes, a patience
+/// of 10 s, a grace of 1 s.
+///
+/// ```
+/// use core::time::Duration;
+/// use mimic_rustls::Limits;
+///
+/// let limits = Limits::new().handshakes(1000).patience(Duration::from_secs(5));
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Limits {
+    pub(crate) handshakes: usize,
+    pub(crate) patience: Duration,
+    pub(crate) grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Limits {
+    /// Returns the defaults.
+    pub const fn new() -> Self {
+        Self { handshakes: 256, patience: Duration::from_secs(10), grace: Duration::from_secs(1) }
+    }
+
+    /// Sets how many handshakes may be under way, at least 1. Each holds a flow and the memory of
+    /// an unfinished handshake.
+    pub const fn handshakes(self, handshakes: usize) -> Self {
+        Self { handshakes: if handshakes == 0 { 1 } else { handshakes }, ..self }
+    }
+
+    /// Sets how long a client may take for its handshake. Only time in which the listener is polled
+    /// counts; a gap between two polls counts as 250 ms at most.
+    pub const fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Sets how long a client may take while all places are taken and another client waits for one.
+    /// Counts as the patience does.
+    pub const fn grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
+    }
+}
+
+/// The limits and the observer of one listener.
+#[derive(Clone)]
+pub(crate) struct Conduct {
+    pub(crate) limits: Limits,
+    pub(crate) observer: Option<<HandshakeObserver as Key>::Value>,
+}
+
+impl fmt::Debug for Conduct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conduct").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}

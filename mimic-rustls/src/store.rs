@@ -1,0 +1,114 @@
+//! The trust store of the platform.
+//!
+//! ```text
+//!   process    the verifier: what the platform trusts, read once     TRUST
+//!   context    a configuration around it, with sessions of its own   shared
+//! ```
+//!
+//! Where the store is files (Linux and the like), reading them takes 2.5 ms of the processor, ten
+//! times that in a build without optimisation or when they are not in memory yet. So one thread
+//! reads them once per process, however many contexts there are (each one-line connect makes one),
+//! while their resolves wait. A failure is not kept. A store that changes is read again by the next
+//! process, and by [`platform_config`]. Elsewhere the platform is asked at each handshake.
+//!
+//! What is shared holds certificates, and nothing of an application. Sessions stay with their
+//! context, so that no server can tell by them that two contexts are of one process.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::{env, fs};
+
+use mimic_core::{Error, ErrorKind, Phase};
+use rustls::ClientConfig;
+use rustls::crypto::CryptoProvider;
+use rustls_platform_verifier::Verifier;
+
+use crate::aside::Aside;
+use crate::error::Source;
+
+/// With the provider that features chose, the same in all of a process.
+static TRUST: LazyLock<Arc<Aside<Arc<Verifier>>>> = LazyLock::new(Arc::default);
+
+/// Returns a configuration around what is read once. `provider` is the one that features chose.
+pub(crate) async fn shared(provider: Arc<CryptoProvider>) -> Result<ClientConfig, Error> {
+    let with = provider.clone();
+    let trust = TRUST.get(move || Verifier::new(with).map(Arc::new)).await.map_err(unreadable)?;
+    configured(provider, trust)
+}
+
+/// Returns a client configuration that trusts what the platform trusts now, with `provider`.
+///
+/// On Linux and the like it reads files, which takes milliseconds: call it where a task may take
+/// that long.
+///
+/// # Errors
+/// If the platform's trust store cannot be read. Where `SSL_CERT_FILE` or `SSL_CERT_DIR` is the
+/// reason, the error names the variable, the path and what is wrong with it.
+pub fn platform_config(provider: Arc<CryptoProvider>) -> Result<ClientConfig, Error> {
+    let trust = Verifier::new(provider.clone()).map_err(unreadable)?;
+    configured(provider, Arc::new(trust))
+}
+
+fn configured(provider: Arc<CryptoProvider>, trust: Arc<Verifier>) -> Result<ClientConfig, Error> {
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    // What rustls calls dangerous is a verifier that is not its own.
+    let verified = builder.map_err(unusable)?.dangerous().with_custom_certificate_verifier(trust);
+    Ok(verified.with_no_client_auth())
+}
+
+/// Explains an error of the verifier, which says no more than that there is no certificate.
+fn unreadable(error: rustls::Error) -> Error {
+    match misled() {
+        Some(problem) => Error::new(ErrorKind::NotFound, problem)
+            .in_phase(Phase::Plan)
+            .advise("unset the variable, let it name certificates in PEM format, or give a configuration"),
+        None => unusable(error),
+    }
+}
+
+fn unusable(error: rustls::Error) -> Error {
+    Error::with_source(ErrorKind::NotFound, Source(error)).in_phase(Phase::Plan).advise(
+        "check the trust store of this machine (on Linux the package ca-certificates), or give a configuration, \
+         with(TlsConfig, …)",
+    )
+}
+
+/// Returns what is wrong with the variables that name the trust store, where they are heeded, if
+/// the store has no certificate.
+fn misled() -> Option<String> {
+    if !cfg!(unix) || cfg!(any(target_vendor = "apple", target_os = "android")) {
+        return None;
+    }
+    let file = |path: &Path| match fs::metadata(path) {
+        Err(error) => format!("cannot be read: {error}"),
+        Ok(found) if found.is_dir() => "is a directory, which SSL_CERT_DIR is for".into(),
+        Ok(found) if found.len() == 0 => "is empty".into(),
+        Ok(_) => {
+            let mut first = [0];
+            match fs::File::open(path).and_then(|mut file| file.read(&mut first)) {
+                Err(error) => format!("cannot be read: {error}"),
+                // A SEQUENCE, as which every certificate begins.
+                Ok(1) if first == [0x30] => "is in DER format, not in PEM".into(),
+                Ok(_) => "has no certificate in PEM format that can be used".into(),
+            }
+        }
+    };
+    let directory = |path: &Path| match fs::read_dir(path) {
+        Err(error) => format!("cannot be read: {error}"),
+        Ok(_) => "has no file with a certificate in PEM format that can be used".into(),
+    };
+    let mut problems: Vec<String> = Vec::new();
+    if let Some(path) = env::var_os("SSL_CERT_FILE").map(PathBuf::from) {
+        problems.push(format!("SSL_CERT_FILE: {path:?} {}", file(&path)));
+    }
+    for path in env::split_paths(&env::var_os("SSL_CERT_DIR").unwrap_or_default()).filter(|path| path != Path::new(""))
+    {
+        problems.push(format!("SSL_CERT_DIR: {path:?} {}", directory(&path)));
+    }
+    (!problems.is_empty()).then(|| problems.join("; "))
+}

@@ -1,0 +1,124 @@
+//! Listeners, bound as a context says, or inherited.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+#[cfg(unix)]
+use std::os::unix::net::UnixListener;
+
+use mimic_core::{Error, ErrorKind, Mode, Needs, Phase, V6Only, map, opt};
+#[cfg(unix)]
+use mimic_core::{UnixMode, UnixPath};
+use socket2::{Domain, Socket, Type};
+
+#[cfg(unix)]
+use crate::SocketFile;
+use crate::{Inherited, InheritedSockets, TcpOptions};
+
+/// How many peers may wait to be accepted, unless the system allows fewer.
+pub(crate) const BACKLOG: i32 = 1024;
+
+/// What a context says of TCP listeners.
+#[derive(Clone, Debug)]
+pub struct TcpListening {
+    options: TcpOptions,
+    v6_only: Option<bool>,
+    inherited: Option<InheritedSockets>,
+}
+
+impl TcpListening {
+    /// Declares the keys: those of [`TcpOptions`], for the sockets that are accepted; [`V6Only`];
+    /// and [`Inherited`].
+    pub fn needs<M: Mode>() -> impl Needs<M, Args = Self> + Clone + Send + Sync {
+        map(
+            (map(TcpOptions::needs(), |options| options), opt(V6Only), opt(Inherited)),
+            |(options, v6_only, inherited)| Self { options, v6_only, inherited },
+        )
+    }
+
+    /// The options of the sockets that are accepted.
+    #[must_use]
+    pub fn options(&self) -> TcpOptions {
+        self.options
+    }
+
+    /// Takes the inherited socket of that address, or binds one. It does not block.
+    ///
+    /// # Errors
+    /// That of the system, in [`Phase::Bind`]. An address that no interface has, or whose family
+    /// the system does not have, is [`AddrNotAvailable`](ErrorKind::AddrNotAvailable).
+    pub fn bind(&self, at: SocketAddr) -> Result<TcpListener, Error> {
+        let listener = match self.inherited.as_ref().and_then(|sockets| sockets.take_tcp(at)) {
+            Some(listener) => listener.set_nonblocking(true).map(|()| listener),
+            None => self.try_bind(at),
+        };
+        listener.map_err(|error| {
+            let error = match is_unknown_family(&error) {
+                true => Error::with_source(ErrorKind::AddrNotAvailable, error),
+                false => Error::from(error),
+            };
+            match error.kind() {
+                ErrorKind::AddrNotAvailable => error.advise(
+                    "this machine does not have the address, or not its family; if a name led to it, listen at an \
+                     address, or correct the name's entry in the hosts file",
+                ),
+                _ => error,
+            }
+            .in_phase(Phase::Bind)
+        })
+    }
+
+    fn try_bind(&self, at: SocketAddr) -> io::Result<TcpListener> {
+        let socket = Socket::new(Domain::for_address(at), Type::STREAM, None)?;
+        // As `std` does. On Windows it would let two programs listen at one port.
+        #[cfg(not(windows))]
+        socket.set_reuse_address(true)?;
+        if let (true, Some(v6_only)) = (at.is_ipv6(), self.v6_only) {
+            socket.set_only_v6(v6_only)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&at.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    }
+}
+
+/// What a context says of Unix listeners.
+#[cfg(unix)]
+#[derive(Clone, Debug)]
+pub struct UnixListening {
+    mode: Option<u32>,
+    inherited: Option<InheritedSockets>,
+}
+
+#[cfg(unix)]
+impl UnixListening {
+    /// Declares the keys: [`UnixMode`] and [`Inherited`].
+    pub fn needs<M: Mode>() -> impl Needs<M, Args = Self> + Clone + Send + Sync {
+        map((opt(UnixMode), opt(Inherited)), |(mode, inherited)| Self { mode, inherited })
+    }
+
+    /// Takes the inherited socket of that path, as it is, or binds one, whose file is to be dropped
+    /// before it. It does not block.
+    ///
+    /// # Errors
+    /// As [`SocketFile::bind`].
+    pub fn bind(&self, at: &UnixPath) -> Result<(Option<SocketFile>, UnixListener), Error> {
+        match self.inherited.as_ref().and_then(|sockets| sockets.take_unix(at)) {
+            Some(listener) => {
+                listener.set_nonblocking(true).map_err(|error| Error::from(error).in_phase(Phase::Bind))?;
+                Ok((None, listener))
+            }
+            None => SocketFile::bind(at, self.mode).map(|(file, listener)| (Some(file), listener)),
+        }
+    }
+}
+
+/// The system has no such addresses: IPv6 is not there. `std` has no kind for it.
+fn is_unknown_family(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    const EAFNOSUPPORT: i32 = libc::EAFNOSUPPORT;
+    /// WSAEAFNOSUPPORT.
+    #[cfg(not(unix))]
+    const EAFNOSUPPORT: i32 = 10_047;
+    error.raw_os_error() == Some(EAFNOSUPPORT)
+}

@@ -1,0 +1,61 @@
+//! TLS over a socket that listens already, as socket activation passes it on.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use futures_lite::future::zip;
+use mimic_core::embedded_io_async::{Read, Write};
+use mimic_core::{Context, ErrorKind, FlowExt, ListenerExt, Sleep, TlsVersion};
+use mimic_rustls::rustls::pki_types::PrivateKeyDer;
+use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use mimic_rustls::{TlsConfig, TlsServerConfig};
+
+fn with_certificate(ctx: Context) -> Context {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".into()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = mimic_rustls::provider().unwrap();
+    let server = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+    let server = server.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+    let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let client = client.with_root_certificates(roots).with_no_client_auth();
+    ctx.with(TlsServerConfig, Arc::new(server)).with(TlsConfig, Arc::new(client))
+}
+
+async fn serves(ctx: Context, socket: TcpListener) {
+    let ctx = ctx.with_url(&format!("tls://{}", socket.local_addr().unwrap())).unwrap();
+    // Without it, the port is in use.
+    assert_eq!(ctx.listen().await.unwrap_err().kind(), ErrorKind::AddrInUse);
+    let ctx = ctx.with(mimic_tokio::Inherited, mimic_tokio::InheritedSockets::new().tcp(socket));
+    let mut listener = ctx.listen().await.unwrap();
+    let mut timer = ctx.resolve(Sleep, ()).await.unwrap();
+    let server = async {
+        let mut flow = listener.accept_ok(&mut timer, |error| panic!("{error}")).await;
+        flow.write_all(b"hello").await.unwrap();
+        flow.shutdown().await.unwrap();
+    };
+    let client = async {
+        let mut flow = ctx.connect().await.unwrap();
+        assert!(flow.attribute(TlsVersion).is_some());
+        let mut buf = [0; 5];
+        flow.read_exact(&mut buf).await.unwrap();
+        buf
+    };
+    assert_eq!(&zip(server, client).await.1, b"hello");
+}
+
+#[test]
+fn tls_over_an_inherited_socket_on_tokio() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { serves(with_certificate(mimic_tokio::context()), socket).await });
+}
+
+#[test]
+fn tls_over_an_inherited_socket_on_smol() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    smol::block_on(serves(with_certificate(mimic_smol::context()), socket));
+}
