@@ -56,9 +56,10 @@ pub(crate) enum Command {
     },
     /// Copy standard input to the peer and what it sends to standard output, both at once
     ///
-    /// At the end of the input the peer is told so, and may go on sending. It ends
-    /// when the peer closes, even if there is more input, or when standard output is
-    /// closed.
+    /// At the end of the input the peer is told so (a half-close), and may go on
+    /// sending. Some servers, nginx among them, take that for a client that has gone,
+    /// and cut their answer short: use --no-shutdown with those. It ends when the
+    /// peer closes, even if there is more input, or when standard output is closed.
     #[command(verbatim_doc_comment, after_help = URLS)]
     Connect {
         /// Whom to connect to
@@ -69,6 +70,9 @@ pub(crate) enum Command {
         /// First print to standard error what will be tried, and why not the rest
         #[arg(long)]
         explain: bool,
+        /// Leave the connection open in both directions at the end of the input: only the peer ends it
+        #[arg(long)]
+        no_shutdown: bool,
         #[command(flatten)]
         trace: Trace,
         #[command(flatten)]
@@ -122,8 +126,8 @@ pub(crate) async fn run<R: Runtime>(command: Option<Command>) -> Result<(), Fail
         Some(Command::Ping { url, timeout, trace, tls }) => {
             ping::run(&tls.apply(trace.apply(ctx)), &url, timeout).await
         }
-        Some(Command::Connect { url, timeout, explain, trace, tls }) => {
-            connect::run(tls.apply(trace.apply(ctx)), &url, timeout, explain).await
+        Some(Command::Connect { url, timeout, explain, no_shutdown, trace, tls }) => {
+            connect::run(tls.apply(trace.apply(ctx)), &url, timeout, explain, no_shutdown).await
         }
         Some(Command::Explain { url, format }) => explain::run(&ctx, &url, format),
     }

@@ -8,10 +8,17 @@ use mimic_core::{Context, Deadline, Endpoint, FlowExt, Stream};
 
 use crate::failure::{Failure, say};
 use crate::relay::relay;
-use crate::stdio::{Input, Output};
+use crate::stdio::{Input, Output, Patient};
 
-/// Connects within `limit`, and copies until the peer closes. On request says first what will be tried.
-pub(crate) async fn run(ctx: Context, url: &str, limit: Option<Duration>, explain: bool) -> Result<(), Failure> {
+/// Connects within `limit`, and copies until the peer closes. Prints first what will be tried if `explain` is set.
+/// The end of standard input shuts the flow down for writing, unless `no_shutdown` is set.
+pub(crate) async fn run(
+    ctx: Context,
+    url: &str,
+    limit: Option<Duration>,
+    explain: bool,
+    no_shutdown: bool,
+) -> Result<(), Failure> {
     let endpoint: Endpoint = url.parse()?;
     let mut ctx = ctx.with_endpoint(&endpoint);
     // Errors name it without what may be secret.
@@ -23,7 +30,9 @@ pub(crate) async fn run(ctx: Context, url: &str, limit: Option<Duration>, explai
         say(ctx.explain(Stream));
     }
     let mut flow = ctx.connect().await.map_err(|error| error.to_target(url))?;
-    relay(&mut flow, Input::new(io::stdin()), Output::new(io::stdout()), url).await?;
+    let input = Input::new(Patient(io::stdin()));
+    let input = if no_shutdown { input.endless() } else { input };
+    relay(&mut flow, input, Output::new(Patient(io::stdout())), url).await?;
     // The peer closed first, perhaps before the input ended: it is told that this was understood, if it still listens.
     let _ = future::poll_once(flow.shutdown()).await;
     Ok(())

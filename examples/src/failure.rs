@@ -7,6 +7,8 @@ use mimic_core::embedded_io_async::Error as _;
 use mimic_core::{Error, Phase};
 use mimic_example_app::AppError;
 
+use crate::stdio::Patient;
+
 /// Why a command ended early.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -60,5 +62,5 @@ pub(crate) fn app_error(error: AppError<Error>) -> Error {
 /// Writes a line to standard error. If that is closed there is no place left to complain.
 pub(crate) fn say(line: impl std::fmt::Display) {
     // In one piece: others may write there too.
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+    let _ = Patient(io::stderr()).write_all(format!("{line}\n").as_bytes());
 }

@@ -9,6 +9,7 @@ use mimic_core::{Context, Ctx, Deadline, Endpoint, Error, ErrorKind, Flow, FlowE
 use mimic_example_app as app;
 
 use crate::failure::{Failure, app_error};
+use crate::stdio::Patient;
 
 /// How long the peer may take to close.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -99,7 +100,7 @@ struct Stdout {
 
 impl fmt::Write for Stdout {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        stdout().write_all(text.as_bytes()).map_err(|error| {
+        Patient(stdout()).write_all(text.as_bytes()).map_err(|error| {
             self.failed = Some(error);
             fmt::Error
         })

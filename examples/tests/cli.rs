@@ -8,14 +8,17 @@
 mod common;
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use common::{BOTH, Bin, Over, Peer, Program, TRANSCRIPT};
+use rustix::fs::OFlags;
 use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 
@@ -37,6 +40,10 @@ common::every_binary! {
     connect_gives_output_to_a_file, connect_half_closes_at_the_end_of_input, connect_answers_as_it_goes,
     connect_ends_when_the_peer_closes, connect_ends_quietly_on_closed_output,
     connect_timeout_is_for_connecting_only, connect_copies_both_ways_at_once, connect_leaves_its_input_as_it_was,
+    connect_waits_for_input_that_does_not_block, connect_waits_for_output_that_does_not_block,
+    connect_over_a_socket_that_does_not_block, connect_on_a_terminal_that_does_not_block,
+    ping_prints_on_output_that_does_not_block, connect_cuts_the_answer_of_a_server_that_takes_a_half_close_for_the_end,
+    connect_without_shutdown_gets_all_of_it, connect_without_shutdown_sends_all_of_its_input,
     connect_explains,
     // --trace
     trace_tells_of_a_race, trace_tells_of_a_failure, trace_is_silent_without_a_race,
@@ -72,6 +79,7 @@ fn help(bin: Bin) {
         ("ping", "--timeout"),
         ("ping", "--trace"),
         ("connect", "--explain"),
+        ("connect", "--no-shutdown"),
         ("connect", "--trace"),
         ("explain", "--format"),
     ] {
@@ -693,7 +701,206 @@ fn connect_leaves_its_input_as_it_was(bin: Bin) {
     command.stdin(input.try_clone().unwrap());
     Program::start(command).wait().exits(0);
     let flags = rustix::fs::fcntl_getfl(&input).unwrap();
-    assert!(!flags.contains(rustix::fs::OFlags::NONBLOCK));
+    assert!(!flags.contains(OFlags::NONBLOCK));
+}
+
+/// Makes the description non-blocking, for all that share it: a child too.
+fn do_not_block(descriptor: impl AsFd) {
+    let flags = rustix::fs::fcntl_getfl(&descriptor).unwrap();
+    rustix::fs::fcntl_setfl(&descriptor, flags | OFlags::NONBLOCK).unwrap();
+}
+
+/// The program changed nothing that others share.
+#[track_caller]
+fn still_does_not_block(descriptor: impl AsFd) {
+    assert!(rustix::fs::fcntl_getfl(&descriptor).unwrap().contains(OFlags::NONBLOCK));
+}
+
+/// What `work` returns, which may wait for a program that has ended.
+#[track_caller]
+fn bounded<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, done) = mpsc::channel();
+    thread::spawn(move || sender.send(work()));
+    done.recv_timeout(common::LIMIT).unwrap()
+}
+
+fn connect_waits_for_input_that_does_not_block(bin: Bin) {
+    let bytes = common::random(3_000_000);
+    let (input, mut feed) = io::pipe().unwrap();
+    do_not_block(&input);
+    let peer = common::echo(Over::Tcp);
+    let mut command = bin.command(&["connect", &peer.url]);
+    command.stdin(input.try_clone().unwrap());
+    let program = Program::start(command);
+    // Nothing is there at the beginning, in the middle and before the end.
+    let parts = bytes.clone();
+    bounded(move || {
+        for part in parts.chunks(1_000_000) {
+            thread::sleep(Duration::from_millis(100));
+            feed.write_all(part).unwrap();
+        }
+        thread::sleep(Duration::from_millis(100));
+    });
+    program.wait().exits(0).quietly().prints(&bytes);
+    still_does_not_block(&input);
+}
+
+fn connect_waits_for_output_that_does_not_block(bin: Bin) {
+    let bytes = common::random(8_000_000);
+    let (output, given) = io::pipe().unwrap();
+    do_not_block(&given);
+    let peer = common::echo(Over::Tcp);
+    let mut command = bin.command(&["connect", &peer.url]);
+    command.stdout(given.try_clone().unwrap());
+    let mut program = Program::start(command);
+    program.feed(bytes.clone());
+    // By then it is full, and so is all before it.
+    thread::sleep(Duration::from_millis(300));
+    let mut all = output.take(8_000_000);
+    let got = bounded(move || {
+        let mut got = Vec::new();
+        all.read_to_end(&mut got).map(|_| got).unwrap()
+    });
+    program.wait().exits(0).quietly();
+    assert!(got == bytes, "{} of {} bytes", got.len(), bytes.len());
+    still_does_not_block(&given);
+}
+
+/// One description for both directions, as `inetd` gives it.
+fn connect_over_a_socket_that_does_not_block(bin: Bin) {
+    let bytes = common::random(3_000_000);
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    do_not_block(&theirs);
+    let peer = common::echo(Over::Unix);
+    let mut command = bin.command(&["connect", &peer.url]);
+    command.stdin(OwnedFd::from(theirs.try_clone().unwrap())).stdout(OwnedFd::from(theirs.try_clone().unwrap()));
+    let program = Program::start(command);
+    ours.set_write_timeout(Some(common::LIMIT)).unwrap();
+    let (mut feed, sent) = (ours.try_clone().unwrap(), bytes.clone());
+    let feeding = thread::spawn(move || {
+        feed.write_all(&sent).unwrap();
+        feed.shutdown(Shutdown::Write).unwrap();
+    });
+    thread::sleep(Duration::from_millis(300));
+    let mut got = vec![0; bytes.len()];
+    ours.set_read_timeout(Some(common::LIMIT)).unwrap();
+    ours.read_exact(&mut got).unwrap();
+    feeding.join().unwrap();
+    program.wait().exits(0).quietly();
+    assert!(got == bytes, "the bytes differ");
+    still_does_not_block(&theirs);
+}
+
+fn connect_on_a_terminal_that_does_not_block(bin: Bin) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap();
+    let flags = OFlags::RDWR | OFlags::NOCTTY;
+    let theirs = rustix::fs::open(&*name, flags, rustix::fs::Mode::empty()).unwrap();
+    let mut raw = tcgetattr(&theirs).unwrap();
+    raw.make_raw();
+    tcsetattr(&theirs, OptionalActions::Now, &raw).unwrap();
+    do_not_block(&theirs);
+
+    // A terminal has no end of its own: the peer makes it.
+    let bytes = common::random(300_000);
+    let size = bytes.len();
+    let peer = Peer::new(Over::Tcp, move |mut conn| {
+        let mut got = vec![0; size];
+        conn.read_exact(&mut got).unwrap();
+        conn.write_all(&got).unwrap();
+    });
+    let mut command = bin.command(&["connect", &peer.url]);
+    command.stdin(theirs.try_clone().unwrap()).stdout(theirs.try_clone().unwrap());
+    let program = Program::start(command);
+    let (mut terminal, sent) = (File::from(ours), bytes.clone());
+    let got = bounded(move || {
+        thread::sleep(Duration::from_millis(100));
+        terminal.write_all(&sent).unwrap();
+        // The terminal is full of what it prints.
+        thread::sleep(Duration::from_millis(300));
+        let mut got = vec![0; size];
+        terminal.read_exact(&mut got).map(|()| got).unwrap()
+    });
+    program.wait().exits(0).quietly();
+    assert!(got == bytes, "the bytes differ");
+    still_does_not_block(&theirs);
+}
+
+fn ping_prints_on_output_that_does_not_block(bin: Bin) {
+    let serving = bin.serve_both();
+    let (mut output, given) = io::pipe().unwrap();
+    do_not_block(&given);
+    let mut filled = 0;
+    while let Ok(n) = (&given).write(&[b'x'; 4096]) {
+        filled += n;
+    }
+    let mut command = bin.command(&["ping", &serving.urls[0]]);
+    command.stdin(Stdio::null()).stdout(given);
+    let mut program = Program::start(command);
+    thread::sleep(Duration::from_millis(300));
+    assert!(!program.has_ended(), "it has printed nothing yet");
+    let got = bounded(move || {
+        let mut got = Vec::new();
+        output.read_to_end(&mut got).map(|_| got).unwrap()
+    });
+    program.wait().exits(0).quietly();
+    assert_eq!(std::str::from_utf8(&got[filled..]).unwrap(), TRANSCRIPT);
+}
+
+/// How much the server of [`impatient`] sends at a time.
+const HALF: usize = 500_000;
+
+/// A server that takes the end of its client's side for the end of the client, as nginx does. Sends two halves, and the
+/// second one only if the client has not ended its side in the meantime, which it returns.
+fn impatient() -> Peer<bool> {
+    Peer::new(Over::Tcp, |mut conn| {
+        let mut request = [0; 3];
+        conn.read_exact(&mut request).unwrap();
+        assert_eq!(&request, b"get");
+        conn.write_all(&[b'x'; HALF]).unwrap();
+        let mut twin = conn.twin();
+        let (sender, ended) = mpsc::channel();
+        thread::spawn(move || sender.send(matches!(twin.read(&mut [0; 1]), Ok(0))));
+        let ended = matches!(ended.recv_timeout(Duration::from_millis(500)), Ok(true));
+        if !ended {
+            conn.write_all(&[b'y'; HALF]).unwrap();
+        }
+        conn.end_writing();
+        ended
+    })
+}
+
+fn connect_cuts_the_answer_of_a_server_that_takes_a_half_close_for_the_end(bin: Bin) {
+    let peer = impatient();
+    bin.feed(&["connect", &peer.url], "get").exits(0).quietly().prints([b'x'; HALF]);
+    assert!(peer.finish(), "the end of the input was not passed on");
+}
+
+fn connect_without_shutdown_gets_all_of_it(bin: Bin) {
+    let peer = impatient();
+    let ran = bin.feed(&["connect", &peer.url, "--no-shutdown"], "get").exits(0).quietly();
+    ran.prints([[b'x'; HALF], [b'y'; HALF]].concat());
+    assert!(!peer.finish(), "the end of the input was passed on");
+}
+
+/// Nothing of it waits for an end that does not come.
+fn connect_without_shutdown_sends_all_of_its_input(bin: Bin) {
+    for over in BOTH {
+        let bytes = common::random(1_000_000);
+        let size = bytes.len();
+        let peer = Peer::new(over, move |mut conn| {
+            let mut got = vec![0; size];
+            conn.read_exact(&mut got).unwrap();
+            got
+        });
+        bin.feed(&["connect", &peer.url, "--no-shutdown"], bytes.clone()).exits(0).quietly();
+        assert!(peer.finish() == bytes, "the peer got something else");
+    }
 }
 
 fn connect_explains(bin: Bin) {

@@ -48,18 +48,29 @@ impl<E> Outcome<E> {
     fn open(&self) -> bool {
         matches!(self, Self::Running | Self::Connected)
     }
+
+    /// Whether a packet may have been sent.
+    fn sent(&self) -> bool {
+        !matches!(self, Self::Failed { sent: false, .. })
+    }
 }
 
 #[derive(Debug)]
 pub(crate) struct Attempts<E, const N: usize> {
+    /// Those that run, and the latest of the others.
     list: Vec<Attempt<E>, N>,
+    /// How many there have been.
+    started: u32,
     running: usize,
     connected: usize,
+    /// When the last started that may have sent a packet, of those that are not in the list any
+    /// more.
+    sent_before: Option<Duration>,
 }
 
 impl<E, const N: usize> Attempts<E, N> {
     pub(crate) const fn new() -> Self {
-        Self { list: Vec::new(), running: 0, connected: 0 }
+        Self { list: Vec::new(), started: 0, running: 0, connected: 0, sent_before: None }
     }
 
     pub(crate) fn list(&self) -> &[Attempt<E>] {
@@ -76,29 +87,51 @@ impl<E, const N: usize> Attempts<E, N> {
         self.connected > 0
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.list.is_full() || self.next_id().is_none()
+    /// Whether there has been any.
+    pub(crate) fn any(&self) -> bool {
+        self.started > 0
     }
 
-    /// None where the numbers are used up.
+    /// Whether the numbers are used up.
+    pub(crate) fn is_over(&self) -> bool {
+        self.next_id().is_none()
+    }
+
     fn next_id(&self) -> Option<AttemptId> {
-        u16::try_from(self.list.len()).ok().map(AttemptId)
+        u16::try_from(self.started).ok().map(AttemptId)
+    }
+
+    fn get_mut(&mut self, id: AttemptId) -> Option<&mut Attempt<E>> {
+        self.list.iter_mut().find(|attempt| attempt.id == id)
     }
 
     pub(crate) fn is_open(&self, id: AttemptId) -> bool {
-        self.list.get(usize::from(id.0)).is_some_and(|attempt| attempt.outcome.open())
+        self.list.iter().any(|attempt| attempt.id == id && attempt.outcome.open())
     }
 
     pub(crate) fn start(&mut self, endpoint: Endpoint, now: Duration) -> Option<AttemptId> {
         let id = self.next_id()?;
+        if self.list.is_full() {
+            self.forget();
+        }
         let attempt = Attempt { id, endpoint, started: now, ended: None, outcome: Outcome::Running, progressed: false };
         self.list.push(attempt).ok()?;
+        self.started += 1;
         self.running += 1;
         Some(id)
     }
 
+    /// Forgets the oldest that has ended.
+    fn forget(&mut self) {
+        let Some(place) = self.list.iter().position(|attempt| !attempt.outcome.open()) else { return };
+        let attempt = self.list.remove(place);
+        if attempt.outcome.sent() {
+            self.sent_before = self.sent_before.max(Some(attempt.started));
+        }
+    }
+
     pub(crate) fn succeed(&mut self, id: AttemptId) {
-        if let Some(attempt) = self.list.get_mut(usize::from(id.0))
+        if let Some(attempt) = self.get_mut(id)
             && matches!(attempt.outcome, Outcome::Running)
         {
             attempt.outcome = Outcome::Connected;
@@ -108,18 +141,19 @@ impl<E, const N: usize> Attempts<E, N> {
 
     /// Ends an attempt that has not ended, and says whether there was one.
     pub(crate) fn end(&mut self, id: AttemptId, outcome: Outcome<E>, now: Duration) -> bool {
-        let Some(attempt) = self.list.get_mut(usize::from(id.0)).filter(|attempt| attempt.outcome.open()) else {
+        let Some(attempt) = self.get_mut(id).filter(|attempt| attempt.outcome.open()) else {
             return false;
         };
-        self.connected -= usize::from(matches!(attempt.outcome, Outcome::Connected));
-        self.running -= 1;
+        let connected = matches!(attempt.outcome, Outcome::Connected);
         attempt.outcome = outcome;
         attempt.ended = Some(now);
+        self.connected -= usize::from(connected);
+        self.running -= 1;
         true
     }
 
     pub(crate) fn progress(&mut self, id: AttemptId) {
-        if let Some(attempt) = self.list.get_mut(usize::from(id.0)) {
+        if let Some(attempt) = self.get_mut(id) {
             attempt.progressed = true;
         }
     }
@@ -151,11 +185,11 @@ impl<E, const N: usize> Attempts<E, N> {
 
     /// When the last attempt started that may have sent a packet.
     pub(crate) fn last_sent(&self) -> Option<Duration> {
-        let sent = |attempt: &&Attempt<E>| !matches!(attempt.outcome, Outcome::Failed { sent: false, .. });
-        self.list.iter().rfind(sent).map(|attempt| attempt.started)
+        let last = self.list.iter().rfind(|attempt| attempt.outcome.sent()).map(|attempt| attempt.started);
+        last.max(self.sent_before)
     }
 
-    /// Whether this address, port and protocol have been tried.
+    /// Whether this address, port and protocol have been tried by one in the list.
     pub(crate) fn tried(&self, endpoint: &Endpoint) -> bool {
         self.list.iter().any(|attempt| attempt.endpoint.same(endpoint))
     }
@@ -163,27 +197,39 @@ impl<E, const N: usize> Attempts<E, N> {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
-
     use core::net::{IpAddr, Ipv4Addr};
-    use std::sync::{Mutex, PoisonError};
 
     use super::*;
     use crate::Name;
 
-    /// However much room there is.
+    /// However little room there is.
     #[test]
     fn there_are_65536_numbers() {
-        static ATTEMPTS: Mutex<Attempts<(), 65_537>> = Mutex::new(Attempts::new());
-        let mut attempts = ATTEMPTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut attempts: Attempts<(), 2> = Attempts::new();
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let (name, original) = (Name::ORIGINAL, address);
         let endpoint = Endpoint { address, scope_id: 0, original, port: None, name, service: None, protocol: None };
         for number in 0..=u16::MAX {
-            assert!(!attempts.is_full());
+            assert!(!attempts.is_over());
             assert_eq!(attempts.start(endpoint, Duration::ZERO), Some(AttemptId(number)));
+            assert!(attempts.end(AttemptId(number), Outcome::Cancelled, Duration::ZERO));
         }
-        assert!(attempts.is_full());
+        assert!(attempts.is_over());
         assert_eq!(attempts.start(endpoint, Duration::ZERO), None);
+    }
+
+    /// What is forgotten may have sent a packet, and the floor runs from it.
+    #[test]
+    fn the_last_packet_is_not_forgotten() {
+        let mut attempts: Attempts<(), 2> = Attempts::new();
+        let (address, name) = (IpAddr::V4(Ipv4Addr::LOCALHOST), Name::ORIGINAL);
+        let original = address;
+        let endpoint = Endpoint { address, scope_id: 0, original, port: None, name, service: None, protocol: None };
+        let at = Duration::from_millis;
+        for (now, sent) in [(1, true), (2, true), (3, false), (4, false), (5, false), (6, false)] {
+            let id = attempts.start(endpoint, at(now)).unwrap_or(AttemptId(u16::MAX));
+            assert!(attempts.end(id, Outcome::Failed { reason: (), sent }, at(now)));
+        }
+        assert_eq!(attempts.last_sent(), Some(at(2)));
     }
 }

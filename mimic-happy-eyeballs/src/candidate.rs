@@ -5,8 +5,8 @@ use core::time::Duration;
 
 /// An address to connect to, as an answer gave it.
 ///
-/// IPv4-mapped IPv6 addresses are taken as the IPv4 address in them. Unspecified, multicast and broadcast addresses are
-/// never attempted.
+/// IPv4-mapped IPv6 addresses are taken as the IPv4 address in them. Unspecified, multicast and
+/// broadcast addresses are never attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Candidate {
@@ -16,10 +16,11 @@ pub struct Candidate {
     pub scope_id: u32,
     /// The address it would be connected from.
     pub source: Source,
-    /// The round-trip time to expect, from earlier connections on this network (draft §5.3). Sorts before unknown
-    /// ones, and sets the delay after an attempt to it.
+    /// The round-trip time to expect, from earlier connections on this network (draft §5.3). Sorts
+    /// before unknown ones, and sets the delay after an attempt to it.
     pub rtt: Option<Duration>,
-    /// Whether the address was connected to before, on this network (draft §5.3). Sorts before unused ones.
+    /// Whether the address was connected to before, on this network (draft §5.3). Sorts before
+    /// unused ones.
     pub used: bool,
 }
 
@@ -61,8 +62,10 @@ impl Candidate {
             Source::Address(source) => Source::Address(source.to_canonical()),
             other => other,
         };
+        // No address of IPv4 has a zone.
+        let scope_id = if address.is_ipv4() { 0 } else { self.scope_id };
         let useless = address.is_unspecified() || address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST);
-        (!useless).then_some(Self { address, source, ..self })
+        (!useless).then_some(Self { address, scope_id, source, ..self })
     }
 }
 
@@ -72,8 +75,8 @@ impl From<IpAddr> for Candidate {
     }
 }
 
-/// What source address selection says of one destination. The caller finds it, for instance as the local address of a
-/// connected UDP socket, which sends nothing.
+/// What source address selection says of one destination. The caller finds it, for instance as the
+/// local address of a connected UDP socket, which sends nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Source {
     /// Nobody asked. Rules that need it stay undecided.

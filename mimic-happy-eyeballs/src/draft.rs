@@ -1,9 +1,10 @@
-//! Every requirement of `draft-ietf-happy-happyeyeballs-v3`, in its order: where it is implemented, and which test shows
-//! it. This module holds documentation only.
+//! Every requirement of `draft-ietf-happy-happyeyeballs-v3`, in its order: where it is implemented,
+//! and which test shows it. This module holds documentation only.
 //!
-//! The tests are in `tests/draft_resolution.rs` (§4), `draft_sorting.rs` (§5), `draft_attempts.rs` (§6 and §11) and
-//! `draft_changes.rs` (§7 and §8), named by section; others give their file. "Caller" means whoever drives the
-//! [`Machine`](crate::Machine), as it is not in the machine's power.
+//! The tests are in `tests/draft_resolution.rs` (§4), `draft_sorting.rs` (§5), `draft_attempts.rs`
+//! (§6 and §11) and `draft_changes.rs` (§7 and §8), named by section; others give their file.
+//! "Caller" means whoever drives the [`Machine`](crate::Machine), as it is not in the machine's
+//! power.
 //!
 //! # §4 Hostname resolution
 //!
@@ -31,10 +32,10 @@
 //! | 5.1 | different capabilities SHOULD be separate groups: [`Config::group_by_protocol`](crate::Config::group_by_protocol), [`Config::prefer_ech`](crate::Config::prefer_ech) | `order.rs` `ranks` | `s5_1_groups_by_protocol`, `s5_1_1_ech_first_is_an_option` |
 //! | 5.1.1 | SHOULD avoid that where it is not critical: off by default | `config.rs` | `s5_1_groups_by_protocol`, `s5_1_1_ech_first_is_an_option` |
 //! | 5.2 | endpoints of a service SHOULD be a group; option: [`Config::group_by_service`](crate::Config::group_by_service) | `order.rs` `rebuild` | `s5_2_a_group_is_interleaved_alone`, `s5_2_an_address_of_two_names_is_in_both_groups` |
-//! | 5.2 | groups SHOULD be sorted by priority; same option | `order.rs` `rebuild` | `s5_2_services_go_by_priority`, `s5_2_dot_is_the_owner` |
+//! | 5.2 | groups SHOULD be sorted by priority; same option | `order.rs` `rebuild` | `s5_2_services_go_by_priority`, `s5_2_dot_is_the_owner`, `s5_2_a_port_that_is_the_caller_s_own` |
 //! | 5.2 | equal priorities SHOULD be shuffled: [`Config::seed`](crate::Config::seed); a constant seed does not | `services.rs` `shuffle` | `s5_2_equal_priorities_are_shuffled` |
 //! | 5.2 | unassociated addresses SHOULD come last | `order.rs` `rebuild` | `s5_2_unassociated_addresses_come_last` |
-//! | 5.3 | MUST sort by RFC 6724 §6 | `select.rs` | `s5_3_rfc_6724_sorts`, `tests/select.rs` |
+//! | 5.3 | MUST sort by RFC 6724 §6 | `select.rs` | `s5_3_rfc_6724_sorts`, `s5_3_families_without_connectivity_come_last`, `tests/select.rs` |
 //! | 5.3 | SHOULD prefer lower RTTs between rules 8 and 9; option: no [`Candidate::rtt`](crate::Candidate::rtt) | `select.rs` | `s5_3_lower_rtt_first` |
 //! | 5.3 | SHOULD prefer used addresses after that; option: no [`Candidate::used`](crate::Candidate::used) | `select.rs` | `s5_3_used_addresses_first` |
 //! | 5.3 | SHOULD interleave families; options: [`Config::interleave`](crate::Config::interleave), [`Config::preferred_family_count`](crate::Config::preferred_family_count) | `order.rs` `interleave` | `s5_3_families_take_turns`, `s5_3_ipv4_may_be_first` |
@@ -59,6 +60,7 @@
 //! | 6.1 | MUST wait for SVCB records before the handshake if it relies on them: [`Config::wait_for_services`](crate::Config::wait_for_services) | `machine.rs` `may_handshake`, `decide` | `s6_1_handshakes_wait_for_services`, `s6_1_handshakes_wait_for_aliases`, `s6_1_others_start_unless_one_waits`, `s6_1_lost_while_waiting` |
 //! | 6.2 | SHOULD perform RFC 9460 §7.1.2; option: no [`Config::protocols`](crate::Config::protocols) | `services.rs` `Kept::new` | `s6_2_services_without_a_common_protocol` |
 //! | 6.2 | SHOULD NOT connect to services without a common protocol; same option | `services.rs`, `order.rs` | `s6_2_services_without_a_common_protocol` |
+//! | 6.2 | (RFC 9460 §3, §3.1) MAY fall back to the origin, MUST NOT if it relies on SVCB: [`Config::fall_back_to_origin`](crate::Config::fall_back_to_origin) | `config.rs` `falls_back`, `order.rs` `rebuild` | `s6_2_the_origin_may_be_fallen_back_to` |
 //! | 6.3 | a failed SVCB query over protected DNS SHOULD abandon: [`Config::protected`](crate::Config::protected) | `machine.rs` `answer` | `s6_3_protected_failures_abandon` |
 //! | 6.3 | MUST pend handshakes if DNS is protected and the client relies on SVCB | as for §6.1; caller decides | `s6_1_handshakes_wait_for_services` |
 //! | 6.3 | (RFC 9460 §5.1) MUST NOT transmit what the response could alter | as for §6.1 | `s6_1_handshakes_wait_for_services` |
@@ -94,11 +96,14 @@
 //!
 //! # What the driver does not do
 //!
-//! It asks both families, whatever the connectivity, because a file of hosts may have either; it waits for IPv6 first. It
-//! has no history of addresses, does not look for a NAT64 prefix (give one by [`Config::nat64`](crate::Config::nat64)), and
-//! connects by TCP only: without [`Config::protocols`](crate::Config::protocols) it takes `h2` and `http/1.1`, and does not
-//! group by protocol. Service records are asked only where a handshake is part of the attempt, so that they never lead
-//! clear text.
+//! It asks both families, whatever the connectivity, because a file of hosts may have either; it
+//! waits for IPv6 first. It falls back to the origin where service records lead nowhere
+//! ([`Config::fall_back_to_origin`](crate::Config)). It has no history of addresses, does not look
+//! for a NAT64 prefix (give one by [`Config::nat64`](crate::Config::nat64)), and connects by TCP
+//! only: without [`Config::protocols`](crate::Config::protocols) it takes `h2` and `http/1.1`, and
+//! does not group by protocol. Service records are asked only where a handshake is part of the
+//! attempt, so that they never lead clear text.
 //!
-//! Of what the draft allows (MAY), these are not done: new queries for expired answers (the caller may, and give the new
-//! answers), cancelling queries at the end (the caller's), and rescheduling the timer when answers change (§7).
+//! Of what the draft allows (MAY), these are not done: new queries for expired answers (the caller
+//! may, and give the new answers), cancelling queries at the end (the caller's), and rescheduling
+//! the timer when answers change (§7).

@@ -3,20 +3,21 @@
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::{Candidate, Prefix, Service};
+use crate::{Candidate, Family, Prefix, Service};
 
 /// What to connect to.
 #[derive(Clone, Copy, Debug)]
 pub enum Target<'a> {
     /// A name, [`Name::ORIGINAL`]. The machine asks for its addresses.
     Name,
-    /// Addresses that are known already, such as one that was written instead of a name. No query is made. Sorted and
-    /// interleaved like answers; IPv4 addresses without a route are synthesised (draft §8.3).
+    /// Addresses that are known already, such as one that was written instead of a name. No query
+    /// is made. Sorted and interleaved like answers; IPv4 addresses without a route are synthesised
+    /// (draft §8.3).
     Addresses(&'a [Candidate]),
 }
 
-/// A name to ask about, as a small number. The machine stores no strings: the caller numbers the names that it meets
-/// in SVCB records, the same name always by the same number.
+/// A name to ask about, as a small number. The machine stores no strings: the caller numbers the
+/// names that it meets in SVCB records, the same name always by the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(pub u16);
 
@@ -38,7 +39,8 @@ pub enum Kind {
     A,
 }
 
-/// One DNS query. It is asked once; there may be several answers to it, the later replacing the earlier.
+/// One DNS query. It is asked once; there may be several answers to it, the later replacing the
+/// earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Query {
     /// The name.
@@ -50,18 +52,31 @@ pub struct Query {
 /// The answer to a query.
 #[derive(Clone, Copy, Debug)]
 pub enum Answer<'a> {
-    /// The addresses there are now, which replace those of an earlier answer. None: no record of that type, or no such
-    /// name (NXDOMAIN).
+    /// The addresses there are now, which replace those of an earlier answer. None: no record of
+    /// that type, or no such name (NXDOMAIN).
     Addresses(&'a [Candidate]),
-    /// The SVCB or HTTPS records there are now, which replace those of an earlier answer. None: as above.
+    /// The first of the addresses there are now, as many as there is [room](crate::Machine::room)
+    /// for; the others follow by [`Input::More`]. Otherwise as [`Addresses`](Self::Addresses).
+    First(&'a [Candidate]),
+    /// The SVCB or HTTPS records there are now, which replace those of an earlier answer. None: as
+    /// above.
     Services(&'a [Service<'a>]),
-    /// Not known: SERVFAIL, a timeout, a failed validation. Counts as a negative answer if there was none before, and
-    /// otherwise changes nothing.
+    /// Not known: SERVFAIL, a timeout, a failed validation. Counts as a negative answer if there
+    /// was none before, and otherwise changes nothing.
     Failed,
 }
 
-/// What happened. Whatever names a query that was not asked or an attempt that does not run is ignored, and so is
-/// everything after the end.
+/// A list of addresses that may be given in parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum List {
+    /// The answer to a query for addresses.
+    Answer(Query),
+    /// The hints of one family in a service record.
+    Hints(ServiceId, Family),
+}
+
+/// What happened. Whatever names a query that was not asked or an attempt that does not run is
+/// ignored, and so is everything after the end.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a, E> {
     /// An answer came, or changed: by a push or a query made again.
@@ -70,6 +85,17 @@ pub enum Input<'a, E> {
         query: Query,
         /// Its answer.
         answer: Answer<'a>,
+    },
+    /// More addresses of a list that was given in part. To be given for as long as there is
+    /// [room](crate::Machine::room): the race does not end before. What it has no room for is left
+    /// out.
+    More {
+        /// Of which list.
+        list: List,
+        /// The addresses, in the list's order.
+        addresses: &'a [Candidate],
+        /// Whether these are the last of it.
+        last: bool,
     },
     /// A lower handshake of the attempt is done, and an upper one has begun.
     Progress {
@@ -81,13 +107,15 @@ pub enum Input<'a, E> {
         /// Which.
         attempt: AttemptId,
     },
-    /// The attempt failed; also one that succeeded, if the connection is lost before [`Output::Won`].
+    /// The attempt failed; also one that succeeded, if the connection is lost before
+    /// [`Output::Won`].
     Failed {
         /// Which.
         attempt: AttemptId,
         /// Why.
         reason: E,
-        /// Whether a packet may have been sent. Only an attempt that surely sent none does not count for pacing.
+        /// Whether a packet may have been sent. Only an attempt that surely sent none does not
+        /// count for pacing.
         sent: bool,
     },
     /// The network's NAT64 prefix became known (RFC 8781, RFC 7050), or changed.
@@ -113,8 +141,8 @@ pub enum Output<T> {
         /// Which.
         attempt: AttemptId,
     },
-    /// Ask for output again at this time, if nothing happens earlier. Replaces what was said before: without it,
-    /// there is nothing to wait for but input.
+    /// Ask for output again at this time, if nothing happens earlier. Replaces what was said
+    /// before: without it, there is nothing to wait for but input.
     Wake(T),
     /// This attempt is the connection. The end: nothing follows.
     Won {
@@ -125,7 +153,7 @@ pub enum Output<T> {
     Failed(Failure),
 }
 
-/// One attempt of a race: its place in [`Machine::attempts`](crate::Machine::attempts).
+/// One attempt of a race. They are numbered in the order in which they start: 65,536 at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AttemptId(pub u16);
 
@@ -137,16 +165,18 @@ pub struct Endpoint {
     pub address: IpAddr,
     /// The zone of a link-local address.
     pub scope_id: u32,
-    /// The address without NAT64: differs from [`address`](Self::address) where that was synthesised.
+    /// The address without NAT64: differs from [`address`](Self::address) where that was
+    /// synthesised.
     pub original: IpAddr,
-    /// The port, if a service gives another than the caller's own.
+    /// The port, if a service gives another than the caller's own
+    /// ([`Config::port`](crate::Config::port)).
     pub port: Option<u16>,
     /// The name whose address it is.
     pub name: Name,
     /// The SVCB or HTTPS record it belongs to.
     pub service: Option<ServiceId>,
-    /// The protocol it is tried for, as a place in [`Config::protocols`](crate::Config::protocols): only when grouped
-    /// by protocol.
+    /// The protocol it is tried for, as a place in [`Config::protocols`](crate::Config::protocols):
+    /// only when grouped by protocol.
     pub protocol: Option<u8>,
 }
 
@@ -176,9 +206,15 @@ pub enum End {
 pub enum Failure {
     /// The answers held no address that could be tried.
     NoAddresses,
-    /// Every attempt failed. [`Machine::attempts`](crate::Machine::attempts) has the reasons.
+    /// The service records leave no way to connect, and no attempt was made: the client does not
+    /// understand them, speaks none of their protocols, or they give port 0. [`Dropped`] counts
+    /// which.
+    NoService,
+    /// Every attempt failed. [`Machine::attempts`](crate::Machine::attempts) has the latest
+    /// reasons.
     AllFailed,
-    /// The query for SVCB or HTTPS records failed, and with protected DNS that may be a downgrade attack (draft §6.3).
+    /// The query for SVCB or HTTPS records failed, and with protected DNS that may be a downgrade
+    /// attack (draft §6.3).
     Services,
 }
 
@@ -186,6 +222,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoAddresses => "no usable address in the answers",
+            Self::NoService => "the service records leave no way to connect",
             Self::AllFailed => "every connection attempt failed",
             Self::Services => "the lookup of service records failed over protected DNS",
         })
@@ -200,7 +237,7 @@ impl core::error::Error for Failure {}
 pub struct Dropped {
     /// Unspecified, multicast and broadcast addresses.
     pub unusable: u32,
-    /// Addresses beyond the capacity `ENDPOINTS`.
+    /// Addresses for which there was no [room](crate::Machine::room) when they were given.
     pub addresses: u32,
     /// Records beyond the capacity `SERVICES`.
     pub services: u32,
@@ -208,13 +245,26 @@ pub struct Dropped {
     pub queries: u32,
     /// Aliases that ran in a circle or were nested too deep.
     pub aliases: u32,
+    /// Records with a mandatory key that the client does not know
+    /// ([`Service::unsupported`](crate::Service)).
+    pub unsupported: u32,
+    /// Records of services that speak none of the [`Config::protocols`](crate::Config::protocols).
+    pub protocols: u32,
+    /// Records with port 0.
+    pub ports: u32,
 }
 
 impl Dropped {
     /// All together.
     #[must_use]
     pub fn total(&self) -> u32 {
-        let Self { unusable, addresses, services, queries, aliases } = self;
-        [addresses, services, queries, aliases].into_iter().fold(*unusable, |total, more| total.saturating_add(*more))
+        let Self { unusable, addresses, services, queries, aliases, .. } = self;
+        let records = [self.records(), *services, *queries, *aliases];
+        records.into_iter().fold(unusable.saturating_add(*addresses), u32::saturating_add)
+    }
+
+    /// The records that are of no use to the client.
+    pub(crate) fn records(&self) -> u32 {
+        self.unsupported.saturating_add(self.protocols).saturating_add(self.ports)
     }
 }

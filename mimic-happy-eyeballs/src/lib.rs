@@ -1,5 +1,5 @@
-//! Happy Eyeballs version 3, as `draft-ietf-happy-happyeyeballs-v3` says: how to connect soon to a name with several
-//! addresses, some of which may be dead.
+//! Happy Eyeballs version 3, as `draft-ietf-happy-happyeyeballs-v3` says: how to connect soon to a
+//! name with several addresses, some of which may be dead.
 //!
 //! ```text
 //!   queries (§4)              order (§5)                  attempts (§6)
@@ -14,19 +14,24 @@
 //!
 //! # With mimic
 //!
-//! The adapters' contexts have it by default: [`HappyEyeballs`] fills `Transport`. What to know of it:
+//! The adapters' contexts have it by default: [`HappyEyeballs`] fills `Transport`. What to know of
+//! it:
 //!
-//! - `ctx.with(RaceConfig, Config::new().attempt_delay(…))` runs races differently ([`RaceConfig`], [`Config`]). With
-//!   `max_in_flight(1)` nothing races: one address is tried after the other.
-//! - `ctx.with(Observer, |event| eprintln!("{event}"))` shows what happens while it does ([`Observer`]).
-//! - The flow's attribute [`Timeline`] tells how it came about, and [`Raced`] gives back the flow below. Why there is none
-//!   tells the error, with [`RaceError::of`] the time of each attempt; where a deadline struck, the observer alone.
-//! - What is above TCP and must succeed too, such as TLS, is part of every attempt: see `HostPort::until` of mimic-core.
+//! - `ctx.with(RaceConfig, Config::new().attempt_delay(…))` runs races differently ([`RaceConfig`],
+//!   [`Config`]). With `max_in_flight(1)` nothing races: one address is tried after the other.
+//! - `ctx.with(Observer, |event| eprintln!("{event}"))` shows what happens while it does
+//!   ([`Observer`]).
+//! - The flow's attribute [`Timeline`] tells how it came about, and [`Raced`] gives back the flow
+//!   below. Why there is none tells the error, with [`RaceError::of`] the time of each attempt;
+//!   where a deadline struck, the observer alone.
+//! - What is above TCP and must succeed too, such as TLS, is part of every attempt: see
+//!   `HostPort::until` of mimic-core.
 //!
 //! # The machine
 //!
-//! [`Machine`] is that algorithm and nothing else: it does no input or output, knows no runtime and no clock, and
-//! allocates nothing. It is told what happens and the time ([`Input`]), and says what to do ([`Output`]).
+//! [`Machine`] is that algorithm and nothing else: it does no input or output, knows no runtime and
+//! no clock, and allocates nothing. It is told what happens and the time ([`Input`]), and says what
+//! to do ([`Output`]).
 //!
 //! ```
 //! use core::time::Duration;
@@ -51,19 +56,30 @@
 //!
 //! # Where the draft is silent
 //!
-//! - When the most recently started attempt fails, or none is left running, the next starts at once, but not within
-//!   10 ms of the last start that may have sent a packet. The failure of an older attempt changes nothing.
+//! - When the most recently started attempt fails, or none is left running, the next starts at
+//!   once, but not within 10 ms of the last start that may have sent a packet. The failure of an
+//!   older attempt changes nothing.
 //! - An address that comes while nothing runs, or after the delay has passed, starts at once.
 //! - A start held back by [`Config::max_in_flight`] happens as soon as an attempt ends.
-//! - While a query is open, running out of addresses is not a failure.
+//! - While a query is open, running out of addresses is not a failure; nor is it while a list that
+//!   was given in part has more ([`List`]). A list gets as many places as are still free. What was
+//!   tried makes way, and had its family's turn.
 //! - There is no deadline, neither for an attempt nor for the race: [`Input::Cancel`] ends it.
+//! - A family without connectivity ([`Config::connectivity`]) counts as unreachable where the
+//!   source is unknown.
+//! - Whether two endpoints are one is decided by address, zone, port and protocol, however they
+//!   were spelt: [`Config::port`] is the port of records that give none.
+//! - Where service records lead nowhere there is no way to connect, unless
+//!   [`Config::fall_back_to_origin`] is on: then the origin's own endpoints are the last group.
 //! - An answer without addresses takes back the hints that it stands for; a failed query does not.
 //!
 //! # Where things are
 //!
 //! | to change | see |
 //! |---|---|
-//! | what is dialled and looked up, and how it is told | `driver.rs`, `timeline.rs` |
+//! | what is dialled and looked up | `driver.rs`, `race.rs` |
+//! | what waits until there is room | `lists.rs`, `addresses.rs` |
+//! | how it is told | `timeline.rs`, `race_error.rs` |
 //! | what happens when | `machine.rs`, `pace.rs` |
 //! | what is told | `event.rs`, `candidate.rs`, `services.rs`, `tick.rs` |
 //! | options and their defaults | `config.rs` |
@@ -88,11 +104,14 @@ mod config;
 pub mod draft;
 mod driver;
 mod event;
+mod lists;
 mod machine;
 mod nat64;
 mod order;
 mod pace;
 mod queries;
+mod race;
+mod race_error;
 pub mod select;
 mod services;
 mod tick;
@@ -103,10 +122,11 @@ pub use candidate::{Candidate, Family, Source};
 pub use config::Config;
 pub use driver::{HappyEyeballs, RaceConfig, SourceAddress};
 pub use event::{
-    Answer, AttemptId, Dropped, End, Endpoint, Failure, Input, Kind, Name, Output, Query, ServiceId, Target,
+    Answer, AttemptId, Dropped, End, Endpoint, Failure, Input, Kind, List, Name, Output, Query, ServiceId, Target,
 };
 pub use machine::Machine;
 pub use nat64::Prefix;
+pub use race_error::RaceError;
 pub use services::Service;
 pub use tick::Tick;
-pub use timeline::{Event, Observer, Peer, RaceError, Raced, Timeline, What};
+pub use timeline::{Event, Observer, Peer, Raced, Timeline, What};

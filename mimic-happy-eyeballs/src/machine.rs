@@ -1,8 +1,9 @@
 //! The machine: inputs in, outputs out, and the rules between.
 
+use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::addresses::{Addresses, Nat, Via};
+use crate::addresses::{Addresses, Entry, Nat, Use, Via};
 use crate::attempts::Attempts;
 use crate::order::Order;
 use crate::pace::Pace;
@@ -10,20 +11,27 @@ use crate::queries::{ALIASES, Queries, State};
 use crate::services::{Kept, Services, shuffle};
 use crate::tick::Clock;
 use crate::{
-    Answer, Attempt, Candidate, Config, Dropped, End, Failure, Family, Input, Kind, Name, Outcome, Output, Prefix,
-    Query, Service, ServiceId, Target, Tick,
+    Answer, Attempt, Candidate, Config, Dropped, End, Failure, Family, Input, Kind, List, Name, Outcome, Output,
+    Prefix, Query, Service, ServiceId, Target, Tick,
 };
 
-/// A race to one target: told what happens, says what to do. It does no input or output, knows no clock and allocates
-/// nothing.
+/// A race to one target: told what happens, says what to do. It does no input or output, knows no
+/// clock and allocates nothing.
 ///
-/// `E` is the caller's reason for a failed attempt. There is room for `ENDPOINTS` addresses and as many attempts, for
-/// `SERVICES` records of SVCB or HTTPS and for `QUERIES` queries: three, and three for each other name in such records.
-/// What does not fit is counted in [`dropped`](Self::dropped).
+/// `E` is the caller's reason for a failed attempt. There is room for `ENDPOINTS` addresses at a
+/// time and as many attempts, for `SERVICES` records of SVCB or HTTPS and for `QUERIES` queries:
+/// three, and three for each other name in such records. What does not fit is counted in
+/// [`dropped`](Self::dropped).
 ///
-/// Whenever something happens, give every [`input`](Self::input) that is ready, and only then ask for
-/// [`output`](Self::output) until there is none: so of two attempts that succeed at the same time, the one that started
-/// earlier wins, and a success beats a timer. Nothing panics, whatever the input.
+/// Addresses that have been tried make room for others. So a long answer is given in parts
+/// ([`Answer::First`], [`Input::More`]), as [`room`](Self::room) says. An address is tried once for
+/// as long as it has a place or its attempt is in [`attempts`](Self::attempts): a list must not
+/// have one again.
+///
+/// Whenever something happens, give every [`input`](Self::input) that is ready, and only then ask
+/// for [`output`](Self::output) until there is none: so of two attempts that succeed at the same
+/// time, the one that started earlier wins, and a success beats a timer. Nothing panics, whatever
+/// the input.
 #[derive(Debug)]
 pub struct Machine<T, E, const ENDPOINTS: usize = 32, const SERVICES: usize = 4, const QUERIES: usize = 16> {
     config: Config,
@@ -95,6 +103,7 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         self.wake_told = false;
         match input {
             Input::Answer { query, answer } => self.answer(query, answer),
+            Input::More { list, addresses, last } => self.more(list, addresses, last),
             Input::Progress { attempt } if self.attempts.is_open(attempt) => {
                 self.attempts.progress(attempt);
                 self.pace.progressed(self.elapsed());
@@ -111,11 +120,11 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         }
     }
 
-    /// What to do next. Call it until it answers none, after every change and when the time of the last
-    /// [`Output::Wake`] has come; calling it at other times is harmless.
+    /// What to do next. Call it until it answers none, after every change and when the time of the
+    /// last [`Output::Wake`] has come; calling it at other times is harmless.
     ///
-    /// At the end come the [`Output::Cancel`] of every attempt that runs and then, unless the end is
-    /// [`Input::Cancel`], [`Output::Won`] or [`Output::Failed`]; after that, nothing ever.
+    /// At the end come the [`Output::Cancel`] of every attempt that runs and then, unless the end
+    /// is [`Input::Cancel`], [`Output::Won`] or [`Output::Failed`]; after that, nothing ever.
     pub fn output(&mut self, now: T) -> Option<Output<T>> {
         self.clock.advance(now);
         if self.end.is_none() {
@@ -142,7 +151,8 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         wake.map(|due| Output::Wake(self.clock.tick(due)))
     }
 
-    /// Every attempt so far, in the order in which they started: the place is the number.
+    /// The attempts that run and the latest of those that have ended, at most `ENDPOINTS`, in the
+    /// order in which they started.
     #[must_use]
     pub fn attempts(&self) -> &[Attempt<E>] {
         self.attempts.list()
@@ -154,8 +164,8 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         self.end
     }
 
-    /// Whether handshakes above the transport may proceed: false while service records that they depend on are not
-    /// answered ([`Config::wait_for_services`]). Ask again after every answer.
+    /// Whether handshakes above the transport may proceed: false while service records that they
+    /// depend on are not answered ([`Config::wait_for_services`]). Ask again after every answer.
     #[must_use]
     pub fn may_handshake(&self) -> bool {
         !self.config.wait_for_services || self.queries.services_heard()
@@ -164,9 +174,55 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
     /// What was left out so far.
     #[must_use]
     pub fn dropped(&self) -> Dropped {
-        let untried = if self.attempts.is_full() { self.order.left() } else { 0 };
-        let addresses = self.dropped.addresses.saturating_add(self.order.overflow()).saturating_add(untried);
-        Dropped { addresses, ..self.dropped }
+        self.dropped
+    }
+
+    /// How many addresses that it was given were never tried: because the race ended before, the
+    /// service records leave them out, or there was no room. What still waits to be given comes on
+    /// top.
+    #[must_use]
+    pub fn untried(&self) -> u32 {
+        u32::try_from(self.left().count()).unwrap_or(u32::MAX).saturating_add(self.dropped.addresses)
+    }
+
+    /// The addresses and zones that were not tried.
+    pub(crate) fn left(&self) -> impl Iterator<Item = (IpAddr, u32)> {
+        let left = |entry: &&Entry| !entry.gone && entry.started.is_none() && entry.planned != Use::Spent;
+        self.addresses.iter().filter(left).map(|entry| (entry.candidate.address, entry.candidate.scope_id))
+    }
+
+    /// How many addresses of `list` it would take now: the first of an answer that is to come, or
+    /// more of what was given in part. For a query for service records it is how many hints they
+    /// may have.
+    #[must_use]
+    pub fn room(&self, list: List) -> usize {
+        if self.end.is_some() || !self.awaits(list) {
+            return 0;
+        }
+        let of = |entry: &Entry| match list {
+            List::Answer(query) => entry.name == query.name && entry.via == Via::of(query.kind).0,
+            List::Hints(id, family) => {
+                entry.via == Via::Hint { owner: id.owner, family }
+                    && self.services.get(id).is_some_and(|kept| kept.target == entry.name)
+            }
+        };
+        self.addresses.room(of, !self.order.is_empty())
+    }
+
+    /// Whether it waits for more of `list`, be there room or not. What it does not wait for any
+    /// more is of no use: hints whose records were answered, or records that changed.
+    #[must_use]
+    pub fn awaits(&self, list: List) -> bool {
+        match list {
+            List::Answer(Query { name, kind }) => {
+                self.queries.get(name, kind).is_some_and(|slot| slot.open() || slot.more)
+            }
+            List::Hints(id, family) => self.services.get(id).is_some_and(|kept| {
+                let kind = if family == Family::Ipv4 { Kind::A } else { Kind::Aaaa };
+                let wanted = self.config.hints && kept.usable && !self.queries.answered(kept.target, kind);
+                wanted && kept.more[usize::from(family == Family::Ipv6)]
+            }),
+        }
     }
 
     /// The time since [`new`](Self::new), by which [`attempts`](Self::attempts) are timed.
@@ -175,7 +231,8 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         self.clock.elapsed()
     }
 
-    /// The end, if it is decided: successes first, then what forbids to go on, then that nothing is left.
+    /// The end, if it is decided: successes first, then what forbids to go on, then that nothing is
+    /// left.
     fn decide(&self) -> Option<End> {
         if let Some(winner) = self.attempts.connected().filter(|_| self.may_handshake() && !self.abandons()) {
             return Some(End::Won(winner));
@@ -183,10 +240,12 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         if self.abandoned {
             return Some(End::Failed(Failure::Services));
         }
-        let over = self.attempts.running() == 0 && !self.queries.any_open() && self.exhausted();
-        let failure = match self.attempts.list() {
-            [] => Failure::NoAddresses,
-            _ => Failure::AllFailed,
+        let idle = self.attempts.running() == 0 && !self.queries.any_open();
+        let over = idle && (self.attempts.is_over() || (self.order.is_empty() && !self.expects_more()));
+        let failure = match self.attempts.any() {
+            true => Failure::AllFailed,
+            false if self.dropped.records() > 0 => Failure::NoService,
+            false => Failure::NoAddresses,
         };
         over.then_some(End::Failed(failure))
     }
@@ -213,9 +272,13 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         }
     }
 
-    /// Whether nothing is left to try.
-    fn exhausted(&self) -> bool {
-        self.order.is_empty() || self.attempts.is_full()
+    /// Whether addresses are to come for which there is room.
+    fn expects_more(&self) -> bool {
+        let has_room = |list| self.room(list) > 0;
+        self.queries.iter().any(|slot| slot.more && has_room(List::Answer(slot.query)))
+            || self.services.iter().any(|kept| {
+                has_room(List::Hints(kept.id, Family::Ipv4)) || has_room(List::Hints(kept.id, Family::Ipv6))
+            })
     }
 
     /// When something is to be done without input: none if nothing is.
@@ -225,30 +288,34 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         }
         // One that waits for records would not be helped by another that does.
         let waits = !self.may_handshake() && self.attempts.any_progressed();
-        let held =
-            waits || self.exhausted() || self.attempts.holding() || self.attempts.running() >= self.config.in_flight();
+        let exhausted = self.order.is_empty() || self.attempts.is_over();
+        let full = self.attempts.running() >= self.config.in_flight().min(ENDPOINTS);
+        let held = waits || exhausted || full || self.attempts.holding();
         (!held).then(|| self.pace.due(self.attempts.running() == 0))
     }
 
     fn start(&mut self) -> Option<Output<T>> {
         let (now, idle) = (self.clock.elapsed(), self.attempts.running() == 0);
-        let (endpoint, entry) = self.order.next(&mut self.addresses)?;
+        let endpoint = self.order.next(&self.addresses)?;
         let attempt = self.attempts.start(endpoint, now)?;
-        entry.started = true;
-        self.pace.started(now, idle, entry.candidate.rtt, &self.config);
-        self.order.tried();
+        let rtt = self.order.started(attempt, &mut self.addresses);
+        self.pace.started(now, idle, rtt, &self.config);
         Some(Output::Start { attempt, endpoint })
     }
 
     /// Brings the order up to date, and sees whether attempts may start (§4.2).
     fn refresh(&mut self) {
-        if self.stale {
-            self.stale = false;
-            self.order.rebuild(&self.addresses, &self.services, &self.queries, &self.attempts, &self.config);
-        }
+        self.reorder();
         if let Some(first) = self.first_address.filter(|_| !self.resolved) {
             let late = self.elapsed() >= first.saturating_add(self.config.resolution_delay);
             self.resolved = late || (self.preferred_heard() && self.queries.services_heard());
+        }
+    }
+
+    fn reorder(&mut self) {
+        if self.stale || self.order.is_short() {
+            self.stale = false;
+            self.order.rebuild(&mut self.addresses, &self.services, &self.queries, &self.attempts, &self.config);
         }
     }
 
@@ -302,9 +369,10 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
                 slot.alias = None;
                 self.serve(name, kind, list);
             }
-            Answer::Addresses(list) if !services => {
+            Answer::Addresses(list) | Answer::First(list) if !services => {
                 slot.state = State::Answered;
-                let (via, family) = if kind == Kind::A { (Via::A, Family::Ipv4) } else { (Via::Aaaa, Family::Ipv6) };
+                slot.more = matches!(answer, Answer::First(_));
+                let (via, family) = Via::of(kind);
                 self.addresses.withdraw(|entry| {
                     let hint = matches!(entry.via, Via::Hint { family: hinted, .. } if hinted == family);
                     entry.name == name && (entry.via == via || hint)
@@ -312,11 +380,33 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
                 self.add(list, name, via);
             }
             // The answer to another kind of question.
-            Answer::Services(_) | Answer::Addresses(_) => {}
+            Answer::Services(_) | Answer::Addresses(_) | Answer::First(_) => {}
+        }
+    }
+
+    fn more(&mut self, list: List, addresses: &[Candidate], last: bool) {
+        if !self.awaits(list) {
+            return;
+        }
+        match list {
+            List::Answer(query) => {
+                let Some(slot) = self.queries.find(query).filter(|slot| slot.more) else { return };
+                slot.more = !last;
+                self.add(addresses, query.name, Via::of(query.kind).0);
+            }
+            List::Hints(id, family) => {
+                let Some(kept) = self.services.get_mut(id) else { return };
+                let [ipv4, ipv6] = &mut kept.more;
+                *(if family == Family::Ipv4 { ipv4 } else { ipv6 }) = !last;
+                let target = kept.target;
+                self.add(addresses, target, Via::Hint { owner: id.owner, family });
+            }
         }
     }
 
     fn add(&mut self, candidates: &[Candidate], name: Name, via: Via) {
+        // So that it is known which may make way.
+        self.reorder();
         self.stale = true;
         let nat = Nat { prefix: self.prefix, config: &self.config };
         for candidate in candidates {
@@ -337,19 +427,26 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         self.services.remove(owner);
         self.addresses.withdraw(|entry| matches!(entry.via, Via::Hint { owner: of, .. } if of == owner));
         let numbered = || (0..u16::MAX).zip(list).map(|(index, service)| (ServiceId { owner, index }, service));
-        // "The recipient MUST ignore any ServiceMode records in the set" with an alias; of several, one at random
-        // (RFC 9460 §2.4.1).
+        // "The recipient MUST ignore any ServiceMode records in the set" with an alias; of several,
+        // one at random (RFC 9460 §2.4.1).
         let aliases = numbered().filter(|(_, service)| service.priority == 0);
         if let Some((_, alias)) = aliases.min_by_key(|(id, _)| shuffle(self.config.seed, *id)) {
             return self.follow(owner, kind, alias.target);
         }
-        for (id, service) in numbered().filter(|(_, service)| !service.unsupported) {
-            if !self.services.add(Kept::new(service, id, &self.config)) {
-                self.dropped.services = self.dropped.services.saturating_add(1);
+        let count = |dropped: &mut u32, yes: bool| *dropped = dropped.saturating_add(yes.into());
+        for (id, service) in numbered() {
+            count(&mut self.dropped.unsupported, service.unsupported);
+            if service.unsupported {
+                continue;
             }
+            let kept = Kept::new(service, id, &self.config);
+            count(&mut self.dropped.ports, service.port == Some(0));
+            count(&mut self.dropped.protocols, !kept.usable && service.port != Some(0));
+            let fits = self.services.add(kept);
+            count(&mut self.dropped.services, !fits);
         }
         for (id, service) in numbered() {
-            let Some(kept) = self.services.iter().find(|kept| kept.id == id && kept.usable) else { continue };
+            let Some(kept) = self.services.get(id).filter(|kept| kept.usable) else { continue };
             let target = kept.target;
             self.ask_addresses(target);
             let hints = [(service.ipv6_hints, Kind::Aaaa, Family::Ipv6), (service.ipv4_hints, Kind::A, Family::Ipv4)];
@@ -361,7 +458,8 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         }
     }
 
-    /// Follows an alias. One to `.` says that there is no service, which is advice only (RFC 9460 §2.5.1).
+    /// Follows an alias. One to `.` says that there is no service, which is advice only (RFC 9460
+    /// §2.5.1).
     fn follow(&mut self, owner: Name, kind: Kind, target: Option<Name>) {
         let Some(target) = target else { return };
         if self.queries.chain().any(|name| name == target) || self.queries.chain().count() > ALIASES {

@@ -29,8 +29,8 @@ impl Prefix {
     /// The well-known prefix, `64:ff9b::/96`.
     pub const WELL_KNOWN: Self = Self { octets: WELL_KNOWN, bytes: 12 };
 
-    /// The prefix that is the first `bits` of `prefix`; the others are ignored. None unless `bits` is 32, 40, 48, 56,
-    /// 64 or 96, and bits 64 to 71 are zero (RFC 6052 §2.2).
+    /// The prefix that is the first `bits` of `prefix`; the others are ignored. None unless `bits`
+    /// is 32, 40, 48, 56, 64 or 96, and bits 64 to 71 are zero (RFC 6052 §2.2).
     #[must_use]
     pub fn new(prefix: Ipv6Addr, bits: u8) -> Option<Self> {
         let bytes = match bits {
@@ -42,9 +42,9 @@ impl Prefix {
         (octets.get(RESERVED) == Some(&0)).then_some(Self { octets, bytes })
     }
 
-    /// The IPv6 address for `address` behind this prefix. None where that is not to be done: addresses of the host or
-    /// the link (0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, multicast, broadcast), and private ones under the well-known
-    /// prefix (RFC 6052 §3.1).
+    /// The IPv6 address for `address` behind this prefix. None where that is not to be done:
+    /// addresses of the host or the link (0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, multicast,
+    /// broadcast), and private ones under the well-known prefix (RFC 6052 §3.1).
     #[must_use]
     pub fn synthesise(&self, address: Ipv4Addr) -> Option<Ipv6Addr> {
         if !self.covers(address) {
@@ -71,7 +71,8 @@ impl Prefix {
             *byte = *octet;
         }
         let inner = inner.into();
-        // Only what a DNS64 would write: another suffix is an address of its own, and would not be found again.
+        // Only what a DNS64 would write: another suffix is an address of its own, and would not be
+        // found again.
         (self.synthesise(inner) == Some(address)).then_some(inner)
     }
 

@@ -1,24 +1,26 @@
-//! In which order endpoints are tried (§5): grouped, sorted within each group, interleaved, and flattened into a list.
+//! In which order endpoints are tried (§5): grouped, sorted within each group, interleaved, and
+//! flattened into a list.
 
 use core::cmp::Ordering;
+use core::time::Duration;
 
 use heapless::Vec;
 
-use crate::addresses::{Addresses, Entry};
+use crate::addresses::{Addresses, Entry, Use};
 use crate::attempts::Attempts;
 use crate::queries::{ALIASES, Queries};
 use crate::select::Key;
 use crate::services::{Kept, Services};
-use crate::{Config, Endpoint, Name, ServiceId};
+use crate::{AttemptId, Config, Endpoint, Family, Name, ServiceId};
 
-/// The list, with those that have been tried, so that the families take turns as if all answers had come at once (§7).
+/// What is still to be tried, the next first.
 #[derive(Debug)]
 pub(crate) struct Order<const N: usize> {
     list: Vec<Planned, N>,
-    /// Before it, all have been tried.
+    /// Before it, all have been tried since it was built.
     next: usize,
-    /// How many did not fit.
-    overflow: u32,
+    /// Some did not fit, which come when the list is at its end.
+    overflow: bool,
 }
 
 /// Kept small, as it is moved about.
@@ -29,6 +31,10 @@ struct Planned {
     service: Option<ServiceId>,
     port: Option<u16>,
     protocol: Option<u8>,
+    /// The bit of [`Entry::tried`].
+    way: u32,
+    /// Only while the order is built: so that the families take turns as if all answers had come at
+    /// once (§7).
     tried: bool,
 }
 
@@ -58,44 +64,40 @@ struct Rank {
 
 impl<const N: usize> Order<N> {
     pub(crate) const fn new() -> Self {
-        Self { list: Vec::new(), next: 0, overflow: 0 }
+        Self { list: Vec::new(), next: 0, overflow: false }
     }
 
-    pub(crate) fn overflow(&self) -> u32 {
-        self.overflow
-    }
-
+    /// Whether nothing is left to try.
     pub(crate) fn is_empty(&self) -> bool {
-        self.next >= self.list.len()
+        self.next >= self.list.len() && !self.overflow
     }
 
-    /// The next to try, and whose address it is.
-    pub(crate) fn next<'a>(&self, addresses: &'a mut Addresses<N>) -> Option<(Endpoint, &'a mut Entry)> {
+    /// Whether it is to be built again, for what did not fit.
+    pub(crate) fn is_short(&self) -> bool {
+        self.next >= self.list.len() && self.overflow
+    }
+
+    /// The next to try.
+    pub(crate) fn next(&self, addresses: &Addresses<N>) -> Option<Endpoint> {
         let planned = self.list.get(self.next)?;
+        Some(planned.endpoint(addresses.get(planned.entry)?))
+    }
+
+    /// The next is tried. Answers the round-trip time to expect of it.
+    pub(crate) fn started(&mut self, attempt: AttemptId, addresses: &mut Addresses<N>) -> Option<Duration> {
+        let planned = self.list.get(self.next)?;
+        self.next += 1;
         let entry = addresses.get_mut(planned.entry)?;
-        Some((planned.endpoint(entry), entry))
-    }
-
-    /// How many are left to try.
-    pub(crate) fn left(&self) -> u32 {
-        let left = self.list.iter().skip(self.next).filter(|planned| !planned.tried).count();
-        u32::try_from(left).unwrap_or(u32::MAX)
-    }
-
-    pub(crate) fn tried(&mut self) {
-        if let Some(planned) = self.list.get_mut(self.next) {
-            planned.tried = true;
-        }
-        self.skip();
-    }
-
-    fn skip(&mut self) {
-        self.next += self.list.iter().skip(self.next).take_while(|planned| planned.tried).count();
+        entry.started.get_or_insert(attempt);
+        entry.tried |= planned.way;
+        let rtt = entry.candidate.rtt;
+        self.mark(addresses);
+        rtt
     }
 
     pub(crate) fn rebuild<E, const S: usize, const Q: usize>(
         &mut self,
-        addresses: &Addresses<N>,
+        addresses: &mut Addresses<N>,
         services: &Services<S>,
         queries: &Queries<Q>,
         attempts: &Attempts<E, N>,
@@ -103,7 +105,8 @@ impl<const N: usize> Order<N> {
     ) {
         self.list.clear();
         self.next = 0;
-        self.overflow = 0;
+        self.overflow = false;
+        addresses.iter_mut().for_each(|entry| entry.planned = Use::Unplanned);
         let chain: Vec<Name, { ALIASES + 1 }> = queries.chain().collect();
         let owner = chain.last().copied().unwrap_or(Name::ORIGINAL);
 
@@ -115,18 +118,32 @@ impl<const N: usize> Order<N> {
             for (_, kept, protocol) in ranks().filter(|(other, ..)| *other == rank) {
                 self.add(from, kept.target, Some((kept, protocol)), addresses, attempts);
             }
-            self.interleave(from, config);
+            self.interleave(from, addresses.last(), config);
             done = Some(rank);
         }
-        // Addresses without a service come last (§5.2), those of what a name is an alias for before its own.
+        // Addresses without a service come last (§5.2), those of what a name is an alias for before
+        // its own; and so do those of a name with services, if the origin may be fallen back to.
+        let falls_back = config.falls_back(services.of(owner).any(|kept| kept.ech));
         for name in chain.iter().rev() {
-            if !services.of(owner).any(|kept| kept.target == *name) {
+            if falls_back || !services.of(owner).any(|kept| kept.target == *name) {
                 let from = self.list.len();
                 self.add(from, *name, None, addresses, attempts);
-                self.interleave(from, config);
+                self.interleave(from, addresses.last(), config);
             }
         }
-        self.skip();
+        self.mark(addresses);
+    }
+
+    /// Tells the entries what they are good for.
+    fn mark(&self, addresses: &mut Addresses<N>) {
+        for index in 0..N {
+            let Some(entry) = addresses.get(index) else { return };
+            let mut left = self.list.iter().skip(self.next).filter_map(|planned| addresses.get(planned.entry));
+            let wanted = self.overflow || left.any(|other| other.leads_where(entry));
+            if let Some(entry) = addresses.get_mut(index).filter(|entry| entry.planned != Use::Unplanned) {
+                entry.planned = if wanted { Use::Wanted } else { Use::Spent };
+            }
+        }
     }
 
     /// Adds the addresses of `name` to the group that begins at `from`, in RFC 6724's order.
@@ -135,62 +152,78 @@ impl<const N: usize> Order<N> {
         from: usize,
         name: Name,
         service: Option<(&Kept, Option<u8>)>,
-        addresses: &Addresses<N>,
+        addresses: &mut Addresses<N>,
         attempts: &Attempts<E, N>,
     ) {
-        for (index, entry) in addresses.iter().enumerate().filter(|(_, entry)| entry.name == name) {
+        let port = service.and_then(|(kept, _)| kept.port);
+        let protocol = service.and_then(|(_, protocol)| protocol);
+        // Where there are too many ways, no address is tried by more of them.
+        let Some(way) = addresses.way(port, protocol) else { return };
+        // Without a service, any attempt at this port was one for the same.
+        let alike = if service.is_some() { way } else { addresses.ways_to(port) };
+        for index in 0..N {
+            let Some(entry) = addresses.get_mut(index) else { return };
+            if entry.name != name {
+                continue;
+            }
+            entry.planned = Use::Spent;
+            let Some(entry) = addresses.get(index) else { return };
             // Of an IPv4 address that came as such, too, more is known.
             if entry.extracted()
                 && addresses.iter().any(|other| other.name == name && other.candidate.address == entry.original)
             {
                 continue;
             }
-            let mut new = Planned {
-                key: entry.key,
-                entry: index,
-                service: service.map(|(kept, _)| kept.id),
-                port: service.and_then(|(kept, _)| kept.port),
-                protocol: service.and_then(|(_, protocol)| protocol),
-                tried: false,
+            let service = service.map(|(kept, _)| kept.id);
+            let mut new = Planned { key: entry.key, entry: index, service, port, protocol, way, tried: false };
+            let endpoint = new.endpoint(entry);
+            new.tried = attempts.tried(&endpoint)
+                || addresses.iter().any(|other| other.leads_where(entry) && other.tried & alike != 0);
+            let same = |other: &Planned| {
+                other.way & alike != 0 && addresses.get(other.entry).is_some_and(|other| other.leads_where(entry))
             };
-            if !attempts.list().is_empty() {
-                let endpoint = new.endpoint(entry);
-                // What was tried before the NAT64 prefix was known is not tried again without it.
-                let before = Endpoint { address: entry.candidate.address, ..endpoint };
-                new.tried = attempts.tried(&endpoint) || (entry.extracted() && attempts.tried(&before));
-            }
-            let same = |other: &&mut Planned| {
-                other.port == new.port
-                    && other.protocol == new.protocol
-                    && addresses.get(other.entry).is_some_and(|other| other.leads_where(entry))
-            };
-            if let Some(same) = self.list.iter_mut().find(same) {
-                same.tried &= entry.gone || new.tried;
+            if self.list.iter().any(same) || (entry.gone && !new.tried) {
                 continue;
             }
-            new.tried |= entry.gone;
-            let after = |other: &Planned| new.key.compare(&other.key) == Ordering::Less;
-            let place = self.list.iter().skip(from).position(after).map_or(self.list.len(), |place| from + place);
-            if self.list.insert(place, new).is_err() {
-                self.overflow = self.overflow.saturating_add(1);
-            }
+            self.insert(from, new);
         }
     }
 
-    /// "Whichever address family is first in the list should be followed by an endpoint of the other" (§5.3).
-    fn interleave(&mut self, from: usize, config: &Config) {
-        let Some(group) = self.list.get_mut(from..).filter(|_| config.interleave) else { return };
-        let Some(first) = group.first().map(|planned| planned.key.family()) else { return };
-        let count = usize::from(config.family_count.max(1));
-        for place in 0..group.len() {
-            let turn = place < count || place % 2 != count % 2;
-            let wanted = |planned: &Planned| (planned.key.family() == first) == turn;
-            let Some(rest) = group.get_mut(place..) else { return };
-            let Some(found) = rest.iter().position(wanted) else { return };
-            if let Some(moved) = rest.get_mut(..=found) {
-                moved.rotate_right(1);
+    fn insert(&mut self, from: usize, new: Planned) {
+        // Room for what has been tried is only lent.
+        let lent = self.list.iter().rposition(|planned| planned.tried).filter(|_| self.list.is_full() && !new.tried);
+        if let Some(place) = lent {
+            self.list.remove(place);
+        }
+        let after = |other: &Planned| new.key.compare(&other.key) == Ordering::Less;
+        let place = self.list.iter().skip(from).position(after).map_or(self.list.len(), |place| from + place);
+        let tried = new.tried;
+        self.overflow |= self.list.insert(place, new).is_err() && !tried;
+    }
+
+    /// "Whichever address family is first in the list should be followed by an endpoint of the
+    /// other" (§5.3). Goes on after `last`, if there were others before. Then what has been tried
+    /// has had its turn.
+    fn interleave(&mut self, from: usize, last: Option<Family>, config: &Config) {
+        if config.interleave
+            && let Some(group) = self.list.get_mut(from..)
+            && let Some(first) = group.first().map(|planned| planned.key.family())
+        {
+            let count = usize::from(config.family_count.max(1));
+            for place in 0..group.len() {
+                let turn = match last {
+                    None => place < count || place % 2 != count % 2,
+                    Some(last) => (place % 2 == 0) == (last != first),
+                };
+                let wanted = |planned: &Planned| (planned.key.family() == first) == turn;
+                let Some(rest) = group.get_mut(place..) else { break };
+                let Some(found) = rest.iter().position(wanted) else { break };
+                if let Some(moved) = rest.get_mut(..=found) {
+                    moved.rotate_right(1);
+                }
             }
         }
+        self.list.retain(|planned| !planned.tried);
     }
 }
 

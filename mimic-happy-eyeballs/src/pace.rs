@@ -21,7 +21,8 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// When the next attempt may start: a time that has passed if at once. `idle` says that none is running.
+    /// When the next attempt may start: a time that has passed if at once. `idle` says that none is
+    /// running.
     pub(crate) fn due(&self, idle: bool) -> Duration {
         let timer = if self.rush || idle { Duration::ZERO } else { self.timer.unwrap_or(Duration::ZERO) };
         let floor = self.last_sent.map_or(Duration::ZERO, |last| last.saturating_add(FLOOR));

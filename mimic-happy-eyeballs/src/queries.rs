@@ -23,6 +23,8 @@ pub(crate) struct Slot {
     pub(crate) state: State,
     /// Where an AliasMode record leads.
     pub(crate) alias: Option<Name>,
+    /// More addresses of the answer are to come.
+    pub(crate) more: bool,
 }
 
 impl Slot {
@@ -48,7 +50,7 @@ impl<const N: usize> Queries<N> {
     pub(crate) fn ask(&mut self, name: Name, kind: Kind) -> bool {
         let query = Query { name, kind };
         self.slots.iter().any(|slot| slot.query == query)
-            || self.slots.push(Slot { query, state: State::New, alias: None }).is_ok()
+            || self.slots.push(Slot { query, state: State::New, alias: None, more: false }).is_ok()
     }
 
     /// The next to tell the caller.
@@ -91,13 +93,18 @@ impl<const N: usize> Queries<N> {
         core::iter::successors(Some(Name::ORIGINAL), |name| self.get(*name, self.services)?.alias).take(ALIASES + 1)
     }
 
-    /// Whether the last name of the chain has answered the query for service records, or was not asked.
+    /// Whether the last name of the chain has answered the query for service records, or was not
+    /// asked.
     pub(crate) fn services_heard(&self) -> bool {
         let last = self.chain().last().and_then(|name| self.get(name, self.services));
         last.is_none_or(|slot| !slot.open())
     }
 
-    fn get(&self, name: Name, kind: Kind) -> Option<&Slot> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter()
+    }
+
+    pub(crate) fn get(&self, name: Name, kind: Kind) -> Option<&Slot> {
         self.slots.iter().find(|slot| slot.query == Query { name, kind })
     }
 }

@@ -5,12 +5,14 @@ use core::net::{IpAddr, Ipv6Addr};
 
 use crate::{Candidate, Family, Source};
 
-/// Which of two destinations RFC 6724 §6 prefers: `Less` if `a`, `Equal` if it leaves them in the order they came in.
+/// Which of two destinations RFC 6724 §6 prefers: `Less` if `a`, `Equal` if it leaves them in the
+/// order they came in.
 ///
-/// A rule that needs a source address of both decides nothing if one is unknown. Rules 3 (deprecated source), 4 (home
-/// address) and 7 (native transport) are left undecided: no system says so portably. So is rule 9 for IPv4, as the
-/// length of the source's prefix is not known; for IPv6 it is taken as 64. Between rules 8 and 9 come the draft's two
-/// (§5.3): the lower expected round-trip time, then addresses used before.
+/// A rule that needs a source address of both decides nothing if one is unknown. Rules 3
+/// (deprecated source), 4 (home address) and 7 (native transport) are left undecided: no system
+/// says so portably. So is rule 9 for IPv4, as the length of the source's prefix is not known; for
+/// IPv6 it is taken as 64. Between rules 8 and 9 come the draft's two (§5.3): the lower expected
+/// round-trip time, then addresses used before.
 #[must_use]
 pub fn compare(a: &Candidate, b: &Candidate) -> Ordering {
     Key::of(a).compare(&Key::of(b))

@@ -21,9 +21,14 @@ pub struct Service<'a> {
     pub ipv4_hints: &'a [Candidate],
     /// `ipv6hint`.
     pub ipv6_hints: &'a [Candidate],
+    /// Whether further `ipv4hint`s follow by [`Input::More`](crate::Input::More).
+    pub more_ipv4_hints: bool,
+    /// Whether further `ipv6hint`s follow by [`Input::More`](crate::Input::More).
+    pub more_ipv6_hints: bool,
     /// Whether there is an `ech`.
     pub ech: bool,
-    /// Whether a key is `mandatory` that the client does not know: then the record is ignored (RFC 9460 §8).
+    /// Whether a key is `mandatory` that the client does not know: then the record is ignored (RFC
+    /// 9460 §8).
     pub unsupported: bool,
 }
 
@@ -38,6 +43,8 @@ pub(crate) struct Kept {
     pub(crate) protocols: u32,
     /// Whether it may be connected to at all.
     pub(crate) usable: bool,
+    /// Whether hints of IPv4 and of IPv6 are still to come.
+    pub(crate) more: [bool; 2],
     pub(crate) priority: u16,
     /// Decides between equal priorities.
     pub(crate) shuffle: u16,
@@ -55,10 +62,11 @@ impl Kept {
         Self {
             id,
             target: service.target.unwrap_or(id.owner),
-            port: service.port,
+            port: service.port.filter(|port| config.port != Some(*port)),
             ech: service.ech,
             protocols,
             usable: (protocols != 0 || config.protocols.is_empty() || unknown) && service.port != Some(0),
+            more: [service.more_ipv4_hints, service.more_ipv6_hints],
             priority: service.priority,
             shuffle: shuffle(config.seed, id),
         }
@@ -83,11 +91,20 @@ impl<const N: usize> Services<N> {
         self.0.iter()
     }
 
+    pub(crate) fn get(&self, id: ServiceId) -> Option<&Kept> {
+        self.0.iter().find(|kept| kept.id == id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ServiceId) -> Option<&mut Kept> {
+        self.0.iter_mut().find(|kept| kept.id == id)
+    }
+
     pub(crate) fn remove(&mut self, owner: Name) {
         self.0.retain(|kept| kept.id.owner != owner);
     }
 
-    /// Whether there was room; if not, what is kept is the services of the best priority, of equals the first.
+    /// Whether there was room; if not, what is kept is the services of the best priority, of equals
+    /// the first.
     pub(crate) fn add(&mut self, new: Kept) -> bool {
         let Err(new) = self.0.push(new) else { return true };
         if let Some(worst) = self.0.iter_mut().max_by_key(|kept| kept.priority)
@@ -117,7 +134,8 @@ fn random(seed: u64, skipped: u16) -> u64 {
 mod tests {
     use super::random;
 
-    /// The numbers that are published for the seed 1234567 (Rosetta Code, "Pseudo-random numbers/Splitmix64").
+    /// The numbers that are published for the seed 1234567 (Rosetta Code, "Pseudo-random
+    /// numbers/Splitmix64").
     #[test]
     fn splitmix64() {
         let published = [

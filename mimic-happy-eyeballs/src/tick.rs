@@ -4,8 +4,8 @@ use core::time::Duration;
 
 /// A point on a monotonic clock, of whatever kind the caller has.
 ///
-/// The machine only ever measures how much time has passed since it was last told the time. A clock that goes back
-/// counts as one that stood still, and never stops a race.
+/// The machine only ever measures how much time has passed since it was last told the time. A clock
+/// that goes back counts as one that stood still, and never stops a race.
 pub trait Tick: Copy + Ord {
     /// This point, `duration` later. Saturates.
     #[must_use]

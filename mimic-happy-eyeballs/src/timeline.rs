@@ -1,25 +1,27 @@
-//! Who was tried when, and what won: told while it happens, kept with the flow, and part of the error.
+//! What was tried when, and what won: told while it happens, kept with the flow, and part of the
+//! error.
 
-use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr, SocketAddrV6};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use mimic_core::{Ask, Error, ErrorKind, Flow, Phase, key};
+use mimic_core::{Ask, Error, ErrorKind, Flow, key};
 
-use crate::{Failure, Kind};
+use crate::Kind;
 
 key! {
     /// Attribute of a flow: how it came about.
     pub Timeline: Vec<Event>;
-    /// Called with every event as it happens: to show what a connect waits for, also if it never ends.
+    /// Called with every event as it happens: to show what a connect waits for, also if it never
+    /// ends.
     pub Observer: fn(&Event);
 }
 
-/// Something that happened in a race. It prints as one line, such as `  250.3 ms  start   192.0.2.1:443`.
+/// Something that happened in a race. It prints as one line, such as
+/// `  250.3 ms  start   192.0.2.1:443`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     /// In microseconds; many are kept.
@@ -54,12 +56,45 @@ impl fmt::Display for Event {
             What::Answer(kind, records) => write!(f, "answer  {}: {records}", Named(kind)),
             What::NoAnswer(kind, why) => write!(f, "answer  {}: {why}", Named(kind)),
             What::LeaveOut(count) => write!(f, "omit    {count} that cannot be used or do not fit"),
+            What::Skip(count) => write!(f, "skip    {count} events that are not kept"),
+            What::Untried(count) => write!(f, "leave   {count} addresses that were never tried"),
             What::Start(peer) => write!(f, "start   {peer}"),
             What::Progress(peer) => write!(f, "reach   {peer}, handshake follows"),
             What::Fail(peer, why) => write!(f, "fail    {peer}: {why}"),
             What::Cancel(peer) => write!(f, "cancel  {peer}"),
             What::Win(peer) => write!(f, "win     {peer}"),
         }
+    }
+}
+
+/// How many events are kept, and how many of the first.
+const KEPT: usize = 256;
+const FIRST: usize = 64;
+
+/// The events of a race: the first and the latest, so that one of many attempts stays bounded.
+#[derive(Debug, Default)]
+pub(crate) struct Events(Vec<Event>);
+
+impl Events {
+    pub(crate) fn push(&mut self, event: Event) {
+        let Self(events) = self;
+        if events.len() == KEPT {
+            let after = events.remove(FIRST + 1);
+            if let Some(at) = events.get_mut(FIRST) {
+                let count = if let What::Skip(count) = at.what { count } else { 1 };
+                *at = Event { what: What::Skip(count.saturating_add(1)), ..after };
+            }
+        }
+        if events.is_empty() {
+            events.reserve(8);
+        }
+        events.push(event);
+    }
+}
+
+impl From<Events> for Box<[Event]> {
+    fn from(Events(events): Events) -> Self {
+        events.into()
     }
 }
 
@@ -86,8 +121,14 @@ pub enum What {
     Answer(Kind, u16),
     /// It was not answered, or the name does not exist.
     NoAnswer(Kind, ErrorKind),
-    /// So many addresses and records of answers are of no use, or do not fit ([`Dropped`](crate::Dropped)).
+    /// So many addresses and records of answers are of no use, or do not fit
+    /// ([`Dropped`](crate::Dropped)).
     LeaveOut(u32),
+    /// So many events at this place are not kept: of a long race a [`Timeline`] has the first and
+    /// the latest. Told to no [`Observer`], which is told every event.
+    Skip(u32),
+    /// The race ended, or was dropped, with so many addresses of the answers never tried.
+    Untried(u32),
     /// An attempt started.
     Start(Peer),
     /// An attempt is connected below, and a handshake above follows.
@@ -100,25 +141,60 @@ pub enum What {
     Win(Peer),
 }
 
-/// The address and port that an attempt goes to.
+/// The address, zone and port that an attempt goes to. It prints as `SocketAddr` does:
+/// `[fe80::1%2]:7`.
+///
+/// Made from a `SocketAddr`, and gives it back, without flow information. It is smaller, as many
+/// are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Peer {
     /// The address.
     pub address: IpAddr,
     /// The port.
     pub port: u16,
+    /// The zone of a link-local IPv6 address, as in `SocketAddrV6`; 0 where there is none.
+    pub scope_id: u32,
+}
+
+impl Peer {
+    /// Without the port.
+    pub(crate) fn host(&self) -> (IpAddr, u32) {
+        (self.address, self.scope_id)
+    }
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(to: SocketAddr) -> Self {
+        let scope_id = match to {
+            SocketAddr::V6(to) => to.scope_id(),
+            SocketAddr::V4(_) => 0,
+        };
+        Self { address: to.ip(), port: to.port(), scope_id }
+    }
+}
+
+impl From<Peer> for SocketAddr {
+    fn from(Peer { address, port, scope_id }: Peer) -> Self {
+        match address {
+            IpAddr::V6(address) => SocketAddrV6::new(address, port, 0, scope_id).into(),
+            IpAddr::V4(_) => Self::new(address, port),
+        }
+    }
 }
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&SocketAddr::new(self.address, self.port), f)
+        fmt::Display::fmt(&SocketAddr::from(*self), f)
     }
 }
 
-/// The flow that won a race, which knows how it came about: what [`HappyEyeballs`](crate::HappyEyeballs) gives.
+/// The flow that won a race, which knows how it came about: what
+/// [`HappyEyeballs`](crate::HappyEyeballs) gives.
 ///
-/// It is a layer over that of [`Link`](mimic_core::Link). Whoever needs the socket itself takes it out:
-/// `flow.downcast::<Raced<Box<dyn Flow + Send>>>()`, and then [`into_inner`](Self::into_inner).
+/// It is a layer over that of [`Link`](mimic_core::Link). Whoever needs the socket itself takes it
+/// out: `flow.downcast::<Raced<Box<dyn Flow + Send>>>()`, and then
+/// [`into_inner`](Self::into_inner).
 #[derive(Debug)]
 pub struct Raced<F> {
     pub(crate) below: F,
@@ -182,122 +258,5 @@ impl<F: Flow> Flow for Raced<F> {
 
     fn answer(&self, ask: &mut Ask<'_>) {
         ask.give(Timeline, || Some(self.timeline.to_vec()));
-    }
-}
-
-/// Why a race has no winner: the source of the error that it ends with.
-#[derive(Debug)]
-pub struct RaceError {
-    failure: Failure,
-    timeline: Vec<Event>,
-    errors: Vec<(Option<Peer>, Error)>,
-}
-
-impl RaceError {
-    /// That of a failed connect, if it failed in a race.
-    #[must_use]
-    pub fn of(error: &Error) -> Option<&Self> {
-        let mut source = core::error::Error::source(error);
-        while let Some(error) = source {
-            if let Some(race) = error.downcast_ref() {
-                return Some(race);
-            }
-            source = error.source();
-        }
-        None
-    }
-
-    /// Why, in short.
-    #[must_use]
-    pub fn failure(&self) -> Failure {
-        self.failure
-    }
-
-    /// What happened.
-    #[must_use]
-    pub fn timeline(&self) -> &[Event] {
-        &self.timeline
-    }
-
-    /// The errors of look-ups (without a peer) and attempts, as they came.
-    #[must_use]
-    pub fn errors(&self) -> &[(Option<Peer>, Error)] {
-        &self.errors
-    }
-
-    /// The error of the attempt that got furthest, the earliest of equals; if there was no attempt, of a look-up.
-    fn telling(&self) -> Option<&Error> {
-        let reach = |(peer, error): &&(Option<Peer>, Error)| match (peer, error.phase()) {
-            // Who does not know says more than who says that there is none: the name may exist.
-            (None, _) => u8::from(error.kind() != ErrorKind::NotFound),
-            (Some(_), None | Some(Phase::Connect)) => 2,
-            (Some(_), _) => 3,
-        };
-        self.errors.iter().rev().max_by_key(reach).map(|(_, error)| error)
-    }
-
-    /// As mimic's own error: what the telling error says of phase, layer, target and what to do.
-    pub(crate) fn into_error(failure: Failure, timeline: Vec<Event>, errors: Vec<(Option<Peer>, Error)>) -> Error {
-        let race = Self { failure, timeline, errors };
-        let Some(telling) = race.telling() else {
-            return Error::with_source(ErrorKind::NotFound, race).in_phase(Phase::Lookup);
-        };
-        let (kind, phase) = (telling.kind(), telling.phase());
-        let advice = telling.advice().map(ToOwned::to_owned);
-        // Several errors are one of the race, and who dials it says where that is.
-        let place = Some(telling).filter(|_| race.alone());
-        let layer = place.and_then(Error::layer).map(ToOwned::to_owned);
-        let target = place.and_then(Error::target).map(ToOwned::to_owned);
-        let mut error = Error::with_source(kind, race);
-        if let Some(phase) = phase {
-            error = error.in_phase(phase);
-        }
-        if let Some(layer) = layer {
-            error = error.at_layer(layer);
-        }
-        if let Some(target) = target {
-            error = error.to_target(target);
-        }
-        match advice {
-            Some(advice) => error.advise(advice),
-            None => error,
-        }
-    }
-
-    /// Whether one error says it all.
-    fn alone(&self) -> bool {
-        let alike = || self.errors.windows(2).all(|pair| pair[0].1.reason() == pair[1].1.reason());
-        self.failure != Failure::Services
-            && match self.errors.iter().filter(|(peer, _)| peer.is_some()).count() {
-                // Two look-ups of one name that does not exist.
-                0 => alike(),
-                attempts => attempts == 1,
-            }
-    }
-}
-
-impl fmt::Display for RaceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.telling() {
-            None => fmt::Display::fmt(&self.failure, f),
-            Some(telling) if self.alone() => f.write_str(&telling.reason()),
-            Some(_) => {
-                fmt::Display::fmt(&self.failure, f)?;
-                for (peer, error) in &self.errors {
-                    match (peer, error.target()) {
-                        (Some(peer), _) => write!(f, "; {peer}: {}", error.reason())?,
-                        (None, Some(question)) => write!(f, "; {question}: {}", error.reason())?,
-                        (None, None) => write!(f, "; {}", error.reason())?,
-                    }
-                }
-                Ok(())
-            }
-        }
-    }
-}
-
-impl core::error::Error for RaceError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        core::error::Error::source(self.telling()?)
     }
 }

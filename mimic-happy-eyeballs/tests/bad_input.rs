@@ -57,15 +57,16 @@ fn many(n: u16) -> Vec<mimic_happy_eyeballs::Candidate> {
 fn a_thousand_addresses() {
     let mut race = Race::asked(Config::new());
     race.found(0, AAAA, &many(1000)).found(0, A, &[c("192.0.2.1")]);
-    assert_eq!(race.machine.dropped().addresses, 968 + 1);
-    // The other family has found a place.
+    assert_eq!(race.machine.dropped().addresses, 968);
+    // The other family has found a place: that of the first, which is being tried.
     race.until(60_000);
     assert_eq!(race.machine.attempts().len(), 32);
     assert_eq!(race.starts()[1], (250, ip("192.0.2.1")));
-    for attempt in 0..32 {
-        race.fail(60_000, attempt);
+    for attempt in 0..33 {
+        race.fail(60_000 + u64::from(attempt), attempt);
     }
     race.assert_end(End::Failed(Failure::AllFailed));
+    assert_eq!((race.starts().len(), race.machine.untried()), (33, 968));
     let race = Race::to(Config::new(), &many(1000));
     assert_eq!(race.machine.dropped().addresses, 968);
 }
@@ -76,13 +77,15 @@ fn a_thousand_answers() {
     for (n, candidate) in many(1000).into_iter().enumerate() {
         race.found(n as u64 * 300, AAAA, &[candidate]);
     }
-    // Room for attempts is spent: the race ends when they have, and says that something was left out.
+    // As many are tried at once as there is room for, and the last answer when one of them ends.
     assert_eq!(race.machine.attempts().len(), 32);
-    assert_eq!(race.machine.dropped().addresses, 1);
+    assert_eq!(race.machine.dropped().addresses, 0);
     race.answer(400_000, A, &[]);
-    for attempt in 0..32 {
-        race.fail(400_000, attempt);
+    assert_eq!(race.machine.untried(), 1);
+    for attempt in 0..33 {
+        race.fail(400_000 + u64::from(attempt), attempt);
     }
+    assert_eq!((race.starts().len(), race.machine.untried()), (33, 0));
     race.assert_end(End::Failed(Failure::AllFailed));
 }
 
@@ -123,7 +126,8 @@ fn mapped_addresses_are_ipv4() {
 /// Also as the source of one.
 #[test]
 fn mapped_sources_are_ipv4() {
-    // RFC 6724, rule 2: the source of the first has the scope of the destination, and rule 8: which is the smaller one.
+    // RFC 6724, rule 2: the source of the first has the scope of the destination, and rule 8: which
+    // is the smaller one.
     let list = [from("198.51.100.1", "198.51.100.2"), from("::ffff:169.254.1.1", "::ffff:169.254.1.2")];
     assert_eq!(Race::to(Config::new(), &list).order(), ["169.254.1.1", "198.51.100.1"]);
 }
@@ -143,6 +147,14 @@ fn link_local_addresses_keep_their_scope() {
     let mut race = Race::to(Config::new(), &list);
     assert_eq!(race.order(), ["fe80::1", "169.254.1.1", "fe80::1"]);
     assert_eq!(race.endpoints.iter().map(|endpoint| endpoint.scope_id).collect::<Vec<_>>(), [2, 0, 3]);
+}
+
+/// The zone that a resolver gives an IPv4 address, written as one of IPv6, means nothing.
+#[test]
+fn mapped_addresses_have_no_scope() {
+    let mut race = Race::to(Config::new(), &[c("::ffff:192.0.2.1").scope_id(2), c("192.0.2.1")]);
+    assert_eq!(race.order(), ["192.0.2.1"]);
+    assert_eq!(race.endpoints[0].scope_id, 0);
 }
 
 #[test]

@@ -37,8 +37,8 @@ fn s6_one_attempt_after_the_other() {
     assert_eq!(race.machine.attempts().iter().filter(|attempt| attempt.ended.is_none()).count(), 2);
 }
 
-/// §6 "All other connection attempts that have not yet succeeded SHOULD be canceled. Any endpoint that was not yet
-/// attempted as a connection SHOULD be ignored."
+/// §6 "All other connection attempts that have not yet succeeded SHOULD be canceled. Any endpoint
+/// that was not yet attempted as a connection SHOULD be ignored."
 #[test]
 fn s6_a_success_cancels_the_others() {
     let mut race = Race::to(Config::new(), &v6(9));
@@ -48,8 +48,8 @@ fn s6_a_success_cancels_the_others() {
     race.answer(9001, AAAA, &["2001:db8::99"]).expect(&[]);
 }
 
-/// §6 "All of the endpoints of the first group SHOULD be started before starting attempts using the next group.
-/// Attempts across service groups SHOULD be allowed to continue in parallel."
+/// §6 "All of the endpoints of the first group SHOULD be started before starting attempts using the
+/// next group. Attempts across service groups SHOULD be allowed to continue in parallel."
 #[test]
 fn s6_groups_follow_each_other() {
     let hints = [c("2001:db8::a"), c("2001:db8::b")];
@@ -69,8 +69,8 @@ fn s6_default_delay() {
     assert_eq!(delays(Config::new().attempt_delay(ms(400))), [0, 400, 800]);
 }
 
-/// §6 "The Connection Attempt Delay MUST have a lower bound … MUST NOT be started within 10 milliseconds of the
-/// previous attempt", whatever is configured.
+/// §6 "The Connection Attempt Delay MUST have a lower bound … MUST NOT be started within 10
+/// milliseconds of the previous attempt", whatever is configured.
 #[test]
 fn s6_floor_of_the_delay() {
     assert_eq!(delays(Config::new().attempt_delay(ms(0))), [0, 10, 20]);
@@ -89,7 +89,8 @@ fn s6_floor_after_failures() {
     race.expect(&[(0, start(0, "2001:db8::1")), (10, start(1, "192.0.2.1"))]);
 }
 
-/// §6 Only an attempt that surely sent nothing is no "previous attempt"; the one before it still is.
+/// §6 Only an attempt that surely sent nothing is no "previous attempt"; the one before it still
+/// is.
 #[test]
 fn s6_floor_and_unsent_attempts() {
     let mut race = Race::to(Config::new(), &v6(4));
@@ -101,7 +102,8 @@ fn s6_floor_and_unsent_attempts() {
     assert_eq!(race.log.back(), Some(&(0, Said::Failed(Failure::AllFailed))));
 }
 
-/// §6 "The recommended minimum value is 100 milliseconds", where the delay is computed from history.
+/// §6 "The recommended minimum value is 100 milliseconds", where the delay is computed from
+/// history.
 #[test]
 fn s6_minimum_delay() {
     let list = |rtt| [c("2001:db8::1").rtt(ms(rtt)), c("2001:db8::2").rtt(ms(rtt))];
@@ -137,7 +139,8 @@ fn s6_timer_ends_with_the_list() {
     assert_eq!(race.wake, None);
 }
 
-/// §6 "The delay value can be different for each connection attempt (depending on … the estimated RTT)."
+/// §6 "The delay value can be different for each connection attempt (depending on … the estimated
+/// RTT)."
 #[test]
 fn s6_delay_of_each_attempt() {
     let mut race = Race::to(Config::new(), &[c("2001:db8::1").rtt(ms(50)), c("2001:db8::2"), c("2001:db8::3")]);
@@ -145,7 +148,8 @@ fn s6_delay_of_each_attempt() {
     assert_eq!(times(&race), [0, 150, 400]);
 }
 
-/// §6, where the draft is silent: the failure of the most recent attempt starts the next, that of an older one does not.
+/// §6, where the draft is silent: the failure of the most recent attempt starts the next, that of
+/// an older one does not.
 #[test]
 fn s6_failures_hurry() {
     let mut race = Race::to(Config::new(), &v6(4));
@@ -164,8 +168,8 @@ fn s6_limit_in_flight() {
     assert_eq!(delays(Config::new().max_in_flight(0)), [0]);
 }
 
-/// §6.1 "Clients SHOULD wait for the TLS handshake to successfully complete before cancelling other connection
-/// attempts": progress is no success.
+/// §6.1 "Clients SHOULD wait for the TLS handshake to successfully complete before cancelling other
+/// connection attempts": progress is no success.
 #[test]
 fn s6_1_progress_cancels_nothing() {
     let mut race = Race::to(Config::new(), &v6(2));
@@ -173,7 +177,8 @@ fn s6_1_progress_cancels_nothing() {
     race.assert_end(End::Won(AttemptId(1)));
 }
 
-/// §6.1 "When the connection establishment makes progress, but has not completed, the timer SHOULD be extended."
+/// §6.1 "When the connection establishment makes progress, but has not completed, the timer SHOULD
+/// be extended."
 #[test]
 fn s6_1_progress_extends_the_timer() {
     let mut race = Race::to(Config::new(), &v6(3));
@@ -188,9 +193,10 @@ fn s6_1_progress_extends_the_timer() {
     race.until(400).expect(&[(0, start(0, "2001:db8::1")), (250, start(1, "2001:db8::2"))]);
 }
 
-/// §6.1 "The client MUST wait for SVCB records before proceeding with the cryptographic handshake"; §6.3 "clients MUST
-/// pend starting handshakes", "even after the Resolution Delay"; §11 "MUST NOT send any unencrypted data after the TCP
-/// handshake completes unless they have received a valid HTTPS response".
+/// §6.1 "The client MUST wait for SVCB records before proceeding with the cryptographic handshake";
+/// §6.3 "clients MUST pend starting handshakes", "even after the Resolution Delay"; §11 "MUST NOT
+/// send any unencrypted data after the TCP handshake completes unless they have received a valid
+/// HTTPS response".
 #[test]
 fn s6_1_handshakes_wait_for_services() {
     let mut race = Race::asked(Config::new().https().wait_for_services(true));
@@ -202,7 +208,8 @@ fn s6_1_handshakes_wait_for_services() {
     race.services(3000, HTTPS, &[]);
     assert!(race.machine.may_handshake());
     race.expect(&[(3000, Said::Won(0))]);
-    // Over protected DNS it is the default, which may be taken back; the option alone is not taken back by DNS that is not.
+    // Over protected DNS it is the default, which may be taken back; the option alone is not taken
+    // back by DNS that is not.
     let waits = |config: Config| !Race::asked(config.https()).machine.may_handshake();
     assert!(waits(Config::new().protected(true)));
     assert!(!waits(Config::new().protected(true).wait_for_services(false)));
@@ -216,8 +223,8 @@ fn s6_1_handshakes_wait_for_services() {
     race.assert_end(End::Won(AttemptId(0)));
 }
 
-/// §6.1 One that waits for records would not be helped by another that does: no other starts while it lasts. Attempts that
-/// are not as far, or have ended, hold nothing up.
+/// §6.1 One that waits for records would not be helped by another that does: no other starts while
+/// it lasts. Attempts that are not as far, or have ended, hold nothing up.
 #[test]
 fn s6_1_others_start_unless_one_waits() {
     let race = || {
@@ -252,9 +259,9 @@ fn s6_1_handshakes_wait_for_aliases() {
 
 const TCP: &[&[u8]] = &[b"h2", b"http/1.1"];
 
-/// §6.2 "It SHOULD perform the procedure specified in Section 7.1.2 of SVCB"; "The client SHOULD NOT attempt to make a
-/// connection to a service endpoint whose SVCB ALPN set does not contain any protocols that the client supports." With
-/// the draft's example.
+/// §6.2 "It SHOULD perform the procedure specified in Section 7.1.2 of SVCB"; "The client SHOULD
+/// NOT attempt to make a connection to a service endpoint whose SVCB ALPN set does not contain any
+/// protocols that the client supports." With the draft's example.
 #[test]
 fn s6_2_services_without_a_common_protocol() {
     let hints = [c("2001:db8::2")];
@@ -274,7 +281,8 @@ fn s6_2_services_without_a_common_protocol() {
     // Nor is the name tried, if the record is about it.
     let mut race = Race::asked(config);
     race.services(10, HTTPS, &[Service { target: None, ..h3 }]).answer(20, AAAA, &["2001:db8::1"]);
-    race.answer(30, A, &["192.0.2.1"]).expect(&[(30, Said::Failed(Failure::NoAddresses))]);
+    race.answer(30, A, &["192.0.2.1"]).expect(&[(30, Said::Failed(Failure::NoService))]);
+    assert_eq!(race.machine.dropped().protocols, 1);
     // With the default protocol it is; and for a client that names none.
     let default = Service { no_default_alpn: false, ..h3 };
     for (config, service) in [(config, default), (Config::new().https(), h3)] {
@@ -293,8 +301,8 @@ fn s6_2_incompatible_records_are_ignored() {
     assert_eq!((race.endpoints[0].port, race.endpoints[0].service), (None, None));
 }
 
-/// §6.3 "If SVCB resolution fails when using cryptographic protection, clients SHOULD abandon connection attempts
-/// altogether."
+/// §6.3 "If SVCB resolution fails when using cryptographic protection, clients SHOULD abandon
+/// connection attempts altogether."
 #[test]
 fn s6_3_protected_failures_abandon() {
     let mut race = Race::asked(Config::new().https().protected(true));
@@ -326,4 +334,31 @@ fn s6_simultaneous_events() {
     // And one at the time of the resolution delay, before it ends.
     let mut race = Race::asked(Config::new());
     race.answer(0, A, &["192.0.2.1"]).answer(50, AAAA, &["2001:db8::1"]).expect(&[(50, start(0, "2001:db8::1"))]);
+}
+
+/// §6.2 What such records leave out may be tried after all (RFC 9460 §3), at the caller's own port
+/// and last; not where records are relied on (§3.1).
+#[test]
+fn s6_2_the_origin_may_be_fallen_back_to() {
+    let h3 = Service { priority: 1, alpn: &[b"h3"], no_default_alpn: true, ..Service::default() };
+    let moved = Service { priority: 1, port: Some(99), ech: true, ..Service::default() };
+    let config = Config::new().https().protocols(&[b"h2"]).default_protocol(b"h2").fall_back_to_origin(true);
+    let ports = |config: Config, list: &[Service<'_>]| {
+        let mut race = Race::asked(config);
+        race.services(0, HTTPS, list).answer(0, AAAA, &["2001:db8::1"]).answer(0, A, &[]);
+        race.order();
+        race.endpoints.iter().map(|endpoint| endpoint.port).collect::<Vec<_>>()
+    };
+    assert_eq!(ports(config, &[h3]), [None]);
+    assert_eq!(ports(config, &[h3, moved]), [Some(99), None]);
+    // An endpoint that a record gives is not tried twice, for whichever protocol it was.
+    let plain = Service { priority: 1, alpn: &[b"h2"], ..Service::default() };
+    assert_eq!(ports(config.group_by_protocol(true), &[plain]), [None]);
+    assert_eq!(ports(config.port(99), &[moved]), [None]);
+    for config in [config.fall_back_to_origin(false), config.protected(true), config.wait_for_services(true)] {
+        assert!(ports(config, &[h3]).is_empty());
+        assert_eq!(ports(config, &[h3, moved]), [Some(99)]);
+    }
+    assert_eq!(ports(config.prefer_ech(true), &[moved]), [Some(99)]);
+    assert_eq!(ports(config.prefer_ech(true), &[Service { ech: false, ..moved }]), [Some(99), None]);
 }

@@ -17,8 +17,8 @@ fn service() -> Service<'static> {
     Service { priority: 1, ..Service::default() }
 }
 
-/// §7 "Endpoints from SVCB IP hints SHOULD be removed … if the endpoints from the hints are absent from the received
-/// records": and stay if they are in them.
+/// §7 "Endpoints from SVCB IP hints SHOULD be removed … if the endpoints from the hints are absent
+/// from the received records": and stay if they are in them.
 #[test]
 fn s7_hints_give_way() {
     let hints = ["2001:db8::a", "2001:db8::b", "2001:db8::c"].map(c);
@@ -39,8 +39,9 @@ fn s7_services_change() {
     assert_eq!(race.endpoints.iter().map(|endpoint| endpoint.port).collect::<Vec<_>>(), [None, Some(99), Some(99)]);
 }
 
-/// §7 "If an endpoint is removed from the list that already had a connection attempt started, the connection attempt
-/// SHOULD NOT be canceled"; "If the removed endpoint had not yet had a connection attempt started, it SHOULD be removed."
+/// §7 "If an endpoint is removed from the list that already had a connection attempt started, the
+/// connection attempt SHOULD NOT be canceled"; "If the removed endpoint had not yet had a
+/// connection attempt started, it SHOULD be removed."
 #[test]
 fn s7_removed_endpoints() {
     let mut race = Race::asked(Config::new());
@@ -71,7 +72,8 @@ fn s7_endpoints_come_back() {
     assert_eq!(race.order(), ["2001:db8::1", "2001:db8::2"]);
 }
 
-/// §7 What one name has no more, another may have: it is tried at the port that they share, whichever service is preferred.
+/// §7 What one name has no more, another may have: it is tried at the port that they share,
+/// whichever service is preferred.
 #[test]
 fn s7_endpoints_go_from_one_name_and_stay_with_another() {
     for (own, alternative) in [(1, 2), (2, 1)] {
@@ -88,8 +90,8 @@ fn s7_endpoints_go_from_one_name_and_stay_with_another() {
     }
 }
 
-/// §7 "If an endpoint is added to the list, its position SHOULD be determined by applying the sorting rules … to the
-/// complete list of endpoints": the draft's example.
+/// §7 "If an endpoint is added to the list, its position SHOULD be determined by applying the
+/// sorting rules … to the complete list of endpoints": the draft's example.
 #[test]
 fn s7_added_endpoints_are_sorted_in() {
     let mut race = Race::asked(Config::new());
@@ -131,8 +133,9 @@ fn v6_only() -> Config {
     Config::new().connectivity(false, true).nat64(Prefix::WELL_KNOWN)
 }
 
-/// §8.2 "Synthesized IPv6 addresses … MUST be de-synthesized into IPv4 addresses before being used … for grouping and
-/// sorting, and connecting"; "Clients that are aware of the PREF64 value MUST check".
+/// §8.2 "Synthesized IPv6 addresses … MUST be de-synthesized into IPv4 addresses before being used
+/// … for grouping and sorting, and connecting"; "Clients that are aware of the PREF64 value MUST
+/// check".
 #[test]
 fn s8_2_aaaa_answers_are_desynthesised() {
     // Sorted as IPv4: after the IPv6 addresses, and taking turns with them.
@@ -179,8 +182,8 @@ fn s8_2_sources_of_synthesised_addresses_are_not_of_ipv4() {
     race.found(0, AAAA, &[from("64:ff9b::192.0.2.1", "2001:db8::9")]).expect(&[(0, start(0, "64:ff9b::192.0.2.1"))]);
 }
 
-/// §8.3 "If … there is no IPv4 route that applies for that address, then the client MUST synthesize this address": from
-/// A records, and with a prefix found late.
+/// §8.3 "If … there is no IPv4 route that applies for that address, then the client MUST synthesize
+/// this address": from A records, and with a prefix found late.
 #[test]
 fn s8_3_a_records_are_synthesised() {
     let mut race = Race::asked(Config::new().nat64(Prefix::WELL_KNOWN));
@@ -204,8 +207,8 @@ fn s8_3_hints_are_synthesised() {
     race.expect(&[(0, start(0, "64:ff9b::192.0.2.1"))]);
 }
 
-/// §8.3 "… or from IPv4 literal addresses passed by an application"; a literal IPv6 address is left as it is (§8.2 is
-/// about what came from DNS).
+/// §8.3 "… or from IPv4 literal addresses passed by an application"; a literal IPv6 address is left
+/// as it is (§8.2 is about what came from DNS).
 #[test]
 fn s8_3_literals_are_synthesised() {
     Race::to(v6_only(), &[c("192.0.2.1")]).expect(&[(0, start(0, "64:ff9b::192.0.2.1"))]);
@@ -221,8 +224,8 @@ fn s8_3_with_a_route_nothing_is_synthesised() {
     race.expect(&[(0, start(0, "192.0.2.1"))]);
 }
 
-/// §8.3 "NAT64 address synthesis is not always required or possible … 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, and
-/// 255.255.255.255/32."
+/// §8.3 "NAT64 address synthesis is not always required or possible … 0.0.0.0/8, 127.0.0.0/8,
+/// 169.254.0.0/16, and 255.255.255.255/32."
 #[test]
 fn s8_3_local_addresses_are_not_synthesised() {
     for address in ["0.1.2.3", "127.0.0.1", "169.254.1.1"] {

@@ -44,7 +44,8 @@ fn s4_1_a_is_asked_with_ipv4() {
     assert_eq!(queries(Config::new().connectivity(false, true).ask_both()), [ask(AAAA), ask(A)]);
 }
 
-/// §4.1 "If the client has detected a NAT64 prefix … the client MUST include a query for A records"; also §8.1.
+/// §4.1 "If the client has detected a NAT64 prefix … the client MUST include a query for A
+/// records"; also §8.1.
 #[test]
 fn s4_1_a_is_asked_with_nat64() {
     let only_v6 = Config::new().connectivity(false, true);
@@ -55,7 +56,8 @@ fn s4_1_a_is_asked_with_nat64() {
 }
 
 /// §4.1 "For applications using HTTP or HTTPS …, the client SHOULD send a query for HTTPS records."
-/// "All of the DNS queries SHOULD be made as soon after one another as possible. The order … SHOULD be as follows."
+/// "All of the DNS queries SHOULD be made as soon after one another as possible. The order … SHOULD
+/// be as follows."
 #[test]
 fn s4_1_queries_go_out_at_once_and_in_order() {
     assert_eq!(queries(Config::new().https()), [ask(HTTPS), ask(AAAA), ask(A)]);
@@ -63,8 +65,8 @@ fn s4_1_queries_go_out_at_once_and_in_order() {
     assert_eq!(queries(Config::new().svcb()), [ask(svcb), ask(AAAA), ask(A)]);
 }
 
-/// §4.2 "Implementations SHOULD NOT wait for all answers to return", "the client SHOULD treat DNS resolution as
-/// asynchronous": the preferred family and the services are enough.
+/// §4.2 "Implementations SHOULD NOT wait for all answers to return", "the client SHOULD treat DNS
+/// resolution as asynchronous": the preferred family and the services are enough.
 #[test]
 fn s4_2_not_all_answers_are_waited_for() {
     let mut race = Race::asked(Config::new().https());
@@ -76,7 +78,8 @@ fn s4_2_not_all_answers_are_waited_for() {
     race.answer(9000, AAAA, V6).expect(&[(9000, start(0, V6[0]))]);
 }
 
-/// §4.2 The first condition set needs all three: an address, the preferred family's answer, and the services.
+/// §4.2 The first condition set needs all three: an address, the preferred family's answer, and the
+/// services.
 #[test]
 fn s4_2_first_condition_set() {
     let race = || Race::asked(Config::new().https());
@@ -99,8 +102,8 @@ fn s4_2_second_condition_set() {
     race.answer(5000, A, V4).expect(&[(5000, start(0, V4[0]))]);
 }
 
-/// §4.2 "If all answers come back with negative answers, the connection establishment will fail or need to wait until
-/// other answers are received."
+/// §4.2 "If all answers come back with negative answers, the connection establishment will fail or
+/// need to wait until other answers are received."
 #[test]
 fn s4_2_negative_answers_fail() {
     let mut race = Race::asked(Config::new().https());
@@ -108,7 +111,8 @@ fn s4_2_negative_answers_fail() {
     race.services(12, HTTPS, &[]).expect(&[(12, Said::Failed(Failure::NoAddresses))]);
 }
 
-/// §4.2 "If only one of IPv6 or IPv4 has a default route, that address family should be considered the preferred."
+/// §4.2 "If only one of IPv6 or IPv4 has a default route, that address family should be considered
+/// the preferred."
 #[test]
 fn s4_2_preferred_family() {
     let mut race = Race::asked(Config::new().connectivity(true, false).ask_both());
@@ -136,8 +140,9 @@ fn s4_2_resolution_delay() {
     Race::asked(config).answer(7, A, V4).expect(&[(7, start(0, V4[0]))]);
 }
 
-/// §4.2.1 "The algorithm … does not consider service information to be received until ServiceMode records are
-/// available": an alias asks on, and addresses of the alias come before those of the name.
+/// §4.2.1 "The algorithm … does not consider service information to be received until ServiceMode
+/// records are available": an alias asks on, and addresses of the alias come before those of the
+/// name.
 #[test]
 fn s4_2_1_aliases_are_followed() {
     let alias = Service { target: Some(ALT), ..Service::default() };
@@ -184,7 +189,8 @@ fn s4_2_1_hints_count_as_answers() {
     Race::asked(Config::new().https().hints(false)).services(30, HTTPS, &both).until(300).expect(&[]);
 }
 
-/// §4.2.1 Hints count "when A and AAAA records corresponding to the TargetName are not available yet".
+/// §4.2.1 Hints count "when A and AAAA records corresponding to the TargetName are not available
+/// yet".
 #[test]
 fn s4_2_1_hints_after_addresses_are_ignored() {
     let hints = [c("2001:db8::a")];
@@ -194,8 +200,8 @@ fn s4_2_1_hints_after_addresses_are_ignored() {
     race.expect(&[(20, start(0, "2001:db8::1"))]);
 }
 
-/// §4.2.1 "Clients are still required to issue A and AAAA queries for those TargetNames." With the example of two
-/// service names (§4.2.2).
+/// §4.2.1 "Clients are still required to issue A and AAAA queries for those TargetNames." With the
+/// example of two service names (§4.2.2).
 #[test]
 fn s4_2_1_targets_are_asked() {
     let mut race = Race::asked(Config::new().https());
@@ -206,8 +212,8 @@ fn s4_2_1_targets_are_asked() {
     assert_eq!(race.order(), [V4[0], V6[1], V4[1], "2001:db8::a", "192.0.2.10"]);
 }
 
-/// §4.2.1 "When those records are received, they replace the hints", each family its own. A failed query brings no
-/// records, and leaves them.
+/// §4.2.1 "When those records are received, they replace the hints", each family its own. A failed
+/// query brings no records, and leaves them.
 #[test]
 fn s4_2_1_records_replace_hints() {
     let (v6, v4) = ([c("2001:db8::a"), c("2001:db8::b")], [c("192.0.2.10")]);
@@ -232,7 +238,8 @@ fn s4_2_2_example_dual_stack() {
     assert_eq!(race.order(), [V4[0], V6[1], V4[1]]);
 }
 
-/// §4.2.2 "A case in which A answers return before AAAA answers, but AAAA answers do arrive after a short delay."
+/// §4.2.2 "A case in which A answers return before AAAA answers, but AAAA answers do arrive after a
+/// short delay."
 #[test]
 fn s4_2_2_example_aaaa_shortly_after() {
     let mut race = Race::asked(Config::new().https());
@@ -250,8 +257,8 @@ fn s4_2_2_example_aaaa_long_after() {
     race.expect(&[(80, start(0, V4[0])), (330, start(1, V6[0])), (580, start(2, V6[1]))]);
 }
 
-/// §4.2.2 "A case in which SVCB/HTTPS answers are slightly delayed", and "significantly delayed, or never arrive"; and
-/// on a network with IPv4 only.
+/// §4.2.2 "A case in which SVCB/HTTPS answers are slightly delayed", and "significantly delayed, or
+/// never arrive"; and on a network with IPv4 only.
 #[test]
 fn s4_2_2_example_services_late() {
     let mut race = Race::asked(Config::new().https());
@@ -275,8 +282,9 @@ fn s4_3_new_answers_are_incorporated() {
     race.answer(900, A, &["192.0.2.1", "192.0.2.2"]).expect(&[(900, start(3, "192.0.2.2"))]);
 }
 
-/// §4.4 "Ongoing connection attempts will not be cancelled, but any endpoint for which a connection attempt had not yet
-/// been started that is no longer in the resolved endpoint list will be removed."
+/// §4.4 "Ongoing connection attempts will not be cancelled, but any endpoint for which a connection
+/// attempt had not yet been started that is no longer in the resolved endpoint list will be
+/// removed."
 #[test]
 fn s4_4_expired_answers() {
     let mut race = Race::asked(Config::new());

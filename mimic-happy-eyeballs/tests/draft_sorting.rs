@@ -47,8 +47,9 @@ fn addresses(list: &[(String, Option<u8>)]) -> Vec<&str> {
     list.iter().map(|(address, _)| address.as_str()).collect()
 }
 
-/// §5.1 "The client SHOULD separate these endpoints into different groups": the draft's example, where an address is in
-/// both groups. §6 "the application SHOULD start with connection attempts to the most preferred option".
+/// §5.1 "The client SHOULD separate these endpoints into different groups": the draft's example,
+/// where an address is in both groups. §6 "the application SHOULD start with connection attempts to
+/// the most preferred option".
 #[test]
 fn s5_1_groups_by_protocol() {
     let hints = [[c("2001:db8::2")], [c("2001:db8::4")]];
@@ -64,12 +65,13 @@ fn s5_1_groups_by_protocol() {
     let (two, four) = ("2001:db8::2".to_owned(), "2001:db8::4".to_owned());
     let by_protocol = tried(Config::new().group_by_protocol(true));
     assert_eq!(by_protocol, [(two.clone(), Some(0)), (four.clone(), Some(1)), (two.clone(), Some(1))]);
-    // §5.1.1 "Clients SHOULD avoid grouping … separately in cases where their use of an application protocol or
-    // feature is non-critical": the default respects the priorities of the service.
+    // §5.1.1 "Clients SHOULD avoid grouping … separately in cases where their use of an application
+    // protocol or feature is non-critical": the default respects the priorities of the service.
     assert_eq!(tried(Config::new()), [(four, None), (two, None)]);
 }
 
-/// §5.1.1 "Clients ought not to arbitrarily group ECH-containing answers and sort them first"; "the client MAY".
+/// §5.1.1 "Clients ought not to arbitrarily group ECH-containing answers and sort them first"; "the
+/// client MAY".
 #[test]
 fn s5_1_1_ech_first_is_an_option() {
     let list = [to(1, ALT), Service { ech: true, ..to(2, OTHER) }];
@@ -78,7 +80,8 @@ fn s5_1_1_ech_first_is_an_option() {
     assert_eq!(addresses(&ech), ["2001:db8::b", "2001:db8::a", "2001:db8::1"]);
 }
 
-/// §5.2 "These service-based groups SHOULD then be sorted using the service priority", whatever the order of records.
+/// §5.2 "These service-based groups SHOULD then be sorted using the service priority", whatever the
+/// order of records.
 #[test]
 fn s5_2_services_go_by_priority() {
     let list = [to(2, ALT), to(1, OTHER)];
@@ -98,8 +101,8 @@ fn s5_2_dot_is_the_owner() {
     assert_eq!(race.endpoints[0].service, Some(ServiceId { owner: Name::ORIGINAL, index: 1 }));
 }
 
-/// §5.2 "All endpoints received from a particular SVCB service …, either by an associated AAAA or A record or address
-/// hints, SHOULD be separated into a group": families take turns within each.
+/// §5.2 "All endpoints received from a particular SVCB service …, either by an associated AAAA or A
+/// record or address hints, SHOULD be separated into a group": families take turns within each.
 #[test]
 fn s5_2_a_group_is_interleaved_alone() {
     let mut race = Race::asked(Config::new().https());
@@ -110,7 +113,8 @@ fn s5_2_a_group_is_interleaved_alone() {
     assert_eq!(race.order(), ["192.0.2.10", "2001:db8::b", "2001:db8::1", "192.0.2.1"]);
 }
 
-/// §5.2 An address of two names is in the group of each, and is tried for both where their ports differ.
+/// §5.2 An address of two names is in the group of each, and is tried for both where their ports
+/// differ.
 #[test]
 fn s5_2_an_address_of_two_names_is_in_both_groups() {
     let list = [Service { port: Some(8443), ..to(1, ALT) }, Service { priority: 2, ..Service::default() }];
@@ -124,7 +128,8 @@ fn s5_2_an_address_of_two_names_is_in_both_groups() {
     assert!(tried(Some(8443)) && tried(None), "{:?}", race.endpoints);
 }
 
-/// §5.2 "When there are multiple services … with the same priority, the client SHOULD shuffle these groups randomly."
+/// §5.2 "When there are multiple services … with the same priority, the client SHOULD shuffle these
+/// groups randomly."
 #[test]
 fn s5_2_equal_priorities_are_shuffled() {
     let list = [to(1, ALT), to(1, OTHER)];
@@ -134,14 +139,16 @@ fn s5_2_equal_priorities_are_shuffled() {
     assert_eq!(first(7), first(7));
 }
 
-/// §5.2 "The unassociated addresses SHOULD be put in a group of endpoints that is prioritized at the end of the list."
+/// §5.2 "The unassociated addresses SHOULD be put in a group of endpoints that is prioritized at
+/// the end of the list."
 #[test]
 fn s5_2_unassociated_addresses_come_last() {
     assert_eq!(addresses(&sorted(Config::new(), &[to(1, ALT)])), ["2001:db8::a", "2001:db8::1"]);
     assert_eq!(addresses(&sorted(Config::new(), &[])), ["2001:db8::1"]);
 }
 
-/// §5.3 "The client MUST sort the endpoints using Destination Address Selection." More in `select.rs`.
+/// §5.3 "The client MUST sort the endpoints using Destination Address Selection." More in
+/// `select.rs`.
 #[test]
 fn s5_3_rfc_6724_sorts() {
     let list = [
@@ -153,8 +160,9 @@ fn s5_3_rfc_6724_sorts() {
     assert_eq!(race.order(), ["2001:db8:3ffe::1", "192.0.2.1", "2001:db8:1::1"]);
 }
 
-/// §5.3 "It SHOULD add a Destination Address Selection rule between rules 8 and 9 that prefers addresses with lower
-/// RTTs": after the scope, before the prefix. The option is to give no history.
+/// §5.3 "It SHOULD add a Destination Address Selection rule between rules 8 and 9 that prefers
+/// addresses with lower RTTs": after the scope, before the prefix. The option is to give no
+/// history.
 #[test]
 fn s5_3_lower_rtt_first() {
     let source = "2001:db8:1::2";
@@ -168,7 +176,8 @@ fn s5_3_lower_rtt_first() {
     assert_eq!(order(&[far.rtt(ms(1)), local.rtt(ms(9))])[0], "fe80::1");
 }
 
-/// §5.3 "It SHOULD add another … rule between the RTT rule and rule 9, which prefers used addresses."
+/// §5.3 "It SHOULD add another … rule between the RTT rule and rule 9, which prefers used
+/// addresses."
 #[test]
 fn s5_3_used_addresses_first() {
     let source = "2001:db8:1::2";
@@ -193,11 +202,50 @@ fn s5_3_families_take_turns() {
     assert_eq!(Race::to(Config::new().preferred_family_count(0), &list).order(), turns);
 }
 
-/// §5.3 "Whichever address family is first in the list should be followed by an endpoint of the other."
+/// §5.3 "Whichever address family is first in the list should be followed by an endpoint of the
+/// other."
 #[test]
 fn s5_3_ipv4_may_be_first() {
     let v4 = ["192.0.2.1", "192.0.2.2"].map(|to| from(to, "192.0.2.200"));
     let v6 = ["2001:db8::1", "2001:db8::2"].map(|to| from(to, "fd00::1"));
     let list = [v6[0], v6[1], v4[0], v4[1]];
     assert_eq!(Race::to(Config::new(), &list).order(), ["192.0.2.1", "2001:db8::1", "192.0.2.2", "2001:db8::2"]);
+}
+
+/// §5.3 Rule 1 of RFC 6724: a family without connectivity is unreachable where nothing else is
+/// known of an address.
+#[test]
+fn s5_3_families_without_connectivity_come_last() {
+    let hints = [c("2001:db8::1")];
+    let (config, record) = (Config::new().https(), Service { priority: 1, ipv6_hints: &hints, ..Service::default() });
+    let order = |config: Config, found: &[Candidate]| {
+        let mut race = Race::asked(config);
+        race.services(0, HTTPS, &[record]).found(0, A, found);
+        race.order()
+    };
+    let v4 = [c("192.0.2.1")];
+    assert_eq!(order(config, &v4), ["2001:db8::1", "192.0.2.1"]);
+    assert_eq!(order(config.connectivity(true, false), &v4), ["192.0.2.1", "2001:db8::1"]);
+    // What is known of the address says more than that.
+    let hints = [from("2001:db8::1", "2001:db8::9")];
+    let record = Service { ipv6_hints: &hints, ..record };
+    let mut race = Race::asked(config.connectivity(true, false));
+    race.services(0, HTTPS, &[record]).answer(0, A, &["192.0.2.1"]);
+    assert_eq!(race.order(), ["2001:db8::1", "192.0.2.1"]);
+}
+
+/// §5.2 A record that spells the caller's own port out gives no second endpoint: the first attempt
+/// drops everything, and the record comes late.
+#[test]
+fn s5_2_a_port_that_is_the_caller_s_own() {
+    let record = Service { priority: 1, port: Some(443), ..Service::default() };
+    let starts = |config: Config| {
+        let mut race = Race::asked(config.https());
+        race.answer(0, AAAA, &["2001:db8::1"]).answer(0, A, &["192.0.2.1"]).services(100, HTTPS, &[record]);
+        race.until(1000).starts().into_iter().map(|(at, address)| (at, address.is_ipv4())).collect::<Vec<_>>()
+    };
+    assert_eq!(starts(Config::new().port(443)), [(50, false), (300, true)]);
+    // Of a caller whose port is not known, or another, these are more endpoints.
+    let more = [(50, false), (300, false), (550, true)];
+    assert_eq!((starts(Config::new()), starts(Config::new().port(80))), (more.into(), more.into()));
 }

@@ -4,6 +4,7 @@
 
 mod world;
 
+use std::net::SocketAddr;
 use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ fn events_tell_when_and_what_and_print_as_one_line() {
     let start = events.iter().rfind(|event| matches!(event.what(), What::Start(_))).unwrap();
     assert_eq!(start.to_string(), "  250.3 ms  start   192.0.2.1:443");
     assert_eq!(start.at(), Duration::from_micros(250_300));
-    assert_eq!(start.what(), What::Start(Peer { address: [192, 0, 2, 1].into(), port: 443 }));
+    assert_eq!(start.what(), What::Start(Peer::from(SocketAddr::from(([192, 0, 2, 1], 443)))));
     assert_eq!(events[0].to_string(), "    0.0 ms  ask     AAAA");
     assert_eq!(events[0].what(), What::Ask(Kind::Aaaa));
 }
@@ -359,4 +360,38 @@ fn a_connect_of_a_shared_context_may_be_spawned() {
         world.run(assert_send(async move { generic(&ctx, host()).await })).map(|flow| peer(&flow))
     });
     assert_eq!(spawned.join().unwrap().unwrap(), V4);
+}
+
+/// Of a race that is given up the observer is told, and of one that is lost the error, how much was
+/// never tried.
+#[test]
+fn what_was_never_tried_is_counted() {
+    let many: Vec<_> = (1..=201).map(|n| format!("192.0.2.{n}")).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    let world = World::new().name((0, &["2001:db8::1"]), (0, &many));
+    let ctx = world.shared().with(Deadline, ms(1100)).with(Observer, observe);
+    assert!(world.connect(&ctx, host()).unwrap_err().is_deadline());
+    assert_eq!(world.dials().len(), 5);
+    let told = *observed().last().unwrap();
+    assert_eq!(told.what(), What::Untried(197));
+    assert_eq!(told.to_string(), " 1100.0 ms  leave   197 addresses that were never tried");
+    // One that wins leaves nothing to tell.
+    let world = World::new().name((0, &["2001:db8::1"]), (0, &many)).accepts(V6, 5);
+    world.connect(&world.shared().with(Observer, observe), host()).unwrap();
+    assert!(matches!(observed().last().unwrap().what(), What::Win(_)));
+}
+
+/// A long race keeps the first events and the latest.
+#[test]
+fn a_timeline_is_bounded() {
+    let many: Vec<_> = (1..=300).map(|n| format!("2001:db8::{n:x}")).collect();
+    let world = World::new().name((0, &many.iter().map(String::as_str).collect::<Vec<_>>()), (0, &[]));
+    let world = many.iter().fold(world, |world, address| world.fails(&format!("[{address}]:443"), 1, refused));
+    let world = world.accepts("[2001:db8::12c]:443", 20);
+    let flow = world.connect(&world.shared().with(Observer, observe), host()).unwrap();
+    let (events, all) = (flow_events(&flow), observed());
+    assert_eq!((events.len(), all.len()), (256, 4 + 2 * 300));
+    let What::Skip(skipped) = events[64].what() else { panic!("{}", events[64]) };
+    assert_eq!(skipped as usize + 255, all.len());
+    assert_eq!((&events[..64], &events[65..]), (&all[..64], &all[all.len() - 191..]));
 }

@@ -185,15 +185,22 @@ fn the_earliest_of_those_that_got_as_far_gives_kind_and_advice() {
 }
 
 #[test]
-fn a_hundred_failures_are_as_many_as_there_is_room_for() {
+fn of_a_hundred_failures_some_are_kept_and_the_others_counted() {
     let many: Vec<_> = (1..=100).map(|n| format!("192.0.2.{n}")).collect();
     let many: Vec<_> = many.iter().map(String::as_str).collect();
     let world = many.iter().fold(World::new().name((0, &[]), (0, &many)), |world, address| {
         world.fails(&format!("{address}:443"), 1, refused)
     });
+    // The one that tells most is kept wherever it is.
+    let world = world.fails("192.0.2.50:443", 1, || Error::new(ErrorKind::TimedOut, "late").in_phase(Phase::Handshake));
     let error = world.error();
-    assert_eq!(race_error(&error).errors().len(), 32);
-    assert_eq!(world.now(), ms(31 * 10 + 1));
+    assert_eq!(world.now(), ms(99 * 10 + 1));
+    let race = race_error(&error);
+    let peers: Vec<_> = race.errors().iter().filter_map(|(peer, _)| Some(peer.as_ref()?.to_string())).collect();
+    let kept: Vec<_> = (1..=8).chain([50]).chain(78..=100).map(|n| format!("192.0.2.{n}:443")).collect();
+    assert_eq!(peers, kept);
+    assert_eq!((race.omitted(), race.untried(), error.kind()), (68, 0, ErrorKind::TimedOut));
+    assert!(error.to_string().contains("; 68 more errors"), "{error}");
     assert_one_line(&error);
 }
 

@@ -411,7 +411,8 @@ fn a_proxy_over_who_ignores_the_handshake_finds_out_and_does_it_all() {
     }
 }
 
-/// A layer that passes the handshake on, or does not know of such things; and how many handshakes it saw done.
+/// A layer that passes the handshake on, or does not know of such things; and how many handshakes
+/// it saw done.
 fn metering(safety: &Safety, passes_on: bool) -> (Context, Arc<Mutex<Option<u32>>>) {
     let found = Arc::new(Mutex::new(None));
     let seen = found.clone();

@@ -1,5 +1,6 @@
-//! What changes nothing: news of attempts that are over or never were, answers of another kind, and waiting for a family
-//! that is not asked for. Each was a change in the code that no other test noticed.
+//! What changes nothing: news of attempts that are over or never were, answers of another kind, and
+//! waiting for a family that is not asked for. Each was a change in the code that no other test
+//! noticed.
 
 #![allow(
     clippy::cast_possible_truncation,

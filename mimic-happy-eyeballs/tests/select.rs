@@ -57,7 +57,8 @@ fn rfc6724_10_2_d() {
     first(from("fe80::1", "fe80::2"), from("2001:db8:1::1", "2001:db8:1::2"));
 }
 
-/// The seventh: longest matching prefix. (The fifth and sixth are rules 4 and 3, which are left undecided.)
+/// The seventh: longest matching prefix. (The fifth and sixth are rules 4 and 3, which are left
+/// undecided.)
 #[test]
 fn rfc6724_10_2_g() {
     first(from("2001:db8:1::1", "2001:db8:1::2"), from("2001:db8:3ffe::1", "2001:db8:3f44::2"));
@@ -93,8 +94,8 @@ fn unknown_sources_leave_rules_undecided() {
     first(c("::1"), c("127.0.0.1"));
 }
 
-/// RFC 6724 §3.1 and rule 8: "the scope of a multicast address is given by its scope field", whatever its flags, and
-/// compares with those of unicast addresses.
+/// RFC 6724 §3.1 and rule 8: "the scope of a multicast address is given by its scope field",
+/// whatever its flags, and compares with those of unicast addresses.
 #[test]
 fn scopes() {
     for (smaller, greater) in [

@@ -1,4 +1,5 @@
-//! The table of the draft's requirements names tests that there are, and every test of the draft is in it.
+//! The table of the draft's requirements names tests that there are, and every test of the draft is
+//! in it.
 
 #![allow(
     clippy::cast_possible_truncation,

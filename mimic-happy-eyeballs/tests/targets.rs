@@ -7,7 +7,7 @@ mod world;
 use std::time::Duration;
 
 use mimic_core::{ErrorKind, HostPort, Record, RecordType, Service, Transport};
-use mimic_happy_eyeballs::{Config, Prefix, RaceConfig};
+use mimic_happy_eyeballs::{Config, Failure, Prefix, RaceConfig};
 use world::*;
 
 fn https(world: &World) -> mimic_core::Context {
@@ -262,15 +262,93 @@ fn a_source_that_cannot_be_found_leaves_the_order_as_it_is() {
     }
 }
 
+fn many(count: u16) -> Vec<String> {
+    (1..=count).map(|n| format!("2001:db8::{n:x}")).collect()
+}
+
+fn strs(of: &[String]) -> Vec<&str> {
+    of.iter().map(String::as_str).collect()
+}
+
 #[test]
 fn a_thousand_addresses_are_no_burden() {
-    let many: Vec<_> = (0..1000).map(|n| format!("2001:db8::{:x}", n + 1)).collect();
-    let many: Vec<_> = many.iter().map(String::as_str).collect();
-    let world = World::new().name((0, &many), (0, &["192.0.2.1"])).accepts(V4, 20);
+    let many = many(1000);
+    let world = World::new().name((0, &strs(&many)), (0, &["192.0.2.1"])).accepts(V4, 20);
     let flow = world.connect(&world.shared(), host()).unwrap();
     assert_eq!((peer(&flow).as_str(), world.now()), (V4, ms(270)));
-    let told = timeline(&flow);
-    assert!(told.contains(&"0.0 ms  omit    969 that cannot be used or do not fit".to_owned()), "{told:?}");
+    assert_eq!(timeline(&flow).len(), 8, "nothing is left out");
+}
+
+/// Whichever it is that works, of however many.
+#[test]
+fn every_address_of_an_answer_is_tried_in_the_end() {
+    for count in [33, 201, 300] {
+        let many = many(count);
+        let world = many.iter().fold(World::new().name((0, &strs(&many)), (0, &["192.0.2.1"])), |world, address| {
+            world.fails(&format!("[{address}]:443"), 1, refused)
+        });
+        let last = format!("[2001:db8::{count:x}]:443");
+        let world = world.fails(V4, 1, refused).accepts(&last, 20);
+        assert_eq!(peer(&world.connect(&world.shared(), host()).unwrap()), last);
+        assert_eq!((world.now(), world.dials().len()), (ms(u64::from(count) * 10 + 20), usize::from(count) + 1));
+    }
+}
+
+#[test]
+fn every_hint_is_tried_in_the_end() {
+    let many = many(100);
+    let world = World::new().name((-1, &[]), (-1, &[]));
+    let world = many.iter().fold(world, |world, address| world.fails(&format!("[{address}]:443"), 1, refused));
+    let hints = || many.iter().map(|hint| hint.parse().unwrap());
+    let records = [(1, 0..50), (2, 50..100)].map(|(priority, of)| {
+        Record::Https(Service { hints: hints().skip(of.start).take(50).collect(), ..service(priority, "") })
+    });
+    let world = world.answer(HOST, RecordType::Https, 0, records.into()).accepts("[2001:db8::64]:443", 20);
+    assert_eq!(peer(&world.connect(&https(&world), secure(443)).unwrap()), "[2001:db8::64]:443");
+    assert_eq!(world.dials().len(), 100);
+}
+
+/// However long the answers, and even if nothing takes time: a poll does little, and no source
+/// address is asked for before there is room.
+#[test]
+fn the_executor_gets_its_turn() {
+    let many = many(6300);
+    let hints: Vec<_> =
+        (1..=200_u16).map(|n| std::net::Ipv6Addr::new(0x2001, 0xdb9, 0, 0, 0, 0, 0, n).into()).collect();
+    let records = (0..75).map(|n| Record::Https(Service { hints: hints.clone(), ..service(n + 1, "other.example") }));
+    let world =
+        World::new().name((0, &strs(&many)), (0, &["192.0.2.1"])).answer(HOST, RecordType::Https, 0, records.collect());
+    let world = world.answer("other.example", RecordType::Aaaa, -1, Vec::new());
+    let world = many.iter().fold(world, |world, address| world.fails(&format!("[{address}]:443"), 0, no_route));
+    // Sources are asked for, and none is known.
+    let world = world.source("::9", Ok("::9")).accepts(V4, 20);
+    let world = hints.iter().fold(world, |world, hint| world.fails(&format!("[{hint}]:443"), 0, no_route));
+    let ctx = https(&world).with(RaceConfig, Config::new().https().preferred_family_count(255).interleave(false));
+    let mut connect = Box::pin(ctx.resolve(Transport, secure(443)));
+    let flow = world.run(&mut connect).unwrap();
+    assert_eq!(peer(&flow), V4);
+    assert_eq!((world.dials().len(), world.sourced()), (6300 + 200 + 1, 6300 + 4 * 200 + 1));
+    assert!(world.busiest() <= 64, "{} in one poll", world.busiest());
+}
+
+/// What waits has no source address, and costs nothing.
+#[test]
+fn source_addresses_are_asked_for_where_there_is_room() {
+    let many = many(6300);
+    let world = World::new().name((0, &strs(&many)), (0, &["192.0.2.1"])).accepts(V4, 20).source("::9", Ok("::9"));
+    let flow = world.connect(&world.shared(), host()).unwrap();
+    assert_eq!((peer(&flow).as_str(), world.now(), world.sourced()), (V4, ms(270), 16 + 1));
+}
+
+/// What is known twice is tried once, wherever in whichever list it is.
+#[test]
+fn an_address_that_comes_again_is_not_tried_again() {
+    let mut list = many(100);
+    list.extend(many(100));
+    let world = World::new().name((0, &strs(&list)), (0, &strs(&list)));
+    let world = list.iter().fold(world, |world, address| world.fails(&format!("[{address}]:443"), 1, refused));
+    let error = world.error();
+    assert_eq!((world.dials().len(), race_error(&error).untried()), (100, 0), "{error}");
 }
 
 #[test]
@@ -328,4 +406,126 @@ fn a_start_is_timed_by_when_it_starts() {
     world.connect(&world.shared(), host()).unwrap();
     let starts = world.dials();
     assert!(starts[1] - starts[0] >= ms(10), "{starts:?}");
+}
+
+/// The first address drops everything, and the record, which is late, spells the caller's own port
+/// out.
+#[test]
+fn a_port_that_is_the_caller_s_own_makes_no_second_endpoint() {
+    let world = World::new().name((0, &["2001:db8::1"]), (0, &["192.0.2.1"])).accepts(V4, 20);
+    let record = Record::Https(Service { port: Some(443), ..service(1, "") });
+    let world = world.answer(HOST, RecordType::Https, 100, vec![record]);
+    let flow = world.connect(&https(&world), secure(443)).unwrap();
+    assert_eq!((peer(&flow).as_str(), world.now(), world.dials().len()), (V4, ms(320), 2));
+}
+
+/// Whatever it is written as, and wherever it comes from.
+#[test]
+fn an_endpoint_is_tried_once_however_it_is_spelt() {
+    let hints = || vec!["2001:db8::1".parse().unwrap(), "::ffff:192.0.2.1".parse().unwrap()];
+    let spelt = |priority, port, target: &str| {
+        Record::Https(Service { port, hints: hints(), alpn: vec![b"h2".to_vec()], ..service(priority, target) })
+    };
+    let records = vec![spelt(1, None, ""), spelt(1, Some(443), "other.example"), spelt(2, Some(443), "EXAMPLE.org.")];
+    let both: &[&str] = &["2001:db8::1", "192.0.2.1", "::ffff:192.0.2.1"];
+    let world = World::new().name((100, both), (200, both)).answer(HOST, RecordType::Https, 0, records);
+    let world = world.answer("other.example", RecordType::Aaaa, 300, addresses(both));
+    let world = world.answer("other.example", RecordType::A, 400, addresses(both));
+    let world = world.fails(V6, 50, refused).fails(V4, 50, refused);
+    let error = world.connect(&https(&world), secure(443)).unwrap_err();
+    assert_eq!(world.dials().len(), 2, "{error}");
+}
+
+#[test]
+fn a_zone_goes_to_the_socket_and_is_printed() {
+    let zoned = Record::Scoped("fe80::1".parse().unwrap(), 2);
+    let world = World::new().answer(HOST, RecordType::Aaaa, 0, vec![zoned]).accepts("[fe80::1%2]:443", 20);
+    let flow = world.connect(&world.shared(), host()).unwrap();
+    assert_eq!(peer(&flow), "[fe80::1%2]:443");
+    assert_eq!(timeline(&flow).last().unwrap(), "20.0 ms  win     [fe80::1%2]:443");
+    let world = World::new().answer(HOST, RecordType::Aaaa, 0, vec![Record::Scoped("fe80::1".parse().unwrap(), 2)]);
+    let error = world.fails("[fe80::1%2]:443", 5, refused).error();
+    assert_eq!(race_error(&error).errors()[0].0.unwrap().to_string(), "[fe80::1%2]:443");
+}
+
+/// The name's own addresses, by a record that leads nowhere: a port that refuses, or a protocol
+/// that is not spoken.
+fn nowhere(record: Service) -> World {
+    let world = World::new().name((0, &["2001:db8::1"]), (0, &["192.0.2.1"]));
+    let world = ["[2001:db8::1]:8443", "192.0.2.1:8443"].iter().fold(world, |world, to| world.fails(to, 5, refused));
+    world.accepts(V6, 20).answer(HOST, RecordType::Https, 0, vec![Record::Https(record)])
+}
+
+fn h3() -> Service {
+    Service { alpn: vec![b"h3".to_vec()], no_default_alpn: true, ..service(1, "") }
+}
+
+/// RFC 9460 §3.
+#[test]
+fn a_record_that_leads_nowhere_leaves_the_origin() {
+    for (record, won) in [(Service { port: Some(8443), ..service(1, "") }, 40), (h3(), 20)] {
+        let world = nowhere(record);
+        let flow = world.connect(&https(&world), secure(443)).unwrap();
+        assert_eq!((peer(&flow).as_str(), world.now()), (V6, ms(won)));
+    }
+}
+
+/// RFC 9460 §3.1: it would be a downgrade. And where it is not wanted.
+#[test]
+fn where_records_are_relied_on_the_origin_is_not_fallen_back_to() {
+    let config = Config::new().https();
+    let ech = Service { ech: true, port: Some(8443), ..service(1, "") };
+    for (config, record) in [
+        (config.fall_back_to_origin(true).protected(true), h3()),
+        (config.fall_back_to_origin(true).wait_for_services(true), h3()),
+        (config.fall_back_to_origin(true).prefer_ech(true), ech),
+        (config.fall_back_to_origin(false), h3()),
+    ] {
+        let refuses = record.port.is_some();
+        let world = nowhere(record);
+        let ctx = world.shared().with(RaceConfig, config);
+        let error = world.connect(&ctx, secure(443)).unwrap_err();
+        let race = race_error(&error);
+        let (failure, dials) = if refuses { (Failure::AllFailed, 2) } else { (Failure::NoService, 0) };
+        assert_eq!((race.failure(), world.dials().len()), (failure, dials), "{error}");
+    }
+}
+
+/// An error says that it was the records, and which.
+#[test]
+fn an_error_says_that_records_leave_no_way() {
+    let error = |record: Service| {
+        let world = nowhere(record);
+        let ctx = world.shared().with(RaceConfig, Config::new().https().fall_back_to_origin(false));
+        world.connect(&ctx, secure(443)).unwrap_err()
+    };
+    let left = "lookup failed: the service records leave no way to connect: ";
+    let place = "Transport \"happy-eyeballs\" to example.org:443: ";
+    for (record, why) in [
+        (h3(), "1 for protocols that are not spoken here"),
+        (Service { port: Some(0), ..service(1, "") }, "1 with port 0"),
+    ] {
+        let error = error(record);
+        assert_eq!(error.to_string(), format!("{place}{left}{why}; 2 addresses were never tried"));
+        assert_eq!((error.kind(), race_error(&error).untried()), (ErrorKind::Unsupported, 2));
+    }
+    // Also if the name has no address itself.
+    let keys = Service { unsupported: true, ..service(1, "other.example") };
+    let world = World::new().answer(HOST, RecordType::Https, 0, vec![Record::Https(keys)]);
+    let error = world.connect(&https(&world), secure(443)).unwrap_err().to_string();
+    assert_eq!(error, format!("{place}{left}1 with mandatory keys that are not known"));
+    // A port that refuses is in the errors of the attempts.
+    let world = nowhere(Service { port: Some(8443), ..service(1, "") });
+    let ctx = world.shared().with(RaceConfig, Config::new().https().fall_back_to_origin(false));
+    let error = world.connect(&ctx, secure(443)).unwrap_err().to_string();
+    assert!(
+        error.contains("192.0.2.1:8443: ") && error.ends_with("; the service records give no other port"),
+        "{error}"
+    );
+    // The caller's own port is no other port, however it is spelt.
+    let record = Record::Https(Service { port: Some(443), ..service(1, "") });
+    let world = World::new().name((0, &["2001:db8::1"]), (0, &[])).fails(V6, 5, refused);
+    let world = world.answer(HOST, RecordType::Https, 0, vec![record]);
+    let error = world.connect(&https(&world), secure(443)).unwrap_err().to_string();
+    assert!(!error.contains("no other port"), "{error}");
 }

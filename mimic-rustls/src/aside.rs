@@ -102,7 +102,9 @@ impl<T: Clone> Drop for Done<'_, T> {
 #[cfg(test)]
 mod tests {
     use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    #[cfg(unix)]
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    #[cfg(unix)]
     use std::process::Command;
     use std::sync::mpsc;
     use std::time::Duration;
@@ -181,7 +183,9 @@ mod tests {
         assert_eq!(block_on(aside.get(|| Ok(7))), Ok(7));
     }
 
-    /// In a process of its own, whose threads would need more memory than there is.
+    /// In a process of its own, whose threads would need more memory than there is. On Unix, where libtest goes on
+    /// without a thread of its own.
+    #[cfg(unix)]
     #[test]
     #[cfg_attr(miri, ignore = "it starts a process")]
     fn without_a_thread_a_panic_keeps_nobody_waiting() {

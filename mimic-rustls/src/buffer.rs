@@ -1,12 +1,12 @@
 //! Bytes on their way: one buffer with a front that is taken and a back that is filled.
 //!
 //! Small messages come and go in memory of its own. What is larger borrows from the [pool](crate::pool), until the
-//! buffer is released.
+//! buffer is released. Memory that it leaves, in either way, is wiped.
 
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::pool;
+use crate::pool::{self, NoMemory};
 
 /// What a buffer keeps when it is idle, at most.
 pub(crate) const IDLE: usize = 2 * 1024;
@@ -21,9 +21,9 @@ pub(crate) struct Buffer {
     start: usize,
     end: usize,
     origin: usize,
-    /// Its own memory, set aside while `bytes` is borrowed.
+    /// Its own memory, wiped and set aside while `bytes` is borrowed.
     own: Option<Vec<u8>>,
-    /// How far it was ever filled since it borrowed.
+    /// How far `bytes` was ever filled, from `origin` on. Beyond, it is zero.
     used: usize,
     /// Whether it receives a handshake: then what it borrows has room for a flight.
     flights: bool,
@@ -57,14 +57,21 @@ impl Buffer {
 
     /// The free space behind what is filled, at least `room` bytes of it, which takes moving or growing if need be.
     #[inline]
-    pub(crate) fn space(&mut self, room: usize) -> &mut [u8] {
-        if self.bytes.len() - self.end < room || (self.busy && self.own.is_none()) {
-            self.make(room);
-        }
-        self.bytes.get_mut(self.end..).unwrap_or_default()
+    pub(crate) fn space(&mut self, room: usize) -> Result<&mut [u8], NoMemory> {
+        // Twice as much as it had: what is filled in small steps is not copied at each.
+        self.space_within(room, usize::MAX)
     }
 
-    fn make(&mut self, room: usize) {
+    /// As [`space`](Self::space), but `most` bytes are enough for all there will be.
+    #[inline]
+    pub(crate) fn space_within(&mut self, room: usize, most: usize) -> Result<&mut [u8], NoMemory> {
+        if self.bytes.len() - self.end < room || (self.busy && self.own.is_none()) {
+            self.make(room, most)?;
+        }
+        Ok(self.bytes.get_mut(self.end..).unwrap_or_default())
+    }
+
+    fn make(&mut self, room: usize, most: usize) -> Result<(), NoMemory> {
         let room = if self.flights { room.max(pool::FLIGHT) } else { room };
         let len = self.len();
         if self.start > self.origin {
@@ -73,22 +80,28 @@ impl Buffer {
         }
         let has = self.bytes.len() - self.origin;
         let borrow = self.busy && self.own.is_none();
-        if len + room <= has && !borrow {
-            return;
+        let needed = len.saturating_add(room);
+        if needed <= has && !borrow {
+            return Ok(());
         }
-        let size = (len + room).max(has.saturating_mul(2)).max(FIRST);
-        if size <= IDLE && !borrow {
-            self.bytes.resize(size, 0);
-            return;
-        }
-        let (mut larger, origin) = pool::take(size, self.flights);
+        let size = has.saturating_mul(2).min(most).max(needed).max(FIRST);
+        let (mut larger, origin, borrowed) = if size <= IDLE && !borrow {
+            (pool::zeroed(size)?, 0, false)
+        } else {
+            let (larger, origin) = pool::take(size, self.flights)?;
+            (larger, origin, true)
+        };
         larger[origin..origin + len].copy_from_slice(self.filled());
-        let before = mem::replace(&mut self.bytes, larger);
-        match self.own {
-            None => self.own = Some(before),
-            Some(_) => pool::give(before, self.origin..self.used),
+        let used = self.origin..self.used;
+        let mut before = mem::replace(&mut self.bytes, larger);
+        if borrowed && self.own.is_none() {
+            pool::wipe(&mut before, used);
+            self.own = Some(before);
+        } else {
+            pool::give(before, used);
         }
         (self.start, self.end, self.origin, self.used) = (origin, origin + len, origin, origin + len);
+        Ok(())
     }
 
     /// `n` bytes of the space were filled.
@@ -113,9 +126,10 @@ impl Buffer {
         n
     }
 
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.space(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), NoMemory> {
+        self.space(bytes.len())?[..bytes.len()].copy_from_slice(bytes);
         self.fill(bytes.len());
+        Ok(())
     }
 
     /// Gives back what was borrowed, if nothing is in it.
@@ -136,10 +150,19 @@ impl Buffer {
         if (1..=IDLE).contains(&len)
             && let Some(mut own) = self.own.take()
         {
-            own.resize(own.len().max(len).max(FIRST), 0);
-            own[..len].copy_from_slice(self.filled());
-            pool::give(mem::replace(&mut self.bytes, own), self.origin..self.used);
-            (self.start, self.end, self.origin, self.used) = (0, len, 0, len);
+            if own.len() < len
+                && let Ok(larger) = pool::zeroed(len.max(FIRST))
+            {
+                own = larger;
+            }
+            if own.len() < len {
+                // Without memory for it, it stays where it is.
+                self.own = Some(own);
+            } else {
+                own[..len].copy_from_slice(self.filled());
+                pool::give(mem::replace(&mut self.bytes, own), self.origin..self.used);
+                (self.start, self.end, self.origin, self.used) = (0, len, 0, len);
+            }
         }
         self.release();
         self.busy = false;
@@ -150,6 +173,8 @@ impl Buffer {
     pub(crate) fn shrink(&mut self) {
         self.release();
         if self.is_empty() && self.own.is_none() {
+            pool::wipe(&mut self.bytes, 0..self.used);
+            self.used = 0;
             self.bytes.truncate(FIRST);
             self.bytes.shrink_to_fit();
         }
@@ -158,7 +183,72 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.take(self.len());
-        self.release();
+        pool::give(mem::take(&mut self.bytes), self.origin..self.used);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    fn fill(buffer: &mut Buffer, n: usize) {
+        buffer.push(&vec![7; n]).unwrap();
+    }
+
+    fn is_clean(bytes: &[u8]) -> bool {
+        bytes.iter().all(|byte| *byte == 0)
+    }
+
+    /// Whatever way a buffer goes, `pool::wipe` asserts in tests that nothing lies beyond what it is told to wipe.
+    #[test]
+    fn memory_that_is_left_is_wiped() {
+        // It shrinks to what it began with.
+        let mut buffer = Buffer::default();
+        fill(&mut buffer, 400);
+        fill(&mut buffer, 1200);
+        buffer.take(1600);
+        assert!(!is_clean(&buffer.bytes), "it is not wiped while it goes on");
+        buffer.shrink();
+        assert!(buffer.bytes.len() <= FIRST && is_clean(&buffer.bytes));
+
+        // It sets its own memory aside, borrows twice and gives back.
+        fill(&mut buffer, 300);
+        fill(&mut buffer, 3000);
+        assert!(buffer.own.as_deref().is_some_and(is_clean));
+        fill(&mut buffer, 100_000);
+        assert_eq!(buffer.filled(), vec![7; 103_300]);
+        buffer.take(103_299);
+        buffer.settle(true);
+        assert!(buffer.own.is_none() && buffer.bytes[0] == 7 && is_clean(&buffer.bytes[1..]));
+
+        // The next borrower has zeros, as has the one after a drop.
+        for size in [5000, 60_000] {
+            fill(&mut buffer, size);
+            drop(mem::take(&mut buffer));
+            assert!(is_clean(&pool::take(size, false).unwrap().0));
+        }
+    }
+
+    #[test]
+    fn room_that_no_machine_has_is_an_error_and_loses_nothing() {
+        let mut buffer = Buffer::default();
+        fill(&mut buffer, 100);
+        for room in [usize::MAX / 2, usize::MAX] {
+            assert!(buffer.space(room).is_err());
+            assert!(buffer.space_within(room, room).is_err());
+        }
+        assert_eq!(buffer.filled(), [7; 100]);
+    }
+
+    #[test]
+    fn no_more_is_taken_than_is_enough() {
+        let mut buffer = Buffer::default();
+        fill(&mut buffer, 600);
+        buffer.space_within(500, 1300).unwrap();
+        assert_eq!(buffer.bytes.len(), 1200);
+        buffer.space_within(700, 1300).unwrap();
+        assert_eq!(buffer.bytes.len(), 1300);
     }
 }

@@ -5,7 +5,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::poll_fn;
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::net::{Ipv6Addr, SocketAddr};
 use core::task::{Context, Poll};
 
 use mimic_core::embedded_io_async::Read;
@@ -19,6 +19,7 @@ use rustls::{ClientConfig, ServerConfig};
 
 use crate::error::unable;
 use crate::flow::TlsFlow;
+use crate::machine::ROOM;
 use crate::side::{Client, Server};
 
 /// A handshake as client over `flow`, with the server that `name` (a host name or an address) names. The zone of an
@@ -35,10 +36,21 @@ pub async fn connect<F: Flow>(
     alpn: Vec<Vec<u8>>,
     name: &str,
 ) -> Result<TlsFlow<F, Client>, Error> {
+    connect_with(flow, config, alpn, name, ROOM).await
+}
+
+/// As [`connect`], with so much room for a handshake message.
+pub(crate) async fn connect_with<F: Flow>(
+    flow: F,
+    config: Arc<ClientConfig>,
+    alpn: Vec<Vec<u8>>,
+    name: &str,
+    room: usize,
+) -> Result<TlsFlow<F, Client>, Error> {
     let server = check(&config, name)?;
     let alpn = if alpn.is_empty() { config.alpn_protocols.clone() } else { alpn };
     let connection = UnbufferedClientConnection::new_with_alpn(config, server, alpn).map_err(unable)?;
-    let mut flow = TlsFlow::new(flow, connection, Some(name.into()));
+    let mut flow = TlsFlow::new(flow, connection, Some(name.into()), room);
     flow.handshake().await?;
     Ok(flow)
 }
@@ -46,12 +58,9 @@ pub async fn connect<F: Flow>(
 /// What a handshake with `name` needs on this side: to be asked before anybody is connected to.
 pub(crate) fn check(config: &ClientConfig, name: &str) -> Result<Name<'static>, Error> {
     // The zone of an address means something on this machine alone (RFC 6874, section 1), so no certificate has it.
-    let address = name.split_once('%').and_then(|(address, _)| address.parse::<Ipv6Addr>().ok());
-    let server = match address {
-        Some(address) => Ok(Name::from(IpAddr::from(address))),
-        None => Name::try_from(name.to_string()),
-    };
-    let server = server.map_err(|_| {
+    let address = name.split_once('%').map_or(name, |(address, _)| address);
+    let checked = if address.parse::<Ipv6Addr>().is_ok() { address } else { name };
+    let server = Name::try_from(checked.to_string()).map_err(|_| {
         Error::new(ErrorKind::InvalidInput, "neither a host name nor an address, so no certificate can be for it")
             .in_phase(Phase::Handshake)
             .to_target(Plain(name))
@@ -67,7 +76,7 @@ pub(crate) fn check(config: &ClientConfig, name: &str) -> Result<Name<'static>, 
 /// that allows early data, which may be a replay, and a byte stream has no way to say so; and one that issues tickets
 /// of TLS 1.3 without a clock.
 pub async fn accept<F: Flow>(flow: F, config: &ServerConfig) -> Result<TlsFlow<F, Server>, Error> {
-    let mut accepting = Accepting::new(flow, config)?;
+    let mut accepting = Accepting::new(flow, config, ROOM)?;
     poll_fn(|cx| accepting.poll(cx)).await?;
     Ok(accepting.done())
 }
@@ -136,14 +145,14 @@ pub(crate) struct Accepting<F> {
 }
 
 impl<F: Flow> Accepting<F> {
-    pub(crate) fn new(flow: F, config: &ServerConfig) -> Result<Self, Error> {
+    pub(crate) fn new(flow: F, config: &ServerConfig, room: usize) -> Result<Self, Error> {
         can_serve(config)?;
         // The unbuffered connection does not tell the name; whoever chooses the certificate is told.
         let asked = Arc::new(Asked { resolver: config.cert_resolver.clone(), name: spin::Once::new() });
         let mut config = config.clone();
         config.cert_resolver = asked.clone();
         let connection = UnbufferedServerConnection::new(Arc::new(config)).map_err(unable)?;
-        Ok(Self { flow: TlsFlow::new(flow, connection, None), asked })
+        Ok(Self { flow: TlsFlow::new(flow, connection, None, room), asked })
     }
 
     /// Who the client is, as far as the flow below knows.

@@ -68,6 +68,7 @@ fn meaning(error: &rustls::Error, stage: Stage) -> Meaning {
             ErrorKind::Unsupported,
             Some("certificates and sessions end at a time, so give the configuration a clock (its `time_provider`)"),
         ),
+        Tls::General(reason) if reason == NO_MEMORY => (ErrorKind::OutOfMemory, None),
         Tls::EncryptError => (ErrorKind::Other, Some("the keys of this connection are used up; connect again")),
         _ => (ErrorKind::InvalidData, None),
     }
@@ -260,7 +261,17 @@ pub(crate) fn again(kind: ErrorKind) -> Error {
     Error::new(kind, "it failed before and stays so").in_phase(Phase::Write)
 }
 
-pub(crate) fn endless() -> Error {
-    let reason = format!("a handshake message is longer than {} KiB", crate::machine::INPUT / 1024);
-    Error::new(ErrorKind::InvalidData, reason).in_phase(Phase::Read)
+/// A handshake message that does not end within the room for it.
+pub(crate) fn endless(room: usize) -> Error {
+    let reason = format!("a handshake message is longer than {room} bytes, or in too many records");
+    Error::new(ErrorKind::InvalidData, reason)
+        .in_phase(Phase::Read)
+        .advise("if the peer is to be trusted with more memory, give it more (HandshakeRoom)")
+}
+
+const NO_MEMORY: &str = "no memory for a buffer";
+
+/// As an error of rustls, which has no kind for it: what was lost for want of memory ends the connection.
+pub(crate) fn no_memory() -> rustls::Error {
+    rustls::Error::General(NO_MEMORY.into())
 }

@@ -13,8 +13,10 @@ use mimic_core::{
 };
 use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ProtocolVersion};
+use scopeguard::{ScopeGuard, guard};
 
-use crate::error::{again, closed, endless, explain, truncated};
+use crate::below::{RECEIVES, empty, poll_receive, poll_send};
+use crate::error::{again, closed, explain, truncated};
 use crate::machine::{Machine, Readable};
 use crate::mark::{Mark, MarkOf};
 use crate::side::Side;
@@ -35,7 +37,8 @@ key! {
 /// - Reads and writes go on independently, in one task or two.
 /// - End of stream is close_notify. A connection that ends without is an error of kind
 ///   [`ConnectionAborted`](ErrorKind::ConnectionAborted): what was read may be cut short.
-/// - [`poll_shutdown`](Flow::poll_shutdown) sends close_notify, flushes, and shuts down below; reading goes on.
+/// - [`poll_shutdown`](Flow::poll_shutdown) sends close_notify, flushes, shuts down below, and takes in what has arrived
+///   (see below); reading goes on.
 /// - An error of TLS is final for both directions. Its alert is sent at once as far as there is room, and the rest with
 ///   the next read, flush or shutdown, which wait for that as for anything else.
 /// - An error of the flow below is one of the direction in which it happened, whoever met it: each side sometimes does the
@@ -43,10 +46,35 @@ key! {
 ///   peer could not take what follows a lost record.
 /// - Keys that are used up (TLS 1.2; TLS 1.3 renews them) end writing with an error and close_notify; reading goes on.
 /// - Taken bytes may wait, sealed, until a flush or the next read or write.
-/// - Allocates nothing per read or write beside what rustls does: one vector per record. Messages over 2 KiB borrow
-///   larger buffers, which are given back when a reader has to wait: with `std`, to a few that each thread keeps.
+///
+/// # What a drop may lose
+/// Bytes that were flushed leave with the flow below, also when this flow is dropped. A system breaks that: it resets a
+/// connection whose socket is closed over unread bytes, and the peer loses what it has not read. With TLS 1.3 a client
+/// that only writes has such bytes, for the server sends session tickets after the handshake. So:
+///
+/// - A shutdown takes in tickets and other messages of TLS that have arrived, in at most 64 reads. It stops at
+///   application data: those stay readable. It holds no more of them than one read from below gave.
+/// - A drop, with a shutdown before it or without, discards everything that has arrived, also in at most 64 reads, and
+///   then drops the flow below.
+/// - Neither waits for the peer. Bytes that arrive after the drop still cause a reset: tickets of a server that is slow,
+///   or an answer. [`FlowExt::close`](mimic_core::FlowExt::close) waits until the peer has closed and loses nothing.
+///
+/// # Memory
+/// - Reads and writes allocate nothing beside what rustls does: one vector per record. Messages over 2 KiB borrow larger
+///   buffers, which are given back when a reader has to wait: with `std`, to a few that each thread keeps.
+/// - Input grows to the length that the headers of a record and of a handshake message tell. An unfinished handshake
+///   message has the room of [`HandshakeRoom`](crate::HandshakeRoom), or its default, and an eighth more for the headers
+///   and tags of its records; more is an error. A peer cannot make a handshake hold more than twice that, and that only
+///   while a buffer grows (`tests/heap.rs` counts: 38 KiB at most without `std`, 148 KiB with it).
+/// - 16 KiB, the default without `std`, are enough for four certificates with RSA keys of 4,096 bits (7 KiB) and for
+///   ML-KEM key shares (1.2 KiB). An application record needs 18 KiB for itself, whatever the room is.
+/// - No memory for a buffer is an error of kind [`OutOfMemory`](ErrorKind::OutOfMemory). (rustls itself allocates, too,
+///   and has no such error.)
+/// - Memory that held plaintext is wiped before it is freed, given back or kept for another flow. rustls's own vectors
+///   and the caller's buffers are not this flow's to wipe.
 pub struct TlsFlow<F, S: Side> {
-    below: F,
+    /// Emptied when it is dropped.
+    below: ScopeGuard<F, fn(F)>,
     machine: Machine<S>,
     wakers: TwoWakers,
     /// The server that TLS authenticated, named as the client named it; none at the server's end.
@@ -101,10 +129,10 @@ enum Input {
 }
 
 impl<F: Flow, S: Side> TlsFlow<F, S> {
-    pub(crate) fn new(below: F, connection: S::Connection, peer: Option<Text>) -> Self {
+    pub(crate) fn new(below: F, connection: S::Connection, peer: Option<Text>, room: usize) -> Self {
         Self {
-            below,
-            machine: Machine::new(connection),
+            below: guard(below, empty),
+            machine: Machine::new(connection, room),
             wakers: TwoWakers::new(),
             peer,
             requested: None,
@@ -123,7 +151,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
     /// The flow below, out of the TLS flow: for after both sides have closed TLS and go on in clear text. What this
     /// side had received beyond that is lost.
     pub fn into_inner(self) -> F {
-        self.below
+        ScopeGuard::into_inner(self.below)
     }
 
     pub(crate) fn marked(self, mark: Mark) -> Self {
@@ -148,10 +176,10 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
         loop {
             if let Err(error) = self.machine.drive() {
                 // The alert tells the peer why. It is not worth an error of its own.
-                ready!(poll_out(&mut self.below, &mut self.machine, &mut self.writing, cx));
+                ready!(poll_out(&mut *self.below, &mut self.machine, &mut self.writing, cx));
                 return Poll::Ready(Err(explain(error, Phase::Handshake, self.machine.state())));
             }
-            let sent = poll_out(&mut self.below, &mut self.machine, &mut self.writing, cx);
+            let sent = poll_out(&mut *self.below, &mut self.machine, &mut self.writing, cx);
             let state = self.machine.state();
             if !state.is_handshaking() {
                 return match state.protocol_version() {
@@ -164,7 +192,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
             }
             // Also while sending waits, for two sides that both wait to be read would wait for ever; and after it
             // failed, for the peer may have said why before it went.
-            let received = poll_receive(&mut self.below, &mut self.machine, cx);
+            let received = poll_receive(&mut *self.below, &mut self.machine, cx);
             if let Poll::Ready(Ok(1..)) = received {
                 continue;
             }
@@ -181,7 +209,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
     /// Sends what is outgoing, for a writer.
     fn poll_drain(&mut self) -> Poll<Result<(), Error>> {
         let mut both = Context::from_waker(self.wakers.both());
-        let sent = poll_send(&mut self.below, &mut self.machine, &mut both);
+        let sent = poll_send(&mut *self.below, &mut self.machine, &mut both);
         self.hear(sent)
     }
 
@@ -207,10 +235,12 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
     /// What a writer is told where there is no writing any more.
     #[cold]
     fn refusal(&mut self) -> Error {
-        if let (Writing::Failed(_, Some(_)), Input::Open) = (&self.writing, &self.input) {
+        if let (Writing::Failed(_, Some(_)), Input::Open) = (&self.writing, &self.input)
+            && self.machine.is_drained()
+        {
             // The peer may have said why before it went, and that is the better error.
             let mut both = Context::from_waker(self.wakers.both());
-            if let Poll::Ready(received) = poll_receive(&mut self.below, &mut self.machine, &mut both) {
+            if let Poll::Ready(received) = poll_receive(&mut *self.below, &mut self.machine, &mut both) {
                 if let Err(error) = received {
                     self.input = Input::Failed(error);
                 }
@@ -247,11 +277,37 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
         }
         let was_outgoing = !self.machine.outgoing.is_empty();
         let mut both = Context::from_waker(self.wakers.both());
-        let sent = poll_out(&mut self.below, &mut self.machine, &mut self.writing, &mut both);
+        let sent = poll_out(&mut *self.below, &mut self.machine, &mut self.writing, &mut both);
         // A flow may forget who waits for an operation once one is done: a writer that waited for this goes on.
         if sent.is_ready() || (was_outgoing && self.machine.outgoing.is_empty()) {
             self.wake_writer();
         }
+    }
+
+    /// Takes in what has arrived and is for TLS alone, session tickets above all. A socket that is closed over unread
+    /// bytes resets the connection, and the peer loses what it has not read.
+    ///
+    /// It stops at what an application can read: that stays, and what comes behind it stays below.
+    fn take_in(&mut self) {
+        let mut taken = false;
+        for _ in 0..RECEIVES {
+            if !matches!(self.input, Input::Open) || !self.machine.absorb() {
+                break;
+            }
+            let mut both = Context::from_waker(self.wakers.both());
+            match poll_receive(&mut *self.below, &mut self.machine, &mut both) {
+                Poll::Ready(Ok(0)) => self.input = Input::Truncated,
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => self.input = Input::Failed(error),
+                Poll::Pending => break,
+            }
+            taken = true;
+        }
+        if taken {
+            // What a reader waits for was just taken from below.
+            self.wakers.both().wake_by_ref();
+        }
+        self.machine.rest();
     }
 
     /// Wakes a writer that waits, if one does.
@@ -264,24 +320,6 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
 
 fn in_handshake(error: Error) -> Error {
     Error::with_source(error.kind(), error).in_phase(Phase::Handshake)
-}
-
-fn poll_send<F: Flow, S: Side>(
-    below: &mut F,
-    machine: &mut Machine<S>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<(), Error>> {
-    while !machine.outgoing.is_empty() {
-        match ready!(below.poll_write(cx, machine.outgoing.filled()))? {
-            0 => {
-                return Poll::Ready(Err(
-                    Error::new(ErrorKind::WriteZero, "the flow below took no byte").in_phase(Phase::Write)
-                ));
-            }
-            n => machine.outgoing.take(n),
-        }
-    }
-    Poll::Ready(Ok(()))
 }
 
 /// Sends what is outgoing and flushes, while there is writing. An error is kept for who writes.
@@ -299,17 +337,6 @@ fn poll_out<F: Flow, S: Side>(
         unsent => unsent,
     };
     sent.map(|sent| sent.unwrap_or_else(|error| writing.fail(error)))
-}
-
-fn poll_receive<F: Flow, S: Side>(
-    below: &mut F,
-    machine: &mut Machine<S>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<usize, Error>> {
-    let Some(space) = machine.input() else { return Poll::Ready(Err(endless())) };
-    let n = ready!(below.poll_read(cx, space))?;
-    machine.received(n);
-    Poll::Ready(Ok(n))
 }
 
 impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
@@ -338,7 +365,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                     cx.waker().wake_by_ref();
                     Poll::Pending
                 }
-                _ => poll_receive(&mut self.below, &mut self.machine, cx)?,
+                _ => poll_receive(&mut *self.below, &mut self.machine, cx)?,
             };
             match received {
                 Poll::Ready(0) => self.input = Input::Truncated,
@@ -407,6 +434,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         let shut = self.below.poll_shutdown(&mut Context::from_waker(self.wakers.both()));
         ready!(self.hear(shut))?;
         self.writing = Writing::Closed;
+        self.take_in();
         Poll::Ready(Ok(()))
     }
 
@@ -437,7 +465,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
     }
 
     fn lower(&self) -> Option<&dyn Flow> {
-        Some(&self.below)
+        Some(&*self.below)
     }
 
     fn answer(&self, ask: &mut Ask<'_>) {
@@ -463,10 +491,6 @@ fn protocol(version: ProtocolVersion) -> &'static str {
     if version == ProtocolVersion::TLSv1_2 { "TLS 1.2" } else { "TLS 1.3" }
 }
 
-/// How often one poll receives something that nobody can read, session tickets for one, before others have their turn: a
-/// peer may send them without end, and would otherwise keep the task from its timeout.
-const RECEIVES: u32 = 64;
-
 /// How much of a vectored write is gathered into one record, on the stack.
 const GATHER: usize = 4 * 1024;
 
@@ -474,6 +498,6 @@ mimic_core::read_write!(for[F: Flow, S: Side] TlsFlow<F, S>);
 
 impl<F: fmt::Debug, S: Side> fmt::Debug for TlsFlow<F, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsFlow").field("below", &self.below).finish_non_exhaustive()
+        f.debug_struct("TlsFlow").field("below", &*self.below).finish_non_exhaustive()
     }
 }

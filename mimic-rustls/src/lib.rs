@@ -41,6 +41,7 @@ extern crate std;
 
 #[cfg(feature = "platform")]
 mod aside;
+mod below;
 mod buffer;
 mod connect;
 mod error;
@@ -63,7 +64,7 @@ pub use limits::{HandshakeLimits, HandshakeObserver, Limits};
 pub use mimic_core::{Protection, RequestedName, ServerName};
 #[cfg(feature = "std")]
 pub use platform::provider;
-pub use protocol::{Alpn, Tls, TlsClient, TlsConfig, TlsServer, TlsServerConfig};
+pub use protocol::{Alpn, HandshakeRoom, Tls, TlsClient, TlsConfig, TlsServer, TlsServerConfig};
 pub use rustls;
 pub use side::{Client, Server, Side};
 #[cfg(feature = "platform")]

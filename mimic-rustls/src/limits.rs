@@ -84,6 +84,8 @@ impl Limits {
 #[derive(Clone)]
 pub(crate) struct Conduct {
     pub(crate) limits: Limits,
+    /// For an unfinished handshake message.
+    pub(crate) room: usize,
     pub(crate) observer: Option<<HandshakeObserver as Key>::Value>,
 }
 

@@ -140,7 +140,7 @@ impl<M: Mode> TlsListener<M> {
     }
 
     fn begin(&mut self, flow: M::Flow) {
-        match Accepting::new(flow, &self.config) {
+        match Accepting::new(flow, &self.config, self.conduct.room) {
             Ok(accepting) => {
                 self.began.insert(self.next, self.listened);
                 self.handshakes.push(Shaking { number: self.next, accepting: Some(accepting), waker: None });

@@ -4,12 +4,21 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptErr
 use rustls::{CommonState, Error};
 
 use crate::buffer::Buffer;
+use crate::error::no_memory;
+use crate::pool::NoMemory;
 use crate::side::{Connection, Side};
 
 /// How much plaintext one write seals at most.
 const SEAL: usize = 64 * 1024;
-/// How far the input may grow. A record has 16 KiB; only a handshake message can need more.
-pub(crate) const INPUT: usize = 256 * 1024;
+
+/// What the header of a record takes.
+const HEADER: usize = 5;
+
+/// What a record takes at most, sealed: 2 KiB more than what is in it, and its header.
+const RECORD: usize = HEADER + 16 * 1024 + 2 * 1024;
+
+/// The room for a handshake message, when none is given.
+pub(crate) const ROOM: usize = if cfg!(feature = "std") { 64 * 1024 } else { 16 * 1024 };
 
 pub(crate) struct Machine<S: Side> {
     connection: S::Connection,
@@ -19,6 +28,8 @@ pub(crate) struct Machine<S: Side> {
     pub(crate) outgoing: Buffer,
     /// Opened and not read.
     plain: Buffer,
+    /// How long an unfinished handshake message may be.
+    room: usize,
     /// Whether the last stop left whole records in `incoming`, for the reader to take.
     ///
     /// Then nobody else may process them; otherwise `incoming` must be passed unchanged, for rustls may have a part of
@@ -51,13 +62,27 @@ pub(crate) enum Readable {
     Nothing,
 }
 
+/// Why there is no space for more input.
+pub(crate) enum Full {
+    /// A handshake message does not end within the room for it.
+    Endless,
+    NoMemory,
+}
+
+impl From<NoMemory> for Full {
+    fn from(_: NoMemory) -> Self {
+        Self::NoMemory
+    }
+}
+
 impl<S: Side> Machine<S> {
-    pub(crate) fn new(connection: S::Connection) -> Self {
+    pub(crate) fn new(connection: S::Connection, room: usize) -> Self {
         Self {
             connection,
             incoming: Buffer::default().for_flights(),
             outgoing: Buffer::default(),
             plain: Buffer::default(),
+            room,
             at_record: false,
             hungry: false,
             peer_closed: false,
@@ -106,14 +131,44 @@ impl<S: Side> Machine<S> {
         self.run(Goal::Close).map(|_| ())
     }
 
-    /// Space for input, more each time that all there was got filled; `None` if a handshake message does not end.
-    pub(crate) fn input(&mut self) -> Option<&mut [u8]> {
-        if self.incoming.len() >= INPUT {
-            return None;
+    /// The room for an unfinished handshake message.
+    pub(crate) fn room(&self) -> usize {
+        self.room
+    }
+
+    /// Whether nothing that came waits for a reader: then more may be received for its own sake.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.plain.is_empty() && !self.at_record && !self.peer_closed && self.failed.is_none()
+    }
+
+    /// Processes what came up to what a reader can have, and says whether that was all.
+    pub(crate) fn absorb(&mut self) -> bool {
+        // An error is for the reader, which meets it again.
+        if self.is_drained() && !self.hungry && self.drive().is_err() {
+            return false;
         }
+        self.is_drained()
+    }
+
+    /// Space for input, as far as the limit goes. Whole records that a reader can take must not lie in the input.
+    ///
+    /// What lies there is a part of a record, or the records of a handshake message whose end has not come: rustls
+    /// needs them side by side. The headers tell how long they will be, and the input grows to that and no further.
+    pub(crate) fn input(&mut self) -> Result<&mut [u8], Full> {
+        let handshaking = self.state().is_handshaking();
+        // The records of a message take an eighth more than the message at most: an unkind peer makes them of one byte.
+        let message = self.room.saturating_add(self.room / 8).saturating_add(HEADER);
+        let limit = if handshaking { message } else { message.max(RECORD) };
+        let len = self.incoming.len();
+        if len >= limit {
+            return Err(Full::Endless);
+        }
+        let wanted = wanted(self.incoming.filled()).clamp(len + 1, limit) - len;
         // Moving what is there is worth it once half of the free space lies in front of it.
-        let room = (self.incoming.free() / 2).max(1);
-        Some(self.incoming.space(room))
+        let room = wanted.max(self.incoming.free() / 2);
+        let space = self.incoming.space_within(room, len + room)?;
+        let most = if handshaking { space.len().min(limit - len) } else { space.len() };
+        Ok(&mut space[..most])
     }
 
     pub(crate) fn received(&mut self, n: usize) {
@@ -164,8 +219,8 @@ impl<S: Side> Machine<S> {
                                     }
                                     _ => 0,
                                 };
-                                if direct < record.payload.len() {
-                                    plain.push(&record.payload[direct..]);
+                                if direct < record.payload.len() && plain.push(&record.payload[direct..]).is_err() {
+                                    result = Err(no_memory());
                                 }
                             }
                             Err(error) => result = Err(error),
@@ -176,7 +231,7 @@ impl<S: Side> Machine<S> {
                         _ => true,
                     };
                 }
-                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, outgoing),
+                Ok(ConnectionState::EncodeTlsData(data)) => result = encode(data, outgoing),
                 // What is outgoing keeps its order, whoever sends it.
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 Ok(ConnectionState::PeerClosed) => self.peer_closed = true,
@@ -187,12 +242,15 @@ impl<S: Side> Machine<S> {
                     match goal {
                         // Nothing may follow close_notify, though the keys may do for something shorter.
                         Goal::Write(_) if *exhausted => {}
-                        Goal::Write(buf) if seal(&mut traffic, buf, outgoing) => done = buf.len(),
-                        Goal::Write(_) => {
-                            *exhausted = true;
-                            close_notify(&mut traffic, outgoing);
-                        }
-                        Goal::Close => close_notify(&mut traffic, outgoing),
+                        Goal::Write(buf) => match seal(&mut traffic, buf, outgoing) {
+                            Ok(true) => done = buf.len(),
+                            Ok(false) => {
+                                *exhausted = true;
+                                result = close_notify(&mut traffic, outgoing);
+                            }
+                            Err(error) => result = Err(error),
+                        },
+                        Goal::Close => result = close_notify(&mut traffic, outgoing),
                         Goal::Drive | Goal::Read(_) => {}
                     }
                 }
@@ -227,7 +285,10 @@ impl<S: Side> Machine<S> {
         self.hungry = false;
         while self.connection.state().wants_write() {
             match self.connection.process(&mut []).state {
-                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.outgoing),
+                Ok(ConnectionState::EncodeTlsData(data)) => {
+                    // An alert for which there is no memory is not sent.
+                    let _ = encode(data, &mut self.outgoing);
+                }
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 _ => break,
             }
@@ -235,41 +296,97 @@ impl<S: Side> Machine<S> {
     }
 }
 
-fn encode<D>(mut data: EncodeTlsData<'_, D>, outgoing: &mut Buffer) {
+/// How long the input has to become before there is anything new in it, as far as its headers tell. It begins with one.
+fn wanted(input: &[u8]) -> usize {
+    const HANDSHAKE: u8 = 22;
+    let Some(&[kind, _, _, high, low]) = input.first_chunk() else { return HEADER };
+    let record = HEADER + usize::from(u16::from_be_bytes([high, low]));
+    if input.len() < record {
+        return record;
+    }
+    // The record is whole and still here, so a message goes on in the next. In clear text its own header tells how far;
+    // those of messages before it may be in front. In cipher text this is noise, for which there is the limit.
+    let mut at = HEADER;
+    while kind == HANDSHAKE
+        && let Some(&[_, high, middle, low]) = input.get(at..).and_then(|message| message.first_chunk())
+    {
+        let end = at + 4 + (usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low));
+        if end > record {
+            return if end + HEADER > input.len() { end + HEADER } else { input.len() * 2 };
+        }
+        at = end;
+    }
+    input.len() * 2
+}
+
+fn encode<D>(mut data: EncodeTlsData<'_, D>, outgoing: &mut Buffer) -> Result<(), Error> {
     let mut room = 0;
     loop {
-        match data.encode(outgoing.space(room)) {
+        match data.encode(outgoing.space(room).map_err(|_| no_memory())?) {
             Err(EncodeError::InsufficientSize(size)) => room = size.required_size,
-            Err(EncodeError::AlreadyEncoded) => return,
-            Ok(n) => return outgoing.fill(n),
+            Err(EncodeError::AlreadyEncoded) => return Ok(()),
+            Ok(n) => {
+                outgoing.fill(n);
+                return Ok(());
+            }
         }
     }
 }
 
 /// Says whether the keys may still do that. If not, nothing is sealed, and rustls takes no more than close_notify.
-fn seal<D>(traffic: &mut WriteTraffic<'_, D>, buf: &[u8], outgoing: &mut Buffer) -> bool {
+fn seal<D>(traffic: &mut WriteTraffic<'_, D>, buf: &[u8], outgoing: &mut Buffer) -> Result<bool, Error> {
     // Header, padding and tag of each record fit; if not, rustls says how much it wants.
     let mut room = buf.len() + 64 * (buf.len() / 1024 / 16 + 1);
     loop {
-        match traffic.encrypt(buf, outgoing.space(room)) {
+        match traffic.encrypt(buf, outgoing.space(room).map_err(|_| no_memory())?) {
             Ok(n) => {
                 outgoing.fill(n);
-                return true;
+                return Ok(true);
             }
             Err(EncryptError::InsufficientSize(size)) => room = size.required_size,
-            Err(EncryptError::EncryptExhausted) => return false,
+            Err(EncryptError::EncryptExhausted) => return Ok(false),
         }
     }
 }
 
-fn close_notify<D>(traffic: &mut WriteTraffic<'_, D>, outgoing: &mut Buffer) {
+fn close_notify<D>(traffic: &mut WriteTraffic<'_, D>, outgoing: &mut Buffer) -> Result<(), Error> {
     let mut room = 0;
     loop {
-        match traffic.queue_close_notify(outgoing.space(room)) {
-            Ok(n) => return outgoing.fill(n),
+        match traffic.queue_close_notify(outgoing.space(room).map_err(|_| no_memory())?) {
+            Ok(n) => {
+                outgoing.fill(n);
+                return Ok(());
+            }
             Err(EncryptError::InsufficientSize(size)) => room = size.required_size,
             // Alerts are sealed whatever the limit.
-            Err(EncryptError::EncryptExhausted) => return,
+            Err(EncryptError::EncryptExhausted) => return Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::wanted;
+
+    #[test]
+    fn headers_tell_how_long_the_input_has_to_become() {
+        // A record of which nothing, a part of the header, the header, and a part have come.
+        let record = [22, 3, 1, 1, 44, 0, 0, 0];
+        for (len, expected) in [(0, 5), (4, 5), (5, 305), (8, 305)] {
+            assert_eq!(wanted(&record[..len]), expected, "{len} bytes");
+        }
+        // A message of 260 bytes and its header, of which one record of ten has come; then with a message in front.
+        assert_eq!(wanted(&[22, 3, 1, 0, 10, 1, 0, 1, 4, 0, 0, 0, 0, 0, 0]), 5 + 4 + 260 + 5);
+        assert_eq!(wanted(&[22, 3, 1, 0, 10, 1, 0, 0, 1, 9, 2, 0, 1, 4, 9]), 5 + 5 + 4 + 260 + 5);
+        // Records of one byte, as rustls has moved their bytes together: first with room to go, then with more headers
+        // than the message's header tells of.
+        let mut parts = vec![22, 3, 1, 0, 1, 1, 0, 1, 4, 0, 0, 0, 22, 3, 1, 0, 1, 0];
+        assert_eq!(wanted(&parts), 5 + 4 + 260 + 5);
+        parts.resize(300, 0);
+        assert_eq!(wanted(&parts), 600);
+        // Sealed.
+        assert_eq!(wanted(&[23, 3, 3, 0, 4, 1, 0, 1, 4, 23, 3]), 2 * 11);
     }
 }

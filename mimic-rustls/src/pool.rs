@@ -1,33 +1,60 @@
-//! Large buffers, lent to flows while they have bytes on their way: idle flows have none, and with `std` busy ones
-//! allocate none, for each thread keeps a few for whoever is next.
+//! Large buffers, lent to flows while they have bytes on their way.
+//!
+//! Idle flows hold none. With `std` busy ones allocate none: each thread keeps a few for the next borrower. A buffer is
+//! wiped wherever it was used, before it is kept or freed.
 
-use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use zeroize::optimization_barrier;
+
 const PAGE: usize = 4096;
 
-/// An initialised buffer, and where in it to begin so that `room` bytes fit.
+/// There is no memory for a buffer.
+#[derive(Debug)]
+pub(crate) struct NoMemory;
+
+/// Returns an initialised buffer, and where in it to begin so that `room` bytes fit.
 ///
 /// That is in the middle of a page. Processors copy by `rep movsb` at a tenth of the speed when source and destination
-/// lie at nearly the same offset in their pages, and most large allocations, such as the record that rustls opens and
-/// copies next, lie at the beginning of one.
+/// lie at nearly the same offset in their pages. Most large allocations, such as the record that rustls opens and copies
+/// next, lie at the beginning of one.
 ///
 /// `once`, for a handshake, no larger one is made than it takes, for this thread may never need another.
-pub(crate) fn take(room: usize, once: bool) -> (Vec<u8>, usize) {
-    let bytes = kept(room).unwrap_or_else(|| vec![0; if once { room } else { size(room) }]);
+pub(crate) fn take(room: usize, once: bool) -> Result<(Vec<u8>, usize), NoMemory> {
+    let bytes = match kept(room) {
+        Some(bytes) => bytes,
+        None => zeroed(if once { room } else { size(room) })?,
+    };
     let page = bytes.as_ptr().align_offset(PAGE);
     let origin = if page < PAGE / 2 { page + PAGE / 2 } else { page - PAGE / 2 };
     // Without room for the detour, begin at the beginning.
-    if origin + room <= bytes.len() { (bytes, origin) } else { (bytes, 0) }
+    Ok(if origin.saturating_add(room) <= bytes.len() { (bytes, origin) } else { (bytes, 0) })
 }
 
-/// A buffer back, of which `used` was used: what one connection received is not for another to see.
+/// Allocates `size` zeros.
+pub(crate) fn zeroed(size: usize) -> Result<Vec<u8>, NoMemory> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).map_err(|_| NoMemory)?;
+    bytes.resize(size, 0);
+    Ok(bytes)
+}
+
+/// Takes a buffer back, of which `used` was used: it is wiped, then kept or freed.
 pub(crate) fn give(mut bytes: Vec<u8>, used: Range<usize>) {
+    wipe(&mut bytes, used);
+    keep(bytes);
+}
+
+/// Overwrites what was used with zeros, also if the memory is freed next.
+pub(crate) fn wipe(bytes: &mut [u8], used: Range<usize>) {
     if let Some(used) = bytes.get_mut(used) {
         used.fill(0);
+        // As fast as `fill`. Without it a compiler may leave out what nothing reads again.
+        optimization_barrier(used);
     }
-    keep(bytes);
+    #[cfg(test)]
+    assert!(bytes.iter().all(|byte| *byte == 0), "bytes outside of what counts as used");
 }
 
 #[cfg(feature = "std")]
@@ -57,7 +84,7 @@ mod with_std {
     }
 
     pub(super) fn size(room: usize) -> usize {
-        room.max(LARGE) + PAGE
+        room.max(LARGE).saturating_add(PAGE)
     }
 
     pub(super) fn kept(room: usize) -> Option<Vec<u8>> {
@@ -73,11 +100,10 @@ mod with_std {
             return;
         }
         let _ = FREE.try_with(|free| {
-            if let Ok(mut free) = free.try_borrow_mut()
-                && free.len() < KEPT
-            {
-                // The list itself is allocated once.
-                free.reserve_exact(KEPT);
+            let Ok(mut free) = free.try_borrow_mut() else { return };
+            // The list itself is allocated once.
+            let left = KEPT.saturating_sub(free.len());
+            if left > 0 && free.try_reserve_exact(left).is_ok() {
                 free.push(bytes);
             }
         });

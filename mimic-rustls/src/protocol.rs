@@ -11,9 +11,10 @@ use mimic_core::{
 };
 use rustls::{ClientConfig, ServerConfig};
 
-use crate::connect::{can_serve, check, connect};
+use crate::connect::{can_serve, check, connect_with};
 use crate::limits::{Conduct, HandshakeLimits, HandshakeObserver, Handshaking, Limits};
 use crate::listener::TlsListener;
+use crate::machine::ROOM;
 use crate::mark::Mark;
 
 key! {
@@ -29,6 +30,12 @@ key! {
     pub TlsServerConfig: Arc<ServerConfig>;
     /// The protocols that a client offers by ALPN, in place of those of [`TlsConfig`].
     pub Alpn: Vec<Vec<u8>>;
+    /// How many bytes an unfinished handshake message of the peer may have, certificates above all: 64 KiB by default,
+    /// the most that rustls takes, and 16 KiB without `std`. The headers and tags of its records may take an eighth more.
+    ///
+    /// A peer that exceeds it is refused with an error of kind [`InvalidData`](ErrorKind::InvalidData) that names this
+    /// key. Buffers grow to what has come and is announced, not to the limit. See [TlsFlow](crate::TlsFlow#memory).
+    pub HandshakeRoom: usize;
 }
 
 /// Installs TLS for both sides: [`TlsClient`] and [`TlsServer`].
@@ -60,12 +67,18 @@ const LAYER: &str = "Secure \"tls\"";
 
 for_each_mode!(M => {
     /// The handshake of a client, for whoever connects: the flow that comes of it bears the mark.
-    fn handshake(host: Text, config: Arc<ClientConfig>, alpn: Vec<Vec<u8>>, mark: Mark) -> Handshake<M> {
+    fn handshake(
+        host: Text,
+        config: Arc<ClientConfig>,
+        alpn: Vec<Vec<u8>>,
+        room: usize,
+        mark: Mark,
+    ) -> Handshake<M> {
         Handshake::<M>::new(move |flow| {
             let (host, config, alpn, mark) = (host.clone(), config.clone(), alpn.clone(), mark.clone());
             async move {
                 // Whoever runs it may be another layer, whose failure it is not.
-                let flow = connect(flow, config, alpn, &host).await.map_err(|error| error.at_layer(LAYER))?;
+                let flow = connect_with(flow, config, alpn, &host, room).await.map_err(|error| error.at_layer(LAYER))?;
                 Ok(Box::new(flow.marked(mark)) as <M as Mode>::Flow)
             }
         })
@@ -88,11 +101,11 @@ for_each_mode!(M => {
                     Secure,
                     "tls",
                     PRIORITY,
-                    (req(TlsConfig), or_default(Alpn, Vec::new()), over(Transport)),
-                    |to: HostPort, (config, alpn, transport)| async move {
+                    (req(TlsConfig), or_default(Alpn, Vec::new()), or_default(HandshakeRoom, ROOM), over(Transport)),
+                    |to: HostPort, (config, alpn, room, transport)| async move {
                         check(&config, &to.host)?;
                         let mark = Mark::default();
-                        let handshake = handshake(to.host.clone(), config, alpn, mark.clone());
+                        let handshake = handshake(to.host.clone(), config, alpn, room, mark.clone());
                         let flow = transport.dial(to.until(handshake.clone())).await?;
                         // Whoever connected may have done it, to choose between addresses by it.
                         match mark.is_on(&flow) {
@@ -115,8 +128,8 @@ for_each_mode!(M => {
 
     impl Install<M> for TlsServer {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            let conduct = (or_default(HandshakeLimits, Limits::new()), opt(HandshakeObserver));
-            ctx.derive(Handshaking, conduct, |(limits, observer)| async move { Ok(Some(Conduct { limits, observer })) })
+            let conduct = (or_default(HandshakeLimits, Limits::new()), or_default(HandshakeRoom, ROOM), opt(HandshakeObserver));
+            ctx.derive(Handshaking, conduct, |(limits, room, observer)| async move { Ok(Some(Conduct { limits, room, observer })) })
                 .register(
                     Listen,
                     "tls",

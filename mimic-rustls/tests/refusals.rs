@@ -517,7 +517,7 @@ fn a_handshake_message_without_end() {
         far.write_all(&endless).await.unwrap();
         far.read(&mut [0; 100]).await.unwrap();
     });
-    assert_error(&result, ErrorKind::InvalidData, Phase::Handshake, &["longer than 256 KiB"]);
+    assert_error(&result, ErrorKind::InvalidData, Phase::Handshake, &["longer than 65536 bytes", "HandshakeRoom"]);
 }
 
 #[test]

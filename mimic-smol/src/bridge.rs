@@ -13,13 +13,14 @@ use std::time::Duration;
 use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
 use mimic_core::{Ask, Error, Flow, LocalAddr, PeerAddr};
-use mimic_std::{Ends, with_byte_slices, with_io_slices};
+use mimic_std::{Ends, discard_unread, with_byte_slices, with_io_slices};
+use scopeguard::{ScopeGuard, guard};
 use socket2::SockRef;
 
 /// A flow over a TCP socket, connected or accepted; `TcpFlow::from(socket)` takes the socket as it is set.
 ///
 /// It answers the attributes [`PeerAddr`] and [`LocalAddr`]. After [`abort`](Flow::abort), dropping it resets the
-/// connection.
+/// connection. Otherwise dropping it discards what has arrived, so that the system does not reset the connection.
 pub type TcpFlow = FromFutures<Async<TcpStream>>;
 
 /// A flow over a Unix socket, connected or accepted.
@@ -33,16 +34,19 @@ pub type UnixFlow = FromFutures<Async<UnixStream>>;
 /// accept there, which gives a [`TcpFlow`].
 #[derive(Debug)]
 pub struct FromFutures<T> {
-    io: T,
+    /// Closed by [`close`] when it is dropped.
+    io: ScopeGuard<T, fn(T)>,
     ends: Ends,
 }
 
-impl<T> FromFutures<T> {
+impl<T: 'static> FromFutures<T> {
     /// A flow over `io`.
     pub fn new(io: T) -> Self {
-        Self { io, ends: Ends::default() }
+        Self { io: guard(io, close), ends: Ends::default() }
     }
+}
 
+impl<T> FromFutures<T> {
     /// What it is over.
     pub fn get_ref(&self) -> &T {
         &self.io
@@ -55,11 +59,11 @@ impl<T> FromFutures<T> {
 
     /// What it was over. Nothing is lost: the flow has no buffer.
     pub fn into_inner(self) -> T {
-        self.io
+        ScopeGuard::into_inner(self.io)
     }
 }
 
-impl<T> From<T> for FromFutures<T> {
+impl<T: 'static> From<T> for FromFutures<T> {
     fn from(io: T) -> Self {
         Self::new(io)
     }
@@ -75,6 +79,13 @@ fn socket(io: &dyn Any) -> Option<SockRef<'_>> {
     io.downcast_ref::<Async<TcpStream>>().map(SockRef::from)
 }
 
+/// Closes a socket, and nothing that has come there resets the connection.
+fn close<T: 'static>(io: T) {
+    if let Some(socket) = socket(&io) {
+        discard_unread(&socket);
+    }
+}
+
 impl<T> Flow for FromFutures<T>
 where
     T: AsyncRead + AsyncWrite + Unpin + Debug + 'static,
@@ -82,37 +93,37 @@ where
     #[inline]
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         let Self { io, ends } = self;
-        ends.read(buf, |buf| Pin::new(io).poll_read(cx, buf))
+        ends.read(buf, |buf| Pin::new(&mut **io).poll_read(cx, buf))
     }
 
     #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
         let Self { io, ends } = self;
-        ends.write(&[buf], || Pin::new(io).poll_write(cx, buf))
+        ends.write(&[buf], || Pin::new(&mut **io).poll_write(cx, buf))
     }
 
     #[inline]
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let Self { io, ends } = self;
-        ends.flush(|| Pin::new(io).poll_flush(cx))
+        ends.flush(|| Pin::new(&mut **io).poll_flush(cx))
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let Self { io, ends } = self;
-        ends.shutdown(|| match socket(io) {
+        ends.shutdown(|| match socket(&**io) {
             // `Async::poll_close` only flushes. A connection that is gone already is closed.
             Some(socket) => Poll::Ready(match socket.shutdown(Shutdown::Write) {
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
                 result => result,
             }),
-            None => Pin::new(io).poll_close(cx),
+            None => Pin::new(&mut **io).poll_close(cx),
         })
     }
 
     #[inline]
     fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<Result<usize, Error>> {
         let Self { io, ends } = self;
-        ends.write(bufs, || with_io_slices(bufs, |slices| Pin::new(io).poll_write_vectored(cx, slices)))
+        ends.write(bufs, || with_io_slices(bufs, |slices| Pin::new(&mut **io).poll_write_vectored(cx, slices)))
     }
 
     /// True: futures-io cannot say, and most of its streams do.
@@ -121,7 +132,7 @@ where
     }
 
     fn abort(&mut self) {
-        if let Some(socket) = socket(&self.io) {
+        if let Some(socket) = socket(&*self.io) {
             // A socket that takes no options is past aborting.
             let _ = socket.set_linger(Some(Duration::ZERO));
         }
@@ -129,7 +140,7 @@ where
     }
 
     fn answer(&self, ask: &mut Ask<'_>) {
-        if let Some(socket) = socket(&self.io) {
+        if let Some(socket) = socket(&*self.io) {
             ask.give(PeerAddr, || socket.peer_addr().ok()?.as_socket())
                 .give(LocalAddr, || socket.local_addr().ok()?.as_socket());
         }

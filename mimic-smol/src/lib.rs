@@ -21,7 +21,7 @@
 //! |---|---|---|
 //! | [`Link`], [`Bind`] | `tcp` | TCP, with [`NoDelay`](mimic_core::NoDelay) (on unless it is false) and [`KeepAlive`](mimic_core::KeepAlive) |
 //! | [`Unix`], [`BindUnix`] | `unix` | Unix sockets, where the system has them; a full backlog is waited for, and the file of a dead server replaced |
-//! | [`Lookup`] | `system` | the system's resolver, on a thread of the `blocking` pool |
+//! | [`Lookup`] | `system` | the hosts file, then the system's resolver on threads of its own: `mimic_std::lookup` says how |
 //! | [`Sleep`] | `timer` | async-io's timer |
 //! | `SourceAddress` | `udp` | the local address of a connected UDP socket, which sends nothing |
 //!
@@ -45,14 +45,14 @@
 //! # What to know
 //! - Sockets and timers are async-io's, which has a thread of its own: any executor will do, smol's, async-std's or
 //!   another. New programs choose smol: async-std is discontinued, and supported for those that have it.
-//! - A look-up that runs cannot be cancelled. When a deadline passes, its thread is left to finish; nothing waits for
-//!   it.
+//! - A look-up by the system that runs cannot be cancelled. When a deadline passes, its thread is left to finish; nothing
+//!   waits for it.
+//! - At most 64 look-ups by the system run at a time; [`set_lookup_threads`] says otherwise.
 
 #![forbid(unsafe_code)]
 
 mod accept;
 mod bridge;
-mod lookup;
 mod tcp;
 mod timer;
 #[cfg(unix)]
@@ -78,7 +78,7 @@ pub use bridge::UnixFlow;
 pub use bridge::{FromFutures, TcpFlow, ToFutures};
 #[cfg(feature = "happy-eyeballs")]
 pub use mimic_happy_eyeballs;
-pub use mimic_std::{Inherited, InheritedSockets};
+pub use mimic_std::{Inherited, InheritedSockets, set_lookup_threads};
 pub use tcp::TcpAcceptor;
 #[cfg(unix)]
 pub use unix::UnixAcceptor;
@@ -102,7 +102,7 @@ for_each_mode!(M => {
                 .register(Bind, "tcp", PRIORITY, TcpListening::needs(), |at, listening| async move {
                     Ok(Box::new(TcpAcceptor::bind(at, &listening)?) as <M as Mode>::Listener)
                 })
-                .register(Lookup, "system", PRIORITY, (), |question, ()| lookup::lookup(question))
+                .register(Lookup, "system", PRIORITY, (), |question, ()| mimic_std::lookup(question))
                 .register(Sleep, "timer", PRIORITY, (), move |(), ()| async move {
                     Ok(Box::new(timer::Timer::new(epoch)) as <M as Mode>::Timer)
                 });

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use async_io::Async;
 use mimic_core::{Error, Listener, Mode, Phase, for_each_mode};
-use mimic_std::{TcpListening, TcpOptions};
+use mimic_std::{TcpListening, TcpOptions, refuse_itself};
 use socket2::SockRef;
 
 use crate::accept::poll_accept;
@@ -14,7 +14,11 @@ use crate::bridge::TcpFlow;
 
 pub(crate) async fn connect(to: SocketAddr, options: TcpOptions) -> Result<TcpFlow, Error> {
     let socket = Async::<TcpStream>::connect(to).await;
-    socket.and_then(|socket| with(options, socket)).map_err(|error| Error::from(error).in_phase(Phase::Connect))
+    let own = |socket| {
+        refuse_itself(&SockRef::from(&socket), to)?;
+        with(options, socket)
+    };
+    socket.and_then(own).map_err(|error| Error::from(error).in_phase(Phase::Connect))
 }
 
 fn with(options: TcpOptions, socket: Async<TcpStream>) -> io::Result<TcpFlow> {

@@ -9,6 +9,12 @@ mod hosted;
 mod adapter {
     pub(crate) use mimic_smol::*;
 
+    /// Reads a file as both runtimes do: on the threads of `blocking`.
+    #[cfg(target_os = "linux")]
+    pub(crate) async fn read_file(path: &str) -> Vec<u8> {
+        smol::fs::read(path).await.unwrap()
+    }
+
     /// Runs `test`, which need not be `Send`, on threads of its own, one for each executor.
     pub(crate) fn local<F: Future<Output = ()> + 'static>(test: impl Fn() -> F + Copy + Send + 'static) {
         let on_smol = std::thread::spawn(move || {

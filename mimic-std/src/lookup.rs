@@ -1,142 +1,200 @@
-//! Look-ups by the system's resolver.
+//! Look-ups: what needs no resolver, and then the system's.
 
-use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, LazyLock};
 
-use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
 use mimic_core::{Error, ErrorKind, Phase, Question, Record, RecordType};
 
-/// Asks the system's resolver, and so `/etc/hosts` and whatever else it asks, for one family or for both. It blocks the
-/// thread while it thinks: adapters call it on a thread for such work.
+use crate::hosts::{hosts, is_localhost, loopback};
+use crate::nsswitch::sources;
+use crate::numeric::numeric;
+use crate::questions::Questions;
+use crate::search::{Completion, completion};
+use crate::source::local_address;
+use crate::system::{self, Ask};
+
+/// How many look-ups run at a time, unless [`set_lookup_threads`] says otherwise.
+const THREADS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+
+static QUESTIONS: LazyLock<Arc<Questions>> = LazyLock::new(|| Questions::new(THREADS, system::ask));
+
+/// Looks up a name as the system does. It runs on any executor.
 ///
-/// What [`Lookup`](mimic_core::Lookup) promises: no address of that family is an empty list. Systems do not always tell
-/// that from a name that does not exist; then the other family is asked too. In one family no address comes twice. The
-/// addresses of interfaces are not looked at (no `AI_ADDRCONFIG`), so that the names of the loopback work without a
-/// network.
+/// - An address is its own answer, with its zone ([`Record::Scoped`]) for `fe80::1%eth0` or
+///   `fe80::1%2`.
+/// - The hosts file decides for both families: for a name that it has an address for, the other
+///   family is an empty answer, and nothing else is asked. Case does not count; a last dot does.
+/// - `localhost` and all names below it are `127.0.0.1` and `::1`, if the hosts file has no line
+///   for them; nothing else is asked (RFC 6761, section 6.3).
+/// - For all other names the system's resolver is asked: for the family of the question, or for
+///   both at once if `hosts:` in `/etc/nsswitch.conf` names other sources than the hosts file and
+///   then DNS, is not there (with glibc), if the hosts file cannot be read, or if the search list
+///   completes the name before it is asked for as it stands. Then both questions of a name share
+///   one look-up. The list never gives one family of a name to another name.
 ///
-/// Nothing can cancel it: whoever stops waiting leaves it to finish.
+/// The hosts file is `/etc/hosts`, on Windows `System32\drivers\etc\hosts` below `%SystemRoot%`. It
+/// is read again when it changes. One of more than 8 MiB is left to the system.
+///
+/// An empty answer is a name without addresses of the family. No address comes twice. The addresses
+/// of a name in the hosts file come in its order; for [`RecordType::Addresses`] those that the
+/// machine has no route for come last, and IPv6 before IPv4.
+///
+/// # Threads
+/// Answers of the first three kinds come at once. The system's resolver blocks, and is asked on
+/// threads of this crate alone, named `mimic-lookup`: at most 64 at a time
+/// ([`set_lookup_threads`]), started when a question finds none idle, and ended after ten idle
+/// seconds. Further questions wait in order. A question that is asked already is not asked again:
+/// all that wait get its answer.
+///
+/// # Cancellation
+/// Dropping the future gives the look-up up. If nothing else waits for its answer, it is not begun.
+/// One that runs cannot be cancelled: the system ends it by its own patience, with a silent server
+/// often after 10 s or 20 s. While 64 run and some of them for nothing, one more is begun every 200
+/// ms, up to 128. Only while 64 that are waited for are stuck, or 128, does the next wait until one
+/// ends. No runtime waits for any of them when it shuts down.
 ///
 /// # Errors
-/// [`NotFound`](ErrorKind::NotFound) if the name does not exist; [`Unsupported`](ErrorKind::Unsupported) for HTTPS
-/// records; that of the system, if it could not find out.
-pub fn lookup(question: &Question) -> Result<Vec<Record>, Error> {
-    let (family, other) = match question.record_type {
-        RecordType::A => (AddrFamily::Inet.into(), Some(AddrFamily::Inet6.into())),
-        RecordType::Aaaa => (AddrFamily::Inet6.into(), Some(AddrFamily::Inet.into())),
-        RecordType::Addresses => (ANY_FAMILY, None),
-        _ => {
-            return Err(Error::new(ErrorKind::Unsupported, "the system's resolver knows addresses only")
-                .in_phase(Phase::Lookup)
-                .advise("ask a resolver of your own, or do not ask for HTTPS records"));
+/// [`NotFound`](ErrorKind::NotFound) if the name does not exist;
+/// [`Unsupported`](ErrorKind::Unsupported) for HTTPS records;
+/// [`AddrNotAvailable`](ErrorKind::AddrNotAvailable) for a zone that is no interface;
+/// [`Other`](ErrorKind::Other) with advice if no file descriptor or no thread is to be had; that of
+/// the system, if it could not find out.
+pub async fn lookup(question: Question) -> Result<Vec<Record>, Error> {
+    if !is_of_addresses(question.record_type) {
+        return Err(Error::new(ErrorKind::Unsupported, "the system's resolver knows addresses only")
+            .in_phase(Phase::Lookup)
+            .advise("ask a resolver of your own, or do not ask for HTTPS records"));
+    }
+    // `localhost` whatever the order of sources is, which is not read for it.
+    if let Some(answer) = lookup_locally(&question, false) {
+        return answer;
+    }
+    let sources = sources();
+    if sources.files_first
+        && let Some(answer) = lookup_locally(&question, true)
+    {
+        return answer;
+    }
+    let Question { name, record_type } = question;
+    let apart = sources.asks_apart(&name) && hosts().is_ok() && completion(&name) != Completion::First;
+    let asked = if apart { record_type } else { RecordType::Addresses };
+    let found = QUESTIONS.ask(Ask { name, record_type: asked }).await?;
+    Ok(of_type(found, record_type))
+}
+
+/// Answers what no resolver is asked for: addresses, names in the hosts file, and `localhost`; none
+/// if one is to be asked. [`lookup`] begins with it, and so do other resolvers, so that a name is
+/// the same whichever is installed. The question may be for HTTPS records, also of a port of its
+/// own (`_8443._https.name`): those names have none.
+///
+/// Without `hosts_file` the file is looked at for `localhost` alone.
+///
+/// # Errors
+/// As [`lookup`], for zones.
+#[must_use]
+pub fn lookup_locally(question: &Question, hosts_file: bool) -> Option<Result<Vec<Record>, Error>> {
+    let name = if is_of_addresses(question.record_type) { &*question.name } else { host_of(&question.name) };
+    let found = match numeric(name) {
+        Some(found) => found.map(|record| vec![record]),
+        None => {
+            let local = is_localhost(name);
+            let listed = if hosts_file || local { hosts().ok().and_then(|hosts| hosts.find(name)) } else { None };
+            Ok(listed.or_else(|| local.then(loopback))?)
         }
     };
-    match ask(&question.name, family) {
-        Ok(found) => Ok(found),
-        Err(error) => match absence(&error) {
-            Some(Absence::Address) => Ok(Vec::new()),
-            Some(Absence::Name) if other.is_some_and(|other| exists(&question.name, other)) => Ok(Vec::new()),
-            Some(Absence::Name) => Err(Error::new(ErrorKind::NotFound, "the name does not exist")),
-            None => Err(io::Error::from(error).into()),
-        },
+    Some(found.map(|found| of_type(preferred(found, question.record_type), question.record_type)))
+}
+
+/// Sets how many look-ups of this process may run at a time, of those that something waits for: 64
+/// unless it is called. As many again may be stuck after they were given up.
+pub fn set_lookup_threads(limit: NonZeroUsize) {
+    QUESTIONS.set_limit(limit);
+}
+
+fn is_of_addresses(record_type: RecordType) -> bool {
+    matches!(record_type, RecordType::Addresses | RecordType::A | RecordType::Aaaa)
+}
+
+/// The host whose service a name is of (RFC 9460, section 2.3).
+fn host_of(name: &str) -> &str {
+    let mut host = name;
+    while let Some((label, rest)) = host.split_once('.')
+        && label.starts_with('_')
+    {
+        host = rest;
     }
-    .map_err(|error| error.in_phase(Phase::Lookup))
+    host
 }
 
-/// `AF_UNSPEC`, everywhere.
-const ANY_FAMILY: i32 = 0;
+fn of_type(mut found: Vec<Record>, record_type: RecordType) -> Vec<Record> {
+    found.retain(|record| match record_type {
+        RecordType::Addresses => true,
+        RecordType::A => matches!(record, Record::A(_)),
+        RecordType::Aaaa => matches!(record, Record::Aaaa(_) | Record::Scoped(..)),
+        _ => false,
+    });
+    found
+}
 
-fn ask(name: &str, family: i32) -> Result<Vec<Record>, LookupError> {
-    // Of one socket type: else each address comes once for each.
-    let hints = AddrInfoHints { address: family, socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
-    let mut found = Vec::new();
-    for info in getaddrinfo(Some(name), None, Some(hints))? {
-        let record = Record::from(info?.sockaddr);
-        // The hosts file may say it twice; and to glibc its `::1` is `127.0.0.1` too.
-        if !found.contains(&record) {
-            found.push(record);
-        }
+/// Both families in the order in which they are to be tried: what leads nowhere last, and otherwise
+/// IPv6 first.
+fn preferred(mut found: Vec<Record>, record_type: RecordType) -> Vec<Record> {
+    let is_v4 = |record: &Record| matches!(record, Record::A(_));
+    if record_type == RecordType::Addresses
+        && let Some(first) = found.iter().find(|record| !is_v4(record)).and_then(|record| record.socket_addr(9))
+    {
+        let v4_first = first_is_unreachable(first);
+        found.sort_by_key(|record| is_v4(record) != v4_first);
     }
-    Ok(found)
+    found
 }
 
-fn exists(name: &str, family: i32) -> bool {
-    match ask(name, family) {
-        Ok(_) => true,
-        Err(error) => absence(&error) == Some(Absence::Address),
-    }
+fn first_is_unreachable(to: SocketAddr) -> bool {
+    local_address(to).is_err()
 }
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Absence {
-    Name,
-    Address,
-}
-
-/// What a failed look-up says is not there, if that is what it says.
-fn absence(error: &LookupError) -> Option<Absence> {
-    match error.kind() {
-        LookupErrorKind::NoName => Some(Absence::Name),
-        LookupErrorKind::NoData => Some(Absence::Address),
-        _ => (Some(error.error_num()) == EAI_ADDRFAMILY).then_some(Absence::Address),
-    }
-}
-
-/// The name has addresses, and none of this family. Not in POSIX any more, and `dns-lookup` does not name it.
-const EAI_ADDRFAMILY: Option<i32> = if cfg!(target_os = "linux") {
-    Some(-9)
-} else if cfg!(any(target_vendor = "apple", target_os = "android", target_os = "freebsd")) {
-    Some(1)
-} else {
-    None
-};
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn question(name: &str, record_type: RecordType) -> Question {
-        Question { name: name.into(), record_type }
+    fn locally(name: &str, record_type: RecordType) -> Option<Result<Vec<Record>, Error>> {
+        lookup_locally(&Question { name: name.into(), record_type }, true)
     }
 
     #[test]
-    fn one_family() {
-        let v4 = lookup(&question("localhost", RecordType::A)).unwrap();
-        assert!(v4.iter().all(|record| matches!(record, Record::A(_))), "{v4:?}");
-        let v6 = lookup(&question("localhost", RecordType::Aaaa)).unwrap();
-        assert!(v6.iter().all(|record| matches!(record, Record::Aaaa(_))), "{v6:?}");
-        let all = lookup(&question("localhost", RecordType::Addresses)).unwrap();
-        assert!(!all.is_empty() && all.len() == v4.len() + v6.len(), "{all:?}");
-    }
-
-    /// An address is a name with one record. Never asked by mimic; it is what shows EAI_ADDRFAMILY without a network.
-    #[test]
-    fn the_other_family() {
-        assert_eq!(lookup(&question("192.0.2.1", RecordType::A)).unwrap(), [Record::A([192, 0, 2, 1].into())]);
-        assert_eq!(lookup(&question("192.0.2.1", RecordType::Aaaa)).unwrap(), []);
-        assert_eq!(lookup(&question("2001:db8::1", RecordType::A)).unwrap(), []);
+    fn hosts_of_services() {
+        assert_eq!(host_of("_8443._https.host.test."), "host.test.");
+        assert_eq!(host_of("host.test"), "host.test");
+        assert_eq!(host_of("host._x.test"), "host._x.test");
+        assert_eq!(host_of("_x"), "_x");
     }
 
     #[test]
-    fn what_it_does_not_find() {
-        let error = lookup(&question("a name.invalid", RecordType::A)).unwrap_err();
-        assert_eq!(error.phase(), Some(Phase::Lookup), "{error:?}");
-        let error = lookup(&question("nul\0", RecordType::Aaaa)).unwrap_err();
-        assert_eq!((error.kind(), error.phase()), (ErrorKind::InvalidInput, Some(Phase::Lookup)));
-        let error = lookup(&question("localhost", RecordType::Https)).unwrap_err();
-        assert_eq!((error.kind(), error.phase()), (ErrorKind::Unsupported, Some(Phase::Lookup)));
-    }
-
-    #[test]
-    fn codes() {
-        assert_eq!(absence(&LookupError::from(io::Error::other("anything"))), None);
-        #[cfg(target_os = "linux")]
-        for (code, meaning) in [
-            (-2, Some(Absence::Name)),
-            (-5, Some(Absence::Address)),
-            (-9, Some(Absence::Address)),
-            (-3, None),
-            (-4, None),
-        ] {
-            assert_eq!(absence(&LookupError::new(code)), meaning, "{code}");
+    fn without_a_resolver() {
+        let v4 = Record::A([192, 0, 2, 1].into());
+        assert_eq!(locally("192.0.2.1", RecordType::A).unwrap().unwrap(), std::slice::from_ref(&v4));
+        assert_eq!(locally("192.0.2.1", RecordType::Addresses).unwrap().unwrap(), [v4]);
+        assert_eq!(locally("192.0.2.1", RecordType::Aaaa).unwrap().unwrap(), []);
+        let scoped = Record::Scoped("fe80::1".parse().unwrap(), 7);
+        assert_eq!(locally("fe80::1%7", RecordType::Aaaa).unwrap().unwrap(), [scoped]);
+        assert_eq!(locally("fe80::1%7", RecordType::A).unwrap().unwrap(), []);
+        for record_type in [RecordType::A, RecordType::Aaaa, RecordType::Addresses] {
+            let error = locally("fe80::1%no-such-if", record_type).unwrap().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::AddrNotAvailable, "{error}");
         }
+        assert!(locally("no-such-name.invalid", RecordType::A).is_none());
+        for name in ["localhost", "_7._https.app.LOCALHOST."] {
+            assert_eq!(locally(name, RecordType::Https).unwrap().unwrap(), [], "{name}");
+        }
+        // Of a name that no hosts file has.
+        let v4 = locally("x.y.localhost", RecordType::A).unwrap().unwrap();
+        let v6 = locally("x.y.Localhost.", RecordType::Aaaa).unwrap().unwrap();
+        assert_eq!((&v6[..], &v4[..]), (&loopback()[..1], &loopback()[1..]));
+        let mut all = locally("x.y.localhost", RecordType::Addresses).unwrap().unwrap();
+        if first_is_unreachable(([0, 0, 0, 0, 0, 0, 0, 1], 9).into()) {
+            all.reverse();
+        }
+        assert_eq!(all, loopback());
     }
 }

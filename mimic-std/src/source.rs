@@ -1,26 +1,29 @@
 //! The source address of a destination.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+#[cfg(feature = "happy-eyeballs")]
+use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 
+#[cfg(feature = "happy-eyeballs")]
 use mimic_happy_eyeballs::Source;
+use socket2::{Domain, Socket, Type};
 
-/// The address that the system would connect from: the local address of a connected UDP socket, which sends nothing.
+/// Returns the address that the system would connect from, with the zone of `to`: the local address
+/// of a connected UDP socket, which sends nothing.
 ///
-/// No route, or no address to use on it, is [`Source::Unreachable`]; whatever else goes wrong is [`Source::Unknown`].
+/// All of `127.0.0.0/8` is reached from `127.0.0.1`. No route, or no address to use on it, is
+/// [`Source::Unreachable`]; whatever else goes wrong is [`Source::Unknown`].
+#[cfg(feature = "happy-eyeballs")]
 #[must_use]
 pub fn source(to: SocketAddr) -> Source {
-    let any = match to {
-        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    let local = UdpSocket::bind((any, 0)).and_then(|socket| {
-        socket.connect(to)?;
-        socket.local_addr()
-    });
-    match local {
-        Ok(local) if local.ip().is_unspecified() => Source::Unknown,
-        Ok(local) => Source::Address(local.ip()),
+    // Known without a socket, and asked at each connect to `localhost`.
+    if matches!(to.ip(), IpAddr::V4(address) if address.is_loopback()) {
+        return Source::Address(Ipv4Addr::LOCALHOST.into());
+    }
+    match local_address(to) {
+        Ok(local) if local.is_unspecified() => Source::Unknown,
+        Ok(local) => Source::Address(local),
         Err(error) => match error.kind() {
             io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::AddrNotAvailable => {
                 Source::Unreachable
@@ -30,13 +33,24 @@ pub fn source(to: SocketAddr) -> Source {
     }
 }
 
-#[cfg(test)]
+pub(crate) fn local_address(to: SocketAddr) -> io::Result<IpAddr> {
+    // Connecting binds it: a port of its own before that would be looked for twice.
+    let socket = Socket::new(Domain::for_address(to), Type::DGRAM, None)?;
+    socket.connect(&to.into())?;
+    socket.local_addr()?.as_socket().map(|local| local.ip()).ok_or(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(all(test, feature = "happy-eyeballs"))]
 mod tests {
     use super::*;
 
     #[test]
     fn sources() {
-        assert_eq!(source(([127, 0, 0, 1], 9).into()), Source::Address([127, 0, 0, 1].into()));
+        // As a socket has it.
+        for to in [([127, 0, 0, 1], 9), ([127, 0, 0, 5], 9)].map(SocketAddr::from) {
+            assert_eq!(source(to), Source::Address([127, 0, 0, 1].into()));
+            assert_eq!(source(to), Source::Address(local_address(to).unwrap()));
+        }
         // What nobody can be connected to by, and no zone to say where it is.
         assert!(!matches!(source("[fe80::1]:9".parse().unwrap()), Source::Address(address) if address.is_ipv4()));
         let _ = source(([255, 255, 255, 255], 9).into());

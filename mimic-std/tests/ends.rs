@@ -1,13 +1,12 @@
-//! What adapters build on: ends that stay ended, files of sockets, the system's resolver.
+//! What adapters build on: ends that stay ended, files of sockets.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
 use std::io;
-use std::net::Ipv4Addr;
 use std::task::Poll;
 
-use mimic_core::{Error, ErrorKind, Phase, Question, Record, RecordType};
-use mimic_std::{Ends, lookup};
+use mimic_core::{Error, ErrorKind, Phase};
+use mimic_std::Ends;
 
 fn failed<T>(kind: io::ErrorKind) -> Poll<io::Result<T>> {
     Poll::Ready(Err(kind.into()))
@@ -67,23 +66,4 @@ fn after_an_abort_both_directions_are_over() {
     ends.abort();
     assert!(matches!(ends.read(&mut [0; 4], |_| panic!("it is over")), Poll::Ready(Ok(0))));
     assert_eq!(fault(ends.write(&[b"a"], || panic!("it is over"))), (ErrorKind::BrokenPipe, Some(Phase::Write)));
-}
-
-#[test]
-fn localhost_is_looked_up_by_family() {
-    let ask = |record_type| lookup(&Question { name: "localhost".into(), record_type });
-    let loopback = Record::A(Ipv4Addr::LOCALHOST);
-    assert!(ask(RecordType::Addresses).unwrap().contains(&loopback));
-    assert!(ask(RecordType::A).unwrap().contains(&loopback));
-    let v6 = ask(RecordType::Aaaa).unwrap();
-    assert!(v6.iter().all(|record| matches!(record, Record::Aaaa(_))), "{v6:?}");
-    let error = ask(RecordType::Https).unwrap_err();
-    assert_eq!((error.kind(), error.phase()), (ErrorKind::Unsupported, Some(Phase::Lookup)));
-}
-
-/// No resolver is asked for a name that cannot be.
-#[test]
-fn a_name_that_cannot_be_is_an_error_of_the_look_up() {
-    let error = lookup(&Question { name: "no\0name".into(), record_type: RecordType::A }).unwrap_err();
-    assert_eq!(error.phase(), Some(Phase::Lookup));
 }

@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use mimic_core::{Ask, Error, Flow, LocalAddr, PeerAddr};
-use mimic_std::{Ends, with_byte_slices, with_io_slices};
+use mimic_std::{Ends, discard_unread, with_byte_slices, with_io_slices};
+use scopeguard::{ScopeGuard, guard};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -18,7 +19,7 @@ use tokio::net::UnixStream;
 /// A flow over a TCP socket, connected or accepted; `TcpFlow::from(socket)` takes the socket as it is set.
 ///
 /// It answers the attributes [`PeerAddr`] and [`LocalAddr`]. After [`abort`](Flow::abort), dropping it resets the
-/// connection.
+/// connection. Otherwise dropping it discards what has arrived, so that the system does not reset the connection.
 pub type TcpFlow = FromTokio<TcpStream>;
 
 /// A flow over a Unix socket, connected or accepted.
@@ -28,16 +29,19 @@ pub type UnixFlow = FromTokio<UnixStream>;
 /// A flow over anything that tokio can read and write. Allocates nothing, and passes vectored writes on.
 #[derive(Debug)]
 pub struct FromTokio<T> {
-    io: T,
+    /// Closed by [`close`] when it is dropped.
+    io: ScopeGuard<T, fn(T)>,
     ends: Ends,
 }
 
-impl<T> FromTokio<T> {
+impl<T: 'static> FromTokio<T> {
     /// A flow over `io`.
     pub fn new(io: T) -> Self {
-        Self { io, ends: Ends::default() }
+        Self { io: guard(io, close), ends: Ends::default() }
     }
+}
 
+impl<T> FromTokio<T> {
     /// What it is over.
     pub fn get_ref(&self) -> &T {
         &self.io
@@ -50,18 +54,26 @@ impl<T> FromTokio<T> {
 
     /// What it was over. Nothing is lost: the flow has no buffer.
     pub fn into_inner(self) -> T {
-        self.io
+        ScopeGuard::into_inner(self.io)
     }
 }
 
-impl<T: 'static> FromTokio<T> {
-    /// The TCP socket, if it is over one. Decided here, so that one type serves sockets and everything else.
-    fn tcp(&self) -> Option<SockRef<'_>> {
-        (&self.io as &dyn Any).downcast_ref::<TcpStream>().map(SockRef::from)
+/// The TCP socket, if `io` is one. Decided here, so that one type serves sockets and everything else.
+fn tcp(io: &dyn Any) -> Option<SockRef<'_>> {
+    io.downcast_ref::<TcpStream>().map(SockRef::from)
+}
+
+/// Closes a socket, and nothing that has come there resets the connection.
+fn close<T: 'static>(io: T) {
+    let socket = tcp(&io);
+    #[cfg(unix)]
+    let socket = socket.or_else(|| (&io as &dyn Any).downcast_ref::<UnixStream>().map(SockRef::from));
+    if let Some(socket) = socket {
+        discard_unread(&socket);
     }
 }
 
-impl<T> From<T> for FromTokio<T> {
+impl<T: 'static> From<T> for FromTokio<T> {
     fn from(io: T) -> Self {
         Self::new(io)
     }
@@ -76,7 +88,7 @@ where
         let Self { io, ends } = self;
         ends.read(buf, |buf| {
             let mut buf = ReadBuf::new(buf);
-            ready!(Pin::new(io).poll_read(cx, &mut buf))?;
+            ready!(Pin::new(&mut **io).poll_read(cx, &mut buf))?;
             Poll::Ready(Ok(buf.filled().len()))
         })
     }
@@ -84,24 +96,24 @@ where
     #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
         let Self { io, ends } = self;
-        ends.write(&[buf], || Pin::new(io).poll_write(cx, buf))
+        ends.write(&[buf], || Pin::new(&mut **io).poll_write(cx, buf))
     }
 
     #[inline]
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let Self { io, ends } = self;
-        ends.flush(|| Pin::new(io).poll_flush(cx))
+        ends.flush(|| Pin::new(&mut **io).poll_flush(cx))
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let Self { io, ends } = self;
-        ends.shutdown(|| Pin::new(io).poll_shutdown(cx))
+        ends.shutdown(|| Pin::new(&mut **io).poll_shutdown(cx))
     }
 
     #[inline]
     fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<Result<usize, Error>> {
         let Self { io, ends } = self;
-        ends.write(bufs, || with_io_slices(bufs, |slices| Pin::new(io).poll_write_vectored(cx, slices)))
+        ends.write(bufs, || with_io_slices(bufs, |slices| Pin::new(&mut **io).poll_write_vectored(cx, slices)))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -109,7 +121,7 @@ where
     }
 
     fn abort(&mut self) {
-        if let Some(socket) = self.tcp() {
+        if let Some(socket) = tcp(&*self.io) {
             // A socket that takes no options is past aborting.
             let _ = socket.set_linger(Some(Duration::ZERO));
         }
@@ -117,7 +129,7 @@ where
     }
 
     fn answer(&self, ask: &mut Ask<'_>) {
-        if let Some(socket) = self.tcp() {
+        if let Some(socket) = tcp(&*self.io) {
             ask.give(PeerAddr, || socket.peer_addr().ok()?.as_socket())
                 .give(LocalAddr, || socket.local_addr().ok()?.as_socket());
         }

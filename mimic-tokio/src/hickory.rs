@@ -4,10 +4,12 @@ use std::fmt;
 use std::net::IpAddr;
 
 use hickory_resolver::TokioResolver;
+use hickory_resolver::config::ResolveHosts;
 use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::rdata::svcb::{SVCB, SvcParamKey, SvcParamValue};
 use hickory_resolver::proto::rr::{self, Name, RData};
 use mimic_core::{Ctx, Error, ErrorKind, Install, Lookup, Phase, Question, Record, RecordType, Service, for_each_mode};
+use mimic_std::{enough_descriptors, lookup_locally};
 
 use crate::runtime;
 
@@ -26,9 +28,13 @@ use crate::runtime;
 /// ```
 ///
 /// - HTTPS records are asked for if the race is told so, as above, and the connection is to be secure.
-/// - The hosts file comes before DNS, and `localhost` is never asked of DNS: without a line for it, it is the
-///   loopback's address in each family. Other sources that the system has (mDNS, NIS) are not asked.
-/// - Addresses are looked up by the search list of the system, HTTPS records for the name as it is.
+/// - The hosts file comes before DNS and decides for both families, as for look-ups by the system: a name in it is never
+///   asked of DNS, for no kind of record. Nor is `localhost`, or a name below it: without a line they are the loopback's
+///   addresses. Other sources that the system has (mDNS, NIS) are not asked. A resolver of your own that is told not to
+///   use the hosts file ([`ResolveHosts::Never`](hickory_resolver::config::ResolveHosts)) is asked for its names.
+/// - Addresses with a zone (`fe80::1%eth0`) are answered without a question.
+/// - Addresses are looked up by the search list of the system, for both families by one name of it; HTTPS records for
+///   the name as it is.
 /// - It keeps answers for their time to live, and its sockets belong to the runtime that asks: make one for each
 ///   runtime, and clone the context rather than making another.
 #[derive(Clone)]
@@ -74,28 +80,66 @@ for_each_mode!(M => {
 });
 
 async fn lookup(resolver: &TokioResolver, question: Question) -> Result<Vec<Record>, Error> {
+    let hosts_file = !matches!(resolver.options().use_hosts_file, ResolveHosts::Never);
+    if let Some(answer) = lookup_locally(&question, hosts_file) {
+        return answer;
+    }
     runtime()?;
     let mut name = Name::from_str_relaxed(&*question.name)
         .map_err(|error| Error::with_source(ErrorKind::InvalidInput, error).in_phase(Phase::Lookup))?;
-    let found = match question.record_type {
-        RecordType::A => resolver.ipv4_lookup(name).await,
-        RecordType::Aaaa => resolver.ipv6_lookup(name).await,
-        RecordType::Addresses => {
-            return match resolver.lookup_ip(name).await {
-                Ok(found) => Ok(found.iter().map(Record::from).collect()),
-                Err(error) => nothing(error),
-            };
-        }
+    match question.record_type {
+        RecordType::A => family(resolver, name, rr::RecordType::A, rr::RecordType::AAAA).await,
+        RecordType::Aaaa => family(resolver, name, rr::RecordType::AAAA, rr::RecordType::A).await,
+        RecordType::Addresses => both(resolver, name).await,
         RecordType::Https => {
             // The search list might lead to the service of another.
             name.set_fqdn(true);
-            resolver.lookup(name, rr::RecordType::HTTPS).await
+            one(resolver, name, rr::RecordType::HTTPS).await
         }
-        other => return Err(Error::new(ErrorKind::Unsupported, format!("no look-ups of {other:?}"))),
-    };
-    match found {
+        other => Err(Error::new(ErrorKind::Unsupported, format!("no look-ups of {other:?}"))),
+    }
+}
+
+/// Looks up one family: of the name as it stands, if the search list completes it last, and
+/// otherwise of the name that the list gives to both families. Each family by itself might come to
+/// another name.
+async fn family(
+    resolver: &TokioResolver,
+    name: Name,
+    wanted: rr::RecordType,
+    other: rr::RecordType,
+) -> Result<Vec<Record>, Error> {
+    if name.is_fqdn() {
+        return one(resolver, name, wanted).await;
+    }
+    if usize::from(name.num_labels()) > resolver.options().ndots {
+        let mut whole = name.clone();
+        whole.set_fqdn(true);
+        match one(resolver, whole.clone(), wanted).await {
+            Ok(found) if found.is_empty() => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            found => return found,
+        }
+        if one(resolver, whole, other).await.is_ok_and(|found| !found.is_empty()) {
+            return Ok(Vec::new());
+        }
+    }
+    let mut found = both(resolver, name).await?;
+    found.retain(|record| matches!(record, Record::A(_)) == (wanted == rr::RecordType::A));
+    Ok(found)
+}
+
+async fn one(resolver: &TokioResolver, name: Name, record_type: rr::RecordType) -> Result<Vec<Record>, Error> {
+    match resolver.lookup(name, record_type).await {
         // Aliases (CNAME) are among the answers.
         Ok(found) => Ok(found.answers().iter().filter_map(|answer| record(&answer.data)).collect()),
+        Err(error) => nothing(error),
+    }
+}
+
+async fn both(resolver: &TokioResolver, name: Name) -> Result<Vec<Record>, Error> {
+    match resolver.lookup_ip(name).await {
+        Ok(found) => Ok(found.iter().map(Record::from).collect()),
         Err(error) => nothing(error),
     }
 }
@@ -106,6 +150,8 @@ fn nothing(error: NetError) -> Result<Vec<Record>, Error> {
     } else if error.is_no_records_found() {
         Ok(Vec::new())
     } else {
+        // One that could open no socket may say anything.
+        enough_descriptors()?;
         Err(failed(error))
     }
 }

@@ -20,7 +20,7 @@
 //! |---|---|---|
 //! | [`Link`], [`Bind`] | `tcp` | TCP, with [`NoDelay`](mimic_core::NoDelay) (on unless it is false) and [`KeepAlive`](mimic_core::KeepAlive) |
 //! | [`Unix`], [`BindUnix`] | `unix` | Unix sockets, where the system has them; a full backlog is waited for, and the file of a dead server replaced |
-//! | [`Lookup`] | `system` | the system's resolver, on a thread of the runtime's blocking pool |
+//! | [`Lookup`] | `system` | the hosts file, then the system's resolver on threads of its own: `mimic_std::lookup` says how |
 //! | [`Sleep`] | `timer` | tokio's timer, paused time included |
 //! | `SourceAddress` | `udp` | the local address of a connected UDP socket, which sends nothing |
 //!
@@ -47,15 +47,16 @@
 //! # What to know
 //! - Dial inside a tokio runtime; elsewhere it is an error that says so. I/O and time must be enabled in it: without
 //!   them, tokio panics.
-//! - A look-up that runs cannot be cancelled. When a deadline passes, its thread is left to finish, and a runtime that
-//!   shuts down waits for it (`Runtime::shutdown_background` does not). Those of `Hickory` end with whoever waits.
+//! - A look-up by the system that runs cannot be cancelled. When a deadline passes, its thread is left to finish; no
+//!   runtime waits for it when it shuts down. Those of `Hickory` end when they are dropped. Paused time does not wait for
+//!   a look-up by the system either.
+//! - At most 64 look-ups by the system run at a time; [`set_lookup_threads`] says otherwise.
 
 #![forbid(unsafe_code)]
 
 mod bridge;
 #[cfg(feature = "hickory")]
 mod hickory;
-mod lookup;
 mod tcp;
 mod timer;
 #[cfg(unix)]
@@ -88,7 +89,7 @@ pub use hickory::Hickory;
 pub use hickory_resolver;
 #[cfg(feature = "happy-eyeballs")]
 pub use mimic_happy_eyeballs;
-pub use mimic_std::{Inherited, InheritedSockets};
+pub use mimic_std::{Inherited, InheritedSockets, set_lookup_threads};
 pub use tcp::TcpAcceptor;
 #[cfg(unix)]
 pub use unix::UnixAcceptor;
@@ -112,7 +113,7 @@ for_each_mode!(M => {
                 .register(Bind, "tcp", PRIORITY, TcpListening::needs(), |at, listening| async move {
                     Ok(Box::new(TcpAcceptor::bind(at, &listening)?) as <M as Mode>::Listener)
                 })
-                .register(Lookup, "system", PRIORITY, (), |question, ()| lookup::lookup(question))
+                .register(Lookup, "system", PRIORITY, (), |question, ()| mimic_std::lookup(question))
                 .register(Sleep, "timer", PRIORITY, (), move |(), ()| async move {
                     Ok(Box::new(timer::Timer::new(epoch)?) as <M as Mode>::Timer)
                 });

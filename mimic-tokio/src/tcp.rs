@@ -5,7 +5,7 @@ use std::net::{self, SocketAddr};
 use std::task::{Context, Poll, ready};
 
 use mimic_core::{Error, Listener, Mode, Phase, for_each_mode};
-use mimic_std::{TcpListening, TcpOptions, accept_error, accepted_error};
+use mimic_std::{TcpListening, TcpOptions, accept_error, accepted_error, refuse_itself};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -15,7 +15,11 @@ use crate::runtime;
 pub(crate) async fn connect(to: SocketAddr, options: TcpOptions) -> Result<TcpFlow, Error> {
     runtime()?;
     let socket = TcpStream::connect(to).await;
-    socket.and_then(|socket| with(options, socket)).map_err(|error| Error::from(error).in_phase(Phase::Connect))
+    let own = |socket| {
+        refuse_itself(&SockRef::from(&socket), to)?;
+        with(options, socket)
+    };
+    socket.and_then(own).map_err(|error| Error::from(error).in_phase(Phase::Connect))
 }
 
 fn with(options: TcpOptions, socket: TcpStream) -> io::Result<TcpFlow> {

@@ -12,7 +12,9 @@ use mimic_core::{
 };
 use mimic_happy_eyeballs::{Config, Event, Kind, RaceConfig, Timeline, What};
 use mimic_tokio::hickory_resolver::TokioResolver;
-use mimic_tokio::hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use mimic_tokio::hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
 use mimic_tokio::hickory_resolver::net::runtime::TokioRuntimeProvider;
 use mimic_tokio::hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
 use mimic_tokio::hickory_resolver::proto::rr::rdata::svcb::{
@@ -23,6 +25,11 @@ use mimic_tokio::hickory_resolver::proto::rr::{self, Name, RData};
 use mimic_tokio::{Hickory, context};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
+
+#[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "the adapters' tests need more of it")]
+#[path = "../../tests/hosted/namespace.rs"]
+mod namespace;
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -56,6 +63,13 @@ type Asked = Arc<Mutex<Vec<String>>>;
 
 /// A context that asks this server, with a second of patience.
 fn asking(reply: impl Fn(&str, rr::RecordType) -> Reply + Send + 'static) -> (Context, Asked) {
+    asking_with(|_| (), reply)
+}
+
+fn asking_with(
+    options: impl FnOnce(&mut ResolverOpts),
+    reply: impl Fn(&str, rr::RecordType) -> Reply + Send + 'static,
+) -> (Context, Asked) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port();
     let asked = Asked::default();
@@ -90,6 +104,7 @@ fn asking(reply: impl Fn(&str, rr::RecordType) -> Reply + Send + 'static) -> (Co
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
     builder.options_mut().timeout = Duration::from_secs(1);
     builder.options_mut().attempts = 0;
+    options(builder.options_mut());
     (context().install(Hickory::from(builder.build().unwrap())), asked)
 }
 
@@ -295,20 +310,66 @@ async fn servers_that_are_broken_for_some_types() {
     }
 }
 
+/// Of addresses and of services, whatever the hosts file says of `localhost`; it has no line for the others.
 #[tokio::test]
 async fn localhost_is_not_asked_of_dns() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
-    let (ctx, asked) = asking(|_, _| Code(ResponseCode::NXDomain));
-    let v4 = lookup(&ctx, "localhost", RecordType::A).await.unwrap();
-    assert!(v4.contains(&Record::A(Ipv4Addr::LOCALHOST)), "{v4:?}");
-    let v6 = lookup(&ctx, "localhost", RecordType::Aaaa).await.unwrap();
-    assert!(v6.contains(&Record::Aaaa(Ipv6Addr::LOCALHOST)), "{v6:?}");
+    let (ctx, asked) = asking(|_, _| Data(vec![v4("localhost.", [192, 0, 2, 66]), v6("localhost.", "2001:db8::66")]));
+    let both = lookup(&ctx, "localhost", RecordType::Addresses).await.unwrap();
+    assert!(!both.is_empty() && both.iter().all(|record| record.address().unwrap().is_loopback()), "{both:?}");
+    for name in ["app.localhost", "App.LocalHost."] {
+        assert_eq!(lookup(&ctx, name, RecordType::A).await.unwrap(), [Record::A(Ipv4Addr::LOCALHOST)]);
+        assert_eq!(lookup(&ctx, name, RecordType::Aaaa).await.unwrap(), [Record::Aaaa(Ipv6Addr::LOCALHOST)]);
+    }
+    for name in ["localhost", "app.localhost", "_8443._https.app.localhost"] {
+        assert_eq!(lookup(&ctx, name, RecordType::Https).await.unwrap(), [], "{name}");
+    }
+    // Nor are addresses with a zone.
+    let scoped = Record::Scoped("fe80::1".parse().unwrap(), 7);
+    assert_eq!(lookup(&ctx, "fe80::1%7", RecordType::Aaaa).await.unwrap(), [scoped]);
+    assert_eq!(lookup(&ctx, "fe80::1%7", RecordType::A).await.unwrap(), []);
+    let error = lookup(&ctx, "fe80::1%no-such-if", RecordType::Aaaa).await.unwrap_err();
+    assert_eq!((error.kind(), error.phase()), (ErrorKind::AddrNotAvailable, Some(Phase::Lookup)), "{error}");
     let ctx = ctx.with(RaceConfig, Config::new().https());
     let ctx = ctx.with_url(&format!("tcp://localhost:{}", at.port())).unwrap();
     let flow = timeout(LIMIT, ctx.connect()).await.unwrap().unwrap();
     assert_eq!(flow.attribute(PeerAddr), Some(at));
     assert_eq!(*asked.lock().unwrap(), [""; 0]);
+}
+
+/// For both families and for services: a server that would lead elsewhere is not asked, unless the resolver is told not
+/// to use the file.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_hosts_file_decides() {
+    namespace::alone("hickory::the_hosts_file_decides", || {
+        namespace::write("/etc/hosts", "127.0.0.5 pinned.test alias\n::1 six.test\n");
+        let elsewhere = |_: &str, kind| match kind {
+            rr::RecordType::A => Data(vec![v4("pinned.test.", [192, 0, 2, 66])]),
+            rr::RecordType::AAAA => Data(vec![v6("pinned.test.", "2001:db8::66")]),
+            _ => Data(vec![https("pinned.test.", 1, "elsewhere.test.", vec![])]),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (ctx, asked) = asking(elsewhere);
+            let pinned = Record::A([127, 0, 0, 5].into());
+            for name in ["pinned.test", "Pinned.Test", "alias"] {
+                assert_eq!(lookup(&ctx, name, RecordType::A).await.unwrap(), std::slice::from_ref(&pinned), "{name}");
+                assert_eq!(lookup(&ctx, name, RecordType::Aaaa).await.unwrap(), [], "{name}");
+                assert_eq!(lookup(&ctx, name, RecordType::Addresses).await.unwrap(), std::slice::from_ref(&pinned));
+                assert_eq!(lookup(&ctx, name, RecordType::Https).await.unwrap(), [], "{name}");
+            }
+            assert_eq!(lookup(&ctx, "_8443._https.pinned.test", RecordType::Https).await.unwrap(), []);
+            assert_eq!(lookup(&ctx, "six.test", RecordType::A).await.unwrap(), []);
+            assert_eq!(*asked.lock().unwrap(), [""; 0]);
+
+            let (ctx, asked) = asking_with(|options| options.use_hosts_file = ResolveHosts::Never, elsewhere);
+            let found = lookup(&ctx, "pinned.test", RecordType::A).await.unwrap();
+            assert_eq!(found, [Record::A([192, 0, 2, 66].into())]);
+            assert_eq!(*asked.lock().unwrap(), ["pinned.test. A"]);
+        });
+    });
 }
 
 /// The feature alone changes nothing: neither who looks up, nor what is asked.

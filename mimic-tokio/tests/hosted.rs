@@ -9,6 +9,12 @@ mod hosted;
 mod adapter {
     pub(crate) use mimic_tokio::*;
 
+    /// Reads a file as the runtime does.
+    #[cfg(target_os = "linux")]
+    pub(crate) async fn read_file(path: &str) -> Vec<u8> {
+        tokio::fs::read(path).await.unwrap()
+    }
+
     /// Runs `test`, which need not be `Send`, on a thread of its own.
     pub(crate) fn local<F: Future<Output = ()> + 'static>(test: impl FnOnce() -> F + Send + 'static) {
         let run = || {

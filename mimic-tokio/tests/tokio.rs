@@ -10,7 +10,7 @@ use std::time::Duration;
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
     Ctx, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, HostPort, Link, Listener, ListenerExt, LocalAddr, Mode,
-    PeerAddr, Phase, Shared, Sleep, Transport, Unix, UnixPath, memory_pair,
+    PeerAddr, Phase, Shared, Sleep, Transport, memory_pair,
 };
 use mimic_tokio::{FromTokio, TcpFlow, ToTokio, Tokio, context};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -103,14 +103,19 @@ async fn a_deadline_covers_a_layer_that_says_nothing() {
 #[test]
 fn no_runtime_is_an_error() {
     let ctx = context();
-    let path = UnixPath::new("/nowhere").unwrap();
     let deadline = ctx.clone().without(Deadline);
     let url = deadline.clone().with_url("tcp://127.0.0.1:0").unwrap();
     let errors = futures_lite::future::block_on(async {
         [
             ctx.resolve(Sleep, ()).await.map(drop).unwrap_err(),
             deadline.resolve(Link, ([127, 0, 0, 1], 1).into()).await.map(drop).unwrap_err(),
-            deadline.resolve(Unix, path).await.map(drop).unwrap_err(),
+            // Windows has no such role.
+            #[cfg(unix)]
+            deadline
+                .resolve(mimic_core::Unix, mimic_core::UnixPath::new("/nowhere").unwrap())
+                .await
+                .map(drop)
+                .unwrap_err(),
             url.listen().await.map(drop).unwrap_err(),
             url.with_url("tcp://localhost:1").unwrap().connect().await.map(drop).unwrap_err(),
         ]

@@ -25,6 +25,13 @@ pub(crate) use listening::*;
 #[cfg(feature = "happy-eyeballs")]
 pub(crate) use race::*;
 
+#[cfg(target_os = "linux")]
+mod names;
+#[cfg(target_os = "linux")]
+pub(crate) mod namespace;
+#[cfg(target_os = "linux")]
+pub(crate) use names::*;
+
 type BoxedFlow = Box<dyn Flow + Send>;
 
 /// How long a test may take, on a machine that is busy building.
@@ -35,6 +42,16 @@ const MOMENT: Duration = Duration::from_millis(50);
 
 /// Makes a test of everything here, run by `$run`, which is given a future that outputs nothing.
 macro_rules! hosted {
+    (@alone $run:path: $($test:ident)*) => {
+        $(
+            #[test]
+            fn $test() {
+                crate::hosted::namespace::alone(concat!(module_path!(), "::", stringify!($test)), || {
+                    $run(crate::hosted::limited(crate::hosted::$test()));
+                });
+            }
+        )*
+    };
     ($run:path) => {
         hosted! { $run:
             echo over_ipv6 two_directions_at_once half_close_by_the_client half_close_by_the_server
@@ -63,6 +80,11 @@ macro_rules! hosted {
         #[cfg(all(feature = "happy-eyeballs", target_os = "linux"))]
         hosted! { $run:
             a_dropped_race_closes_every_attempt a_deadline_ends_every_attempt the_winner_closes_the_losers
+        }
+        #[cfg(target_os = "linux")]
+        hosted! { @alone $run:
+            the_hosts_file_decides a_search_list_is_for_both_families other_orders_are_asked_as_one
+            silent_servers_hold_up_nothing zones_reach_the_socket a_socket_is_not_its_own_peer
         }
     };
     ($run:path: $($test:ident)*) => {

@@ -107,7 +107,7 @@ fn a_server_that_stalls_in_the_handshake_loses_to_the_next_address() {
             assert_eq!(&buf, b"hello");
 
             let events = flow.attribute(Timeline).unwrap();
-            let peer = |address| Peer { address, port };
+            let peer = |address| Peer::from(SocketAddr::new(address, port));
             // TCP alone is progress: the next starts a delay after it, and not before.
             let (reached, next) = (at(&events, What::Progress(peer(FIRST))), at(&events, What::Start(peer(SECOND))));
             assert!(next - reached >= Duration::from_millis(249), "{name}: {events:?}");

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use embassy_net::Stack;
 use mimic_core::embedded_io_async::Error as _;
-use mimic_core::{Error, Flow, FlowExt, LocalContext, Sleep, timeout};
+use mimic_core::{Endpoint, Error, Flow, FlowExt, LocalContext, Sleep, timeout};
 use mimic_embassy::{Buffers, context};
 use mimic_example_app::{self as app, AppError};
 use static_cell::ConstStaticCell;
@@ -32,20 +32,23 @@ static BUFFERS: ConstStaticCell<Buffers<POOL, 4096, 4096>> = ConstStaticCell::ne
 /// Talks to the peer of `MIMIC_URL`, and reports by defmt. To be called once.
 pub async fn run(stack: Stack<'static>, random: Random) {
     settle(stack).await;
-    console::info(format_args!("connecting to {URL}"));
     let ctx = context(stack, BUFFERS.take());
-    let result = match trust::apply(ctx, stack, random) {
-        Ok(ctx) => ping(ctx, &mut Transcript::new()).await,
-        Err(error) => Err(error),
+    let result = match (URL.parse::<Endpoint>(), trust::apply(ctx, stack, random)) {
+        (Ok(endpoint), Ok(ctx)) => {
+            // Not the URL, which may have a password.
+            console::info(format_args!("connecting to {endpoint}"));
+            let done = ping(ctx.with_endpoint(&endpoint), &mut Transcript::new()).await;
+            done.map_err(|error| error.to_target(endpoint))
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
     };
     match result {
         Ok(()) => console::info("done"),
-        Err(error) => console::error(format_args!("{:#}", error.to_target(URL))),
+        Err(error) => console::error(format_args!("{error:#}")),
     }
 }
 
 async fn ping(ctx: LocalContext, transcript: &mut impl fmt::Write) -> Result<(), Error> {
-    let ctx = ctx.with_url(URL)?;
     let mut timer = ctx.resolve(Sleep, ()).await?;
     let flow = ctx.connect().await?;
     let flow = timeout(&mut timer, PATIENCE, talk(flow, transcript)).await?;

@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, Candidate, Config, Endpoint, Failure, Family, Input, Kind, Machine, Name, Outcome, Output,
+    Answer, AttemptId, Candidate, Config, Endpoint, Failure, Family, Input, Kind, List, Machine, Name, Outcome, Output,
     Prefix, Query, Service, Source, Target,
 };
 
@@ -42,6 +42,8 @@ struct Race<const E: usize, const S: usize, const Q: usize> {
     elapsed: Duration,
     wake: Option<Duration>,
     asked: Vec<Query>,
+    /// Of which more is to come.
+    partial: Vec<Query>,
     seen: Vec<Seen>,
     cancelled: bool,
     /// The end has been told.
@@ -64,6 +66,7 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
             elapsed: Duration::ZERO,
             wake: None,
             asked: Vec::new(),
+            partial: Vec::new(),
             seen: Vec::new(),
             cancelled: false,
             over: false,
@@ -146,8 +149,16 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
 
     fn answer(&mut self, query: Query, script: &mut Script<'_>) {
         let addresses = candidates(script);
+        if self.partial.contains(&query) && script.flag() {
+            let (list, last) = (List::Answer(query), script.flag());
+            return self.machine.input(Input::More { list, addresses: &addresses, last }, self.now);
+        }
         let answer = match (query.kind, script.below(4)) {
             (_, 0) => Answer::Failed,
+            (Kind::A | Kind::Aaaa, 3) => {
+                self.partial.push(query);
+                Answer::First(&addresses)
+            }
             // Rarely an answer to another question.
             (Kind::Https | Kind::Svcb, 1) | (Kind::A | Kind::Aaaa, 1..) => Answer::Addresses(&addresses),
             _ => {
@@ -213,12 +224,13 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
     fn start(&mut self, attempt: AttemptId, endpoint: Endpoint) {
         assert_eq!(usize::from(attempt.0), self.seen.len(), "attempts are numbered in turn");
         let running = self.seen.iter().filter(|seen| seen.running).count();
-        assert!(running < self.limit, "never more in flight than configured");
+        assert!(running < self.limit.min(E), "never more in flight than configured");
         let address = endpoint.address;
         assert!(!address.is_unspecified() && !address.is_multicast() && address != IpAddr::V4(Ipv4Addr::BROADCAST));
+        let same = |e: Endpoint| (e.address, e.scope_id, e.port, e.protocol);
+        let known = self.machine.attempts().iter().filter(|other| same(other.endpoint) == same(endpoint)).count();
+        assert_eq!(known, 1, "an endpoint is tried once, for as long as its attempt is remembered");
         for seen in &self.seen {
-            let same = |e: Endpoint| (e.address, e.scope_id, e.port, e.protocol);
-            assert_ne!(same(endpoint), same(seen.endpoint), "an endpoint is tried once");
             // At the end of time everything is due.
             let apart = self.elapsed - seen.started >= FLOOR || self.elapsed == Duration::MAX;
             assert!(!seen.sent || apart, "two starts within the floor");
@@ -228,7 +240,8 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
 
     /// Gives everything an outcome: then the race must end.
     fn settle(&mut self) {
-        for _ in 0..4 * (E + Q) + 8 {
+        // Each address may have an endpoint for each service and protocol, and one more.
+        for _ in 0..(E + Q) * (2 * S + 4) + 8 {
             self.drain();
             if self.machine.end().is_some() {
                 return self.at_rest();
@@ -236,6 +249,9 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
             if self.elapsed.max(self.now) > Duration::from_secs(1 << 40) {
                 // The clock has come to its end, and nobody's turn comes any more.
                 return;
+            }
+            for query in core::mem::take(&mut self.partial) {
+                self.machine.input(Input::More { list: List::Answer(query), addresses: &[], last: true }, self.now);
             }
             for query in self.asked.clone() {
                 self.machine.input(Input::Answer { query, answer: Answer::Failed }, self.now);
@@ -250,9 +266,9 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
     }
 
     fn at_rest(&self) {
-        assert_eq!(self.machine.attempts().len(), self.seen.len());
-        for (attempt, seen) in self.machine.attempts().iter().zip(&self.seen) {
-            assert_eq!(attempt.endpoint, seen.endpoint);
+        assert_eq!(self.machine.attempts().len(), self.seen.len().min(E));
+        for attempt in self.machine.attempts() {
+            assert_eq!(attempt.endpoint, self.seen[usize::from(attempt.id.0)].endpoint);
             assert!(!matches!(attempt.outcome, Outcome::Running | Outcome::Connected), "nothing runs after the end");
         }
     }
@@ -352,5 +368,6 @@ fn service<'a>(script: &mut Script<'_>, v6: &'a [Candidate], v4: &'a [Candidate]
         ipv6_hints: if b & 2 == 0 { &[] } else { v6 },
         ech: b & 4 != 0,
         unsupported: b & 8 != 0,
+        ..Service::default()
     }
 }

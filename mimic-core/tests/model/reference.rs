@@ -74,7 +74,8 @@ pub struct Fault {
     kind: ErrorKind,
     layer: Option<String>,
     target: Option<String>,
-    via: Option<String>,
+    /// The target of what the layer that failed had dialled below.
+    via: Option<u32>,
     phase: Option<Phase>,
     computing: Option<String>,
     /// The context is at fault, not a function or connect.
@@ -304,8 +305,8 @@ impl<'a> Resolve<'a> {
             let below = fault.layer.is_some() && self.attempts.iter().any(|attempt| attempt.parent == id);
             let phase = fault.phase.map(|phase| format!("{phase}: ")).unwrap_or_default();
             let outcome = if below { "failed below".into() } else { format!("{phase}{}", fault.reason) };
-            let via = self.hops.get(&id).filter(|hop| !below && **hop != to).map(|hop| format!("to {hop}"));
-            let told = via.as_ref().map_or(String::new(), |via| format!(" via {via}"));
+            let via = self.hops.get(&id).copied().filter(|hop| !below && *hop != to);
+            let told = via.map_or(String::new(), |hop| format!(" via to {hop}"));
             let text = format!("{} to to {to}{told}: {outcome}", node.name());
             if fault.layer.is_none() {
                 fault.via = via;
@@ -437,7 +438,7 @@ impl<'a> Resolve<'a> {
             if fault.layer.is_none() {
                 fault.layer = Some(node.name());
                 fault.target = Some(format!("to {to}"));
-                fault.via = self.hops.get(&0).filter(|hop| **hop != to).map(|hop| format!("to {hop}"));
+                fault.via = self.hops.get(&0).copied().filter(|hop| *hop != to);
             }
             fault
         })
@@ -455,7 +456,7 @@ impl<'a> Resolve<'a> {
             kind: Some(fault.kind),
             layer: fault.layer,
             target: fault.target,
-            via: fault.via,
+            via: fault.via.map(|hop| format!("to {hop}")),
             phase: fault.phase,
             attempts: self.attempts.drain(..).map(|attempt| attempt.text).collect(),
             computing: fault.computing,

@@ -197,11 +197,13 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
         self.starts().into_iter().map(|(_, address)| address.to_string()).collect()
     }
 
-    /// Runs on with attempts that take a time, and then fail or succeed; those that say nothing hang.
+    /// Runs on with attempts that take a time, and then fail or succeed; those that say nothing
+    /// hang.
     pub(crate) fn play(&mut self, plays: &[Play]) -> &mut Self {
         for _ in 0..200 {
             let mut next: Option<(Duration, usize)> = None;
-            for (index, attempt) in self.machine.attempts().iter().enumerate() {
+            for attempt in self.machine.attempts() {
+                let index = usize::from(attempt.id.0);
                 let Some(Play::Fail(after) | Play::Ok(after) | Play::Refuse(after)) = plays.get(index) else {
                     continue;
                 };

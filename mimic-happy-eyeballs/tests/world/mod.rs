@@ -68,6 +68,10 @@ struct Inner {
     /// How long the system takes to find a source address, while nothing else happens.
     blocks: Duration,
     dials: Vec<Duration>,
+    /// How many source addresses were asked for.
+    sourced: usize,
+    /// How many attempts and source addresses there were in the poll that had most.
+    busiest: usize,
     log: Vec<String>,
     alive: HashMap<&'static str, usize>,
 }
@@ -123,6 +127,19 @@ impl World {
     /// When attempts were started, by the clock on the wall.
     pub fn dials(&self) -> Vec<Duration> {
         self.0.lock().unwrap().dials.clone()
+    }
+
+    pub fn sourced(&self) -> usize {
+        self.0.lock().unwrap().sourced
+    }
+
+    pub fn busiest(&self) -> usize {
+        self.0.lock().unwrap().busiest
+    }
+
+    fn work(&self) -> usize {
+        let inner = self.0.lock().unwrap();
+        inner.dials.len() + inner.sourced
     }
 
     pub fn unreachable(self, of: &str) -> Self {
@@ -222,7 +239,14 @@ impl World {
                 // Of a task's wakers, that of the last poll counts alone.
                 flag = Arc::new(Flag(AtomicBool::new(false)));
                 let waker = flag.clone().into();
-                if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                let before = self.work();
+                let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+                let work = self.work() - before;
+                {
+                    let mut inner = self.0.lock().unwrap();
+                    inner.busiest = inner.busiest.max(work);
+                }
+                if let Poll::Ready(output) = polled {
                     return Some(output);
                 }
                 polls += 1;
@@ -374,6 +398,7 @@ for_each_mode!(M => {
                     let mut inner = source.0.lock().unwrap();
                     let blocks = inner.blocks;
                     inner.now += blocks;
+                    inner.sourced += 1;
                     let known = inner.sources.get(&to.ip()).copied();
                     drop(inner);
                     async move { known.unwrap_or(Ok(Source::Unknown)).map_err(Error::from) }

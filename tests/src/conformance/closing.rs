@@ -1,11 +1,14 @@
 //! Half-close in both orders, and orderly close.
 
+use std::time::Duration;
+
 use futures_lite::future::poll_once;
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Flow, FlowExt};
 
 use super::Rig;
-use super::ends::{Check, Pair, Pattern, both, expect, expect_all, expect_end, finish, send, settle, transfer};
+use super::clock::sleep;
+use super::ends::{Check, Pair, Pattern, both, expect, expect_all, expect_end, finish, say, send, settle, transfer};
 use super::failure::ensure;
 use super::tasks::Task;
 
@@ -170,6 +173,26 @@ pub(super) async fn the_end_reaches_who_reads_late(rig: &Rig<'_>) -> Check {
             expected.check(&buf, at)?;
         }
         expect_end(&mut near).await
+    })
+    .await
+}
+
+/// A client that uploads and never reads. Session tickets and a banner have come meanwhile; a system resets the connection
+/// when a socket is closed over unread bytes, and then a peer that reads late loses what was flushed long before.
+pub(super) async fn a_slow_peer_reads_all_of_a_flow_that_only_wrote(rig: &Rig<'_>) -> Check {
+    const COUNT: usize = 1 << 20;
+    let Pair { mut near, mut far } = rig.fresh_pair().await?;
+    let (mut pattern, mut expected) = (Pattern::new(13), Pattern::new(13));
+    say(&mut far).await?;
+    let own = async {
+        send(&mut near, &mut pattern, COUNT).await?;
+        near.shutdown().await?;
+        drop(near);
+        Ok(())
+    };
+    both(own, async {
+        sleep(Duration::from_millis(300)).await;
+        expect_all(&mut far, &mut expected, COUNT).await
     })
     .await
 }

@@ -103,6 +103,16 @@ pub(super) async fn send(flow: &mut BoxFlow, pattern: &mut Pattern, count: usize
     Ok(())
 }
 
+/// Sends a few bytes that may stay unread, as far as there is room for them, and waits until they have arrived.
+pub(super) async fn say(flow: &mut BoxFlow) -> Check {
+    if let Some(written) = poll_once(flow.write(b"hello")).await {
+        written?;
+        poll_once(flow.flush()).await.transpose()?;
+    }
+    settle().await;
+    Ok(())
+}
+
 /// Expects the next `count` bytes of a pattern.
 pub(super) async fn expect(flow: &mut BoxFlow, pattern: &mut Pattern, count: usize) -> Check {
     let mut buf = vec![0; count.min(32 * 1024)];

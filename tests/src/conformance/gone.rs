@@ -7,7 +7,7 @@ use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Error, Flow, FlowExt};
 
 use super::clock::{sleep, within};
-use super::ends::{Check, ENDLESS, Pair, Pattern, SETTLE, both, expect, fill, greet, send, settle};
+use super::ends::{Check, ENDLESS, Pair, Pattern, SETTLE, both, expect, fill, greet, say, send, settle};
 use super::failure::{ensure, ensure_matches, is_gone};
 use super::tasks::Task;
 use super::{BoxFlow, Failure, Rig};
@@ -172,6 +172,25 @@ pub(super) async fn what_was_flushed_before_a_drop_arrives(rig: &Rig<'_>) -> Che
         send(&mut near, &mut pattern, 100).await?;
         drop(near);
         Ok(())
+    })
+    .await?;
+    expect_drop(rig, &mut far).await
+}
+
+/// As [`closing`](super::closing) has it with a shutdown.
+pub(super) async fn a_slow_peer_reads_all_that_was_flushed_before_a_drop(rig: &Rig<'_>) -> Check {
+    const COUNT: usize = 1 << 20;
+    let Pair { mut near, mut far } = rig.fresh_pair().await?;
+    let (mut pattern, mut expected) = (Pattern::new(14), Pattern::new(14));
+    say(&mut far).await?;
+    let own = async {
+        send(&mut near, &mut pattern, COUNT).await?;
+        drop(near);
+        Ok(())
+    };
+    both(own, async {
+        sleep(Duration::from_millis(300)).await;
+        expect(&mut far, &mut expected, COUNT).await
     })
     .await?;
     expect_drop(rig, &mut far).await

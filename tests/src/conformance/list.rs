@@ -66,9 +66,11 @@ macro_rules! __conformance_cases {
                 close_waits_for_the_peer
                 a_close_that_is_dropped_closes
                 the_end_reaches_who_reads_late
+                a_slow_peer_reads_all_of_a_flow_that_only_wrote
             }
             gone {
                 what_was_flushed_before_a_drop_arrives
+                a_slow_peer_reads_all_that_was_flushed_before_a_drop
                 a_drop_ends_the_peers_stream
                 a_drop_of_the_peer_ends_the_stream
                 a_drop_at_once_ends_the_peers_stream

@@ -27,7 +27,7 @@ use mimic_rustls::rustls::{ClientConfig, ServerConfig};
 pub(crate) const HOST: &str = "host.test";
 
 /// How much goes each way: more than one small buffer of TLS.
-pub(crate) const SIZE: usize = 5000;
+pub(crate) const SIZE: usize = 7000;
 
 /// A server, and a client that trusts it.
 pub(crate) fn configs() -> (Arc<ServerConfig>, Arc<ClientConfig>) {

@@ -34,6 +34,8 @@ for_each_mode!(M => {
             .layer(Link, "step", (), move |to, below, ()| {
                 let script = links.clone();
                 async move {
+                    // Twice: each wait is one more look at the clock, and so one more place for the deadline.
+                    yield_now().await;
                     yield_now().await;
                     script.fail(Call::Link)?;
                     below.dial(to).await

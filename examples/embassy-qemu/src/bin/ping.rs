@@ -12,7 +12,7 @@ use embassy_executor::Spawner;
 use embassy_net::Stack;
 use embassy_time::{Instant, TimeoutError, Timer, with_deadline, with_timeout};
 use mimic_core::embedded_io_async::Error as _;
-use mimic_core::{Deadline, Error, ErrorKind, FlowExt, LocalContext};
+use mimic_core::{Deadline, Endpoint, Error, ErrorKind, FlowExt, LocalContext};
 use mimic_embassy::Buffers;
 use mimic_example_app::{self as app, AppError};
 use mimic_example_embassy_qemu::semihosting::Output;
@@ -52,10 +52,11 @@ async fn client(stack: Stack<'static>, options: Options<'static>) {
 }
 
 async fn ping(ctx: LocalContext, options: Options<'static>) -> Result<(), Error> {
-    let ctx = ctx.with_url(options.url)?;
+    let endpoint: Endpoint = options.url.parse()?;
+    let ctx = ctx.with_endpoint(&endpoint);
     let mut stdout = Output::stdout()
         .map_err(|_| Error::new(ErrorKind::Other, "the machine refused it").to_target("standard output"))?;
-    talk(ctx, options.timeout, &mut stdout).await.map_err(|error| error.to_target(options.url))
+    talk(ctx, options.timeout, &mut stdout).await.map_err(|error| error.to_target(endpoint))
 }
 
 /// `limit` is for connecting and talking together; without it, only the deadline of the context applies, and only to

@@ -11,6 +11,7 @@ mod firmware;
 mod growth;
 mod loopback;
 mod measure;
+mod names;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,9 @@ struct Options {
     /// Draw how cost grows into files in this directory, from the root of the repository.
     #[arg(long)]
     plots: Option<PathBuf>,
+    /// Measures the rows whose name server is silent, in namespaces where there is none.
+    #[arg(long, hide = true)]
+    silent_server: bool,
     /// What cargo adds.
     #[arg(long, hide = true)]
     bench: bool,
@@ -34,11 +38,15 @@ struct Options {
 
 fn main() {
     let options = Options::parse();
+    if options.silent_server {
+        return names::silent_server();
+    }
     let mut table = Table::new(options.only);
     alone::rows(&mut table);
     // cargo starts it in the directory of its package.
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     growth::rows(&mut table, options.plots.map(|directory| root.join(directory)).as_deref());
     loopback::rows(&mut table);
+    names::rows(&mut table);
     firmware::rows(&mut table);
 }

@@ -1,0 +1,216 @@
+//! The lists of addresses that look-ups gave, and what of them the machine has room for.
+//!
+//! ```text
+//!   201 addresses ──► 16 first, with their source addresses ──► the machine
+//!        └── 185 wait ──► a few more whenever it has room ──────────►┘
+//! ```
+//!
+//! Each part takes as long as it takes to find its source addresses, and only one is under way: so
+//! what there is room for when it is begun there is room for when it is done.
+
+use alloc::collections::VecDeque;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::future::poll_fn;
+use core::net::{IpAddr, SocketAddr};
+use core::ops::Range;
+use core::task::Poll;
+
+use mimic_core::{Dialer, Error, ErrorKind, Instant, Lookup, Mode, Question, Record, RecordType, Text};
+
+use crate::driver::SourceAddress;
+use crate::{Candidate, Family, Kind, List, Machine, Query, ServiceId, Source};
+
+/// How many hints of one record and family are looked at first.
+const HINTS: usize = 4;
+/// How many source addresses are found before other tasks get their turn: each costs a socket.
+const TURN: usize = 16;
+/// A source address does not depend on the port, as long as there is one.
+const PORT: u16 = 9;
+
+/// What a look-up found.
+pub(crate) enum Found {
+    Addresses(Vec<SocketAddr>),
+    Services(Vec<mimic_core::Service>),
+}
+
+pub(crate) async fn look_up<M: Mode>(lookup: &Dialer<Lookup, M>, kind: Kind, name: Text) -> Result<Found, Error> {
+    let record_type = match kind {
+        Kind::A => RecordType::A,
+        Kind::Aaaa => RecordType::Aaaa,
+        Kind::Https => RecordType::Https,
+        Kind::Svcb => return Err(Error::new(ErrorKind::Unsupported, "look-ups of SVCB records are not supported")),
+    };
+    let records = lookup.dial(Question { name, record_type }).await?.into_iter();
+    Ok(match kind {
+        Kind::A | Kind::Aaaa => Found::Addresses(records.filter_map(|record| record.socket_addr(PORT)).collect()),
+        Kind::Https | Kind::Svcb => Found::Services(
+            records
+                .filter_map(|record| match record {
+                    Record::Https(record) => Some(record),
+                    _ => None,
+                })
+                .collect(),
+        ),
+    })
+}
+
+/// What of a list is given to the machine next.
+pub(crate) enum Part {
+    /// The first of an answer with so many addresses.
+    Answer {
+        query: Query,
+        count: usize,
+        whole: bool,
+    },
+    /// An answer of service records, with the first of their hints.
+    Services {
+        query: Query,
+        services: Vec<Hinted>,
+    },
+    More {
+        list: List,
+        last: bool,
+    },
+}
+
+/// A service record and where its hints are: IPv4 first.
+pub(crate) struct Hinted {
+    pub(crate) record: mimic_core::Service,
+    pub(crate) hints: [Range<usize>; 2],
+    pub(crate) more: [bool; 2],
+}
+
+struct Waiting {
+    list: List,
+    addresses: vec::IntoIter<SocketAddr>,
+}
+
+/// What waits, in the order in which it came.
+#[derive(Default)]
+pub(crate) struct Lists {
+    found: VecDeque<(Query, Found)>,
+    waiting: Vec<Waiting>,
+}
+
+impl Lists {
+    pub(crate) fn push(&mut self, query: Query, found: Found) {
+        self.found.push_back((query, found));
+    }
+
+    /// What the machine wants next, and the addresses in it.
+    pub(crate) fn next(&mut self, machine: &Machine<Instant, ErrorKind>) -> Option<(Part, Vec<SocketAddr>)> {
+        if let Some((query, found)) = self.found.pop_front() {
+            let room = machine.room(List::Answer(query));
+            return Some(match found {
+                Found::Addresses(addresses) => self.answer(query, addresses, room),
+                Found::Services(services) => self.services(query, services, room),
+            });
+        }
+        self.waiting.retain(|waiting| machine.awaits(waiting.list));
+        let wanted = |waiting: &Waiting| machine.room(waiting.list) > 0;
+        let place = self.waiting.iter().position(wanted)?;
+        let waiting = self.waiting.get_mut(place)?;
+        let list = waiting.list;
+        let addresses = waiting.addresses.by_ref().take(machine.room(list)).collect();
+        let last = waiting.addresses.len() == 0;
+        if last {
+            self.waiting.remove(place);
+        }
+        Some((Part::More { list, last }, addresses))
+    }
+
+    fn answer(&mut self, query: Query, addresses: Vec<SocketAddr>, room: usize) -> (Part, Vec<SocketAddr>) {
+        let count = addresses.len();
+        let (first, rest) = split(addresses, room);
+        let whole = rest.len() == 0;
+        self.wait(List::Answer(query), rest);
+        (Part::Answer { query, count, whole }, first)
+    }
+
+    /// The hints of the best services come first, as the machine keeps these.
+    fn services(
+        &mut self,
+        query: Query,
+        records: Vec<mimic_core::Service>,
+        mut room: usize,
+    ) -> (Part, Vec<SocketAddr>) {
+        let mut services: Vec<_> =
+            records.into_iter().map(|record| Hinted { record, hints: [0..0, 0..0], more: [false; 2] }).collect();
+        let mut order: Vec<_> = services.iter_mut().zip(0..u16::MAX).collect();
+        order.sort_by_key(|(service, _)| service.record.priority);
+        let mut first = Vec::new();
+        for (service, index) in order {
+            let (v6, v4): (Vec<_>, Vec<_>) = service.record.hints.drain(..).partition(IpAddr::is_ipv6);
+            for (hints, place, family) in [(v6, 1, Family::Ipv6), (v4, 0, Family::Ipv4)] {
+                let hints = hints.into_iter().map(|hint| SocketAddr::new(hint, PORT)).collect();
+                let (some, rest) = split(hints, room.min(HINTS));
+                room -= some.len();
+                service.hints[place] = first.len()..first.len() + some.len();
+                service.more[place] = rest.len() > 0;
+                first.extend(some);
+                self.wait(List::Hints(ServiceId { owner: query.name, index }, family), rest);
+            }
+        }
+        (Part::Services { query, services }, first)
+    }
+
+    fn wait(&mut self, list: List, addresses: vec::IntoIter<SocketAddr>) {
+        if addresses.len() > 0 {
+            self.waiting.push(Waiting { list, addresses });
+        }
+    }
+
+    /// All that waits.
+    pub(crate) fn left(&self) -> impl Iterator<Item = SocketAddr> {
+        let found = self.found.iter().flat_map(|(_, found)| match found {
+            Found::Addresses(addresses) => addresses.as_slice(),
+            Found::Services(_) => &[],
+        });
+        let waiting = self.waiting.iter().flat_map(|waiting| waiting.addresses.as_slice());
+        found.chain(waiting).copied()
+    }
+}
+
+/// The first `count`, and the rest.
+fn split(addresses: Vec<SocketAddr>, count: usize) -> (Vec<SocketAddr>, vec::IntoIter<SocketAddr>) {
+    if addresses.len() <= count {
+        return (addresses, Vec::new().into_iter());
+    }
+    let mut rest = addresses.into_iter();
+    (rest.by_ref().take(count).collect(), rest)
+}
+
+/// Finds the source of each.
+pub(crate) async fn sources<M: Mode>(source: &Dialer<SourceAddress, M>, addresses: Vec<SocketAddr>) -> Vec<Candidate> {
+    let mut candidates = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        if !candidates.is_empty() && candidates.len() % TURN == 0 {
+            yield_now().await;
+        }
+        let from = source.dial(address).await.unwrap_or_default();
+        candidates.push(candidate(address).source(from));
+    }
+    candidates
+}
+
+/// An address of which nothing else is known.
+pub(crate) fn candidate(address: SocketAddr) -> Candidate {
+    let scope_id = match address {
+        SocketAddr::V6(address) => address.scope_id(),
+        SocketAddr::V4(_) => 0,
+    };
+    Candidate::new(address.ip()).scope_id(scope_id).source(Source::Unknown)
+}
+
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if core::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

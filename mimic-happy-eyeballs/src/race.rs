@@ -1,0 +1,287 @@
+//! A race of the driver: the machine, and what it has no room for.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::mem;
+use core::net::SocketAddr;
+
+use mimic_core::{Error, ErrorKind, HostPort, Instant, Mode, Text};
+
+use crate::lists::{Found, Hinted, Lists, Part, candidate};
+use crate::race_error::{Errors, RaceError, Untold};
+use crate::timeline::{Event, Events, Peer, Raced, What};
+use crate::{
+    Answer, AttemptId, Candidate, Config, Endpoint, Failure, Input, Kind, Machine, Name, Query, Service, Target,
+};
+
+const HTTPS: Query = Query { name: Name::ORIGINAL, kind: Kind::Https };
+
+pub(crate) struct Race<M: Mode> {
+    pub(crate) machine: Box<Machine<Instant, ErrorKind>>,
+    pub(crate) now: Instant,
+    started: Instant,
+    port: u16,
+    /// Whether nothing is connected without service records.
+    relies: bool,
+    /// How much of the answers was told to be left out.
+    left_out: u32,
+    /// By their numbers.
+    names: Vec<Text>,
+    lists: Lists,
+    /// How many addresses are on their way to the machine.
+    coming: usize,
+    /// All that were tried, sorted.
+    dialled: Vec<SocketAddr>,
+    /// Whether attempts went to the caller's own port, and to that of a service record.
+    ports: [bool; 2],
+    /// Connected, and not to shake hands yet.
+    pub(crate) waiting: Vec<(AttemptId, M::Flow)>,
+    /// Connected, with all handshakes.
+    flows: Vec<(AttemptId, M::Flow)>,
+    errors: Errors,
+    timeline: Events,
+    observer: Option<fn(&Event)>,
+}
+
+impl<M: Mode> Race<M> {
+    pub(crate) fn new(
+        to: &HostPort,
+        config: Config,
+        observer: Option<fn(&Event)>,
+        target: Target<'_>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            machine: Box::new(Machine::new(shuffled(config, now), target, now)),
+            relies: config.protected || config.wait_for_services,
+            left_out: 0,
+            started: now,
+            now,
+            port: to.port,
+            names: vec![to.host.clone()],
+            lists: Lists::default(),
+            coming: 0,
+            dialled: Vec::new(),
+            ports: [false; 2],
+            waiting: Vec::new(),
+            flows: Vec::new(),
+            errors: Errors::default(),
+            timeline: Events::default(),
+            observer,
+        }
+    }
+
+    pub(crate) fn tell(&mut self, what: What) {
+        let event = Event::new(self.now - self.started, what);
+        if let Some(observer) = self.observer {
+            observer(&event);
+        }
+        self.timeline.push(event);
+    }
+
+    pub(crate) fn tell_left_out(&mut self) {
+        let total = self.machine.dropped().total();
+        if total > self.left_out {
+            self.tell(What::LeaveOut(total - self.left_out));
+            self.left_out = total;
+        }
+    }
+
+    pub(crate) fn tell_of(&mut self, attempt: AttemptId, what: impl FnOnce(Peer) -> What) -> Option<Peer> {
+        let attempt = self.machine.attempts().iter().find(|of| of.id == attempt)?;
+        let peer = self.peer(&attempt.endpoint);
+        self.tell(what(peer));
+        Some(peer)
+    }
+
+    fn peer(&self, endpoint: &Endpoint) -> Peer {
+        let Endpoint { address, scope_id, port, .. } = *endpoint;
+        Peer { address, port: port.unwrap_or(self.port), scope_id }
+    }
+
+    /// The name to ask: for the records of a port of its own, "the prefix `_port._https`" goes
+    /// before it (RFC 9460 §9.1).
+    pub(crate) fn question(&self, query: Query) -> Text {
+        match self.names.get(usize::from(query.name.0)) {
+            Some(name) if query == HTTPS && !matches!(self.port, 80 | 443) => {
+                format!("_{}._https.{name}", self.port).into()
+            }
+            Some(name) => name.clone(),
+            None => "".into(),
+        }
+    }
+
+    /// The number of a name; none if there are too many.
+    fn number(&mut self, name: &Text) -> Option<Name> {
+        // Names in records may be written with the dot of the root.
+        let bare = |name: &Text| name.strip_suffix('.').unwrap_or(name).len();
+        let same = |known: &Text| known[..bare(known)].eq_ignore_ascii_case(&name[..bare(name)]);
+        let known = self.names.iter().position(same);
+        let place = known.unwrap_or(self.names.len());
+        if known.is_none() {
+            self.names.push(name.clone());
+        }
+        u16::try_from(place).ok().map(Name)
+    }
+
+    /// A look-up has ended. What it found is told to the machine part by part.
+    pub(crate) fn looked_up(&mut self, query: Query, found: Result<Found, Error>) {
+        let error = match found {
+            Ok(found) => return self.lists.push(query, found),
+            Err(error) => error,
+        };
+        let services = matches!(query.kind, Kind::Https | Kind::Svcb);
+        let kind = error.kind();
+        self.tell(What::NoAnswer(query.kind, kind));
+        // Without service records the addresses still do, unless they are relied on.
+        if !services || self.relies {
+            self.errors.push(None, error);
+        }
+        // That there is no such name is an answer.
+        let answer = match kind {
+            ErrorKind::NotFound if services => Answer::Services(&[]),
+            ErrorKind::NotFound => Answer::Addresses(&[]),
+            _ => Answer::Failed,
+        };
+        self.machine.input(Input::Answer { query, answer }, self.now);
+    }
+
+    /// What the machine is to be told next, once the source addresses are known.
+    pub(crate) fn next_part(&mut self) -> Option<(Part, Vec<SocketAddr>)> {
+        let (part, addresses) = self.lists.next(&self.machine)?;
+        self.coming = addresses.len();
+        Some((part, addresses))
+    }
+
+    pub(crate) fn take(&mut self, part: Part, candidates: &[Candidate]) {
+        self.coming = 0;
+        match part {
+            Part::Answer { query, count, whole } => {
+                self.tell(What::Answer(query.kind, u16::try_from(count).unwrap_or(u16::MAX)));
+                let answer = if whole { Answer::Addresses(candidates) } else { Answer::First(candidates) };
+                self.machine.input(Input::Answer { query, answer }, self.now);
+            }
+            Part::Services { query, services } => self.serve(query, &services, candidates),
+            Part::More { list, last } => {
+                self.machine.input(Input::More { list, addresses: candidates, last }, self.now);
+            }
+        }
+    }
+
+    fn serve(&mut self, query: Query, services: &[Hinted], candidates: &[Candidate]) {
+        self.tell(What::Answer(query.kind, u16::try_from(services.len()).unwrap_or(u16::MAX)));
+        let targets: Vec<_> = services.iter().map(|service| self.target(&service.record.target)).collect();
+        let alpn: Vec<Vec<&[u8]>> =
+            services.iter().map(|service| service.record.alpn.iter().map(Vec::as_slice).collect()).collect();
+        let services: Vec<_> = (services.iter().zip(&targets).zip(&alpn))
+            .map(|((Hinted { record, hints, more }, target), alpn)| {
+                let [ipv4_hints, ipv6_hints] = hints.clone().map(|range| candidates.get(range).unwrap_or_default());
+                Service {
+                    priority: record.priority,
+                    target: *target,
+                    alpn,
+                    no_default_alpn: record.no_default_alpn,
+                    port: record.port,
+                    ipv4_hints,
+                    ipv6_hints,
+                    more_ipv4_hints: more[0],
+                    more_ipv6_hints: more[1],
+                    ech: record.ech,
+                    unsupported: record.unsupported,
+                }
+            })
+            .collect();
+        self.machine.input(Input::Answer { query, answer: Answer::Services(&services) }, self.now);
+    }
+
+    fn target(&mut self, name: &Text) -> Option<Name> {
+        if name.is_empty() { None } else { self.number(name) }
+    }
+
+    /// Where to connect to; none if it was tried before, which the machine may have forgotten.
+    pub(crate) fn start(&mut self, attempt: AttemptId, endpoint: &Endpoint) -> Option<SocketAddr> {
+        let to = self.peer(endpoint).into();
+        let Err(place) = self.dialled.binary_search(&to) else {
+            self.machine.input(Input::Failed { attempt, reason: ErrorKind::Other, sent: false }, self.now);
+            return None;
+        };
+        self.dialled.insert(place, to);
+        self.ports[usize::from(endpoint.port.is_some())] = true;
+        self.tell_of(attempt, What::Start);
+        Some(to)
+    }
+
+    pub(crate) fn progressed(&mut self, attempt: AttemptId, flow: M::Flow) {
+        self.waiting.push((attempt, flow));
+        self.tell_of(attempt, What::Progress);
+        self.machine.input(Input::Progress { attempt }, self.now);
+    }
+
+    pub(crate) fn succeeded(&mut self, attempt: AttemptId, flow: M::Flow) {
+        self.flows.push((attempt, flow));
+        self.machine.input(Input::Succeeded { attempt }, self.now);
+    }
+
+    pub(crate) fn failed(&mut self, attempt: AttemptId, error: Error, tried: bool) {
+        let reason = error.kind();
+        let peer = self.tell_of(attempt, |peer| What::Fail(peer, reason));
+        self.errors.push(peer, error);
+        // An answer, however fast, answers a packet.
+        let sent = tried || matches!(reason, ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset);
+        self.machine.input(Input::Failed { attempt, reason, sent }, self.now);
+    }
+
+    pub(crate) fn won(&mut self, attempt: AttemptId) -> Result<Raced<M::Flow>, Error> {
+        self.tell_of(attempt, What::Win);
+        let Some(place) = self.flows.iter().position(|(of, _)| *of == attempt) else {
+            return Err(Error::new(ErrorKind::Other, "internal: no flow of the attempt that won; please report this"));
+        };
+        let (_, below) = self.flows.swap_remove(place);
+        Ok(Raced { below, timeline: mem::take(&mut self.timeline).into() })
+    }
+
+    pub(crate) fn lost(&mut self, failure: Failure) -> Error {
+        self.tell_left_out();
+        let untried = self.untried();
+        if untried > 0 {
+            self.tell(What::Untried(untried));
+        }
+        let untold = Untold { untried, dropped: self.machine.dropped(), only_records: self.ports == [false, true] };
+        RaceError::into_error(failure, mem::take(&mut self.timeline).into(), mem::take(&mut self.errors), untold)
+    }
+
+    /// How many different addresses of the answers were never tried.
+    fn untried(&self) -> u32 {
+        let waiting = self.lists.left().filter_map(|address| candidate(address).usable());
+        let waiting = waiting.map(|candidate| (candidate.address, candidate.scope_id));
+        let mut dialled: Vec<_> = self.dialled.iter().map(|to| Peer::from(*to).host()).collect();
+        dialled.sort_unstable();
+        let mut left: Vec<_> =
+            waiting.chain(self.machine.left()).filter(|host| dialled.binary_search(host).is_err()).collect();
+        left.sort_unstable();
+        left.dedup();
+        u32::try_from(left.len() + self.coming).unwrap_or(u32::MAX).saturating_add(self.machine.dropped().addresses)
+    }
+}
+
+/// A race that is given up tells its observer what it leaves.
+impl<M: Mode> Drop for Race<M> {
+    fn drop(&mut self) {
+        if self.observer.is_some() && self.machine.end().is_none() {
+            let untried = self.untried();
+            if untried > 0 {
+                self.tell(What::Untried(untried));
+            }
+        }
+    }
+}
+
+/// Services of equal priority are shuffled anew by every race, unless a seed is given (draft §5.2).
+fn shuffled(config: Config, now: Instant) -> Config {
+    match config.seed {
+        0 => config.seed(now.since_epoch().subsec_nanos().into()),
+        _ => config,
+    }
+}

@@ -1,0 +1,232 @@
+//! Why a race has no winner.
+
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+use mimic_core::{Error, ErrorKind, Phase};
+
+use crate::timeline::{Event, Peer};
+use crate::{Dropped, Failure};
+
+/// Why a race has no winner: the source of the error that it ends with.
+#[derive(Debug)]
+pub struct RaceError {
+    failure: Failure,
+    timeline: Box<[Event]>,
+    errors: Errors,
+    untold: Untold,
+}
+
+impl RaceError {
+    /// That of a failed connect, if it failed in a race.
+    #[must_use]
+    pub fn of(error: &Error) -> Option<&Self> {
+        let mut source = core::error::Error::source(error);
+        while let Some(error) = source {
+            if let Some(race) = error.downcast_ref() {
+                return Some(race);
+            }
+            source = error.source();
+        }
+        None
+    }
+
+    /// Why, in short.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        self.failure
+    }
+
+    /// What happened; of a long race the first and the latest ([`What::Skip`](crate::What::Skip)).
+    #[must_use]
+    pub fn timeline(&self) -> &[Event] {
+        &self.timeline
+    }
+
+    /// The errors of look-ups (without a peer) and attempts, as they came: at most 32. Of more
+    /// there are the first eight, the one that the race ends with, and of the others those that got
+    /// furthest, the latest of equals.
+    #[must_use]
+    pub fn errors(&self) -> &[(Option<Peer>, Error)] {
+        &self.errors.list
+    }
+
+    /// How many more errors there were than [`errors`](Self::errors) has.
+    #[must_use]
+    pub fn omitted(&self) -> u32 {
+        self.errors.omitted
+    }
+
+    /// How many different addresses of the answers were never tried, because the race ended before,
+    /// the service records leave them out, or there was no room.
+    #[must_use]
+    pub fn untried(&self) -> u32 {
+        self.untold.untried
+    }
+
+    /// What of the answers was of no use, or did not fit.
+    #[must_use]
+    pub fn dropped(&self) -> Dropped {
+        self.untold.dropped
+    }
+
+    /// The error of the attempt that got furthest, the earliest of equals; if there was no attempt,
+    /// of a look-up.
+    fn telling(&self) -> Option<&Error> {
+        self.errors.list.get(self.errors.telling()?).map(|(_, error)| error)
+    }
+
+    /// As mimic's own error: what the telling error says of phase, layer, target and what to do.
+    pub(crate) fn into_error(failure: Failure, timeline: Box<[Event]>, errors: Errors, untold: Untold) -> Error {
+        let race = Self { failure, timeline, errors, untold };
+        if failure == Failure::NoService {
+            return Error::with_source(ErrorKind::Unsupported, race).in_phase(Phase::Lookup);
+        }
+        let Some(telling) = race.telling() else {
+            return Error::with_source(ErrorKind::NotFound, race).in_phase(Phase::Lookup);
+        };
+        let (kind, phase) = (telling.kind(), telling.phase());
+        let advice = telling.advice().map(ToOwned::to_owned);
+        // Several errors are one of the race, and who dials it says where that is.
+        let place = Some(telling).filter(|_| race.alone());
+        let layer = place.and_then(Error::layer).map(ToOwned::to_owned);
+        let target = place.and_then(Error::target).map(ToOwned::to_owned);
+        let mut error = Error::with_source(kind, race);
+        if let Some(phase) = phase {
+            error = error.in_phase(phase);
+        }
+        if let Some(layer) = layer {
+            error = error.at_layer(layer);
+        }
+        if let Some(target) = target {
+            error = error.to_target(target);
+        }
+        match advice {
+            Some(advice) => error.advise(advice),
+            None => error,
+        }
+    }
+
+    /// Whether one error says it all.
+    fn alone(&self) -> bool {
+        let Errors { list, omitted } = &self.errors;
+        let alike = || list.windows(2).all(|pair| pair[0].1.reason() == pair[1].1.reason());
+        !matches!(self.failure, Failure::Services | Failure::NoService)
+            && *omitted == 0
+            && match list.iter().filter(|(peer, _)| peer.is_some()).count() {
+                // Two look-ups of one name that does not exist.
+                0 => alike(),
+                attempts => attempts == 1,
+            }
+    }
+}
+
+impl fmt::Display for RaceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.telling() {
+            Some(telling) if self.alone() => f.write_str(&telling.reason())?,
+            _ => {
+                fmt::Display::fmt(&self.failure, f)?;
+                self.untold.records(self.failure, f)?;
+                for (peer, error) in &self.errors.list {
+                    match (peer, error.target()) {
+                        (Some(peer), _) => write!(f, "; {peer}: {}", error.reason())?,
+                        (None, Some(question)) => write!(f, "; {question}: {}", error.reason())?,
+                        (None, None) => write!(f, "; {}", error.reason())?,
+                    }
+                }
+                if self.errors.omitted > 0 {
+                    write!(f, "; {} more errors", self.errors.omitted)?;
+                }
+            }
+        }
+        if self.untold.only_records {
+            f.write_str("; the service records give no other port")?;
+        }
+        match self.untold.untried {
+            0 => Ok(()),
+            1 => f.write_str("; 1 address was never tried"),
+            many => write!(f, "; {many} addresses were never tried"),
+        }
+    }
+}
+
+/// What the errors themselves do not tell.
+#[derive(Debug)]
+pub(crate) struct Untold {
+    pub(crate) untried: u32,
+    pub(crate) dropped: Dropped,
+    /// Every attempt went to the port of a service record.
+    pub(crate) only_records: bool,
+}
+
+impl Untold {
+    /// Why service records are of no use.
+    fn records(&self, failure: Failure, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if failure != Failure::NoService {
+            return Ok(());
+        }
+        let Dropped { unsupported, protocols, ports, .. } = self.dropped;
+        let mut between = ": ";
+        for (count, why) in [
+            (protocols, "for protocols that are not spoken here"),
+            (ports, "with port 0"),
+            (unsupported, "with mandatory keys that are not known"),
+        ] {
+            if count > 0 {
+                write!(f, "{between}{count} {why}")?;
+                between = ", ";
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many errors are kept, and how many of the first.
+const KEPT: usize = 32;
+const FIRST: usize = 8;
+
+/// The errors of a race, so that one of many attempts stays bounded.
+#[derive(Debug, Default)]
+pub(crate) struct Errors {
+    list: Vec<(Option<Peer>, Error)>,
+    omitted: u32,
+}
+
+impl Errors {
+    pub(crate) fn push(&mut self, peer: Option<Peer>, error: Error) {
+        self.list.push((peer, error));
+        if self.list.len() > KEPT {
+            let telling = self.telling();
+            let others = (FIRST..KEPT).filter(|place| Some(*place) != telling);
+            if let Some(place) = others.min_by_key(|place| self.list.get(*place).map(reach)) {
+                self.list.remove(place);
+                self.omitted = self.omitted.saturating_add(1);
+            }
+        }
+    }
+
+    /// The place of the one that got furthest, the earliest of equals.
+    fn telling(&self) -> Option<usize> {
+        let furthest = self.list.iter().enumerate().rev().max_by_key(|(_, error)| reach(error));
+        furthest.map(|(place, _)| place)
+    }
+}
+
+/// How far it got.
+fn reach((peer, error): &(Option<Peer>, Error)) -> u8 {
+    match (peer, error.phase()) {
+        // A server that fails says more than one that denies: the name may exist.
+        (None, _) => u8::from(error.kind() != ErrorKind::NotFound),
+        (Some(_), None | Some(Phase::Connect)) => 2,
+        (Some(_), _) => 3,
+    }
+}
+
+impl core::error::Error for RaceError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        core::error::Error::source(self.telling()?)
+    }
+}
