@@ -12,7 +12,7 @@ use crate::mode::Shared;
 use crate::plan::{Node, Unit};
 use crate::sync::Arc;
 use crate::table::Table;
-use crate::values::{Value, Values};
+use crate::values::Value;
 use crate::{
     ChoiceKind, Dialer, Endpoint, Error, Explanation, Host, Key, Listen, Local, Mode, Password, Path, Port, Query,
     Role, Scheme, Stream, User,
@@ -31,7 +31,7 @@ pub type LocalContext = Ctx<Local>;
 /// method that changes it returns the changed one.
 #[derive(Clone, Default)]
 pub struct Ctx<M: Mode> {
-    pub(crate) values: Values<M>,
+    pub(crate) values: Arc<Table<Value>>,
     /// What was registered, by key and role, sorted so that the engine only walks.
     pub(crate) registry: Arc<Table<Entry<M>>>,
 }
@@ -65,14 +65,14 @@ impl<M: Mode> Ctx<M> {
     /// Gives `key` a value, in place of the one it may have had. A value beats every function.
     #[must_use]
     pub fn with<K: Key>(mut self, key: K, value: K::Value) -> Self {
-        self.values.set(Id::of(&key), Value::new(value));
+        self.set(&key, Some(value));
         self
     }
 
     /// Takes the value of `key` away; its functions stay.
     #[must_use]
     pub fn without<K: Key>(mut self, key: K) -> Self {
-        self.values.set(Id::of(&key), None);
+        self.set(&key, None);
         self
     }
 
@@ -95,13 +95,13 @@ impl<M: Mode> Ctx<M> {
     /// As [`with_url`](Ctx::with_url), for an endpoint already parsed.
     #[must_use]
     pub fn with_endpoint(mut self, endpoint: &Endpoint) -> Self {
-        self.values.set(Id::of(&Scheme), Value::new(endpoint.scheme.clone()));
-        self.values.set(Id::of(&Host), endpoint.host.clone().and_then(Value::new));
-        self.values.set(Id::of(&Port), endpoint.port.and_then(Value::new));
-        self.values.set(Id::of(&Path), endpoint.path.clone().and_then(Value::new));
-        self.values.set(Id::of(&User), endpoint.user.clone().and_then(Value::new));
-        self.values.set(Id::of(&Password), endpoint.password.clone().and_then(Value::new));
-        self.values.set(Id::of(&Query), endpoint.query.clone().and_then(Value::new));
+        self.set(&Scheme, Some(endpoint.scheme.clone()));
+        self.set(&Host, endpoint.host.clone());
+        self.set(&Port, endpoint.port);
+        self.set(&Path, endpoint.path.clone());
+        self.set(&User, endpoint.user.clone());
+        self.set(&Password, endpoint.password.clone());
+        self.set(&Query, endpoint.query.clone());
         self
     }
 
@@ -116,7 +116,7 @@ impl<M: Mode> Ctx<M> {
     #[must_use]
     pub fn merge(mut self, other: &Self) -> Self {
         for (id, value) in other.values.iter() {
-            self.values.set(id, Some(value.clone()));
+            Arc::make_mut(&mut self.values).insert(id, value.clone());
         }
         if Arc::ptr_eq(&self.registry, &other.registry) {
             return self;
@@ -145,6 +145,19 @@ impl<M: Mode> Ctx<M> {
         let given = Entry { given: Some(dialer.into_node()), ..Entry::default() };
         Arc::make_mut(&mut self.registry).insert(Id::role(&role), given);
         self
+    }
+
+    fn set<K: Key>(&mut self, key: &K, value: Option<K::Value>) {
+        self.set_value(Id::of(key), value.and_then(Value::new));
+    }
+
+    // Not generic, so that it is there once.
+    fn set_value(&mut self, id: Id, value: Option<Value>) {
+        match value {
+            Some(value) => Arc::make_mut(&mut self.values).insert(id, value),
+            None if self.values.get(&id).is_some() => Arc::make_mut(&mut self.values).remove(&id),
+            None => {}
+        }
     }
 
     pub(crate) fn add(mut self, unit: Unit<M>) -> Self {

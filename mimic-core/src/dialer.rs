@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::error::misfit;
 use crate::explain::{Memo, for_report};
 use crate::key::Id;
-use crate::plan::{Chosen, Node, Run, Scope, Sleeper, Unit};
+use crate::plan::{Node, Run, Scope, Sleeper, Unit};
 use crate::record::{Record, Tried};
 use crate::spec::Inputs;
 use crate::sync::Arc;
@@ -81,7 +81,7 @@ impl<R: Role, M: Mode> Dialer<R, M> {
     /// # Cancellation
     /// Dropping the future closes all it had opened.
     pub fn dial(&self, target: R::Target) -> impl Future<Output = Result<R::Output<M>, Error>> {
-        Dial::new(&self.role, target, Course::new(self.node.chosen(), &self.origin))
+        Dial::new(&self.role, target, Course::new(&self.node, &self.origin))
     }
 }
 
@@ -93,44 +93,48 @@ impl<R: Role, M: Mode> Debug for Dialer<R, M> {
 
 /// See [`Ctx::resolve`].
 pub(crate) async fn resolve<R: Role, M: Mode>(ctx: &Ctx<M>, role: R, target: R::Target) -> Result<R::Output<M>, Error> {
-    let mut engine = Engine::new(ctx, Id::role(&role));
+    let mut engine = Engine::new(ctx);
     let mut alarm = None;
-    plan(&mut engine, true, &mut alarm).await?;
+    let id = Id::role(&role);
+    let node = plan(&mut engine, id, &mut alarm).await?;
     let opened = engine.scope.take();
     // By reference, so that it is made where it stays.
-    let mut dial = Dial::new(&role, target, Course::new(engine.chosen().ok_or_else(misfit)?, &Origin::Alone));
-    (dial.course.engine, dial.course.alarm, dial.course.scope) = (Some(&engine), alarm, opened);
+    let mut dial = Dial::new(&role, target, Course::new(&node, &Origin::Alone));
+    (dial.course.engine, dial.course.alarm, dial.course.scope) = (Some((&engine, id)), alarm, opened);
     (&mut dial).await
 }
 
 /// See [`Ctx::dialer`].
 pub(crate) async fn keep<R: Role, M: Mode>(ctx: &Ctx<M>, role: R) -> Result<Dialer<R, M>, Error> {
-    let mut engine = Engine::new(ctx, Id::role(&role));
-    plan(&mut engine, false, &mut None).await?;
-    let node = engine.node(&engine.role).ok_or_else(misfit)?.clone();
-    let kept = Kept { ctx: ctx.clone(), role: engine.role, memo: engine.memo(), deadline: engine.deadline.take() };
+    let mut engine = Engine::new(ctx);
+    let id = Id::role(&role);
+    let node = plan(&mut engine, id, &mut None).await?;
+    let kept = Kept { ctx: ctx.clone(), role: id, memo: engine.memo(), deadline: engine.deadline.take() };
     Ok(Dialer { role, node, origin: Origin::Kept(Arc::new(kept)) })
 }
 
-/// Decides who fills the role, for one dial or for many, before the deadline of the context. If it is `Sleep` itself that
+/// Decides what fills the role, before the deadline of the context. If it is `Sleep` itself that
 /// is wanted, there is none.
-async fn plan<M: Mode>(engine: &mut Engine<'_, M>, once: bool, alarm: &mut Option<Alarm<M>>) -> Result<(), Error> {
-    let (role, sleep) = (engine.role, Id::role(&Sleep));
+async fn plan<M: Mode>(
+    engine: &mut Engine<'_, M>,
+    role: Id,
+    alarm: &mut Option<Alarm<M>>,
+) -> Result<Arc<Node<M>>, Error> {
+    let sleep = Id::role(&Sleep);
     if let Some(duration) = engine.ctx.get(Deadline)
         && role != sleep
     {
-        if engine.ctx.registry.find(&sleep).is_none() {
+        if engine.ctx.registry.get(&sleep).is_none() {
             return Err(PlanError::NoSleep.into());
         }
-        engine.run(sleep, false).await.map_err(|error| failed(engine, sleep, error, None))?;
-        let node = engine.node(&sleep).ok_or_else(misfit)?.clone();
-        let timer = connect::<Sleep, M>(node.chosen(), (), None)?.await;
+        let node = engine.run(sleep).await.map_err(|error| failed(engine, sleep, error, None))?;
+        let timer = connect::<Sleep, M>(&node, (), None)?.await;
         let timer = timer.map_err(|error| failed(engine, sleep, error.at_layer(node.unit.to_string()), None))?;
         *alarm = Some(Alarm::new(duration, timer));
         engine.deadline = Some((duration, node));
     }
     let result = {
-        let mut work = pin!(engine.run(role, once));
+        let mut work = pin!(engine.run(role));
         poll_fn(|cx| match (work.as_mut().poll(cx), &mut *alarm) {
             (Poll::Pending, Some(alarm)) => alarm.poll(cx).map(Err),
             (poll, _) => poll,
@@ -180,12 +184,12 @@ type Timing<M> = Dialling<Sleep, M>;
 
 /// Begins to dial, with the inputs of the plan.
 fn connect<R: Role, M: Mode>(
-    chosen: Chosen<'_, M>,
+    node: &Node<M>,
     target: R::Target,
     scope: Option<&Scope<M>>,
 ) -> Result<Dialling<R, M>, Error> {
-    let mut inputs = Inputs::new(chosen, scope);
-    let dialled = match &chosen.unit.run {
+    let mut inputs = Inputs::new(&node.slots, node.below.as_ref(), scope);
+    let dialled = match &node.unit.run {
         Run::Connect(erased) => M::restore::<R>(erased).and_then(|connect| connect(target, &mut inputs)),
         Run::Derive(_) => None,
     };
@@ -215,10 +219,10 @@ impl<R: Role, M: Mode> Future for Dial<'_, R, M> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { role, target, dialled, course } = self.get_mut();
         let mut output = None;
-        let result = ready!(course.poll(cx, &mut |cx, chosen, scope| {
+        let result = ready!(course.poll(cx, &mut |cx, node, scope| {
             let dialled = match dialled {
                 Some(dialled) => dialled,
-                None => dialled.insert(connect::<R, M>(chosen, target.clone(), scope)?),
+                None => dialled.insert(connect::<R, M>(node, target.clone(), scope)?),
             };
             let dialled = ready!(Pin::new(dialled).poll(cx))?;
             role.accept::<M>(target, &dialled)?;
@@ -239,7 +243,7 @@ impl<R: Role, M: Mode> Drop for Dial<'_, R, M> {
 }
 
 /// Goes on with a dial, until there is an output that keeps what the role promises.
-type Work<'w, M> = dyn FnMut(&mut Context<'_>, Chosen<'_, M>, Option<&Scope<M>>) -> Poll<Result<(), Error>> + 'w;
+type Work<'w, M> = dyn FnMut(&mut Context<'_>, &Node<M>, Option<&Scope<M>>) -> Poll<Result<(), Error>> + 'w;
 
 enum State<M: Mode> {
     New,
@@ -252,10 +256,10 @@ enum State<M: Mode> {
 /// A dial on its way: before the alarm and with a report, if nothing is above it; otherwise it leaves an entry in the
 /// record above, unless it succeeds.
 struct Course<'a, M: Mode> {
-    chosen: Chosen<'a, M>,
+    node: &'a Node<M>,
     origin: &'a Origin<M>,
     /// Of a resolve, which has set the alarm and opened the scope.
-    engine: Option<&'a Engine<'a, M>>,
+    engine: Option<(&'a Engine<'a, M>, Id)>,
     state: State<M>,
     /// The number of a dial that is below another; 0 if its connect is over, or nothing is above.
     id: u32,
@@ -265,13 +269,13 @@ struct Course<'a, M: Mode> {
 }
 
 impl<'a, M: Mode> Course<'a, M> {
-    fn new(chosen: Chosen<'a, M>, origin: &'a Origin<M>) -> Self {
-        Self { chosen, origin, engine: None, state: State::New, id: 0, alarm: None, scope: None }
+    fn new(node: &'a Node<M>, origin: &'a Origin<M>) -> Self {
+        Self { node, origin, engine: None, state: State::New, id: 0, alarm: None, scope: None }
     }
 
     fn deadline(&self) -> Option<&'a Sleeper<M>> {
         match (self.engine, self.origin) {
-            (Some(engine), _) => engine.deadline.as_ref(),
+            (Some((engine, _)), _) => engine.deadline.as_ref(),
             (_, Origin::Alone) => None,
             (_, Origin::Kept(kept)) => kept.deadline.as_ref(),
             (_, Origin::Below(above)) => above.deadline.as_ref(),
@@ -288,7 +292,7 @@ impl<'a, M: Mode> Course<'a, M> {
                     self.state = State::Running;
                 }
                 State::Running => {
-                    return match (work(cx, self.chosen, self.scope.as_ref()), &mut self.alarm) {
+                    return match (work(cx, self.node, self.scope.as_ref()), &mut self.alarm) {
                         (Poll::Pending, Some(alarm)) => alarm.poll(cx).map(|error| {
                             if let Some(scope) = &self.scope {
                                 scope.with(|record| record.struck = true);
@@ -315,12 +319,12 @@ impl<'a, M: Mode> Course<'a, M> {
         if let Some((_, sleep)) = self.deadline()
             && self.engine.is_none()
         {
-            self.state = State::Timing(connect::<Sleep, M>(sleep.chosen(), (), None)?);
+            self.state = State::Timing(connect::<Sleep, M>(sleep, (), None)?);
         }
         let deadline = self.deadline();
         match &mut self.scope {
             Some(opened) => opened.deadline = deadline.cloned(),
-            None if self.chosen.is_leaf() => {}
+            None if self.node.is_leaf() => {}
             None => self.scope = Some(Scope::open(deadline.cloned())),
         }
         Ok(())
@@ -341,14 +345,14 @@ impl<'a, M: Mode> Course<'a, M> {
         let tried = close(self.scope.as_ref());
         let Err(error) = result else { return Ok(()) };
         match (state, self.deadline()) {
-            (State::Running, _) => Err(self.failed(error, self.chosen.unit, tried, target)),
+            (State::Running, _) => Err(self.failed(error, &self.node.unit, tried, target)),
             (State::Timing(_), Some((_, sleep))) => Err(self.failed(error, &sleep.unit, tried, target)),
             _ => Err(error),
         }
     }
 
     fn is_layer(&self) -> bool {
-        self.chosen.unit.kind == ChoiceKind::Layer
+        self.node.unit.kind == ChoiceKind::Layer
     }
 
     /// Nothing is written of what has succeeded, but the hops of layers that are still under way.
@@ -366,7 +370,7 @@ impl<'a, M: Mode> Course<'a, M> {
     fn failed(&self, error: Error, unit: &Unit<M>, tried: Tried, target: &dyn Debug) -> Error {
         let mut error = locate(error, unit, target, &tried);
         let plan = match (self.engine, self.origin) {
-            (Some(engine), _) => for_report(engine.ctx, engine.role, &engine.memo()),
+            (Some((engine, role)), _) => for_report(engine.ctx, role, &engine.memo()),
             (_, Origin::Kept(kept)) => for_report(&kept.ctx, kept.role, &kept.memo),
             (_, Origin::Alone | Origin::Below(_)) => Explanation::default(),
         };
@@ -398,7 +402,7 @@ impl<'a, M: Mode> Course<'a, M> {
     /// Leaves an entry in the record above.
     #[cold]
     fn enter(&self, above: &Scope<M>, target: &dyn Debug, outcome: Outcome) -> Attempt {
-        let (layer, target) = (self.chosen.unit.to_string(), show(target));
+        let (layer, target) = (self.node.unit.to_string(), show(target));
         let mut via = above.with(|record| record.forget(self.id)).unwrap_or_default();
         if outcome == Outcome::FailedBelow || via == target {
             via.clear();

@@ -1,10 +1,21 @@
-//! The engine: decides who fills a role, and computes what that one needs.
+//! The engine: decides what fills a role, and computes what that needs.
 //!
-//! One loop, where each goal knows who asked for it; nothing recurses, however long the chains of functions are.
+//! ```text
+//!   resolve(Stream)                        the stack, once "tcp" needs a dialer of Transport
+//!
+//!   Stream     candidates tcp, unix        Transport  "happy-eyeballs", its need number 2   ◄── decided next
+//!   Transport  candidate happy-eyeballs    Stream     "tcp", its need number 2: waits
+//!   Host       given: "example.org"
+//! ```
+//!
+//! A goal is a key or a role that is asked for. It tries its registrations in order: for each need it takes what is
+//! given or decided, and otherwise puts a goal for that on the stack and waits. A function with all inputs is called; a
+//! candidate with all inputs becomes a plan, and so does each layer around it. A goal is decided once. The stack is
+//! explicit, so nothing recurses however long a chain of functions is, and a goal that is needed while it is on the stack
+//! is a circle.
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::context::Entry;
@@ -12,151 +23,99 @@ use crate::dialer::close;
 use crate::error::misfit;
 use crate::explain::Memo;
 use crate::key::Id;
-use crate::plan::{Chosen, Node, Run, Scope, Sleeper, Source, Unit};
-use crate::spec::{Declared, How, Inputs, Slot, Spec, unknown};
+use crate::plan::{Node, Run, Scope, Sleeper, Unit};
+use crate::spec::{How, Inputs, Slot, Spec, unknown};
 use crate::sync::Arc;
+use crate::table::Table;
 use crate::values::Value;
 use crate::{ChoiceKind, Ctx, Endpoint, Error, Host, Listen, Mode, Path, Phase, PlanError, Port, Scheme, Stream};
 
 pub(crate) struct Engine<'a, M: Mode> {
     pub(crate) ctx: &'a Ctx<M>,
-    /// What is wanted.
-    pub(crate) role: Id,
-    /// Every key and role that was asked for, in the order of asking. Values given in the context are not among them.
-    goals: Vec<Goal<'a, M>>,
-    /// Where needs were found, each in the place of its number: a call and a unit that goes on seldom search again.
-    recent: [Option<(&'a Spec, Look<'a, M>)>; RECENT],
-    /// What was just decided, for the need that asked for it.
-    came: Option<usize>,
-    /// Once goals are many: for each entry of the registry, its goal, or [`NOBODY`].
-    places: Vec<usize>,
-    /// The goal that is being decided, or [`NOBODY`].
-    current: usize,
-    /// The goal that is dialled once and not kept, or [`NOBODY`]: its inputs stay where they are.
-    once: usize,
-    /// Who fills that goal.
-    chosen: Option<&'a Arc<Unit<M>>>,
-    /// What functions and connects share if they dial; opened when first needed.
+    /// The keys and roles that were asked for, without those that have a given value. `None` is still on the stack.
+    decided: Table<Option<Slot<M>>>,
+    /// The goals that are being decided, each for the one below it.
+    stack: Vec<Goal<'a, M>>,
+    /// The attempt log that functions share with the dial, if they dial.
     pub(crate) scope: Option<Scope<M>>,
     pub(crate) deadline: Option<Sleeper<M>>,
 }
 
-/// Also a plan that is given up leaves nobody waiting for what nobody times.
+/// Seals the attempt log even if planning is dropped half-way. A function that kept a dialer then dials on its own, with
+/// its own deadline.
 impl<M: Mode> Drop for Engine<'_, M> {
     fn drop(&mut self) {
         close(self.scope.as_ref());
     }
 }
 
-/// A key or role, so that nothing is decided twice.
+/// A key or role that is being decided.
 struct Goal<'a, M: Mode> {
-    /// The number of its entry in the registry.
-    number: usize,
-    id: &'a Id,
+    id: Id,
     entry: &'a Entry<M>,
-    /// Whether it is being decided: to need it again is a cycle.
-    is_open: bool,
-    /// What was decided; empty if nobody had it. While it is open: the candidate, and the layers so far.
-    found: Slot<M>,
-    /// Which function or candidate is being tried, or, once there is something below, which layer.
+    /// The candidate, with the layers so far; `None` while functions or candidates are tried.
+    plan: Option<Arc<Node<M>>>,
+    /// The number of the function, candidate or layer that is tried.
     at: usize,
-    /// The need of the current unit to go on with; after the last, it runs.
-    step: usize,
-    /// The goal that needs this one, or [`NOBODY`].
-    parent: usize,
+    /// The number of the need to go on with. After the last, the registration runs.
+    need: usize,
+    /// What the needs before that came to.
+    inputs: Vec<Slot<M>>,
 }
 
 impl<'a, M: Mode> Goal<'a, M> {
-    /// The unit being tried.
+    /// The registration that is tried.
     fn unit(&self) -> Option<&'a Arc<Unit<M>>> {
-        let units = if self.found.below().is_some() { &self.entry.layers } else { &self.entry.units };
+        let units = if self.plan.is_some() { &self.entry.layers } else { &self.entry.units };
         units.get(self.at)
+    }
+
+    /// Moves on to the next function, candidate or layer.
+    fn next(&mut self) {
+        self.go_to(self.at + 1);
+    }
+
+    fn go_to(&mut self, at: usize) {
+        (self.at, self.need) = (at, 0);
+        self.inputs.clear();
     }
 }
 
 /// A function that was called.
 type Call<M> = <M as Mode>::Future<Result<Option<Value>, Error>>;
 
-/// No goal: there are never so many.
-const NOBODY: usize = usize::MAX;
-
-/// How many goals are searched one by one.
-const FEW: usize = 8;
-
-/// For how many needs it is kept where they were found: a power of two.
-const RECENT: usize = 4;
-
-/// Where an id leads.
-#[derive(Clone, Copy)]
-enum Look<'a, M: Mode> {
-    Given(&'a Slot<M>),
-    /// To a goal that is decided.
-    Goal(usize),
-    /// It is being decided.
-    Open,
-    /// To an entry of the registry that was not asked for yet.
-    New(usize),
-}
-
 impl<'a, M: Mode> Engine<'a, M> {
-    pub(crate) fn new(ctx: &'a Ctx<M>, role: Id) -> Self {
-        Self {
-            ctx,
-            role,
-            // Enough for most plans.
-            goals: Vec::with_capacity(4),
-            recent: [None; RECENT],
-            came: None,
-            places: Vec::new(),
-            current: NOBODY,
-            once: NOBODY,
-            chosen: None,
-            scope: None,
-            deadline: None,
-        }
+    pub(crate) fn new(ctx: &'a Ctx<M>) -> Self {
+        Self { ctx, decided: Table::default(), stack: Vec::new(), scope: None, deadline: None }
     }
 
-    /// Decides who fills `role`, last of all if it is for one dial.
+    /// Decides what fills `role`.
     ///
     /// After an error, or when the future was dropped, [`computing`](Engine::computing) says what was going on.
-    pub(crate) async fn run(&mut self, role: Id, once: bool) -> Result<(), Error> {
-        if let Look::New(number) = self.look(&role) {
-            self.once = if once { self.goals.len() } else { NOBODY };
-            self.enter(number);
+    pub(crate) async fn run(&mut self, role: Id) -> Result<Arc<Node<M>>, Error> {
+        if self.decided.get(&role).is_none() {
+            self.push(role);
         }
-        while let Some(call) = self.step()? {
+        while let Some(call) = self.advance()? {
             match call.await.map_err(|error| error.in_phase(Phase::Plan))? {
-                Some(value) => self.leave(Slot::Value(value)),
-                None => self.next_unit(),
+                Some(value) => self.decide(Slot::Value(value)),
+                None => self.goal()?.next(),
             }
         }
-        if self.chosen.is_none() && self.node(&role).is_none() { Err(self.no_candidate(role)) } else { Ok(()) }
-    }
-
-    /// Who was found to fill the role.
-    pub(crate) fn chosen(&self) -> Option<Chosen<'_, M>> {
-        match self.chosen {
-            Some(unit) => {
-                let below = self.goals.get(self.once)?.found.below();
-                Some(Chosen { unit, below, inputs: Source::Engine(self) })
-            }
-            None => Some(self.node(&self.role)?.chosen()),
+        match self.decided.get(&role) {
+            Some(Some(Slot::Below(plan))) => Ok(plan.clone()),
+            _ => Err(self.no_candidate(role)),
         }
-    }
-
-    /// As [`chosen`](Self::chosen), of a role that is not for one dial.
-    pub(crate) fn node(&self, role: &Id) -> Option<&Arc<Node<M>>> {
-        self.found(role)?.below()
     }
 
     /// What the functions answered, for reports: nothing without them.
     pub(crate) fn memo(&self) -> Memo {
         let mut memo = Memo::default();
-        for goal in self.goals.iter().filter(|goal| cfg!(feature = "reports") && !goal.is_open) {
-            match (goal.id, &goal.found) {
-                (id, Slot::Value(value)) => memo.insert(*id, Some(value.clone())),
-                (id, Slot::Empty) => memo.insert(*id, None),
-                _ => {}
+        for (id, decided) in self.decided.iter().filter(|_| cfg!(feature = "reports")) {
+            match decided {
+                Some(Slot::Value(value)) => memo.insert(id, Some(value.clone())),
+                Some(Slot::Empty) => memo.insert(id, None),
+                Some(Slot::Below(_)) | None => {}
             }
         }
         memo
@@ -164,178 +123,117 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     /// The function that was called last and has not answered.
     pub(crate) fn computing(&self) -> Option<String> {
-        let goal = self.goals.get(self.current)?;
+        let goal = self.stack.last()?;
         let unit = goal.unit()?;
-        let called = unit.kind == ChoiceKind::Function && goal.step == unit.needs.specs.len();
+        let called = unit.kind == ChoiceKind::Function && goal.need == unit.needs.specs.len();
         called.then(|| match unit.name.is_empty() {
             true => format!("the function #{} for {}", goal.at + 1, unit.id),
             false => unit.to_string(),
         })
     }
 
-    /// What there is for a key or role, as far as it is decided.
-    fn found(&self, id: &Id) -> Option<&Slot<M>> {
-        self.at(self.look(id))
-    }
-
-    /// What was found for an argument of a unit.
-    pub(crate) fn input(&self, needs: &Declared, number: usize) -> Option<&Slot<M>> {
-        let (at, spec) = needs.argument(number)?;
-        match self.recent[at % RECENT] {
-            Some((recent, look)) if core::ptr::eq(recent, spec) => self.at(look),
-            _ => self.found(&spec.id),
-        }
-    }
-
-    #[inline]
-    fn at(&self, look: Look<'a, M>) -> Option<&Slot<M>> {
-        match look {
-            Look::Given(slot) => Some(slot),
-            Look::Goal(goal) => Some(&self.goals.get(goal)?.found),
-            Look::Open | Look::New(_) => None,
-        }
-    }
-
-    /// A given value, or else a goal.
-    #[inline]
-    fn look(&self, id: &Id) -> Look<'a, M> {
-        self.ctx.values.slot(id).map_or_else(|| self.asked(id), Look::Given)
-    }
-
-    #[inline(never)]
-    fn asked(&self, id: &Id) -> Look<'a, M> {
-        let Some(number) = self.ctx.registry.find(id) else { return Look::Given(&Slot::Empty) };
-        let search = || self.goals.iter().position(|goal| goal.number == number).unwrap_or(NOBODY);
-        let place = self.places.get(number).copied().unwrap_or_else(search);
-        match self.goals.get(place) {
-            None => Look::New(number),
-            Some(goal) if goal.is_open => Look::Open,
-            Some(_) => Look::Goal(place),
-        }
-    }
-
     /// Goes on until all is decided, or there is a function to be awaited.
-    fn step(&mut self) -> Result<Option<Call<M>>, Error> {
-        'goals: while let Some(goal) = self.goals.get(self.current) {
+    fn advance(&mut self) -> Result<Option<Call<M>>, Error> {
+        while let Some(goal) = self.stack.last_mut() {
             let Some(unit) = goal.unit() else {
-                let found = goal.found.clone();
-                self.leave(found);
+                let found = goal.plan.take().map_or(Slot::Empty, Slot::Below);
+                self.decide(found);
                 continue;
             };
-            for (at, spec) in unit.needs.specs.iter().enumerate().skip(goal.step) {
-                let look = self.came.take().map_or_else(|| self.look(&spec.id), Look::Goal);
-                let slot = match look {
-                    Look::Given(slot) => slot,
-                    Look::Goal(goal) => &self.goals.get(goal).ok_or_else(misfit)?.found,
-                    Look::Open => return Err(self.cycle(spec.id)),
-                    Look::New(number) => {
-                        self.goal()?.step = at;
-                        self.enter(number);
-                        continue 'goals;
-                    }
-                };
-                if slot.below().is_some() || spec.is_met(slot.value()) {
-                    // Nothing is taken for a gate.
-                    if !spec.is_gate() {
-                        self.recent[at % RECENT] = Some((spec, look));
-                    }
-                } else if unit.is_committed() && !spec.is_gate() {
-                    return Err(missing(spec, unit));
-                } else {
-                    self.next_unit();
-                    continue 'goals;
+            let Some(spec) = unit.needs.specs.get(goal.need) else {
+                if let Some(call) = self.inputs_ready(unit)? {
+                    return Ok(Some(call));
                 }
-            }
-            if let Some(call) = self.inputs_ready(unit)? {
-                return Ok(Some(call));
+                continue;
+            };
+            let Some(found) = self.find(&spec.id)? else {
+                self.push(spec.id);
+                continue;
+            };
+            let goal = self.goal()?;
+            if found.below().is_some() || spec.is_met(found.value()) {
+                goal.need += 1;
+                // A gate passes no argument.
+                goal.inputs.extend(Some(found).filter(|_| !spec.is_gate()));
+            } else if unit.is_committed() && !spec.is_gate() {
+                return Err(missing(spec, unit));
+            } else {
+                goal.next();
             }
         }
         Ok(None)
     }
 
-    /// The current unit has all it asked for.
-    fn inputs_ready(&mut self, unit: &'a Arc<Unit<M>>) -> Result<Option<Call<M>>, Error> {
-        let is_once = self.current == self.once;
-        let goal = self.goal()?;
+    /// What is given or decided for a key or role; `None` if it has yet to be decided.
+    fn find(&self, id: &Id) -> Result<Option<Slot<M>>, Error> {
+        if let Some(value) = self.ctx.values.get(id) {
+            return Ok(Some(Slot::Value(value.clone())));
+        }
+        match self.decided.get(id) {
+            Some(Some(found)) => Ok(Some(found.clone())),
+            Some(None) => Err(self.cycle(*id)),
+            None if self.ctx.registry.get(id).is_none() => Ok(Some(Slot::Empty)),
+            None => Ok(None),
+        }
+    }
+
+    /// The registration on top of the stack has all inputs: calls a function, or makes a plan.
+    fn inputs_ready(&mut self, unit: &Arc<Unit<M>>) -> Result<Option<Call<M>>, Error> {
         match &unit.run {
             Run::Derive(derive) => {
-                goal.step = unit.needs.specs.len();
                 if unit.needs.has_over {
                     self.scope.get_or_insert_with(|| Scope::open(None)).deadline = self.deadline.clone();
                 }
-                let chosen = Chosen { unit, below: None, inputs: Source::Engine(self) };
-                derive(&mut Inputs::new(chosen, self.scope.as_ref())).ok_or_else(misfit).map(Some)
+                let inputs = self.stack.last().map(|goal| goal.inputs.as_slice()).unwrap_or_default();
+                derive(&mut Inputs::new(inputs, None, self.scope.as_ref())).ok_or_else(misfit).map(Some)
             }
             Run::Connect(_) => {
-                goal.at = if goal.found.below().is_some() { goal.at + 1 } else { 0 };
-                goal.step = 0;
-                if is_once && goal.at == goal.entry.layers.len() {
-                    (goal.is_open, self.current, self.chosen) = (false, goal.parent, Some(unit));
-                    return Ok(None);
-                }
-                let below = self.goals.get(self.current).and_then(|goal| goal.found.below());
-                let node = Chosen { unit, below, inputs: Source::Engine(self) }.keep();
-                self.goal()?.found = Slot::Below(node);
+                let goal = self.goal()?;
+                let (slots, below) = (core::mem::take(&mut goal.inputs), goal.plan.take());
+                let next = if below.is_some() { goal.at + 1 } else { 0 };
+                goal.plan = Some(Arc::new(Node { unit: unit.clone(), slots, below }));
+                goal.go_to(next);
                 Ok(None)
             }
         }
     }
 
-    /// Moves on from the current unit: to the next function, candidate or layer.
-    fn next_unit(&mut self) {
-        if let Some(goal) = self.goals.get_mut(self.current) {
-            (goal.at, goal.step) = (goal.at + 1, 0);
-        }
+    /// Puts a goal on the stack. Without registrations it is decided at once.
+    fn push(&mut self, id: Id) {
+        let Some(entry) = self.ctx.registry.get(&id) else { return };
+        self.decided.insert(id, None);
+        self.stack.push(Goal { id, entry, plan: entry.given.clone(), at: 0, need: 0, inputs: Vec::new() });
     }
 
-    /// Begins to decide a goal: an entry of the registry.
-    fn enter(&mut self, number: usize) {
-        let Some((id, entry)) = self.ctx.registry.at(number) else { return };
-        let found = entry.given.clone().map_or(Slot::Empty, Slot::Below);
-        let parent = core::mem::replace(&mut self.current, self.goals.len());
-        self.came = None;
-        self.goals.push(Goal { number, id, entry, is_open: true, found, at: 0, step: 0, parent });
-        if self.goals.len() > FEW {
-            let from = if self.places.is_empty() { 0 } else { self.current };
-            self.places.resize(self.ctx.registry.len(), NOBODY);
-            for (at, goal) in self.goals.iter().enumerate().skip(from) {
-                self.places[goal.number] = at;
-            }
-        }
-    }
-
-    /// The current goal is decided: back to who asked.
-    fn leave(&mut self, found: Slot<M>) {
-        if let Some(goal) = self.goals.get_mut(self.current) {
-            self.came = Some(self.current);
-            (goal.is_open, goal.found, self.current) = (false, found, goal.parent);
+    /// Takes the decided goal off the stack.
+    fn decide(&mut self, found: Slot<M>) {
+        if let Some(goal) = self.stack.pop() {
+            self.decided.insert(goal.id, Some(found));
         }
     }
 
     fn goal(&mut self) -> Result<&mut Goal<'a, M>, Error> {
-        self.goals.get_mut(self.current).ok_or_else(misfit)
+        self.stack.last_mut().ok_or_else(misfit)
     }
 
-    /// The circle that closes at `again`, which is being decided.
+    /// The circle that closes at `again`, which is on the stack.
     #[cold]
     fn cycle(&self, again: Id) -> Error {
-        let mut path = vec![again.to_string()];
-        let mut key = None;
-        let mut asking = self.current;
-        while let Some(Goal { id, parent, .. }) = self.goals.get(asking) {
-            path.push(id.to_string());
-            key = if id.is_role() { key } else { Some(id.to_string()) };
-            asking = if **id == again { NOBODY } else { *parent };
-        }
-        path.reverse();
+        let around = || self.stack.iter().map(|goal| goal.id).skip_while(|id| *id != again);
+        let path = around().chain([again]).map(|id| id.to_string()).collect();
+        let key = around().find(|id| !id.is_role()).map(|id| id.to_string());
         PlanError::Cycle { path, key }.into()
     }
 
     #[cold]
     fn no_candidate(&self, role: Id) -> Error {
         let units = self.ctx.registry.get(&role).map_or(&[][..], |entry| &entry.units);
-        let error = unknown(role, units, |id| self.found(id).map(Slot::value))
-            .unwrap_or_else(|| PlanError::NoCandidate { role: role.to_string() });
+        let known = |id: &Id| match (self.ctx.values.get(id), self.decided.get(id)) {
+            (Some(value), _) => Some(Some(value)),
+            (None, Some(decided)) => decided.as_ref().map(Slot::value),
+            (None, None) => self.ctx.registry.get(id).is_none().then_some(None),
+        };
+        let error = unknown(role, units, known).unwrap_or_else(|| PlanError::NoCandidate { role: role.to_string() });
         // The roots are decided by the endpoint.
         let is_root = [Id::role(&Stream), Id::role(&Listen)].contains(&role);
         match self.ctx.get(Scheme).filter(|_| is_root) {

@@ -448,7 +448,7 @@ impl<'a, M: Mode> Twin<'a, M> {
         for spec in &unit.needs.specs {
             let (known, value, goal, found) = self.look(spec, circles)?;
             let (state, outcome): (Cow<'static, str>, Verdict) = match (&spec.how, known, value) {
-                (How::Is(gate), Verdict::Yes, Some(value)) if !spec.is_met(Some(value)) => {
+                (How::Is(gate), Verdict::Yes, Some(value)) if !gate.matches(value) => {
                     let (found, wanted) = (gate.found(value), gate.wanted());
                     let reason = format!("{} is {found}, not {wanted}", spec.id);
                     (format!("it is {found}").into(), Verdict::No(reason))
@@ -516,7 +516,7 @@ impl<'a, M: Mode> Twin<'a, M> {
         if let Some(value) = self.ctx.values.get(&spec.id).or_else(computed) {
             return Ok((Verdict::Yes, Some(value), None, Can::BE));
         }
-        if !spec.id.is_role() && self.ctx.registry.find(&spec.id).is_none() {
+        if !spec.id.is_role() && self.ctx.registry.get(&spec.id).is_none() {
             return Ok((Verdict::No("not given".into()), None, None, Can::LACK));
         }
         let &Known { goal, can, circle } = self.known.get(&spec.id).ok_or(spec.id)?;
@@ -541,7 +541,7 @@ impl<'a, M: Mode> Twin<'a, M> {
         let computed = self.memo.get(id).map(Option::as_ref);
         let lacks = match self.known.get(id) {
             Some(known) => known.can == Some(Can::LACK),
-            None => self.ctx.registry.find(id).is_none(),
+            None => self.ctx.registry.get(id).is_none(),
         };
         given.map(Some).or(computed).or(lacks.then_some(None))
     }

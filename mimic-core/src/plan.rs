@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::engine::Engine;
 use crate::key::Id;
 use crate::record::Record;
 use crate::spec::{Declared, Slot};
@@ -94,43 +93,9 @@ pub(crate) struct Node<M: Mode> {
 }
 
 impl<M: Mode> Node<M> {
-    pub(crate) fn chosen(&self) -> Chosen<'_, M> {
-        Chosen { unit: &self.unit, below: self.below.as_ref(), inputs: Source::Slots(&self.slots) }
-    }
-}
-
-/// A unit that will run, and where its inputs are: in a plan that is kept, or still in the engine.
-#[derive(Clone, Copy)]
-pub(crate) struct Chosen<'a, M: Mode> {
-    pub(crate) unit: &'a Arc<Unit<M>>,
-    pub(crate) below: Option<&'a Arc<Node<M>>>,
-    pub(crate) inputs: Source<'a, M>,
-}
-
-#[derive(Clone, Copy)]
-pub(crate) enum Source<'a, M: Mode> {
-    Slots(&'a [Slot<M>]),
-    Engine(&'a Engine<'a, M>),
-}
-
-impl<'a, M: Mode> Chosen<'a, M> {
-    /// Whether it dials nothing below, so that no record needs to be shared.
+    /// Whether it dials nothing below, so that no attempt log needs to be shared.
     pub(crate) fn is_leaf(&self) -> bool {
         self.below.is_none() && !self.unit.needs.has_over
-    }
-
-    /// What was found for an argument.
-    pub(crate) fn input(&self, number: usize) -> Option<&'a Slot<M>> {
-        match self.inputs {
-            Source::Slots(slots) => slots.get(number),
-            Source::Engine(engine) => engine.input(&self.unit.needs, number),
-        }
-    }
-
-    pub(crate) fn keep(&self) -> Arc<Node<M>> {
-        let mut slots = Vec::with_capacity(self.unit.needs.specs.len());
-        slots.extend((0..).map_while(|number| self.input(number)).cloned());
-        Arc::new(Node { unit: self.unit.clone(), slots, below: self.below.cloned() })
     }
 }
 

@@ -6,7 +6,7 @@ use core::fmt::{self, Debug};
 use core::marker::PhantomData;
 
 use crate::key::Id;
-use crate::plan::{Chosen, Node, Scope, Unit};
+use crate::plan::{Node, Scope, Unit};
 use crate::sync::Arc;
 use crate::text::{HIDDEN, debug};
 use crate::values::Value;
@@ -143,12 +143,6 @@ impl Declared {
         self.gates > 0
     }
 
-    /// What is needed for an argument, and its number among all needs.
-    pub(crate) fn argument(&self, number: usize) -> Option<(usize, &Spec)> {
-        let at = self.gates + number;
-        Some((at, self.specs.get(at)?))
-    }
-
     // Once, and not in every need.
     #[inline(never)]
     pub(crate) fn add(&mut self, id: Id, how: How) {
@@ -183,40 +177,35 @@ impl<M: Mode> Slot<M> {
 
 /// The evaluated inputs of one call, taken in the order of the needs. What gives `None` does not fit them.
 pub struct Inputs<'a, M: Mode> {
-    choice: Chosen<'a, M>,
-    taken: usize,
+    inputs: core::slice::Iter<'a, Slot<M>>,
+    below: Option<&'a Arc<Node<M>>>,
     scope: Option<&'a Scope<M>>,
 }
 
 impl<M: Mode> Debug for Inputs<'_, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inputs").field("taken", &self.taken).finish_non_exhaustive()
+        f.debug_struct("Inputs").field("left", &self.inputs.len()).finish_non_exhaustive()
     }
 }
 
 impl<'a, M: Mode> Inputs<'a, M> {
-    pub(crate) fn new(choice: Chosen<'a, M>, scope: Option<&'a Scope<M>>) -> Self {
-        Self { choice, taken: 0, scope }
-    }
-
-    fn next(&mut self) -> Option<&'a Slot<M>> {
-        self.taken += 1;
-        self.choice.input(self.taken - 1)
+    pub(crate) fn new(inputs: &'a [Slot<M>], below: Option<&'a Arc<Node<M>>>, scope: Option<&'a Scope<M>>) -> Self {
+        Self { inputs: inputs.iter(), below, scope }
     }
 
     /// The dialer of what a layer wraps.
     pub(crate) fn below<R: Role>(&self, role: &R) -> Option<Dialer<R, M>> {
-        Some(Dialer::below(role.clone(), self.choice.below?, self.scope, true))
+        Some(Dialer::below(role.clone(), self.below?, self.scope, true))
     }
 
     /// The next input: a dialer.
     pub(crate) fn dialer<R: Role>(&mut self, role: &R) -> Option<Dialer<R, M>> {
-        Some(Dialer::below(role.clone(), self.next()?.below()?, self.scope, false))
+        Some(Dialer::below(role.clone(), self.inputs.next()?.below()?, self.scope, false))
     }
 
     /// The next input: a value, or that there is none.
     pub(crate) fn value<K: Key>(&mut self) -> Option<Option<K::Value>> {
-        match self.next()? {
+        match self.inputs.next()? {
             Slot::Value(value) => value.downcast_ref().cloned().map(Some),
             Slot::Empty => Some(None),
             Slot::Below(_) => None,

@@ -284,23 +284,24 @@ mod graph {
         assert!(bytes < 10_000, "a clone that changes copies {bytes} bytes");
     }
 
-    /// The goals, the function's future and its value, the connect's future, the flow.
+    /// What is decided (2) and the stack; the inputs of the function, its future and its value; the inputs of the
+    /// candidate, its plan and its future; the flow.
     #[test]
-    fn resolving_the_benchmark_graph_allocates_five_times() {
+    fn resolving_the_benchmark_graph_allocates_ten_times() {
         let ctx = context();
         let count = allocations(|| drop(now(ctx.connect()).unwrap()));
-        assert!((1..=5).contains(&count), "{count} allocations");
+        assert!((1..=10).contains(&count), "{count} allocations");
     }
 
-    /// Beside those of the resolve: two texts, and the list of changes, where texts and numbers are kept in place.
+    /// Beside those of the resolve: two texts, and the map of values, which is copied once (3).
     #[test]
-    fn three_values_and_a_resolve_allocate_eight_times() {
+    fn three_values_and_a_resolve_allocate_fifteen_times() {
         let ctx = context();
         let count = allocations(|| {
             let ctx = ctx.clone().with(Scheme, "http".into()).with(Host, "example.net".into()).with(Port, 81);
             drop(now(ctx.connect()).unwrap());
         });
-        assert!((1..=8).contains(&count), "{count} allocations");
+        assert!((1..=15).contains(&count), "{count} allocations");
     }
 
     #[test]
