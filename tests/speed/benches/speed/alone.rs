@@ -98,7 +98,7 @@ fn allocations(table: &mut Table) {
     for (work, name, limit) in [
         ("a boxed write", "boxed-write", 0.0),
         ("a boxed read", "boxed-read", 0.0),
-        ("resolve the benchmark graph", "resolve", 8.0),
+        ("resolve the benchmark graph", "resolve", 10.0),
         ("a dial through a kept dialer", "kept-dial", 2.0),
         ("a race over 8 addresses, the machine alone", "race", 0.0),
     ] {
