@@ -8,8 +8,8 @@ use embassy_time::{Duration, Instant, Timer};
 use mimic_core::{Ask, Error, ErrorKind, Flow, LocalAddr, PeerAddr, Phase};
 
 use crate::address::to_core;
-use crate::link::{Options, duration, link_down, poll_once};
 use crate::pool::Lent;
+use crate::socket::{Options, duration, link_down, poll_once};
 
 /// A flow over a TCP socket of the pool.
 ///

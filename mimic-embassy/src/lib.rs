@@ -167,6 +167,7 @@ mod listener;
 mod lookup;
 mod network;
 mod pool;
+mod socket;
 mod timer;
 mod turns;
 
@@ -278,8 +279,8 @@ impl Install<Local> for Embassy {
 type Given = (OrDefault<NoDelay>, Opt<KeepAlive>, Opt<UserTimeout>, Opt<Deadline>);
 
 /// What the context says about TCP sockets.
-fn options() -> Map<Given, fn(link::Given) -> link::Options> {
-    map((or_default(NoDelay, true), opt(KeepAlive), opt(UserTimeout), opt(Deadline)), link::Options::from)
+fn options() -> Map<Given, fn(socket::Given) -> socket::Options> {
+    map((or_default(NoDelay, true), opt(KeepAlive), opt(UserTimeout), opt(Deadline)), socket::Options::from)
 }
 
 /// A context to connect and to listen with: the schemes of hosts and ports, [`Embassy`], addresses raced by the feature

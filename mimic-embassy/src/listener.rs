@@ -12,8 +12,8 @@ use mimic_core::{Error, Listener, Local, Mode};
 
 use crate::address;
 use crate::flow::TcpFlow;
-use crate::link::{Options, poll_once, start};
 use crate::pool::{Lent, Pool};
+use crate::socket::{Options, poll_once, start};
 
 /// Accepts flows over sockets of the pool: a listening socket becomes the connection, and another takes its place.
 pub(crate) struct Acceptor {

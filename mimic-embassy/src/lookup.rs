@@ -13,9 +13,9 @@ use embassy_time::{Instant, Timer};
 use mimic_core::{Error, ErrorKind, Phase, Question, Record, RecordType};
 
 use crate::address;
-use crate::link::poll_once;
 use crate::network;
 use crate::pool::Pool;
+use crate::socket::poll_once;
 use crate::turns::Attempt;
 
 /// How long smoltcp asks each server.

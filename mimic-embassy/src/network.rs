@@ -6,7 +6,7 @@ use embassy_net::Stack;
 use embassy_time::{Instant, Timer};
 use mimic_core::{Error, ErrorKind, Phase};
 
-use crate::link::duration;
+use crate::socket::duration;
 
 /// The stack keeps one waker for this, which several tasks would take from each other.
 const PERIOD: embassy_time::Duration = embassy_time::Duration::from_millis(20);

@@ -21,7 +21,7 @@ use embassy_net::{IpListenEndpoint, Stack};
 use embassy_time::{Duration, Instant, Timer};
 use mimic_core::{Error, ErrorKind, Phase};
 
-use crate::link::{poll_once, start};
+use crate::socket::{poll_once, start};
 use crate::turns::Turns;
 use crate::{Buffers, address};
 

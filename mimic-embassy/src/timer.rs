@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use mimic_core::Instant;
 
-use crate::link::{duration, poll_once};
+use crate::socket::{duration, poll_once};
 
 /// Waits by embassy-time's queue, which wakes the task; nothing is kept here.
 #[derive(Clone, Copy, Debug)]

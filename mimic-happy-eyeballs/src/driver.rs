@@ -11,10 +11,10 @@ use core::task::{Context, Poll};
 
 use mimic_core::{
     Ctx, Dialer, Error, ErrorKind, Handshake, HostPort, Install, Link, Lookup, Mode, Phase, Priority, Sleep, Text,
-    Timer, Transport, for_each_mode, key, opt, or_default, over, role,
+    Timer, Transport, for_each_mode, key, opt, or_default, over,
 };
 
-use crate::lists::{Found, candidate, look_up, sources};
+use crate::lists::{Found, SourceAddress, candidate, look_up, sources};
 use crate::race::Race;
 use crate::timeline::{Event, Observer, Raced, What};
 use crate::{AttemptId, Config, Input, Output, Query, Source, Target};
@@ -23,14 +23,6 @@ key! {
     /// How races are run; [`Config::new`] when it is not given. The driver falls back to the origin
     /// unless [`Config::fall_back_to_origin`] says no.
     pub RaceConfig: Config;
-}
-
-role! {
-    /// From the address of a destination to the address that it would be connected from: what RFC
-    /// 6724 sorts by.
-    ///
-    /// An error is taken for [`Source::Unknown`], which leaves the rules undecided that need it.
-    pub SourceAddress: SocketAddr => Source;
 }
 
 /// Installs the candidate of [`Transport`] that looks up all addresses of a host and races them,

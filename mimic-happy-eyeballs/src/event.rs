@@ -3,6 +3,7 @@
 use core::fmt;
 use core::net::IpAddr;
 
+use crate::query::{Name, Query, ServiceId};
 use crate::{Candidate, Family, Prefix, Service};
 
 /// What to connect to.
@@ -14,39 +15,6 @@ pub enum Target<'a> {
     /// is made. Sorted and interleaved like answers; IPv4 addresses without a route are synthesised
     /// (draft §8.3).
     Addresses(&'a [Candidate]),
-}
-
-/// A name to ask about, as a small number. The machine stores no strings: the caller numbers the
-/// names that it meets in SVCB records, the same name always by the same number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Name(pub u16);
-
-impl Name {
-    /// The name to connect to.
-    pub const ORIGINAL: Self = Self(0);
-}
-
-/// Which records to ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// HTTPS records.
-    Https,
-    /// SVCB records.
-    Svcb,
-    /// IPv6 addresses.
-    Aaaa,
-    /// IPv4 addresses.
-    A,
-}
-
-/// One DNS query. It is asked once; there may be several answers to it, the later replacing the
-/// earlier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Query {
-    /// The name.
-    pub name: Name,
-    /// The type of records.
-    pub kind: Kind,
 }
 
 /// The answer to a query.
@@ -178,15 +146,6 @@ pub struct Endpoint {
     /// The protocol it is tried for, as a place in [`Config::protocols`](crate::Config::protocols):
     /// only when grouped by protocol.
     pub protocol: Option<u8>,
-}
-
-/// A record of an [`Answer::Services`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ServiceId {
-    /// The name that was asked.
-    pub owner: Name,
-    /// The place in the latest answer at the time the attempt started.
-    pub index: u16,
 }
 
 /// How a race ended.

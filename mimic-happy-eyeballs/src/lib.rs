@@ -81,7 +81,7 @@
 //! | what waits until there is room | `lists.rs`, `addresses.rs` |
 //! | how it is told | `timeline.rs`, `race_error.rs` |
 //! | what happens when | `machine.rs`, `pace.rs` |
-//! | what is told | `event.rs`, `candidate.rs`, `services.rs`, `tick.rs` |
+//! | what is told | `event.rs`, `query.rs`, `candidate.rs`, `services.rs`, `tick.rs` |
 //! | options and their defaults | `config.rs` |
 //! | which is tried before which | `order.rs`, `select.rs` |
 //! | what is kept of answers | `queries.rs`, `addresses.rs`, `services.rs`, `nat64.rs` |
@@ -110,6 +110,7 @@ mod nat64;
 mod order;
 mod pace;
 mod queries;
+mod query;
 mod race;
 mod race_error;
 pub mod select;
@@ -120,12 +121,12 @@ mod timeline;
 pub use attempts::{Attempt, Outcome};
 pub use candidate::{Candidate, Family, Source};
 pub use config::Config;
-pub use driver::{HappyEyeballs, RaceConfig, SourceAddress};
-pub use event::{
-    Answer, AttemptId, Dropped, End, Endpoint, Failure, Input, Kind, List, Name, Output, Query, ServiceId, Target,
-};
+pub use driver::{HappyEyeballs, RaceConfig};
+pub use event::{Answer, AttemptId, Dropped, End, Endpoint, Failure, Input, List, Output, Target};
+pub use lists::SourceAddress;
 pub use machine::Machine;
 pub use nat64::Prefix;
+pub use query::{Kind, Name, Query, ServiceId};
 pub use race_error::RaceError;
 pub use services::Service;
 pub use tick::Tick;

@@ -18,8 +18,15 @@ use core::task::Poll;
 
 use mimic_core::{Dialer, Error, ErrorKind, Instant, Lookup, Mode, Question, Record, RecordType, Text};
 
-use crate::driver::SourceAddress;
 use crate::{Candidate, Family, Kind, List, Machine, Query, ServiceId, Source};
+
+mimic_core::role! {
+    /// From the address of a destination to the address that it would be connected from: what RFC
+    /// 6724 sorts by.
+    ///
+    /// An error is taken for [`Source::Unknown`], which leaves the rules undecided that need it.
+    pub SourceAddress: SocketAddr => Source;
+}
 
 /// How many hints of one record and family are looked at first.
 const HINTS: usize = 4;
