@@ -59,8 +59,8 @@ fn times(table: &mut Table) {
     let machine = race::Race::new();
     type Timed<'a> = (&'a str, Box<dyn Fn() + 'a>, f64);
     let all: [Timed<'_>; 4] = [
-        ("resolve the benchmark graph", Box::new(|| drop(black_box(now(ctx.connect())))), 280.0),
-        ("clone, three withs, resolve", Box::new(|| drop(black_box(now(filled(empty.clone()).connect())))), 380.0),
+        ("resolve the benchmark graph", Box::new(|| drop(black_box(now(ctx.connect())))), 460.0),
+        ("clone, three withs, resolve", Box::new(|| drop(black_box(now(filled(empty.clone()).connect())))), 640.0),
         ("a dial through a kept dialer", Box::new(|| drop(black_box(now(dialer.dial(()))))), 60.0),
         ("a race over 8 addresses, the machine alone", Box::new(|| _ = black_box(machine.run())), 2_000.0),
     ];
