@@ -23,22 +23,33 @@ use crate::{Ask, Error, Key};
 /// - **Cancellation.** `Pending` means that nothing was taken and nothing was lost: stop polling whenever you like.
 /// - **Errors** are final for their direction unless the flow says otherwise.
 /// - **Drop** closes at once, without waiting; the table below says what that may lose. [`FlowExt::close`] is orderly.
+///   A layer may call `poll_read` of the flow below when it is dropped: outside of any task or runtime, with a waker
+///   that wakes nothing. It does not do so while the thread panics.
 /// - **Panics**: none.
 ///
 /// | dropped | what may be lost |
 /// |---|---|
-/// | at any time | What was written and not flushed, and the input that was not read. On a socket also what was flushed, if input arrives afterwards. |
-/// | after [`shutdown`](FlowExt::shutdown) | The input that was not read. On a socket also what was flushed, if input arrives afterwards. |
+/// | at any time | What was written and not flushed, and the input that was not read. On a socket also what was flushed: see below. |
+/// | after [`shutdown`](FlowExt::shutdown) | The input that was not read. On a socket also what was flushed: see below. |
 /// | after [`close`](FlowExt::close) has succeeded | Nothing that a peer could have got that reads to the end. |
 ///
-/// When a TCP socket is closed while unread input waits, or input arrives afterwards, the system
-/// resets the connection (RFC 1122, section 4.2.2.13; RFC 2525, section 2.17). A reset destroys what
-/// the system still had to send, and it may destroy what has arrived at the peer and was not read
-/// there. The sockets of mimic's adapters for hosted systems discard up to 256 KiB of the input that
-/// has arrived before they close, and so does TLS in the flow below. Foreign streams may not. Nothing
-/// discards input that arrives later: an answer under way, or session tickets of TLS 1.3, which a server
-/// sends without being asked. `close` reads until the peer has closed too, which it does when it has
-/// read everything.
+/// # Flushed bytes and drops
+/// A system resets a TCP connection whose socket is closed over unread input, or that gets input
+/// after the close (RFC 1122, section 4.2.2.13; RFC 2525, section 2.17). A reset destroys what the
+/// system still had to send, and it may destroy what has arrived at the peer and was not read there.
+/// So TLS flows and the sockets of hosted adapters discard what has arrived when they are dropped,
+/// without waiting:
+///
+/// - Flushed bytes arrive, also at a peer that reads late, with two exceptions. Bytes from the peer
+///   arrive after the drop; a protocol may send without being asked, as TLS 1.3 does with session
+///   tickets. Or more than 256 KiB from the peer lie unread (64 reads of 4 KiB; 32 KiB for TLS
+///   without `std`).
+/// - Streams of other types, which a bridge makes a flow, may discard nothing: then any unread byte
+///   may reset.
+/// - The peer cannot tell that its bytes were not read. [`abort`](Flow::abort) says so, and a panic
+///   does: nothing is discarded during one.
+/// - [`close`](FlowExt::close) waits for the peer and loses nothing. It reads until the peer has
+///   closed too, which it does when it has read everything.
 pub trait Flow: AsAny + fmt::Debug {
     /// Reads at least one byte into `buf` and says how many.
     ///
@@ -149,7 +160,7 @@ pub trait FlowExt: Flow {
     /// Orderly close: shuts down writing, then reads (and drops) what the peer still sends until it closes too.
     ///
     /// Loses nothing that the peer could have got: it has read everything when it closes. A program that sends ends by
-    /// this; a mere drop may destroy what the peer has not read yet (see [`Flow`]).
+    /// this; a mere drop destroys what the peer has not read yet if the peer sends more (see [`Flow`]).
     ///
     /// It waits as long as the peer does: bound it with [`timeout`](crate::timeout). An error that only says that the peer
     /// has already gone is not reported; who must know that all was handed on flushes first.

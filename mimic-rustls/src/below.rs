@@ -4,8 +4,8 @@ use core::task::{Context, Poll, Waker, ready};
 
 use mimic_core::{Error, ErrorKind, Flow, Phase};
 
-use crate::error::{endless, explain, no_memory};
-use crate::machine::{Full, Machine};
+use crate::error::explain;
+use crate::machine::Machine;
 use crate::side::Side;
 
 /// How often one poll receives something that nobody can read, session tickets for one, before others have their turn: a
@@ -34,28 +34,32 @@ pub(crate) fn poll_send<F: Flow, S: Side>(
     Poll::Ready(Ok(()))
 }
 
-/// Receives into the machine's input, and says how many bytes.
+/// Receives into the machine's input, and says how many bytes. Without room for more the machine fails.
 pub(crate) fn poll_receive<F: Flow, S: Side>(
     below: &mut F,
     machine: &mut Machine<S>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<usize, Error>> {
-    let room = machine.room();
-    let space = match machine.input() {
-        Ok(space) => space,
-        Err(Full::Endless) => return Poll::Ready(Err(endless(room))),
-        Err(Full::NoMemory) => {
-            return Poll::Ready(Err(explain(no_memory(), Phase::Read, machine.state())));
-        }
+    let received = match machine.input() {
+        Ok(space) => ready!(below.poll_read(cx, space)),
+        Err(error) => Err(explain::<S>(error, Phase::Read, machine.state())),
     };
-    let n = ready!(below.poll_read(cx, space))?;
-    machine.received(n);
-    Poll::Ready(Ok(n))
+    if let Ok(n) = received {
+        machine.received(n);
+    }
+    Poll::Ready(received)
 }
 
-/// Discards what has arrived at the flow below, which nobody reads any more, and drops it. A system resets a connection
-/// whose socket is closed over unread bytes.
+/// Discards what has arrived at the flow below, and drops it. A system resets a connection whose
+/// socket is closed over unread bytes.
+///
+/// It does not read while the thread panics. The reset then tells the peer that the end is not
+/// clean, and a second panic, of the flow below, would abort the process.
 pub(crate) fn empty<F: Flow>(mut below: F) {
+    #[cfg(feature = "std")]
+    if std::thread::panicking() {
+        return;
+    }
     let mut scratch = [0; SCRATCH];
     let mut nobody = Context::from_waker(Waker::noop());
     for _ in 0..RECEIVES {

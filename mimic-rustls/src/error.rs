@@ -7,6 +7,8 @@ use rustls::{
     AlertDescription, CertificateError, CommonState, InvalidMessage, PeerIncompatible, PeerMisbehaved, ProtocolVersion,
 };
 
+use crate::side::Side;
+
 /// Stages of a connection. The stage tells what a refusal without a reason can be about.
 #[derive(Clone, Copy, PartialEq)]
 enum Stage {
@@ -17,12 +19,15 @@ enum Stage {
     Certificate,
     /// Another handshake, in TLS 1.2 after the first.
     Again,
+    /// Any time at a server's end: its client has asked for nothing, and refuses the server's choice.
+    Chosen,
 }
 
 /// Explains a failure of a connection.
-pub(crate) fn explain(error: rustls::Error, phase: Phase, state: &CommonState) -> Error {
+pub(crate) fn explain<S: Side>(error: rustls::Error, phase: Phase, state: &CommonState) -> Error {
     let suite = state.negotiated_cipher_suite().map(|suite| suite.version().version);
     let stage = match (phase, suite) {
+        _ if S::IS_SERVER => Stage::Chosen,
         (_, None) | (Phase::Handshake, Some(ProtocolVersion::TLSv1_3)) => Stage::Hello,
         (Phase::Handshake, Some(_)) | (_, Some(ProtocolVersion::TLSv1_3)) => Stage::Certificate,
         _ => Stage::Again,
@@ -62,13 +67,17 @@ fn meaning(error: &rustls::Error, stage: Stage) -> Meaning {
         Tls::NoApplicationProtocol => (ErrorKind::Unsupported, Some("offer a protocol (ALPN) that both sides know")),
         Tls::PeerIncompatible(reason) => (ErrorKind::Unsupported, Some(incompatibility(reason))),
         Tls::PeerMisbehaved(PeerMisbehaved::TooManyRenegotiationRequests) => {
-            (ErrorKind::Unsupported, Some(RENEGOTIATION))
+            (ErrorKind::Unsupported, Some(renegotiation(stage)))
         }
         Tls::FailedToGetCurrentTime => (
             ErrorKind::Unsupported,
             Some("certificates and sessions end at a time, so give the configuration a clock (its `time_provider`)"),
         ),
         Tls::General(reason) if reason == NO_MEMORY => (ErrorKind::OutOfMemory, None),
+        Tls::General(reason) if reason.starts_with(ENDLESS) => (
+            ErrorKind::InvalidData,
+            Some("if the peer is to be trusted with more memory, give it more (HandshakeRoom)"),
+        ),
         Tls::EncryptError => (ErrorKind::Other, Some("the keys of this connection are used up; connect again")),
         _ => (ErrorKind::InvalidData, None),
     }
@@ -83,6 +92,16 @@ const NO_VERSION: &str = "the two sides have no version in common; TLS 1.2 and 1
 
 const RENEGOTIATION: &str = "a new handshake in mid-connection (renegotiation, often for a client certificate) is not \
                              supported; let the peer ask in the first handshake, or speak TLS 1.3";
+
+fn renegotiation(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Chosen => {
+            "a new handshake in mid-connection (renegotiation) is not supported; let the client do without, or speak \
+             TLS 1.3"
+        }
+        _ => RENEGOTIATION,
+    }
+}
 
 fn incompatibility(reason: &PeerIncompatible) -> &'static str {
     match reason {
@@ -204,8 +223,12 @@ fn alert_meaning(alert: AlertDescription, stage: Stage) -> Meaning {
                 ),
             ),
             Stage::Again => (ErrorKind::Unsupported, Some(RENEGOTIATION)),
+            Stage::Chosen => (
+                ErrorKind::Unsupported,
+                Some("the client refused what the two sides would use (version, cipher suite, extensions)"),
+            ),
         },
-        AlertDescription::NoRenegotiation => (ErrorKind::Unsupported, Some(RENEGOTIATION)),
+        AlertDescription::NoRenegotiation => (ErrorKind::Unsupported, Some(renegotiation(stage))),
         _ => (ErrorKind::ConnectionAborted, None),
     }
 }
@@ -261,12 +284,12 @@ pub(crate) fn again(kind: ErrorKind) -> Error {
     Error::new(kind, "it failed before and stays so").in_phase(Phase::Write)
 }
 
-/// A handshake message that does not end within the room for it.
-pub(crate) fn endless(room: usize) -> Error {
-    let reason = format!("a handshake message is longer than {room} bytes, or in too many records");
-    Error::new(ErrorKind::InvalidData, reason)
-        .in_phase(Phase::Read)
-        .advise("if the peer is to be trusted with more memory, give it more (HandshakeRoom)")
+const ENDLESS: &str = "a handshake message is longer than ";
+
+/// Returns the error for a handshake message that does not end within the room for it, as one of rustls: it ends the
+/// connection.
+pub(crate) fn endless(room: usize) -> rustls::Error {
+    rustls::Error::General(format!("{ENDLESS}{room} bytes, or in too many records"))
 }
 
 const NO_MEMORY: &str = "no memory for a buffer";

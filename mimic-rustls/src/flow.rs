@@ -38,9 +38,11 @@ key! {
 /// - End of stream is close_notify. A connection that ends without is an error of kind
 ///   [`ConnectionAborted`](ErrorKind::ConnectionAborted): what was read may be cut short.
 /// - [`poll_shutdown`](Flow::poll_shutdown) sends close_notify, flushes, shuts down below, and takes in what has arrived
-///   (see below); reading goes on.
+///   (see below); reading goes on. It fails if close_notify cannot be sealed, and the peer reads no end of stream. After
+///   an error of TLS that was returned before, its alert is the close.
 /// - An error of TLS is final for both directions. Its alert is sent at once as far as there is room, and the rest with
-///   the next read, flush or shutdown, which wait for that as for anything else.
+///   the next read, flush or shutdown, which wait for that as for anything else. Two errors have no alert: a message
+///   beyond [`HandshakeRoom`](crate::HandshakeRoom), and no memory. There the peer reads an end without close_notify.
 /// - An error of the flow below is one of the direction in which it happened, whoever met it: each side sometimes does the
 ///   other's work, and leaves it what it met there. For writing it is final, also where the flow below would go on: the
 ///   peer could not take what follows a lost record.
@@ -48,16 +50,19 @@ key! {
 /// - Taken bytes may wait, sealed, until a flush or the next read or write.
 ///
 /// # What a drop may lose
-/// Bytes that were flushed leave with the flow below, also when this flow is dropped. A system breaks that: it resets a
+/// Bytes that were flushed arrive, also at a peer that reads late. There are two exceptions: bytes from the peer arrive
+/// after the drop, or more than 256 KiB lie unread (64 reads of 4 KiB; 32 KiB without `std`). A system resets a
 /// connection whose socket is closed over unread bytes, and the peer loses what it has not read. With TLS 1.3 a client
 /// that only writes has such bytes, for the server sends session tickets after the handshake. So:
 ///
 /// - A shutdown takes in tickets and other messages of TLS that have arrived, in at most 64 reads. It stops at
 ///   application data: those stay readable. It holds no more of them than one read from below gave.
 /// - A drop, with a shutdown before it or without, discards everything that has arrived, also in at most 64 reads, and
-///   then drops the flow below.
+///   then drops the flow below. It polls the flow below for that, outside of any task. While the thread panics it
+///   discards nothing.
 /// - Neither waits for the peer. Bytes that arrive after the drop still cause a reset: tickets of a server that is slow,
 ///   or an answer. [`FlowExt::close`](mimic_core::FlowExt::close) waits until the peer has closed and loses nothing.
+/// - The peer cannot tell that its bytes were not read. [`abort`](Flow::abort) says so.
 ///
 /// # Memory
 /// - Reads and writes allocate nothing beside what rustls does: one vector per record. Messages over 2 KiB borrow larger
@@ -177,7 +182,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
             if let Err(error) = self.machine.drive() {
                 // The alert tells the peer why. It is not worth an error of its own.
                 ready!(poll_out(&mut *self.below, &mut self.machine, &mut self.writing, cx));
-                return Poll::Ready(Err(explain(error, Phase::Handshake, self.machine.state())));
+                return Poll::Ready(Err(explain::<S>(error, Phase::Handshake, self.machine.state())));
             }
             let sent = poll_out(&mut *self.below, &mut self.machine, &mut self.writing, cx);
             let state = self.machine.state();
@@ -186,7 +191,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
                     // All that may be left are session tickets. Who waited for the peer to take them would wait for
                     // ever for one that writes first, and who failed with them would lose what a peer sent before it
                     // closed. Who writes hears of it.
-                    Some(ProtocolVersion::TLSv1_3) if S::SENDS_TICKETS => Poll::Ready(Ok(())),
+                    Some(ProtocolVersion::TLSv1_3) if S::IS_SERVER => Poll::Ready(Ok(())),
                     _ => sent.map(|()| self.writing.tell().map_or(Ok(()), |error| Err(in_handshake(error)))),
                 };
             }
@@ -250,11 +255,23 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
         }
         match self.writing.tell() {
             Some(error) => match self.machine.drive() {
-                Err(why) => explain(why, Phase::Write, self.machine.state()),
+                Err(why) => explain::<S>(why, Phase::Write, self.machine.state()),
                 Ok(()) => error,
             },
             None => closed(),
         }
+    }
+
+    /// Returns the error of a shutdown that could not seal close_notify. An alert goes out in its place, unless the
+    /// error has none: then writing has failed, and the peer reads no end of stream.
+    #[cold]
+    fn unclosed(&mut self, error: rustls::Error) -> Error {
+        self.push();
+        let error = explain::<S>(error, Phase::Shutdown, self.machine.state());
+        if error.kind() == ErrorKind::OutOfMemory {
+            self.writing = Writing::Failed(error.kind(), None);
+        }
+        error
     }
 
     /// What a reader is told where there is nothing more to read.
@@ -355,7 +372,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                     // The alert goes out as far as it can now; the rest with the next flush or shutdown.
                     self.push();
                     self.wake_writer();
-                    return Poll::Ready(Err(explain(error, Phase::Read, self.machine.state())));
+                    return Poll::Ready(Err(explain::<S>(error, Phase::Read, self.machine.state())));
                 }
             }
             // For input the reader alone waits: whoever else takes some (`refusal`) lets both be woken. So bytes
@@ -365,7 +382,11 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                     cx.waker().wake_by_ref();
                     Poll::Pending
                 }
-                _ => poll_receive(&mut *self.below, &mut self.machine, cx)?,
+                _ => match poll_receive(&mut *self.below, &mut self.machine, cx) {
+                    // It ends here like any error of TLS.
+                    Poll::Ready(Err(_)) if self.machine.has_failed() => continue,
+                    received => received?,
+                },
             };
             match received {
                 Poll::Ready(0) => self.input = Input::Truncated,
@@ -406,7 +427,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
             },
             Err(error) => {
                 self.push();
-                Poll::Ready(Err(explain(error, Phase::Write, self.machine.state())))
+                Poll::Ready(Err(explain::<S>(error, Phase::Write, self.machine.state())))
             }
         }
     }
@@ -424,8 +445,14 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         self.wakers.writer(cx);
         if let Writing::Open = self.writing {
             // After an error, its alert is the close.
-            let _ = self.machine.close();
+            let failed = self.machine.has_failed();
+            let closed = self.machine.close();
             self.writing = Writing::Closing;
+            if let Err(error) = closed
+                && !failed
+            {
+                return Poll::Ready(Err(self.unclosed(error)));
+            }
         }
         if !ready!(self.poll_sent())? {
             return Poll::Ready(Ok(()));

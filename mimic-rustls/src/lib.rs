@@ -45,6 +45,8 @@ mod below;
 mod buffer;
 mod connect;
 mod error;
+#[cfg(all(test, feature = "std"))]
+mod exhausted;
 mod flow;
 mod limits;
 mod listener;

@@ -62,7 +62,8 @@ impl Limits {
     }
 
     /// Sets how many handshakes may be under way, at least 1. Each holds a flow and the memory of
-    /// an unfinished handshake.
+    /// an unfinished handshake. To give one up takes a walk over all of them: at a limit of many
+    /// thousands, a flood of silent clients costs a walk for each.
     pub const fn handshakes(self, handshakes: usize) -> Self {
         Self { handshakes: if handshakes == 0 { 1 } else { handshakes }, ..self }
     }

@@ -36,8 +36,9 @@
 //!
 //! # Turns
 //! A wake-up polls the one handshake that it is for. Handshakes that are woken are polled before a
-//! flow is accepted, and at most [`STEPS`] flows are accepted or handshakes fail in one poll. So
-//! neither keeps the other waiting, and both leave the thread to other tasks.
+//! flow is accepted, and one poll ends after [`STEPS`] steps. An accept is one step, and a handshake
+//! that fails or is given up is [`FAILURE`] steps. So neither keeps the other waiting, and both leave
+//! the thread to other tasks.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -62,8 +63,13 @@ use crate::limits::Conduct;
 /// itself woken.
 const GAP: Duration = Duration::from_millis(250);
 
-/// How many flows are accepted, or handshakes fail, in one poll.
+/// How many steps one poll takes at most. An accept is one.
 const STEPS: usize = 64;
+
+/// How many steps a handshake counts that fails or is given up. Its flow is dropped there, and that
+/// discards what has arrived: up to 256 KiB by TLS, and as much again by a socket. So one poll
+/// discards 4 MiB at most.
+const FAILURE: usize = 8;
 
 /// See the top of this file. An error of the listener below is the only one that `accept` returns.
 pub(crate) struct TlsListener<M: Mode> {
@@ -99,19 +105,24 @@ impl<M: Mode> TlsListener<M> {
         let now = self.timer.now();
         let gap = self.polled.replace(now).map_or(Duration::ZERO, |before| now - before);
         self.listened += gap.min(GAP);
-        for _ in 0..STEPS {
+        let mut steps = STEPS;
+        while steps > 0 {
             // Before accepting, which fails for as long as these hold the last descriptors.
             if let Poll::Ready(Some(ended)) = Pin::new(&mut self.handshakes).poll_next(cx) {
-                match self.ended(ended) {
-                    Some(done) => return Poll::Ready(Ok(done)),
-                    None => continue,
+                // The flow of a handshake that was given up was dropped, and counted, then.
+                steps = steps.saturating_sub(if ended.accepting.is_some() { FAILURE } else { 1 });
+                if let Some(done) = self.ended(ended) {
+                    return Poll::Ready(Ok(done));
                 }
+                continue;
             }
             let limits = self.conduct.limits;
             if self.began.len() > limits.handshakes {
                 self.give_up(format!("not done within {:?}, and other clients wait", limits.grace));
+                steps = steps.saturating_sub(FAILURE);
                 continue;
             }
+            steps -= 1;
             let Some(waited) = self.began.values().next().map(|began| self.listened.saturating_sub(*began)) else {
                 match self.below.poll_accept(cx)? {
                     Poll::Ready(flow) => self.begin(flow),
@@ -121,6 +132,7 @@ impl<M: Mode> TlsListener<M> {
             };
             if waited >= limits.patience {
                 self.give_up(format!("not done within {:?}", limits.patience));
+                steps = steps.saturating_sub(FAILURE);
                 continue;
             }
             if self.began.len() == limits.handshakes && waited < limits.grace {

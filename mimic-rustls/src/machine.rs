@@ -4,8 +4,7 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptErr
 use rustls::{CommonState, Error};
 
 use crate::buffer::Buffer;
-use crate::error::no_memory;
-use crate::pool::NoMemory;
+use crate::error::{endless, no_memory};
 use crate::side::{Connection, Side};
 
 /// How much plaintext one write seals at most.
@@ -60,19 +59,6 @@ pub(crate) enum Readable {
     End,
     /// More input is needed.
     Nothing,
-}
-
-/// Why there is no space for more input.
-pub(crate) enum Full {
-    /// A handshake message does not end within the room for it.
-    Endless,
-    NoMemory,
-}
-
-impl From<NoMemory> for Full {
-    fn from(_: NoMemory) -> Self {
-        Self::NoMemory
-    }
 }
 
 impl<S: Side> Machine<S> {
@@ -131,11 +117,6 @@ impl<S: Side> Machine<S> {
         self.run(Goal::Close).map(|_| ())
     }
 
-    /// The room for an unfinished handshake message.
-    pub(crate) fn room(&self) -> usize {
-        self.room
-    }
-
     /// Whether nothing that came waits for a reader: then more may be received for its own sake.
     pub(crate) fn is_drained(&self) -> bool {
         self.plain.is_empty() && !self.at_record && !self.peer_closed && self.failed.is_none()
@@ -154,19 +135,28 @@ impl<S: Side> Machine<S> {
     ///
     /// What lies there is a part of a record, or the records of a handshake message whose end has not come: rustls
     /// needs them side by side. The headers tell how long they will be, and the input grows to that and no further.
-    pub(crate) fn input(&mut self) -> Result<&mut [u8], Full> {
+    ///
+    /// An error ends the connection. rustls has no alert for it.
+    pub(crate) fn input(&mut self) -> Result<&mut [u8], Error> {
         let handshaking = self.state().is_handshaking();
         // The records of a message take an eighth more than the message at most: an unkind peer makes them of one byte.
         let message = self.room.saturating_add(self.room / 8).saturating_add(HEADER);
         let limit = if handshaking { message } else { message.max(RECORD) };
         let len = self.incoming.len();
         if len >= limit {
-            return Err(Full::Endless);
+            let error = endless(self.room);
+            self.fail(error.clone());
+            return Err(error);
         }
         let wanted = wanted(self.incoming.filled()).clamp(len + 1, limit) - len;
         // Moving what is there is worth it once half of the free space lies in front of it.
         let room = wanted.max(self.incoming.free() / 2);
-        let space = self.incoming.space_within(room, len + room)?;
+        if self.incoming.space_within(room, len + room).is_err() {
+            self.fail(no_memory());
+            return Err(no_memory());
+        }
+        // The space that was just made.
+        let space = self.incoming.space_within(0, len).unwrap_or_default();
         let most = if handshaking { space.len().min(limit - len) } else { space.len() };
         Ok(&mut space[..most])
     }

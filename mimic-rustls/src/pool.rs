@@ -34,6 +34,10 @@ pub(crate) fn take(room: usize, once: bool) -> Result<(Vec<u8>, usize), NoMemory
 
 /// Allocates `size` zeros.
 pub(crate) fn zeroed(size: usize) -> Result<Vec<u8>, NoMemory> {
+    #[cfg(all(test, feature = "std"))]
+    if crate::exhausted::is_exhausted() {
+        return Err(NoMemory);
+    }
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(size).map_err(|_| NoMemory)?;
     bytes.resize(size, 0);

@@ -25,6 +25,9 @@ key! {
     /// function of any rank comes before it, in whatever order the two are installed or merged. A
     /// function that says "not me", or lacks a need, leaves the question to the default; one that is
     /// never to do so fails instead.
+    ///
+    /// A value comes before every function, also one that is merged. An application that merges
+    /// contexts that it does not trust gives its configuration last, as a value.
     pub TlsConfig: Arc<ClientConfig>;
     /// What a server presents and asks for: rustls's own configuration.
     pub TlsServerConfig: Arc<ServerConfig>;
@@ -34,7 +37,7 @@ key! {
     /// the most that rustls takes, and 16 KiB without `std`. The headers and tags of its records may take an eighth more.
     ///
     /// A peer that exceeds it is refused with an error of kind [`InvalidData`](ErrorKind::InvalidData) that names this
-    /// key. Buffers grow to what has come and is announced, not to the limit. See [TlsFlow](crate::TlsFlow#memory).
+    /// key. The error ends both directions. The peer gets no alert, for rustls sends none. Buffers grow to what has come and is announced, not to the limit. See [TlsFlow](crate::TlsFlow#memory).
     pub HandshakeRoom: usize;
 }
 

@@ -10,9 +10,9 @@ pub trait Side: sealed::Sealed + 'static {
     #[doc(hidden)]
     type Connection: Connection + Send + Sync + Unpin;
 
-    /// Whether session tickets may follow what this side sends in a handshake of TLS 1.3.
+    /// Whether this side accepts. Then session tickets may follow what it sends in a handshake of TLS 1.3.
     #[doc(hidden)]
-    const SENDS_TICKETS: bool;
+    const IS_SERVER: bool;
 }
 
 /// Whoever connects.
@@ -25,12 +25,12 @@ pub struct Server;
 
 impl Side for Client {
     type Connection = UnbufferedClientConnection;
-    const SENDS_TICKETS: bool = false;
+    const IS_SERVER: bool = false;
 }
 
 impl Side for Server {
     type Connection = UnbufferedServerConnection;
-    const SENDS_TICKETS: bool = true;
+    const IS_SERVER: bool = true;
 }
 
 mod sealed {

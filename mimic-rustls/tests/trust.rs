@@ -74,6 +74,30 @@ fn the_platform_is_asked_after_the_application_in_every_order() {
     }
 }
 
+/// A value is not asked for, so no function comes before it: neither the application's own, nor a merged
+/// one. The last value counts.
+#[test]
+fn a_value_comes_before_every_function() {
+    let (ours, other) = (Authority::new(), Authority::new());
+    let (config, untrusted) = (Arc::new(ours.client(&BOTH)), Arc::new(other.client(&BOTH)));
+    let (server, impostor) = (ours.server(&[NAME], &BOTH), other.server(&[NAME], &BOTH));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let pinned = pin(Context::new().install(Tls), &config, &asked);
+    let (value, function) =
+        (Context::new().with(TlsConfig, untrusted.clone()), pin(Context::new(), &untrusted, &asked));
+
+    let merged = pinned.clone().merge(&value);
+    dial(merged.clone(), &impostor).unwrap();
+    dial(merged.clone(), &server).map(drop).unwrap_err();
+    // What an application does that does not trust the contexts that it merges.
+    for (what, ctx) in [("a value", merged), ("a function", pinned.merge(&function))] {
+        let last = ctx.with(TlsConfig, config.clone());
+        dial(last.clone(), &server).unwrap_or_else(|error| panic!("{what}: {error:#}"));
+        dial(last, &impostor).map(drop).unwrap_err();
+    }
+    assert_eq!(asked.load(SeqCst), 0);
+}
+
 /// Both ends of a connection, one of whose flows is `near` and the other `far`.
 fn ends<F: Flow + 'static, G: Flow + 'static>(
     (near, far): (F, G),

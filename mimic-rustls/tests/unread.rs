@@ -6,6 +6,7 @@ mod common;
 #[path = "../../mimic-core/tests/flow_kit/mod.rs"]
 mod flow_kit;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Waker};
@@ -27,6 +28,8 @@ struct Counts {
     unread: AtomicUsize,
     /// Whether it has more to read whenever it is asked.
     floods: AtomicBool,
+    /// Whether it panics whenever it is asked.
+    panics: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -38,6 +41,7 @@ struct Socket {
 impl Flow for Socket {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         self.counts.reads.fetch_add(1, SeqCst);
+        assert!(!self.counts.panics.load(SeqCst), "by the test, while reading");
         // As a network does: a part at a time.
         let most = buf.len().min(500);
         match self.below.poll_read(cx, &mut buf[..most]) {
@@ -144,6 +148,25 @@ fn a_drop_leaves_nothing_unread() {
         assert_eq!(counts.unread.load(SeqCst), 0, "shut down: {shut}");
         assert_eq!(peer.read(&mut far), got(b"question"));
     }
+}
+
+/// A clean end would tell the peer that all is well, and a second panic would abort the process.
+#[test]
+fn a_drop_in_a_panic_reads_nothing() {
+    let ((near, mut far), counts) = socket_pair(0);
+    let (task, unread) = (Task::new(), 20_000);
+    assert_eq!(task.write(&mut far, &[7; 20_000]), ok(unread));
+    assert_eq!(task.flush(&mut far), ok(()));
+    counts.reads.store(0, SeqCst);
+    counts.panics.store(true, SeqCst);
+    let ended = catch_unwind(AssertUnwindSafe(move || {
+        let _near = near;
+        panic!("by the test, as a handler may");
+    }));
+    let reason = *ended.unwrap_err().downcast::<&str>().unwrap();
+    assert_eq!(reason, "by the test, as a handler may");
+    assert_eq!(counts.reads.load(SeqCst), 0);
+    assert!(counts.unread.load(SeqCst) > unread, "a socket resets over it");
 }
 
 /// The server's end, over what its client still says.

@@ -1,6 +1,8 @@
-//! Bytes that nobody will read.
+//! Discarding unread bytes before a socket is closed.
 
+use std::io;
 use std::mem::MaybeUninit;
+use std::thread;
 
 use socket2::Socket;
 
@@ -8,18 +10,38 @@ use socket2::Socket;
 const RECEIVES: usize = 64;
 const SCRATCH: usize = 4 * 1024;
 
-/// Discards what has arrived at a socket that does not block, up to 256 KiB: for adapters, before they close it.
+/// Discards what has arrived at a socket, up to 256 KiB (64 receives of 4 KiB). Adapters call it
+/// before they close one.
 ///
-/// Systems reset a connection whose socket is closed over unread bytes. The peer then loses what it has not read yet,
-/// although it was sent and flushed long before. Bytes that arrive after the close have the same effect; only a close
-/// that waits for the peer ([`FlowExt::close`](mimic_core::FlowExt::close)) is safe from those.
+/// Systems reset a connection whose socket is closed over unread bytes. The peer then loses what it
+/// has not read yet, although it was sent and flushed long before. Bytes that arrive after the close
+/// have the same effect; only a close that waits for the peer
+/// ([`FlowExt::close`](mimic_core::FlowExt::close)) is safe from those.
 ///
-/// The socket is asked itself, not the runtime, which learns of bytes only between two turns of its tasks.
+/// - It asks the socket itself. The runtime learns of bytes only between two turns of its tasks.
+/// - It never waits on Unix, even if another descriptor of the same socket made it blocking.
+///   Elsewhere the socket must be non-blocking.
+/// - It takes the bytes from every descriptor and process that shares the socket.
+/// - It does nothing while the thread panics: a reset then tells the peer that the end is not clean.
 pub fn discard_unread(socket: &Socket) {
+    if thread::panicking() {
+        return;
+    }
     let mut scratch = [MaybeUninit::uninit(); SCRATCH];
     for _ in 0..RECEIVES {
-        if !matches!(socket.recv(&mut scratch), Ok(1..)) {
+        if !matches!(receive(socket, &mut scratch), Ok(1..)) {
             break;
         }
     }
+}
+
+#[cfg(unix)]
+fn receive(socket: &Socket, scratch: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+    // Descriptors of one socket share `O_NONBLOCK`, and any of them may clear it.
+    socket.recv_with_flags(scratch, libc::MSG_DONTWAIT)
+}
+
+#[cfg(not(unix))]
+fn receive(socket: &Socket, scratch: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+    socket.recv(scratch)
 }

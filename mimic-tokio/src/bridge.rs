@@ -18,15 +18,32 @@ use tokio::net::UnixStream;
 
 /// A flow over a TCP socket, connected or accepted; `TcpFlow::from(socket)` takes the socket as it is set.
 ///
-/// It answers the attributes [`PeerAddr`] and [`LocalAddr`]. After [`abort`](Flow::abort), dropping it resets the
-/// connection. Otherwise dropping it discards what has arrived, so that the system does not reset the connection.
+/// It answers the attributes [`PeerAddr`] and [`LocalAddr`].
+///
+/// # Drop
+/// - Bytes that were flushed arrive, also at a peer that reads late. There are two exceptions: bytes
+///   from the peer arrive after the drop, or more than 256 KiB of them lie unread. Then the system
+///   may reset the connection. [`FlowExt::close`](mimic_core::FlowExt::close) waits for the peer and
+///   loses nothing.
+/// - To that end a drop discards what has arrived, in at most 64 reads of 4 KiB. The peer cannot
+///   tell that its bytes were not read; [`abort`](Flow::abort) says so: a drop after it resets the
+///   connection. So does a drop during a panic over unread bytes.
+/// - A socket that is shared with another descriptor or process loses what has arrived for those,
+///   too. Take it out by [`into_inner`](FromTokio::into_inner) first, which leaves its input alone.
 pub type TcpFlow = FromTokio<TcpStream>;
 
 /// A flow over a Unix socket, connected or accepted.
+///
+/// A drop does as that of [`TcpFlow`], but [`abort`](Flow::abort) resets nothing. A socket that is
+/// shared loses what has arrived here, too.
 #[cfg(unix)]
 pub type UnixFlow = FromTokio<UnixStream>;
 
 /// A flow over anything that tokio can read and write. Allocates nothing, and passes vectored writes on.
+///
+/// A drop drops the stream. Before that it discards the unread input of tokio's own TCP and Unix
+/// sockets ([`TcpFlow`]); that of other types, a TLS stream or a split half for instance, stays
+/// theirs, and a socket below may be reset over it.
 #[derive(Debug)]
 pub struct FromTokio<T> {
     /// Closed by [`close`] when it is dropped.
@@ -36,6 +53,9 @@ pub struct FromTokio<T> {
 
 impl<T: 'static> FromTokio<T> {
     /// A flow over `io`.
+    ///
+    /// A socket that is shared with another descriptor or process loses what has arrived when the
+    /// flow is dropped; see [`TcpFlow`].
     pub fn new(io: T) -> Self {
         Self { io: guard(io, close), ends: Ends::default() }
     }
@@ -52,7 +72,7 @@ impl<T> FromTokio<T> {
         &mut self.io
     }
 
-    /// What it was over. Nothing is lost: the flow has no buffer.
+    /// What it was over. Nothing is lost: the flow has no buffer, and discards nothing.
     pub fn into_inner(self) -> T {
         ScopeGuard::into_inner(self.io)
     }
@@ -63,7 +83,8 @@ fn tcp(io: &dyn Any) -> Option<SockRef<'_>> {
     io.downcast_ref::<TcpStream>().map(SockRef::from)
 }
 
-/// Closes a socket, and nothing that has come there resets the connection.
+/// Closes a socket so that nothing that has come there resets the connection, unless the thread
+/// panics.
 fn close<T: 'static>(io: T) {
     let socket = tcp(&io);
     #[cfg(unix)]
