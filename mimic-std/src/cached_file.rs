@@ -10,6 +10,10 @@ use std::time::{Duration, SystemTime};
 /// in ticks, FAT in 2 s.
 const SETTLED: Duration = Duration::from_secs(3);
 
+/// A time that is further ahead is not that of a clock a little ahead of this one, as a file
+/// server's may be: the file was given it, or the clock was set back. A change leaves another time.
+const AHEAD: Duration = Duration::from_secs(60);
+
 /// What a file was parsed to.
 #[derive(Debug)]
 pub(crate) struct CachedFile<T>(Mutex<Option<(Stamp, Arc<T>)>>);
@@ -21,12 +25,16 @@ impl<T> CachedFile<T> {
 
     /// Returns the parsed content of the regular file at `path`, of at most `limit` bytes. Asks for
     /// the file's metadata each time, and reads it only if they changed, or if it was new when it
-    /// was read.
+    /// was read. A larger file is an error, and not read.
     pub(crate) fn get(&self, path: &Path, limit: u64, parse: impl FnOnce(Vec<u8>) -> T) -> io::Result<Arc<T>> {
         let metadata = fs::metadata(path)?;
         // Opening anything else may wait, as a pipe does.
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "the file is too large");
+        if metadata.len() > limit {
+            return Err(too_large());
         }
         let stamp = Stamp::new(&metadata)?;
         if let Some((of, parsed)) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -40,10 +48,10 @@ impl<T> CachedFile<T> {
         let mut text = Vec::new();
         file.take(limit + 1).read_to_end(&mut text)?;
         if text.len() as u64 > limit {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is too large"));
+            return Err(too_large());
         }
         let parsed = Arc::new(parse(text));
-        if stamp.is_older_than(SETTLED, now) {
+        if stamp.is_settled(now) {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((stamp, parsed.clone()));
         }
         Ok(parsed)
@@ -75,11 +83,15 @@ impl Stamp {
         })
     }
 
-    fn is_older_than(&self, age: Duration, now: SystemTime) -> bool {
-        let old = |time| now.duration_since(time).is_ok_and(|passed| passed > age);
+    /// Whether a later change shows.
+    fn is_settled(&self, now: SystemTime) -> bool {
+        let settled = |time| match now.duration_since(time) {
+            Ok(passed) => passed > SETTLED,
+            Err(ahead) => ahead.duration() > AHEAD,
+        };
         #[cfg(unix)]
-        let old = |time| old(time) && old(self.inode.0);
-        old(self.modified)
+        let settled = |time| settled(time) && settled(self.inode.0);
+        settled(self.modified)
     }
 }
 
@@ -118,7 +130,65 @@ mod tests {
         #[cfg(unix)]
         File::options().write(true).open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
         assert_eq!(*get(9).unwrap(), b"six");
+        // Nor does one that sets it ahead have the file read again and again.
+        #[cfg(unix)]
+        {
+            let day = Duration::from_secs(86_400);
+            File::options().write(true).open(&path).unwrap().set_modified(SystemTime::now() + day).unwrap();
+            std::thread::sleep(SETTLED + Duration::from_millis(100));
+            let before = reads.get();
+            for _ in 0..3 {
+                assert_eq!(*get(9).unwrap(), b"six");
+            }
+            assert_eq!(reads.get(), before + 1);
+            fs::write(&path, "ten").unwrap();
+            assert_eq!(*get(9).unwrap(), b"ten");
+        }
         assert_eq!(get_directory(dir.path()).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn settled() {
+        let now = SystemTime::now();
+        let second = Duration::from_secs(1);
+        let stamp = |modified, changed| Stamp {
+            len: 0,
+            modified,
+            #[cfg(unix)]
+            inode: (changed, 0, 0),
+        };
+        let times = [
+            (now - SETTLED * 2, true),
+            (now - second, false),
+            (now, false),
+            (now + second, false),
+            (now + AHEAD / 2, false),
+            (now + AHEAD * 2, true),
+        ];
+        for (modified, one) in times {
+            for (changed, other) in times {
+                let wanted = one && (other || cfg!(not(unix)));
+                assert_eq!(stamp(modified, changed).is_settled(now), wanted, "{modified:?} {changed:?} {now:?}");
+            }
+        }
+    }
+
+    /// By what the system counts for this thread.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_is_too_large_is_not_read() {
+        fn read() -> Option<u64> {
+            let io = fs::read_to_string("/proc/thread-self/io").ok()?;
+            io.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok())
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let limit = 1 << 20;
+        File::create(&path).unwrap().set_len(limit + 1).unwrap();
+        let Some(before) = read() else { return };
+        let error = CachedFile::new().get(&path, limit, |_| ()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert!(read().unwrap() - before < limit);
     }
 
     fn get_directory(path: &Path) -> io::Result<Arc<Vec<u8>>> {

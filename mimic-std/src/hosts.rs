@@ -22,7 +22,8 @@ use crate::numeric::numeric;
 /// much takes some 20 ms, once, on the thread that asks.
 const LIMIT: u64 = 8 << 20;
 
-/// Returns the hosts file of the system, parsed. A file that does not exist has no names.
+/// Returns the hosts file of the system, parsed: once for each question, since a file that has just
+/// changed is read each time. A file that does not exist has no names.
 pub(crate) fn hosts() -> io::Result<Arc<Hosts>> {
     static FILE: CachedFile<Hosts> = CachedFile::new();
     let found = path().and_then(|path| FILE.get(&path, LIMIT, Hosts::parse));

@@ -1,5 +1,7 @@
 //! Look-ups: what needs no resolver, and then the system's.
 
+use std::cell::LazyCell;
+use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock};
@@ -37,8 +39,8 @@ static QUESTIONS: LazyLock<Arc<Questions>> = LazyLock::new(|| Questions::new(THR
 /// is read again when it changes. One of more than 8 MiB is left to the system.
 ///
 /// An empty answer is a name without addresses of the family. No address comes twice. The addresses
-/// of a name in the hosts file come in its order; for [`RecordType::Addresses`] those that the
-/// machine has no route for come last, and IPv6 before IPv4.
+/// of a name in the hosts file come in its order. For [`RecordType::Addresses`] all of IPv6 come
+/// before those of IPv4; after them, if the machine has no route to the first one of IPv6.
 ///
 /// # Threads
 /// Answers of the first three kinds come at once. The system's resolver blocks, and is asked on
@@ -66,44 +68,103 @@ pub async fn lookup(question: Question) -> Result<Vec<Record>, Error> {
             .in_phase(Phase::Lookup)
             .advise("ask a resolver of your own, or do not ask for HTTPS records"));
     }
-    // `localhost` whatever the order of sources is, which is not read for it.
-    if let Some(answer) = lookup_locally(&question, false) {
-        return answer;
-    }
-    let sources = sources();
-    if sources.files_first
-        && let Some(answer) = lookup_locally(&question, true)
-    {
-        return answer;
-    }
+    // Not read for `localhost`, which comes before whatever the sources are.
+    let sources = LazyCell::new(sources);
+    let file = match locally(&question, || sources.files_first) {
+        Local::Answer(answer) => return answer,
+        Local::Absent => Ok(()),
+        Local::Unusable(error) => Err(error),
+    };
+    let apart = file.is_ok() && sources.asks_apart(&question.name) && completion(&question.name) != Completion::First;
+    drop(sources);
+    ask_the_system(question, apart).await
+}
+
+/// Asks for the family of the question, or for both at once and splits the answer.
+async fn ask_the_system(question: Question, apart: bool) -> Result<Vec<Record>, Error> {
     let Question { name, record_type } = question;
-    let apart = sources.asks_apart(&name) && hosts().is_ok() && completion(&name) != Completion::First;
     let asked = if apart { record_type } else { RecordType::Addresses };
     let found = QUESTIONS.ask(Ask { name, record_type: asked }).await?;
     Ok(of_type(found, record_type))
 }
 
-/// Answers what no resolver is asked for: addresses, names in the hosts file, and `localhost`; none
-/// if one is to be asked. [`lookup`] begins with it, and so do other resolvers, so that a name is
-/// the same whichever is installed. The question may be for HTTPS records, also of a port of its
-/// own (`_8443._https.name`): those names have none.
+/// Answers as [`lookup`] does what other resolvers must not be asked for: addresses, names in the
+/// hosts file, and `localhost`; none if the resolver is to be asked. So a name is the same whichever
+/// resolver is installed. The question may be for HTTPS records, also of a port of its own
+/// (`_8443._https.name`): those names have none.
 ///
-/// Without `hosts_file` the file is looked at for `localhost` alone.
+/// This is about the name of the question as it stands. Names that DNS leads to from there, the
+/// targets of CNAME and of HTTPS records, are DNS's. A target that is asked for itself should keep
+/// its last dot, which the names in a hosts file do not have.
+///
+/// Without `hosts_file` the file is looked at for `localhost` alone. With it, a file that cannot be
+/// read, or is too large, may have the name: the system's resolver is asked, for both families at
+/// once.
+///
+/// Dropping the future gives the look-up up, as that of [`lookup`].
 ///
 /// # Errors
-/// As [`lookup`], for zones.
-#[must_use]
-pub fn lookup_locally(question: &Question, hosts_file: bool) -> Option<Result<Vec<Record>, Error>> {
-    let name = if is_of_addresses(question.record_type) { &*question.name } else { host_of(&question.name) };
+/// As [`lookup`]; and that of the hosts file for HTTPS records, if it cannot be read.
+pub async fn lookup_locally(question: &Question, hosts_file: bool) -> Option<Result<Vec<Record>, Error>> {
+    let error = match locally(question, || hosts_file) {
+        Local::Answer(answer) => return Some(answer),
+        Local::Absent => return None,
+        Local::Unusable(error) => error,
+    };
+    Some(match is_of_addresses(question.record_type) {
+        true => ask_the_system(question.clone(), false).await,
+        false => Err(Error::with_source(ErrorKind::Other, Unusable(error))
+            .in_phase(Phase::Lookup)
+            .advise("make it readable, and smaller than 8 MiB; or do not ask for HTTPS records")),
+    })
+}
+
+/// Why the hosts file cannot tell.
+#[derive(Debug)]
+struct Unusable(io::Error);
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the hosts file, which may have the name, cannot be used: {}", self.0)
+    }
+}
+
+impl std::error::Error for Unusable {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// What is known of a name without a resolver.
+enum Local {
+    Answer(Result<Vec<Record>, Error>),
+    Absent,
+    /// The hosts file may have the name, and cannot be read.
+    Unusable(io::Error),
+}
+
+fn locally(question: &Question, hosts_file: impl FnOnce() -> bool) -> Local {
+    let Question { name, record_type } = question;
+    let name = if is_of_addresses(*record_type) { &**name } else { host_of(name) };
     let found = match numeric(name) {
         Some(found) => found.map(|record| vec![record]),
         None => {
             let local = is_localhost(name);
-            let listed = if hosts_file || local { hosts().ok().and_then(|hosts| hosts.find(name)) } else { None };
-            Ok(listed.or_else(|| local.then(loopback))?)
+            if !local && !hosts_file() {
+                return Local::Absent;
+            }
+            let listed = match hosts() {
+                Ok(hosts) => hosts.find(name),
+                Err(_) if local => None,
+                Err(error) => return Local::Unusable(error),
+            };
+            match listed.or_else(|| local.then(loopback)) {
+                Some(found) => Ok(found),
+                None => return Local::Absent,
+            }
         }
     };
-    Some(found.map(|found| of_type(preferred(found, question.record_type), question.record_type)))
+    Local::Answer(found.map(|found| of_type(preferred(found, *record_type), *record_type)))
 }
 
 /// Sets how many look-ups of this process may run at a time, of those that something waits for: 64
@@ -137,8 +198,8 @@ fn of_type(mut found: Vec<Record>, record_type: RecordType) -> Vec<Record> {
     found
 }
 
-/// Both families in the order in which they are to be tried: what leads nowhere last, and otherwise
-/// IPv6 first.
+/// Both families in the order in which they are to be tried: IPv6 first, unless its first address
+/// leads nowhere.
 fn preferred(mut found: Vec<Record>, record_type: RecordType) -> Vec<Record> {
     let is_v4 = |record: &Record| matches!(record, Record::A(_));
     if record_type == RecordType::Addresses
@@ -158,8 +219,11 @@ fn first_is_unreachable(to: SocketAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn locally(name: &str, record_type: RecordType) -> Option<Result<Vec<Record>, Error>> {
-        lookup_locally(&Question { name: name.into(), record_type }, true)
+    fn local(name: &str, record_type: RecordType) -> Option<Result<Vec<Record>, Error>> {
+        match locally(&Question { name: name.into(), record_type }, || true) {
+            Local::Answer(answer) => Some(answer),
+            _ => None,
+        }
     }
 
     #[test]
@@ -173,25 +237,25 @@ mod tests {
     #[test]
     fn without_a_resolver() {
         let v4 = Record::A([192, 0, 2, 1].into());
-        assert_eq!(locally("192.0.2.1", RecordType::A).unwrap().unwrap(), std::slice::from_ref(&v4));
-        assert_eq!(locally("192.0.2.1", RecordType::Addresses).unwrap().unwrap(), [v4]);
-        assert_eq!(locally("192.0.2.1", RecordType::Aaaa).unwrap().unwrap(), []);
+        assert_eq!(local("192.0.2.1", RecordType::A).unwrap().unwrap(), std::slice::from_ref(&v4));
+        assert_eq!(local("192.0.2.1", RecordType::Addresses).unwrap().unwrap(), [v4]);
+        assert_eq!(local("192.0.2.1", RecordType::Aaaa).unwrap().unwrap(), []);
         let scoped = Record::Scoped("fe80::1".parse().unwrap(), 7);
-        assert_eq!(locally("fe80::1%7", RecordType::Aaaa).unwrap().unwrap(), [scoped]);
-        assert_eq!(locally("fe80::1%7", RecordType::A).unwrap().unwrap(), []);
+        assert_eq!(local("fe80::1%7", RecordType::Aaaa).unwrap().unwrap(), [scoped]);
+        assert_eq!(local("fe80::1%7", RecordType::A).unwrap().unwrap(), []);
         for record_type in [RecordType::A, RecordType::Aaaa, RecordType::Addresses] {
-            let error = locally("fe80::1%no-such-if", record_type).unwrap().unwrap_err();
+            let error = local("fe80::1%no-such-if", record_type).unwrap().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::AddrNotAvailable, "{error}");
         }
-        assert!(locally("no-such-name.invalid", RecordType::A).is_none());
+        assert!(local("no-such-name.invalid", RecordType::A).is_none());
         for name in ["localhost", "_7._https.app.LOCALHOST."] {
-            assert_eq!(locally(name, RecordType::Https).unwrap().unwrap(), [], "{name}");
+            assert_eq!(local(name, RecordType::Https).unwrap().unwrap(), [], "{name}");
         }
         // Of a name that no hosts file has.
-        let v4 = locally("x.y.localhost", RecordType::A).unwrap().unwrap();
-        let v6 = locally("x.y.Localhost.", RecordType::Aaaa).unwrap().unwrap();
+        let v4 = local("x.y.localhost", RecordType::A).unwrap().unwrap();
+        let v6 = local("x.y.Localhost.", RecordType::Aaaa).unwrap().unwrap();
         assert_eq!((&v6[..], &v4[..]), (&loopback()[..1], &loopback()[1..]));
-        let mut all = locally("x.y.localhost", RecordType::Addresses).unwrap().unwrap();
+        let mut all = local("x.y.localhost", RecordType::Addresses).unwrap().unwrap();
         if first_is_unreachable(([0, 0, 0, 0, 0, 0, 0, 1], 9).into()) {
             all.reverse();
         }

@@ -91,6 +91,8 @@ impl Questions {
 
     pub(crate) fn set_limit(self: &Arc<Self>, limit: NonZeroUsize) {
         self.state().limit = limit.get();
+        // Idle threads that are too many now end, and one that was patient may begin.
+        self.work.notify_all();
         self.start_threads();
     }
 
@@ -114,7 +116,7 @@ impl Questions {
                 let wakers: Vec<_> =
                     queue.values().flat_map(|queued| state.finish(&queued.ask, Err(failure.clone()))).collect();
                 drop(state);
-                wakers.into_iter().for_each(Waker::wake);
+                wake(wakers);
             }
             return;
         }
@@ -144,11 +146,15 @@ impl Questions {
             let wakers = after.finish(&ask, answer);
             after.idle += 1;
             drop(after);
-            wakers.into_iter().for_each(Waker::wake);
+            wake(wakers);
             state = self.state();
         }
         state.threads -= 1;
         state.idle -= 1;
+        // It may have been woken for a question that it leaves to another.
+        if !state.queue.is_empty() {
+            self.work.notify_one();
+        }
     }
 }
 
@@ -233,6 +239,14 @@ impl State {
     }
 }
 
+/// Wakes them all, each by itself: one that panics leaves the thread and the others as they are.
+fn wake(wakers: Vec<Waker>) {
+    for waker in wakers {
+        // The panic hook has told of it.
+        _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    }
+}
+
 /// Waits for an answer. Dropping it gives the question up.
 pub(crate) struct Waiting {
     questions: Arc<Questions>,
@@ -281,8 +295,8 @@ impl Drop for Waiting {
             && joined.answer.get().is_none()
         {
             let waker = self.questions.state().leave(&self.ask, joined.number);
-            drop(waker);
             self.questions.start_threads();
+            drop(waker);
         }
     }
 }

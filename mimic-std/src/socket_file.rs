@@ -5,7 +5,7 @@
 //! to:
 //!
 //! ```text
-//! lock PATH.lock ── bind ── chmod ── listen ── unlock
+//! lock ──────────── bind ── chmod ── listen ── unlock
 //!      │              └─ in use: connect ─┬─ accepted, or its backlog is full ─► AddrInUse
 //!      │                                  └─ refused ─► remove the file, bind
 //!      └─ taken ─► AddrInUse
@@ -14,9 +14,12 @@
 //! - Between bind and listen a socket refuses connections as a dead one does, and two servers may
 //!   find the same dead file at once. The lock keeps them apart: the second is told that the path
 //!   is in use, as it is a moment later.
+//! - The lock is that of an empty file beside it, `.NAME.mimic-lock`. A file of that name with
+//!   content belongs to another program.
 //! - Before listen no peer can connect, so no peer gets in by permissions that chmod then takes
 //!   away.
 
+use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -48,12 +51,20 @@ impl SocketFile {
     /// mimic that starts at the same moment may be taken for a dead one between its bind and
     /// listen.
     ///
-    /// While it binds there is a file beside it, whose name ends in `.lock`.
+    /// While it binds there is an empty file beside it, `.NAME.mimic-lock` for a socket `NAME`. A
+    /// file of that name that is not empty is another program's, and left alone.
+    ///
+    /// The directory should belong to the server, or to root, and no other user should be able to
+    /// write to it. A user who can may replace the socket by another one, and may keep the server
+    /// from binding. Permissions are given to what was bound, and never follow a symbolic link; but
+    /// on systems other than Linux, and without `/proc`, a link that takes the socket's place at the
+    /// very moment is followed.
     ///
     /// # Errors
     /// In [`Phase::Bind`]: [`AddrInUse`](ErrorKind::AddrInUse) if a server listens there or is just
-    /// starting, or if the file is no socket, which is never removed;
-    /// [`InvalidInput`](ErrorKind::InvalidInput) for a mode above 0o777; or that of the system.
+    /// starting, if the file is no socket, which is never removed, or if the lock's file is another
+    /// program's; [`InvalidInput`](ErrorKind::InvalidInput) for a mode above 0o777, or a path
+    /// without the name of a file; or that of the system. Errors of the lock name its file.
     pub fn bind(path: &UnixPath, mode: Option<u32>) -> Result<(Self, UnixListener), Error> {
         if mode.is_some_and(|mode| mode > 0o777) {
             return Err(Error::new(ErrorKind::InvalidInput, "the mode of the socket file is more than permissions")
@@ -86,7 +97,7 @@ impl SocketFile {
         // The working directory may have changed by the time the file is removed.
         let file = Self { id: Id::at(path.as_ref())?, path: path::absolute(path)? };
         if let Some(mode) = mode {
-            fs::set_permissions(&file.path, Permissions::from_mode(mode))?;
+            chmod(&file.path, file.id, mode)?;
         }
         socket.listen(BACKLOG)?;
         Ok((file, socket.into()))
@@ -138,32 +149,64 @@ fn served() -> Error {
     Error::new(ErrorKind::AddrInUse, "a server listens there").advise("stop it, or choose another path")
 }
 
+/// Sets the permissions of the socket `id` at `path`. A file that took its place is left alone.
+fn chmod(path: &Path, id: Id, mode: u32) -> Result<(), Error> {
+    let permissions = Permissions::from_mode(mode);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use std::os::fd::AsRawFd;
+
+        let mut options = OpenOptions::new();
+        let file = options.read(true).custom_flags(libc::O_PATH | libc::O_NOFOLLOW).open(path)?;
+        id.check(&file.metadata()?)?;
+        // The one name of an open file that no other file can take.
+        match fs::set_permissions(format!("/proc/self/fd/{}", file.as_raw_fd()), permissions.clone()) {
+            // `/proc` is not mounted.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => return Ok(result?),
+        }
+    }
+    id.check(&fs::symlink_metadata(path)?)?;
+    Ok(fs::set_permissions(path, permissions)?)
+}
+
 /// Held while a path is bound. Its file goes with it.
 struct Lock {
     path: PathBuf,
-    _file: File,
+    file: File,
 }
 
 impl Lock {
     fn take(path: &Path) -> Result<Self, Error> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".lock");
-        let path = PathBuf::from(name);
+        let Some(name) = path.file_name() else {
+            return Err(Error::new(ErrorKind::InvalidInput, "the path ends without the name of a file"));
+        };
+        let mut lock = OsString::from(".");
+        lock.push(name);
+        lock.push(".mimic-lock");
+        let path = path.with_file_name(lock);
+        let in_use = |reason| Error::new(ErrorKind::AddrInUse, format!("{reason}: {}", path.display()));
         loop {
             let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-            let file = options.open(&path)?;
+            // Opening a pipe would wait.
+            options.read(true).write(true).create(true).truncate(false).mode(0o600);
+            options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+            let file = options.open(&path).map_err(|error| not_opened(&path, error))?;
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => {
-                    return Err(Error::new(ErrorKind::AddrInUse, "another server is just starting there")
+                    return Err(in_use("another server is just starting there, and has locked a file")
                         .advise("start one server for each path"));
                 }
                 // A file system without locks binds without.
                 Ok(()) | Err(TryLockError::Error(_)) => {}
             }
+            let metadata = file.metadata().map_err(|error| of_lock(&path, error))?;
+            if !is_ours(&metadata) {
+                return Err(in_use("a file of another program is where the lock's would be").advise(LOCK_ADVICE));
+            }
             // The holder before may have removed this very file, and the next one locks another.
-            if Id::at(&path).is_ok_and(|id| file.metadata().is_ok_and(|metadata| id == Id::of(&metadata))) {
-                return Ok(Self { path, _file: file });
+            if Id::at(&path).is_ok_and(|id| id == Id::of(&metadata)) {
+                return Ok(Self { path, file });
             }
         }
     }
@@ -172,8 +215,36 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         // Before the lock is released, so that it is ours that is removed.
-        let _ = fs::remove_file(&self.path);
+        let ours = self
+            .file
+            .metadata()
+            .is_ok_and(|metadata| is_ours(&metadata) && Id::at(&self.path).is_ok_and(|id| id == Id::of(&metadata)));
+        if ours {
+            // There is no caller left to tell.
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+const LOCK_ADVICE: &str = "remove that file if nothing uses it, or choose a directory of the server's own";
+
+/// Nothing is ever written to a lock's file.
+fn is_ours(metadata: &Metadata) -> bool {
+    metadata.is_file() && metadata.len() == 0
+}
+
+fn of_lock(path: &Path, error: io::Error) -> Error {
+    let kind = error.kind().into();
+    Error::with_source(kind, io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+/// Tells a file that is in the way, as another user's or as a link, from a directory that cannot be
+/// written to.
+fn not_opened(path: &Path, error: io::Error) -> Error {
+    let in_the_way = fs::symlink_metadata(path)
+        .is_ok_and(|there| !there.is_file() || error.kind() == io::ErrorKind::PermissionDenied);
+    let error = of_lock(path, error);
+    if in_the_way { error.advise(LOCK_ADVICE) } else { error }
 }
 
 /// Device and inode of a file.
@@ -187,5 +258,72 @@ impl Id {
 
     fn of(metadata: &Metadata) -> Self {
         Self(metadata.dev(), metadata.ino())
+    }
+
+    /// Returns an error if `metadata` are those of another file, or of no socket.
+    fn check(self, metadata: &Metadata) -> Result<(), Error> {
+        if self == Self::of(metadata) && metadata.file_type().is_socket() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::AddrInUse, "another file took the place of the socket")
+            .advise("choose a directory of the server's own"))
+    }
+}
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixDatagram;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn permissions_are_those_of_the_socket_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, other] = ["socket", "other"].map(|name| dir.path().join(name));
+        let _socket = UnixListener::bind(&path).unwrap();
+        let id = Id::at(&path).unwrap();
+        chmod(&path, id, 0o606).unwrap();
+        assert_eq!(mode(&path), 0o606);
+
+        let _other = UnixDatagram::bind(&other).unwrap();
+        fs::set_permissions(&other, Permissions::from_mode(0o640)).unwrap();
+        // Kept, so that its inode is in use.
+        fs::rename(&path, dir.path().join("kept")).unwrap();
+        let refused = |what| {
+            for id in [id, Id::at(&path).unwrap()] {
+                let error = chmod(&path, id, 0o666).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::AddrInUse, "{what}: {error}");
+            }
+            assert_eq!(mode(&other), 0o640, "{what}");
+        };
+        for target in [&other, &dir.path().join("kept")] {
+            symlink(target, &path).unwrap();
+            refused("a link");
+            fs::remove_file(&path).unwrap();
+        }
+        assert_eq!(mode(&dir.path().join("kept")), 0o606);
+        fs::write(&path, "").unwrap();
+        refused("a file");
+        fs::remove_file(&path).unwrap();
+        fs::hard_link(&other, &path).unwrap();
+        assert_eq!(chmod(&path, id, 0o666).unwrap_err().kind(), ErrorKind::AddrInUse);
+        assert_eq!(mode(&other), 0o640);
+    }
+
+    #[test]
+    fn a_lock_that_is_written_to_is_not_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".socket.mimic-lock");
+        drop(Lock::take(&dir.path().join("socket")).unwrap());
+        assert!(!path.exists());
+        let lock = Lock::take(&dir.path().join("socket")).unwrap();
+        fs::write(&path, "4711").unwrap();
+        drop(lock);
+        assert_eq!(fs::read(&path).unwrap(), b"4711");
     }
 }

@@ -1,15 +1,17 @@
-//! Look-ups in processes that have nothing left: each test runs itself in another process, whose
-//! limits it lowers.
+//! Look-ups and socket files in processes that have or may do little: each test runs itself in
+//! another process, whose limits it lowers.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
 use futures_lite::future::block_on;
-use mimic_core::{Error, ErrorKind, Phase, Question, Record, RecordType};
-use mimic_std::{enough_descriptors, lookup};
+use mimic_core::{Error, ErrorKind, Phase, Question, Record, RecordType, UnixPath};
+use mimic_std::{SocketFile, enough_descriptors, lookup};
 use rlimit::Resource;
 
 const WITHIN: &str = "MIMIC_LIMITS";
@@ -74,12 +76,16 @@ fn no_file_descriptors() {
     });
 }
 
+/// What comes before a program that is to run without the rights of root.
+fn unprivileged() -> &'static [&'static str] {
+    let root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    if root { &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"] } else { &[] }
+}
+
 /// The limit of a user's threads does not count for root.
 #[test]
 fn no_threads() {
-    let root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"];
-    alone("no_threads", if root { &nobody } else { &[] }, || {
+    alone("no_threads", unprivileged(), || {
         let (soft, hard) = Resource::NPROC.get().unwrap();
         Resource::NPROC.set(1, hard).unwrap();
         for record_type in ALL {
@@ -92,5 +98,29 @@ fn no_threads() {
         // With one again, names are asked of the system again.
         Resource::NPROC.set(soft, hard).unwrap();
         assert_eq!(ask("127.1", RecordType::A).unwrap().len(), 1);
+    });
+}
+
+/// The lock of another user is told from a directory of another user.
+#[test]
+fn a_socket_file_that_may_not_be_locked() {
+    alone("a_socket_file_that_may_not_be_locked", unprivileged(), || {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = dir.path().join(".socket.mimic-lock");
+        let path = UnixPath::new(dir.path().join("socket").to_str().unwrap()).unwrap();
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        File::create(&lock).unwrap();
+        set(&lock, 0o000);
+        for (in_the_way, advised) in [(true, "remove that file"), (false, "write to its directory")] {
+            if !in_the_way {
+                fs::remove_file(&lock).unwrap();
+                set(dir.path(), 0o500);
+            }
+            let error = SocketFile::bind(&path, None).unwrap_err();
+            assert_eq!((error.kind(), error.phase()), (ErrorKind::PermissionDenied, Some(Phase::Bind)));
+            assert!(error.reason().contains(lock.to_str().unwrap()), "{error}");
+            assert!(error.advice().is_some_and(|advice| advice.contains(advised)), "{error}");
+        }
+        set(dir.path(), 0o700);
     });
 }

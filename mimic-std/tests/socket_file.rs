@@ -28,6 +28,10 @@ impl Spot {
         UnixPath::new(self.0.to_str().unwrap()).unwrap()
     }
 
+    fn lock(&self) -> PathBuf {
+        self.0.with_file_name(".socket.mimic-lock")
+    }
+
     /// The names in the directory.
     fn files(&self) -> Vec<String> {
         let names = fs::read_dir(self.1.path()).unwrap().map(|entry| entry.unwrap().file_name());
@@ -110,7 +114,7 @@ fn servers_that_start_at_once() {
 fn a_lock_of_a_dead_server_holds_nothing_up() {
     let spot = Spot::new();
     spot.die();
-    fs::write(spot.0.with_extension("lock"), "").unwrap();
+    fs::write(spot.lock(), "").unwrap();
     let (_file, _listener) = SocketFile::bind(&spot.path(), None).unwrap();
     assert_eq!(spot.files(), ["socket"]);
 }
@@ -120,12 +124,63 @@ fn a_lock_of_a_dead_server_holds_nothing_up() {
 fn a_server_that_is_just_starting_is_left_alone() {
     let spot = Spot::new();
     spot.die();
-    let lock = fs::File::create(spot.0.with_extension("lock")).unwrap();
+    let lock = fs::File::create(spot.lock()).unwrap();
     lock.lock().unwrap();
     let error = SocketFile::bind(&spot.path(), None).unwrap_err();
     assert_eq!((error.kind(), error.phase()), (ErrorKind::AddrInUse, Some(Phase::Bind)));
-    assert!(error.reason().contains("just starting"), "{error}");
+    assert!(error.reason().contains("just starting") && error.reason().contains(".socket.mimic-lock"), "{error}");
     assert!(spot.0.exists());
+}
+
+/// Whether the path is free or not.
+#[test]
+fn a_lock_of_another_program_is_left_alone() {
+    for (dead, locked) in [(false, false), (true, false), (true, true)] {
+        let spot = Spot::new();
+        if dead {
+            spot.die();
+        }
+        // As PostgreSQL has it, and where it would be by such a rule.
+        for lock in [spot.0.with_extension("lock"), spot.lock()] {
+            fs::write(lock, "4711\n").unwrap();
+        }
+        let lock = fs::File::open(spot.lock()).unwrap();
+        if locked {
+            lock.lock().unwrap();
+        }
+        let error = SocketFile::bind(&spot.path(), None).unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::AddrInUse, Some(Phase::Bind)));
+        assert!(error.reason().contains(spot.lock().to_str().unwrap()), "{error}");
+        assert_eq!(fs::read(spot.lock()).unwrap(), b"4711\n");
+        assert_eq!(spot.0.exists(), dead);
+
+        // Without it, the one of a name that is not mimic's holds nothing up.
+        fs::remove_file(spot.lock()).unwrap();
+        drop(SocketFile::bind(&spot.path(), None).unwrap());
+        assert_eq!(spot.files(), ["socket.lock"]);
+    }
+}
+
+/// Errors of the lock name its file, and say what to do.
+#[test]
+fn what_is_in_the_way_of_the_lock() {
+    type Put = fn(&std::path::Path);
+    let kinds: [(&str, Put); 4] = [
+        ("a directory", |lock| fs::create_dir(lock).unwrap()),
+        ("a dangling link", |lock| std::os::unix::fs::symlink("nowhere", lock).unwrap()),
+        ("a link", |lock| std::os::unix::fs::symlink("/dev/null", lock).unwrap()),
+        ("a socket", |lock| drop(UnixListener::bind(lock).unwrap())),
+    ];
+    for (what, put) in kinds {
+        let spot = Spot::new();
+        put(&spot.lock());
+        let error = SocketFile::bind(&spot.path(), None).unwrap_err();
+        assert_eq!(error.phase(), Some(Phase::Bind));
+        assert!(error.reason().contains(spot.lock().to_str().unwrap()), "{what}: {error}");
+        let advice = error.advice().unwrap();
+        assert!(advice.contains("remove that file") && advice.contains("server's own"), "{what}: {error}");
+        assert_eq!(spot.files(), [".socket.mimic-lock"], "{what}");
+    }
 }
 
 #[test]
@@ -149,7 +204,10 @@ fn a_directory_that_is_not_there_is_an_error_of_the_bind() {
     let path = UnixPath::new("/nowhere-mimic/socket").unwrap();
     let error = SocketFile::bind(&path, None).unwrap_err();
     assert_eq!((error.kind(), error.phase()), (ErrorKind::NotFound, Some(Phase::Bind)));
-    assert!(error.advice().is_some_and(|advice| advice.contains("directory")), "{error}");
+    assert!(error.advice().is_some_and(|advice| advice.contains("make its directory")), "{error}");
+
+    let error = SocketFile::bind(&UnixPath::new("..").unwrap(), None).unwrap_err();
+    assert_eq!((error.kind(), error.phase()), (ErrorKind::InvalidInput, Some(Phase::Bind)));
 }
 
 #[test]

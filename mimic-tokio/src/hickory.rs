@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::ResolveHosts;
@@ -28,10 +29,16 @@ use crate::runtime;
 /// ```
 ///
 /// - HTTPS records are asked for if the race is told so, as above, and the connection is to be secure.
-/// - The hosts file comes before DNS and decides for both families, as for look-ups by the system: a name in it is never
-///   asked of DNS, for no kind of record. Nor is `localhost`, or a name below it: without a line they are the loopback's
-///   addresses. Other sources that the system has (mDNS, NIS) are not asked. A resolver of your own that is told not to
-///   use the hosts file ([`ResolveHosts::Never`](hickory_resolver::config::ResolveHosts)) is asked for its names.
+/// - The hosts file comes before DNS and decides for both families, as for look-ups by the system:
+///   a name in it, asked for as the file has it, is never asked of DNS, for no kind of record. Nor
+///   is `localhost`, or a name below it: without a line they are the loopback's addresses.
+/// - A hosts file that cannot be read, or is larger than 8 MiB, may have any name. The system's
+///   resolver is asked for addresses in place of DNS, and HTTPS records are an error.
+/// - Names that DNS leads to are DNS's: the targets of CNAME and of HTTPS records are not looked for
+///   in the hosts file. Nor is a name with a last dot, unless the file has the dot too.
+/// - Other sources that the system has (mDNS, NIS) are not asked. A resolver of your own that is
+///   told not to use the hosts file
+///   ([`ResolveHosts::Never`](hickory_resolver::config::ResolveHosts)) is asked for its names.
 /// - Addresses with a zone (`fe80::1%eth0`) are answered without a question.
 /// - Addresses are looked up by the search list of the system, for both families by one name of it; HTTPS records for
 ///   the name as it is.
@@ -48,7 +55,7 @@ impl Hickory {
     /// If they cannot be read, or name no server.
     pub fn from_system() -> Result<Self, Error> {
         let resolver = TokioResolver::builder_tokio().and_then(|builder| builder.build());
-        resolver.map(Self).map_err(|error| {
+        resolver.map(Self::from).map_err(|error| {
             failed(error)
                 .advise("install no Hickory, and the system's resolver is asked; or make one by From<TokioResolver>")
         })
@@ -56,8 +63,13 @@ impl Hickory {
 }
 
 impl From<TokioResolver> for Hickory {
-    /// With servers and options of your own.
-    fn from(resolver: TokioResolver) -> Self {
+    /// With servers and options of your own; with hosts of your own
+    /// ([`set_hosts`](hickory_resolver::Resolver::set_hosts)) if it is told not to use the file.
+    fn from(mut resolver: TokioResolver) -> Self {
+        if uses_hosts_file(&resolver) {
+            // Read once, and for each family by itself.
+            resolver.set_hosts(Arc::default());
+        }
         Self(resolver)
     }
 }
@@ -79,9 +91,12 @@ for_each_mode!(M => {
     }
 });
 
+fn uses_hosts_file(resolver: &TokioResolver) -> bool {
+    !matches!(resolver.options().use_hosts_file, ResolveHosts::Never)
+}
+
 async fn lookup(resolver: &TokioResolver, question: Question) -> Result<Vec<Record>, Error> {
-    let hosts_file = !matches!(resolver.options().use_hosts_file, ResolveHosts::Never);
-    if let Some(answer) = lookup_locally(&question, hosts_file) {
+    if let Some(answer) = lookup_locally(&question, uses_hosts_file(resolver)).await {
         return answer;
     }
     runtime()?;

@@ -363,11 +363,92 @@ fn the_hosts_file_decides() {
             assert_eq!(lookup(&ctx, "_8443._https.pinned.test", RecordType::Https).await.unwrap(), []);
             assert_eq!(lookup(&ctx, "six.test", RecordType::A).await.unwrap(), []);
             assert_eq!(*asked.lock().unwrap(), [""; 0]);
+            // A line that is gone counts no more, and one with another dot is of another name.
+            for (hosts, name) in [("", "pinned.test"), ("127.0.0.5 pinned.test\n", "pinned.test.")] {
+                namespace::write("/etc/hosts", hosts);
+                let (ctx, _) = if hosts.is_empty() { (ctx.clone(), asked.clone()) } else { asking(elsewhere) };
+                let found = [lookup(&ctx, name, RecordType::A).await, lookup(&ctx, name, RecordType::Aaaa).await];
+                let dns = [Record::A([192, 0, 2, 66].into()), Record::Aaaa("2001:db8::66".parse().unwrap())];
+                assert_eq!(found.map(Result::unwrap).concat(), dns, "{name}");
+            }
 
             let (ctx, asked) = asking_with(|options| options.use_hosts_file = ResolveHosts::Never, elsewhere);
             let found = lookup(&ctx, "pinned.test", RecordType::A).await.unwrap();
             assert_eq!(found, [Record::A([192, 0, 2, 66].into())]);
             assert_eq!(*asked.lock().unwrap(), ["pinned.test. A"]);
+        });
+    });
+}
+
+/// It may have the name: the system is asked, which reads it, and DNS is not.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hosts_file_that_cannot_be_used() {
+    namespace::alone("hickory::a_hosts_file_that_cannot_be_used", || {
+        let large = format!("{}127.0.0.5 pinned.test\n::1 six.test\n", "# nothing at all\n".repeat(600_000));
+        namespace::write("/etc/hosts", &large);
+        let elsewhere = |_: &str, kind| match kind {
+            rr::RecordType::A => Data(vec![v4("pinned.test.", [192, 0, 2, 66])]),
+            rr::RecordType::AAAA => Data(vec![v6("pinned.test.", "2001:db8::66")]),
+            _ => Data(vec![https("pinned.test.", 1, "elsewhere.test.", vec![])]),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (ctx, asked) = asking(elsewhere);
+            let pinned = Record::A([127, 0, 0, 5].into());
+            assert_eq!(lookup(&ctx, "pinned.test", RecordType::A).await.unwrap(), std::slice::from_ref(&pinned));
+            assert_eq!(lookup(&ctx, "pinned.test", RecordType::Aaaa).await.unwrap(), []);
+            assert_eq!(lookup(&ctx, "pinned.test", RecordType::Addresses).await.unwrap(), [pinned]);
+            assert_eq!(lookup(&ctx, "six.test", RecordType::A).await.unwrap(), []);
+            for name in ["pinned.test", "_8443._https.pinned.test", "other.test"] {
+                let error = lookup(&ctx, name, RecordType::Https).await.unwrap_err();
+                assert_eq!((error.kind(), error.phase()), (ErrorKind::Other, Some(Phase::Lookup)), "{error}");
+                assert!(error.reason().contains("hosts file") && error.reason().contains("too large"), "{error}");
+                assert!(error.advice().is_some_and(|advice| advice.contains("8 MiB")), "{error}");
+            }
+            // What needs no file is answered.
+            assert_eq!(lookup(&ctx, "app.localhost", RecordType::Https).await.unwrap(), []);
+            assert_eq!(lookup(&ctx, "app.localhost", RecordType::A).await.unwrap(), [Record::A(Ipv4Addr::LOCALHOST)]);
+            assert_eq!(*asked.lock().unwrap(), [""; 0]);
+
+            let (ctx, asked) = asking_with(|options| options.use_hosts_file = ResolveHosts::Never, elsewhere);
+            let found = lookup(&ctx, "pinned.test", RecordType::A).await.unwrap();
+            assert_eq!(found, [Record::A([192, 0, 2, 66].into())]);
+            assert_eq!(*asked.lock().unwrap(), ["pinned.test. A"]);
+        });
+    });
+}
+
+/// The root's dot is part of a name in the hosts file, and targets come with it.
+#[cfg(target_os = "linux")]
+#[test]
+fn targets_are_names_of_dns() {
+    namespace::alone("hickory::targets_are_names_of_dns", || {
+        namespace::write("/etc/hosts", "127.0.0.5 svc.test canonical.test dotted.test.\n");
+        let server = |name: &str, kind| match (name, kind) {
+            ("host.test.", rr::RecordType::HTTPS) => Data(vec![https("host.test.", 1, "svc.test.", vec![])]),
+            ("host.test.", rr::RecordType::A) => Data(vec![
+                ("host.test.", RData::CNAME(CNAME(Name::from_ascii("canonical.test.").unwrap()))),
+                v4("canonical.test.", [192, 0, 2, 1]),
+            ]),
+            ("svc.test.", rr::RecordType::A) => Data(vec![v4("svc.test.", [192, 0, 2, 2])]),
+            _ => nothing(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (ctx, asked) = asking(server);
+            let https = lookup(&ctx, "host.test", RecordType::Https).await.unwrap();
+            let [Record::Https(service)] = &https[..] else { panic!("{https:?}") };
+            let found = lookup(&ctx, &service.target, RecordType::A).await.unwrap();
+            assert_eq!(found, [Record::A([192, 0, 2, 2].into())]);
+            let found = lookup(&ctx, "host.test", RecordType::A).await.unwrap();
+            assert_eq!(found, [Record::A([192, 0, 2, 1].into())]);
+            asked.lock().unwrap().clear();
+            for name in ["svc.test", "dotted.test."] {
+                let found = lookup(&ctx, name, RecordType::A).await.unwrap();
+                assert_eq!(found, [Record::A([127, 0, 0, 5].into())], "{name}");
+            }
+            assert_eq!(*asked.lock().unwrap(), [""; 0]);
         });
     });
 }

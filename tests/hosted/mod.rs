@@ -84,6 +84,7 @@ macro_rules! hosted {
         #[cfg(target_os = "linux")]
         hosted! { @alone $run:
             the_hosts_file_decides a_search_list_is_for_both_families other_orders_are_asked_as_one
+            the_hosts_file_is_read_once_for_a_question
             silent_servers_hold_up_nothing zones_reach_the_socket a_socket_is_not_its_own_peer
         }
     };

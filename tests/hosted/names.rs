@@ -138,6 +138,29 @@ pub(crate) async fn other_orders_are_asked_as_one() {
     assert_eq!(ask("four.test").await, all(&["127.0.0.6"], &[], &["127.0.0.6"]));
 }
 
+/// What this thread has read, in bytes.
+fn read_by_this_thread() -> u64 {
+    let io = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+    io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+}
+
+/// On the thread that asks, while a file has just changed; one that is too large not at all.
+pub(crate) async fn the_hosts_file_is_read_once_for_a_question() {
+    const MIB: u64 = 1 << 20;
+    let server = Server::start();
+    server.name("other.test", Some(&["127.0.0.9"]));
+    let lookup = adapter::context().dialer(Lookup).await.unwrap();
+    let line = "# nothing at all\n";
+    for (size, reads) in [(2 * MIB, 1), (9 * MIB, 0)] {
+        write("/etc/hosts", &line.repeat(usize::try_from(size).unwrap() / line.len()));
+        let before = read_by_this_thread();
+        lookup.dial(question("other.test", RecordType::A)).await.unwrap();
+        let read = read_by_this_thread() - before;
+        // And a few small files.
+        assert_eq!((read + MIB) / size, reads, "{read} bytes of {size}");
+    }
+}
+
 async fn found(name: &'static str, record_type: RecordType) -> Result<Vec<Record>, Error> {
     adapter::context().resolve(Lookup, question(name, record_type)).await
 }

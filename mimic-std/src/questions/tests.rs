@@ -198,6 +198,68 @@ fn in_order_and_a_higher_limit_at_once() {
     }
 }
 
+/// A desk of four threads, all of which wait for a question.
+fn idle_desk() -> Desk {
+    let desk = desk(4);
+    let waiting = ["a", "b", "c", "d"].map(|name| desk.ask(name));
+    for reply in [(); 4].map(|()| desk.begun().1) {
+        reply.send(answer()).unwrap();
+    }
+    for waiting in waiting {
+        done(waiting);
+    }
+    thread::sleep(PATIENCE);
+    assert_eq!(desk.counts(), [4, 0, 0, 0]);
+    desk
+}
+
+#[test]
+fn a_lower_limit_at_once() {
+    let desk = idle_desk();
+    desk.questions.set_limit(NonZeroUsize::MIN);
+    thread::sleep(PATIENCE);
+    assert_eq!(desk.counts(), [1, 0, 0, 0]);
+    let next = desk.ask("next");
+    desk.begun.recv_timeout(IDLE / 4).unwrap().1.send(answer()).unwrap();
+    done(next);
+}
+
+/// A thread that is one too many, and is woken for a question, leaves it to another.
+#[test]
+fn a_thread_that_ends_takes_no_wake_up_with_it() {
+    let desk = idle_desk();
+    desk.questions.state().limit = 1;
+    let next = desk.ask("next");
+    desk.begun.recv_timeout(IDLE / 4).unwrap().1.send(answer()).unwrap();
+    done(next);
+    assert_eq!(desk.counts(), [1, 0, 0, 0]);
+}
+
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        panic!("expected by the test");
+    }
+}
+
+/// It costs neither the thread that wakes it, nor the others that wait.
+#[test]
+fn a_waker_that_panics() {
+    let desk = desk(2);
+    for _ in 0..2 {
+        let mut first = Box::pin(desk.questions.ask(Ask { name: "a".into(), record_type: RecordType::A }));
+        assert!(first.as_mut().poll(&mut Context::from_waker(&Arc::new(Panics).into())).is_pending());
+        let second = desk.ask("a");
+        desk.begun().1.send(answer()).unwrap();
+        assert_eq!(done(second), answer().unwrap());
+    }
+    // Each has a thread.
+    let _later = [desk.ask("b"), desk.ask("c")];
+    let _replies = [desk.begun(), desk.begun()];
+    assert_eq!(desk.counts(), [2, 0, 0, 2]);
+}
+
 #[test]
 fn a_thread_that_panics_answers() {
     let questions = Questions::new(NonZeroUsize::MIN, |_: &Ask| panic!("expected by the test"));
