@@ -27,7 +27,8 @@ use crate::{Error, Phase, Secret, Text};
 ///   it, `[fe80::1%eth0]`. The host is then `fe80::1%eth0`. A zone that begins with `25` and goes on has to be written
 ///   in the first form.
 /// - An empty port is none, and so are an empty user and an empty password.
-/// - User and password are percent-decoded. The path and the query stay as written: [`percent_decode`] reads them.
+/// - User and password are percent-decoded. The path and the query stay as written:
+///   [`percent_decode`] reads them.
 /// - A fragment is dropped, for it is the client's; a path without a host has none.
 ///
 /// Not accepted, each with an error that names it: percent-encoding in a host, any character outside ASCII, spaces,
@@ -46,9 +47,9 @@ pub struct Endpoint {
     pub user: Option<Text>,
     /// The password, percent-decoded: UTF-8 without control characters, and not empty.
     pub password: Option<Secret>,
-    /// The host: a name, an IPv4 address, or an IPv6 address without its brackets, perhaps with a zone (`fe80::1%eth0`).
-    /// A zone means something on this machine alone: it must not go into the `Host` of an HTTP request (RFC 6874,
-    /// section 4).
+    /// The host: a name, an IPv4 address, or an IPv6 address without its brackets, perhaps with a
+    /// zone (`fe80::1%eth0`). A zone means something on this machine alone: it must not go into the
+    /// `Host` of an HTTP request (RFC 6874, section 4).
     pub host: Option<Text>,
     /// The port, if one was given.
     pub port: Option<u16>,
@@ -75,8 +76,8 @@ impl FromStr for Endpoint {
     }
 }
 
-/// Decodes the percent-encoding of a part of an endpoint (RFC 3986, section 2.1), such as the value of
-/// [`Path`](crate::Path) or of [`Query`](crate::Query). A `+` stays one.
+/// Decodes the percent-encoding of a part of an endpoint (RFC 3986, section 2.1), such as the value
+/// of [`Path`](crate::Path) or of [`Query`](crate::Query). A `+` stays one.
 ///
 /// Split the part at its delimiters first: an encoded one (`%2F`, `%26`) belongs to the text.
 ///
@@ -90,8 +91,8 @@ impl FromStr for Endpoint {
 /// ```
 ///
 /// # Errors
-/// [`InvalidInput`](ErrorKind::InvalidInput), in [`Phase::Endpoint`], if two hexadecimal digits do not follow a `%`. It
-/// does not repeat the text, which may be secret.
+/// [`InvalidInput`](ErrorKind::InvalidInput), in [`Phase::Endpoint`], if two hexadecimal digits do
+/// not follow a `%`. It does not repeat the text, which may be secret.
 pub fn percent_decode(text: &str) -> Result<Vec<u8>, Error> {
     let mut decoded = Vec::with_capacity(text.len());
     decode_each(text, |byte| decoded.push(byte))?;
@@ -241,7 +242,8 @@ fn parse_authority(authority: &str, endpoint: &mut Endpoint, shown: bool) -> Res
 
 /// A user or a password; an empty one is none.
 fn decode_text<T: for<'a> From<&'a str>>(part: &str) -> Result<Option<T>, Error> {
-    // Of its final size, so that no copy of a password stays behind when it grows; wiped, also after an error.
+    // Of its final size, so that no copy of a password stays behind when it grows; wiped, also
+    // after an error.
     let mut decoded = Zeroizing::new(Vec::with_capacity(part.len()));
     decode_each(part, |byte| decoded.push(byte))?;
     match core::str::from_utf8(&decoded) {
@@ -331,7 +333,7 @@ fn is_shown(text: &str, at: usize) -> bool {
         && hidden_port(text).is_none_or(|from| at < from)
 }
 
-/// The length of the scheme with the delimiter that follows it; 0 if there is none.
+/// Returns the length of the scheme with the delimiter that follows it; 0 if there is none.
 fn scheme_len(text: &str) -> usize {
     let (before, after) = split_before(text, b":");
     match after {
@@ -343,8 +345,8 @@ fn scheme_len(text: &str) -> usize {
     }
 }
 
-/// The place behind the colon of a port that is not a number. Without an `@`, it may be a password whose host was
-/// forgotten, or whose `@` is encoded.
+/// Finds the place behind the colon of a port that is not a number. Without an `@`, it may be a
+/// password whose host was forgotten, or whose `@` is encoded.
 fn hidden_port(text: &str) -> Option<usize> {
     let (shown, _) = split_before(text, b"?#");
     let rest = shown.get(scheme_len(shown)..)?;
@@ -357,9 +359,9 @@ fn hidden_port(text: &str) -> Option<usize> {
     Some(shown.len() - path.len() - port.len())
 }
 
-/// Errors are logged: whatever may be user information (RFC 3986, section 3.2.1) or part of a query is left out, even of
-/// a malformed string. If a `?` or `#` comes before an `@`, the parts cannot be told apart. Then everything after the
-/// scheme is hidden.
+/// Errors are logged: whatever may be user information (RFC 3986, section 3.2.1) or part of a query
+/// is left out, even of a malformed string. If a `?` or `#` comes before an `@`, the parts cannot
+/// be told apart. Then everything after the scheme is hidden.
 fn redacted(text: &str) -> String {
     let (shown, query) = split_before(text, b"?#");
     let scheme = scheme_len(shown);

@@ -21,8 +21,8 @@ use crate::text::{clean, cleaned};
 /// where a deadline struck, and, with the feature `reports`, every candidate, what was missing and who said "not me"; see
 /// [`report`](Error::report).
 ///
-/// Escapes control characters and bidirectional overrides in every name and error that it prints. The line feeds of the
-/// tree are its own.
+/// Escapes control characters and bidirectional overrides in every name and error that it prints.
+/// The line feeds of the tree are its own.
 pub struct Error(Box<Inner>);
 
 struct Inner {

@@ -40,8 +40,9 @@ pub trait Key: 'static {
     /// The name that errors and explanations print.
     const NAME: &'static str;
 
-    /// Keeps the values out of errors and explanations, where a gate [`is`](crate::is) would print them: `…` stands
-    /// for them. False unless the key says otherwise, as those do that [`key!`](crate::key) declares `secret`:
+    /// Keeps the values out of errors and explanations, where a gate [`is`](crate::is) would print
+    /// them: `…` stands for them. False unless the key says otherwise, as those do that
+    /// [`key!`](crate::key) declares `secret`:
     ///
     /// ```
     /// use mimic_core::{Context, Stream, is};
@@ -78,8 +79,8 @@ pub trait Key: 'static {
 /// # let _ = (Attempts, Wanted);
 /// ```
 ///
-/// The word `secret` before a key keeps its values out of errors and explanations ([`Key::SECRET`](crate::Key::SECRET)):
-/// `key!(/** Who asks. */ secret pub Token: Secret);`
+/// The word `secret` before a key keeps its values out of errors and explanations
+/// ([`Key::SECRET`](crate::Key::SECRET)): `key!(/** Who asks. */ secret pub Token: Secret);`
 #[macro_export]
 macro_rules! key {
     () => {};

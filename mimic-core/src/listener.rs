@@ -70,9 +70,9 @@ pub trait ListenerExt<M: Mode>: Listener<M> {
     /// s: so a shortage of descriptors neither ends the server nor keeps a processor busy. Of such
     /// errors in a row `told` hears the first.
     ///
-    /// Cancel-safe: a flow is handed out or still waits. Dropping it also drops its pause and what it
-    /// has told: in a `select!`, keep one future across the turns, or a broken listener is told of,
-    /// and asked again, at every turn.
+    /// Cancel-safe: a flow is handed out or still waits. Dropping it also drops its pause and what
+    /// it has told: in a `select!`, keep one future across the turns, or a broken listener is told
+    /// of, and asked again, at every turn.
     ///
     /// ```
     /// # use std::pin::pin;

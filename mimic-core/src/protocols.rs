@@ -137,8 +137,8 @@ async fn connect_unix<M: Mode, R: Role<Target = UnixPath>>(
     }
 }
 
-/// A connect function for a candidate of [`Listen`] whose scheme names a host and a port: listens at every address of
-/// the host. The mirror of [`dial_host`].
+/// A connect function for a candidate of [`Listen`] whose scheme names a host and a port: listens
+/// at every address of the host. The mirror of [`dial_host`].
 ///
 /// A scheme of your own is one more candidate:
 ///

@@ -95,8 +95,8 @@ where
     }
 }
 
-/// Returns [`UnknownValue`](PlanError::UnknownValue) if one key shuts every unit by a gate. `value` returns `None` while
-/// the key is undecided.
+/// Returns [`UnknownValue`](PlanError::UnknownValue) if one key shuts every unit by a gate. `value`
+/// returns `None` while the key is undecided.
 #[cold]
 pub(crate) fn unknown<'a, M: Mode>(
     role: Id,

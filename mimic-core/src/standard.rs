@@ -19,9 +19,9 @@ use crate::{Error, FlowExt, Handshake, Mode, Phase, Role, Secret, Text};
 crate::key! {
     /// The scheme of the endpoint, in lower case: `tcp`, `unix`, `http`.
     pub Scheme: Text;
-    /// The host of the endpoint: a name, an IPv4 address, or an IPv6 address without brackets, perhaps with a zone
-    /// (`fe80::1%eth0`). A zone means something on this machine alone: it must not go into the `Host` of an HTTP
-    /// request (RFC 6874, section 4).
+    /// The host of the endpoint: a name, an IPv4 address, or an IPv6 address without brackets,
+    /// perhaps with a zone (`fe80::1%eth0`). A zone means something on this machine alone: it must
+    /// not go into the `Host` of an HTTP request (RFC 6874, section 4).
     pub Host: Text;
     /// The port of the endpoint.
     pub Port: u16;
@@ -50,9 +50,10 @@ crate::key! {
     secret pub User: Text;
     /// The password of the endpoint, percent-decoded: for the protocol that logs in, above the flow.
     secret pub Password: Secret;
-    /// The query of the endpoint as written, still percent-encoded, without its `?`: `baud=115200` of
-    /// `serial:///dev/ttyUSB0?baud=115200`. [`percent_decode`](crate::percent_decode) decodes it. The scheme says what it means; one that reads none ignores it, as `tcp`
-    /// does, and `unix` refuses it, because what follows the `?` may be meant for the name of the file.
+    /// The query of the endpoint as written, still percent-encoded, without its `?`: `baud=115200`
+    /// of `serial:///dev/ttyUSB0?baud=115200`. [`percent_decode`](crate::percent_decode) decodes
+    /// it. The scheme says what it means; one that reads none ignores it, as `tcp` does, and `unix`
+    /// refuses it, because what follows the `?` may be meant for the name of the file.
     secret pub Query: Text;
 }
 
@@ -172,7 +173,8 @@ pub struct HostPort {
     pub port: u16,
     /// What connecting is to include.
     until: Option<Until>,
-    /// The handshake that this target arrived with. The receiver may claim it; dialling the target onwards drops it.
+    /// The handshake that this target arrived with. The receiver may claim it; dialling the target
+    /// onwards drops it.
     offered: Option<Until>,
 }
 
@@ -330,9 +332,9 @@ pub enum Record {
     A(Ipv4Addr),
     /// An IPv6 address.
     Aaaa(Ipv6Addr),
-    /// An IPv6 address that means something within a zone alone (RFC 4007): a link-local one, and the number of the
-    /// interface that leads to it, as in `SocketAddrV6`. Answers a question for [`RecordType::Aaaa`] or
-    /// [`RecordType::Addresses`].
+    /// An IPv6 address that means something within a zone alone (RFC 4007): a link-local one, and
+    /// the number of the interface that leads to it, as in `SocketAddrV6`. Answers a question for
+    /// [`RecordType::Aaaa`] or [`RecordType::Addresses`].
     Scoped(Ipv6Addr, u32),
     /// One way to reach a service.
     Https(Service),

@@ -76,8 +76,10 @@ impl fmt::Debug for Text {
 /// A string that is never printed: the value of [`Password`](crate::Password).
 ///
 /// `Debug` prints `…`, and there is no `Display`: what formats a command for a peer has to call
-/// [`expose`](Secret::expose), so that a search for that name finds every place that reads the text. The memory is overwritten when the last clone is dropped; the string that it was parsed from,
-/// such as a URL, is the caller's to wipe. Comparing takes a time that depends on the contents.
+/// [`expose`](Secret::expose), so that a search for that name finds every place that reads the
+/// text. The memory is overwritten when the last clone is dropped; the string that it was parsed
+/// from, such as a URL, is the caller's to wipe. Comparing takes a time that depends on the
+/// contents.
 #[derive(Clone)]
 pub struct Secret(Inner<Zeroizing<String>>);
 
@@ -268,9 +270,10 @@ mod tests {
 
     #[test]
     fn clean_text_has_no_character_that_is_not_seen_and_stays_as_it_is() {
-        // By Unicode, and not by the table that is tested: the controls (Cc), the soft hyphen, the Arabic letter mark,
-        // the Mongolian vowel separator, the spaces without width and the marks of direction, the separators and
-        // overrides, the joiners, operators and isolates, the mark of byte order, the annotations, the tags.
+        // By Unicode, and not by the table that is tested: the controls (Cc), the soft hyphen, the
+        // Arabic letter mark, the Mongolian vowel separator, the spaces without width and the marks
+        // of direction, the separators and overrides, the joiners, operators and isolates, the mark
+        // of byte order, the annotations, the tags.
         let unseen = |letter: char| {
             let cleaned = clean(format_args!("{letter}"));
             assert_eq!(clean(format_args!("{cleaned}")), cleaned);
@@ -287,7 +290,8 @@ mod tests {
         for (first, last) in ends {
             assert!((first..=last).all(unseen), "{first:?} to {last:?}");
         }
-        // All else is left to those who read other alphabets: on either side of each range, and between them.
+        // All else is left to those who read other alphabets: on either side of each range, and
+        // between them.
         #[rustfmt::skip]
         let others = [
             ('\u{20}', '\u{7e}'), ('\u{a0}', '\u{ac}'), ('\u{ae}', '\u{61b}'), ('\u{61d}', '\u{180d}'),
