@@ -30,9 +30,10 @@ struct Cli {
 pub(crate) enum Command {
     /// Serve the line protocol on every URL until SIGINT or SIGTERM
     ///
-    /// Prints "listening on URL" for each, once all of them listen. Port 0 lets the
-    /// system choose one, which is then printed. The file of a Unix socket is made,
-    /// and removed at the end; one that exists is an error.
+    /// Prints "listening on URL" for each address, once all of them listen. Port 0 lets
+    /// the system choose one, which is then printed. The file of a Unix socket is made,
+    /// and removed at the end. A socket file that a killed server left behind is
+    /// replaced. One that is served, and a file that is no socket, is an error.
     #[command(verbatim_doc_comment, after_help = URLS)]
     Serve {
         /// Where to listen

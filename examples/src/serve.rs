@@ -72,12 +72,7 @@ impl Server {
         self.listeners.iter().flat_map(|(endpoint, listener)| {
             let addresses = listener.local_addrs();
             let path = addresses.is_empty().then(|| endpoint.clone());
-            let at = |address: SocketAddr| Endpoint {
-                host: Some(address.ip().to_string().into()),
-                port: Some(address.port()),
-                ..endpoint.clone()
-            };
-            addresses.into_iter().map(at).chain(path)
+            addresses.into_iter().map(|address| at(endpoint, address)).chain(path)
         })
     }
 
@@ -105,6 +100,15 @@ impl Server {
         let _ = timeout(&mut timer, GRACE, async { Ok(all_closed.recv().await) }).await;
         Ok(())
     }
+}
+
+/// The endpoint at one of its addresses. That of a link means nothing without its zone.
+fn at(endpoint: &Endpoint, address: SocketAddr) -> Endpoint {
+    let host = match address {
+        SocketAddr::V6(address) if address.scope_id() != 0 => format!("{}%{}", address.ip(), address.scope_id()),
+        _ => address.ip().to_string(),
+    };
+    Endpoint { host: Some(host.into()), port: Some(address.port()), ..endpoint.clone() }
 }
 
 /// Gives every connection a task of its own, and says which errors there were in between.
@@ -163,5 +167,31 @@ impl Write for Stoppable {
 
     async fn flush(&mut self) -> Result<(), Error> {
         self.flow.flush().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mimic_core::HostPort;
+
+    use super::*;
+
+    /// What is printed can be connected to: parsed again, it is the address that listens.
+    #[test]
+    fn an_endpoint_keeps_the_zone_of_its_address() {
+        for (asked, address, printed) in [
+            ("tcp://[fe80::1%25eth0]:0", "[fe80::1%3]:7007", "tcp://[fe80::1%253]:7007"),
+            ("tcp://link.example:0", "[fe80::1%25]:7007", "tcp://[fe80::1%2525]:7007"),
+            ("tls://localhost:0", "[::1]:7007", "tls://[::1]:7007"),
+            ("tcp://localhost", "127.0.0.1:7007", "tcp://127.0.0.1:7007"),
+        ] {
+            let address: SocketAddr = address.parse().unwrap();
+            let endpoint = at(&asked.parse().unwrap(), address);
+            assert_eq!(endpoint.to_string(), printed);
+            let Endpoint { host: Some(host), port: Some(port), .. } = printed.parse().unwrap() else {
+                panic!("{printed}")
+            };
+            assert_eq!(HostPort::new(host, port).as_addr(), Some(address));
+        }
     }
 }

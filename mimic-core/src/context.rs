@@ -204,7 +204,11 @@ impl<M: Mode> Ctx<M> {
         self.resolve(Listen, ()).await
     }
 
-    /// What `resolve` would try for `role`, and why not the rest, without running anything.
+    /// Returns what `resolve` would try for `role`, and why not the rest, without running anything.
+    ///
+    /// It judges by the needs alone. A function may fail, and a candidate that is taken may still
+    /// refuse the values that it is given: of `unix:/a?b` the plan says yes, and the connect
+    /// refuses the query.
     pub fn explain<R: Role>(&self, role: R) -> Explanation {
         explain::explain(self, Id::role(&role), &Table::default())
     }

@@ -355,7 +355,7 @@ impl<'a, M: Mode> Course<'a, M> {
         self.node.unit.kind == ChoiceKind::Layer
     }
 
-    /// Nothing is written of what has succeeded, but the hops of layers that are still under way.
+    /// Records the hop for the enclosing layer. A successful dial leaves no other trace.
     fn succeeded_below(&self, above: &Scope<M>, target: &dyn Debug) {
         let target = if above.wrapped { show(target) } else { String::new() };
         above.with(|record| {

@@ -9,6 +9,7 @@ use core::net::Ipv6Addr;
 use core::str::FromStr;
 
 use embedded_io_async::ErrorKind;
+use zeroize::Zeroizing;
 
 use crate::text::{Clean, HIDDEN, Plain};
 use crate::{Error, Phase, Secret, Text};
@@ -26,7 +27,8 @@ use crate::{Error, Phase, Secret, Text};
 ///   it, `[fe80::1%eth0]`. The host is then `fe80::1%eth0`. A zone that begins with `25` and goes on has to be written
 ///   in the first form.
 /// - An empty port is none, and so are an empty user and an empty password.
-/// - User and password are percent-decoded. The path and the query stay as written.
+/// - User and password are percent-decoded. The path and the query stay as written:
+///   [`percent_decode`] reads them.
 /// - A fragment is dropped, for it is the client's; a path without a host has none.
 ///
 /// Not accepted, each with an error that names it: percent-encoding in a host, any character outside ASCII, spaces,
@@ -45,7 +47,9 @@ pub struct Endpoint {
     pub user: Option<Text>,
     /// The password, percent-decoded: UTF-8 without control characters, and not empty.
     pub password: Option<Secret>,
-    /// The host: a name, an IPv4 address, or an IPv6 address without its brackets, perhaps with a zone (`fe80::1%eth0`).
+    /// The host: a name, an IPv4 address, or an IPv6 address without its brackets, perhaps with a
+    /// zone (`fe80::1%eth0`). A zone means something on this machine alone: it must not go into the
+    /// `Host` of an HTTP request (RFC 6874, section 4).
     pub host: Option<Text>,
     /// The port, if one was given.
     pub port: Option<u16>,
@@ -72,11 +76,32 @@ impl FromStr for Endpoint {
     }
 }
 
-/// What a path means where it names a file: percent-decoded (RFC 3986, section 2.1).
-pub(crate) fn decode(path: &str) -> Result<Vec<u8>, Error> {
-    let mut decoded = Vec::with_capacity(path.len());
-    percent_decode(path, |byte| decoded.push(byte)).map_err(|error| located(error, path))?;
+/// Decodes the percent-encoding of a part of an endpoint (RFC 3986, section 2.1), such as the value
+/// of [`Path`](crate::Path) or of [`Query`](crate::Query). A `+` stays one.
+///
+/// Split the part at its delimiters first: an encoded one (`%2F`, `%26`) belongs to the text.
+///
+/// ```
+/// # use mimic_core::{Context, Error, Query, percent_decode};
+/// let ctx = Context::new().with_url("mqtt://host/?topic=a%26b&id=7")?;
+/// let query = ctx.get(Query).unwrap();
+/// let values: Vec<_> = query.split('&').map(percent_decode).collect::<Result<_, _>>()?;
+/// assert_eq!(values, [&b"topic=a&b"[..], b"id=7"]);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// # Errors
+/// [`InvalidInput`](ErrorKind::InvalidInput), in [`Phase::Endpoint`], if two hexadecimal digits do
+/// not follow a `%`. It does not repeat the text, which may be secret.
+pub fn percent_decode(text: &str) -> Result<Vec<u8>, Error> {
+    let mut decoded = Vec::with_capacity(text.len());
+    decode_each(text, |byte| decoded.push(byte))?;
     Ok(decoded)
+}
+
+/// As [`percent_decode`], for a path: the error names it.
+pub(crate) fn decode_path(path: &str) -> Result<Vec<u8>, Error> {
+    percent_decode(path).map_err(|error| located(error, path))
 }
 
 /// What is wrong, and what to write.
@@ -90,8 +115,8 @@ fn located(error: Error, text: &str) -> Error {
     error.to_target(Plain(&short(&redacted(text))))
 }
 
-fn percent_decode(path: &str, mut decoded: impl FnMut(u8)) -> Result<(), Error> {
-    let mut bytes = path.bytes();
+fn decode_each(text: &str, mut decoded: impl FnMut(u8)) -> Result<(), Error> {
+    let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         if byte != b'%' {
             decoded(byte);
@@ -130,7 +155,7 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
             _ if bad.is_ascii() => ("a control character", "remove it"),
             _ => ("a character outside ASCII", "write a host in its `xn--` form (IDNA) and percent-encode a path"),
         };
-        // Of what may be a password it is not said which.
+        // Does not quote a character that may belong to a password.
         let shown = bad != ' ' && is_shown(text, at);
         let which = if shown { [": ", &quoted(bad)].concat() } else { String::new() };
         return Err(fault(["it contains ", what, &which].concat(), advice));
@@ -152,7 +177,7 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
         None if rest.starts_with('/') => ("", rest),
         None => {
             let advice = "write `scheme://host:port` or `scheme:/path`";
-            return Err(fault("neither `//` nor `/` follows the scheme", advice));
+            return Err(fault("it has no scheme, or neither `//` nor `/` follows it", advice));
         }
     };
     // The fragment is the client's.
@@ -169,8 +194,8 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
         "" => {}
         authority => parse_authority(authority, &mut endpoint, is_shown(text, 0))?,
     }
-    percent_decode(path, |_| ())?;
-    percent_decode(query, |_| ())?;
+    decode_each(path, |_| ())?;
+    decode_each(query, |_| ())?;
     endpoint.path = Some(path).filter(|path| !path.is_empty()).map(Text::from);
     endpoint.query = query.get(1..).map(Text::from);
     Ok(endpoint)
@@ -193,8 +218,8 @@ fn parse_authority(authority: &str, endpoint: &mut Endpoint, shown: bool) -> Res
         return Err(fault(reason, "write for example `@` as `%40` and `/` as `%2F` in a user and a password"));
     }
     let (user, password) = split_before(user, b":");
-    endpoint.user = decode_text(user)?.map(Text::from);
-    endpoint.password = decode_text(password.get(1..).unwrap_or_default())?.map(Secret::from);
+    endpoint.user = decode_text(user)?;
+    endpoint.password = decode_text(password.get(1..).unwrap_or_default())?;
 
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => parse_bracketed(rest, shown)?,
@@ -205,26 +230,28 @@ fn parse_authority(authority: &str, endpoint: &mut Endpoint, shown: bool) -> Res
         "" => None,
         // Without the digits, which may belong to a password: `user:pass/word@host`.
         digits if !digits.bytes().all(|c| c.is_ascii_digit()) => {
-            return Err(fault("the port is not a number", "write a number from 1 to 65535 after `:`"));
+            return Err(fault("the port is not a number", "write a number from 0 to 65535 after `:`"));
         }
         digits => match digits.parse() {
             Ok(port) => Some(port),
-            Err(_) => return Err(fault("the port is above 65535", "write a number from 1 to 65535")),
+            Err(_) => return Err(fault("the port is above 65535", "write a number from 0 to 65535")),
         },
     };
     Ok(())
 }
 
 /// A user or a password; an empty one is none.
-fn decode_text(part: &str) -> Result<Option<String>, Error> {
-    // Of its final size, so that no copy of a password stays behind when it grows.
-    let mut decoded = Vec::with_capacity(part.len());
-    percent_decode(part, |byte| decoded.push(byte))?;
-    match String::from_utf8(decoded) {
+fn decode_text<T: for<'a> From<&'a str>>(part: &str) -> Result<Option<T>, Error> {
+    // Of its final size, so that no copy of a password stays behind when it grows; wiped, also
+    // after an error.
+    let mut decoded = Zeroizing::new(Vec::with_capacity(part.len()));
+    decode_each(part, |byte| decoded.push(byte))?;
+    match core::str::from_utf8(&decoded) {
         Ok(text) if text.chars().any(char::is_control) => {
             Err(fault("the user information contains a control character", "a user and a password are text"))
         }
-        Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Ok("") => Ok(None),
+        Ok(text) => Ok(Some(text.into())),
         Err(_) => {
             let reason = "the user information is not UTF-8 when it is percent-decoded";
             Err(fault(reason, "percent-encode the bytes of its UTF-8 form"))
@@ -286,7 +313,11 @@ fn parse_bracketed(rest: &str, shown: bool) -> Result<(Text, &str), Error> {
         host = [&host, "%", zone].concat();
     }
     match rest.strip_prefix(':') {
-        None if !rest.is_empty() => about(rest, " follows the bracket", "write `[::1]:port`"),
+        None if !rest.is_empty() => {
+            // A password may stand behind a colon.
+            let (word, _) = split_before(rest, b":");
+            about(word, " follows the bracket", "write `[::1]:port`")
+        }
         port => Ok((host.into(), port.unwrap_or_default())),
     }
 }
@@ -295,23 +326,45 @@ fn quoted(letter: char) -> String {
     format!("'{}'", Plain(letter.encode_utf8(&mut [0; 4])))
 }
 
-/// Whether what stands there is shown by [`redacted`], for certain.
+/// Tells if [`redacted`] certainly shows what stands there.
 fn is_shown(text: &str, at: usize) -> bool {
-    !text.bytes().any(|byte| byte == b'@') && !text.bytes().take(at).any(|byte| b"?#".contains(&byte))
+    !text.bytes().any(|byte| byte == b'@')
+        && !text.bytes().take(at).any(|byte| b"?#".contains(&byte))
+        && hidden_port(text).is_none_or(|from| at < from)
 }
 
-/// Errors are logged: whatever may be user information (RFC 3986, section 3.2.1) or part of a query is left out, even of
-/// a malformed string. Where it cannot be told what a part is, because a `?` or `#` stands before an `@`, all is.
-fn redacted(text: &str) -> String {
-    let (shown, query) = split_before(text, b"?#");
-    let (before, after) = split_before(shown, b":");
-    let scheme = match after {
+/// Returns the length of the scheme with the delimiter that follows it; 0 if there is none.
+fn scheme_len(text: &str) -> usize {
+    let (before, after) = split_before(text, b":");
+    match after {
+        // No scheme has an `@`, but users may look like one.
+        _ if split_at(before, b'@').is_some() => 0,
         _ if after.starts_with("://") => before.len() + 3,
         _ if after.starts_with(":/") => before.len() + 1,
         _ => 0,
-    };
-    // No scheme has an `@`, but users may look like one.
-    let scheme = if split_at(before, b'@').is_some() { 0 } else { scheme };
+    }
+}
+
+/// Finds the place behind the colon of a port that is not a number. Without an `@`, it may be a
+/// password whose host was forgotten, or whose `@` is encoded.
+fn hidden_port(text: &str) -> Option<usize> {
+    let (shown, _) = split_before(text, b"?#");
+    let rest = shown.get(scheme_len(shown)..)?;
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let (authority, path) = split_before(rest, b"/");
+    let bracketed = authority.strip_prefix('[').and_then(|address| split_at(address, b']'));
+    let (_, port) = split_before(bracketed.map_or(authority, |(_, rest)| rest), b":");
+    // A line feed at the end belongs to what the string was read from.
+    let port = port.get(1..).filter(|port| !port.trim_ascii_end().bytes().all(|c| c.is_ascii_digit()))?;
+    Some(shown.len() - path.len() - port.len())
+}
+
+/// Errors are logged: whatever may be user information (RFC 3986, section 3.2.1) or part of a query
+/// is left out, even of a malformed string. If a `?` or `#` comes before an `@`, the parts cannot
+/// be told apart. Then everything after the scheme is hidden.
+fn redacted(text: &str) -> String {
+    let (shown, query) = split_before(text, b"?#");
+    let scheme = scheme_len(shown);
     let cut = |range| shown.get(range).unwrap_or_default();
     let place = |text: &str| text.bytes().rposition(|byte| byte == b'@');
     match (place(query), place(shown)) {
@@ -320,7 +373,10 @@ fn redacted(text: &str) -> String {
             let query = if query.is_empty() { "" } else { HIDDEN };
             [cut(0..scheme), HIDDEN, cut(at..shown.len()), query].concat()
         }
-        (None, None) => [shown, query.get(..1).unwrap_or_default(), if query.len() > 1 { HIDDEN } else { "" }].concat(),
+        (None, None) => {
+            let (shown, port) = hidden_port(text).map_or((shown, ""), |from| (cut(0..from), HIDDEN));
+            [shown, port, query.get(..1).unwrap_or_default(), if query.len() > 1 { HIDDEN } else { "" }].concat()
+        }
     }
 }
 

@@ -21,8 +21,8 @@ use crate::text::{clean, cleaned};
 /// where a deadline struck, and, with the feature `reports`, every candidate, what was missing and who said "not me"; see
 /// [`report`](Error::report).
 ///
-/// Nothing of it prints a control character, or one that changes the order of letters, whoever wrote the names and
-/// errors that it tells of: those are escaped. The line feeds of the tree are its own.
+/// Escapes control characters and bidirectional overrides in every name and error that it prints.
+/// The line feeds of the tree are its own.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -348,7 +348,8 @@ pub enum PlanError {
     },
     /// Every candidate of the role has a gate [`is`](crate::is) on one key, and is for another value of it: a scheme
     /// that nothing was registered for.
-    Unknown {
+    #[non_exhaustive]
+    UnknownValue {
         /// The role.
         role: String,
         /// The key.
@@ -357,6 +358,8 @@ pub enum PlanError {
         found: Option<String>,
         /// The values that the candidates are for, sorted.
         known: alloc::vec::Vec<String>,
+        /// Whether the key is [`Scheme`](crate::Scheme), and not another of that name.
+        is_scheme: bool,
     },
     /// A candidate was committed (its gates matched), or a layer was, and a need is missing.
     Missing {
@@ -380,11 +383,11 @@ impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCandidate { role } => write!(f, "no candidate for {role} applies"),
-            Self::Unknown { role, key, found, known } => {
-                match (key.as_str(), found) {
-                    ("Scheme", Some(found)) => write!(f, "the scheme {found} is not known here; known: ")?,
-                    (key, Some(found)) => write!(f, "{key} is {found}; {role} has candidates for ")?,
-                    (key, None) => write!(f, "{key} is not given; {role} has candidates for ")?,
+            Self::UnknownValue { role, key, found, known, is_scheme } => {
+                match found {
+                    Some(found) if *is_scheme => write!(f, "the scheme {found} is not known here; known: ")?,
+                    Some(found) => write!(f, "{key} is {found}; {role} has candidates for ")?,
+                    None => write!(f, "{key} is not given; {role} has candidates for ")?,
                 }
                 list(f, known, ", ")
             }
@@ -412,36 +415,42 @@ impl fmt::Debug for PlanError {
 
 impl core::error::Error for PlanError {}
 
-/// What to do where a key has no value.
-fn give(key: &str) -> [&str; 3] {
-    let before = match key {
-        "Scheme" | "Host" | "Port" | "Path" | "User" | "Password" | "Query" => {
-            "write it in the endpoint (`scheme://user:password@host:port/path?query`), or give it: with("
-        }
-        _ => "give it: with(",
+/// Says what to do where a key has no value.
+fn give(key: &str) -> [&str; 5] {
+    let place = match key {
+        "Scheme" | "Host" | "Port" => "scheme://host:port",
+        "Path" => "scheme://host/path` or `scheme:/path",
+        "User" | "Password" => "scheme://user:password@host",
+        "Query" => "scheme://host?query",
+        _ => return ["give it: with(", key, ", …)", "", ""],
     };
-    [before, key, ", …)"]
+    ["write it in the endpoint (`", place, "`), or give it: with(", key, ", …)"]
 }
 
 impl From<PlanError> for Error {
     fn from(error: PlanError) -> Self {
         let fill = "register a protocol that fills ";
-        let advice = match &error {
-            PlanError::NoCandidate { role } => [fill, role, ", or check the keys that its gates ask for"],
-            PlanError::Unknown { role, found: Some(_), .. } => ["register a protocol for it that fills ", role, ""],
-            PlanError::Unknown { key, found: None, .. } => give(key),
+        let advice: &[&str] = match &error {
+            PlanError::NoCandidate { role } => &[fill, role, ", or check the keys that its gates ask for"],
+            PlanError::UnknownValue { role, found: Some(_), is_scheme: true, .. } => {
+                &["check the scheme, or register a protocol for it that fills ", role]
+            }
+            PlanError::UnknownValue { role, key, found: Some(_), .. } => {
+                &["check ", key, ", or register a protocol for that value that fills ", role]
+            }
+            PlanError::UnknownValue { key, found: None, .. } => &give(key),
             PlanError::Missing { need, .. } => match need.strip_prefix("over ") {
-                Some(role) => [fill, role, ""],
-                None => give(need),
+                Some(role) => &[fill, role],
+                None => &give(need),
             },
             PlanError::Cycle { key: Some(key), .. } => {
-                ["break it: give one of its keys a value, for example with(", key, ", …)"]
+                &["break it: give one of its keys a value, for example with(", key, ", …)"]
             }
             PlanError::Cycle { path, key: None } => {
                 let role = path.first().map_or("", |role| role);
-                ["a layer dials `below`, not over its own role; or give a dialer, with_dialer(", role, ", …)"]
+                &["a layer dials `below`, not over its own role; or give a dialer, with_dialer(", role, ", …)"]
             }
-            PlanError::NoSleep => ["install an adapter, register Sleep, or drop the key Deadline", "", ""],
+            PlanError::NoSleep => &["install an adapter, register Sleep, or drop the key Deadline"],
         };
         let advice = advice.concat();
         Self::with_source(ErrorKind::InvalidInput, error).in_phase(Phase::Plan).advise(advice)

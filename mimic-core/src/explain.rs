@@ -22,7 +22,7 @@ use crate::{Ctx, Deadline, Mode, PlanError, Priority, Sleep};
 /// Graphviz graph.
 ///
 /// The verdicts hold as far as can be said without running anything: a function that fails ends any resolve, and a
-/// connect may still refuse the values it is given (port 0, a path that cannot be).
+/// candidate may still refuse the values that it is given (port 0, a Unix socket with a query).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
     goals: Vec<Goal>,

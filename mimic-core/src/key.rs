@@ -40,8 +40,25 @@ pub trait Key: 'static {
     /// The name that errors and explanations print.
     const NAME: &'static str;
 
-    /// Keeps the values out of errors and explanations, where a gate [`is`](crate::is) would print them: `…` stands
-    /// for them. False unless the key says otherwise.
+    /// Keeps the values out of errors and explanations, where a gate [`is`](crate::is) would print
+    /// them: `…` stands for them. False unless the key says otherwise, as those do that
+    /// [`key!`](crate::key) declares `secret`:
+    ///
+    /// ```
+    /// use mimic_core::{Context, Stream, is};
+    ///
+    /// mimic_core::key! {
+    ///     /// Who asks.
+    ///     secret pub Token: mimic_core::Text;
+    /// }
+    ///
+    /// let ctx = Context::new().with(Token, "hunter2".into());
+    /// # use mimic_core::{Error, ErrorKind};
+    /// # let refused = || async { Err(Error::from(ErrorKind::ConnectionRefused)) };
+    /// let ctx = ctx.register(Stream, "for one", 0, is(Token, "swordfish"), move |(), ()| refused());
+    /// let plan = ctx.explain(Stream).to_string();
+    /// assert!(plan.contains("Token is …, not …"), "{plan}");
+    /// ```
     const SECRET: bool = false;
 
     /// Tells keys of one type apart; 0 unless the key is made at run time.
@@ -61,9 +78,26 @@ pub trait Key: 'static {
 /// }
 /// # let _ = (Attempts, Wanted);
 /// ```
+///
+/// The word `secret` before a key keeps its values out of errors and explanations
+/// ([`Key::SECRET`](crate::Key::SECRET)): `key!(/** Who asks. */ secret pub Token: Secret);`
 #[macro_export]
 macro_rules! key {
-    ($($(#[$meta:meta])* $vis:vis $name:ident : $value:ty);+ $(;)?) => {$(
+    () => {};
+    ($(#[$meta:meta])* secret $vis:vis $name:ident : $value:ty $(; $($others:tt)*)?) => {
+        $(#[$meta])*
+        ///
+        /// A secret: no error and no explanation prints its values.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        $vis struct $name;
+        impl $crate::Key for $name {
+            type Value = $value;
+            const NAME: &'static str = ::core::stringify!($name);
+            const SECRET: bool = true;
+        }
+        $crate::key!($($($others)*)?);
+    };
+    ($(#[$meta:meta])* $vis:vis $name:ident : $value:ty $(; $($others:tt)*)?) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
         $vis struct $name;
@@ -71,7 +105,8 @@ macro_rules! key {
             type Value = $value;
             const NAME: &'static str = ::core::stringify!($name);
         }
-    )+};
+        $crate::key!($($($others)*)?);
+    };
 }
 
 /// What tells keys and roles apart: small, because there is one in every need, and compared by a hash first.

@@ -143,7 +143,7 @@ pub use context::Context;
 pub use context::{Ctx, Install, LocalContext};
 pub use dialer::Dialer;
 pub use embedded_io_async::{self, ErrorKind};
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, percent_decode};
 pub use error::{Error, Phase, PlanError};
 pub use explain::{Choice, ChoiceKind, Explanation, Goal, GoalKind, Input, Verdict};
 pub use flow::{Flow, FlowExt};
@@ -156,7 +156,8 @@ pub use mode::{Cell, Local, Mode};
 pub use needs::{Given, Is, Map, Need, Needs, Opt, OrDefault, Over, Req, given, is, map, opt, or_default, over, req};
 pub use plan::Priority;
 pub use protocols::{
-    ClientSchemes, Dialers, InOrder, Schemes, ServerSchemes, dial_addresses, dial_host, first_ok, listen_host,
+    ClientSchemes, Dialers, InOrder, Schemes, ServerSchemes, dial_addresses, dial_host, first_ok, listen_addresses,
+    listen_host,
 };
 pub use pump::{Repoll, pump};
 #[doc(hidden)]

@@ -70,7 +70,28 @@ pub trait ListenerExt<M: Mode>: Listener<M> {
     /// s: so a shortage of descriptors neither ends the server nor keeps a processor busy. Of such
     /// errors in a row `told` hears the first.
     ///
-    /// Cancel-safe: a flow is handed out or still waits. Allocates nothing.
+    /// Cancel-safe: a flow is handed out or still waits. Dropping it also drops its pause and what
+    /// it has told: in a `select!`, keep one future across the turns, or a broken listener is told
+    /// of, and asked again, at every turn.
+    ///
+    /// ```
+    /// # use std::pin::pin;
+    /// # use futures_lite::future::or;
+    /// # use mimic_core::{Error, Listener, ListenerExt, Mode, Timer};
+    /// async fn next<M: Mode>(listener: &mut impl Listener<M>, timer: &mut impl Timer) -> M::Flow {
+    ///     let mut accepted = pin!(listener.accept_ok(timer, |error| log(error)));
+    ///     loop {
+    ///         let turn = or(async { Some(accepted.as_mut().await) }, async { tick().await; None });
+    ///         if let Some(flow) = turn.await {
+    ///             return flow;
+    ///         }
+    ///     }
+    /// }
+    /// # async fn tick() {}
+    /// # fn log(_: &Error) {}
+    /// ```
+    ///
+    /// Allocates nothing.
     fn accept_ok(&mut self, timer: &mut impl Timer, mut told: impl FnMut(&Error)) -> impl Future<Output = M::Flow> {
         async move {
             let mut pause = FIRST_PAUSE;

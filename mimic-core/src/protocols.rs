@@ -38,7 +38,7 @@ pub struct Schemes;
 pub struct ClientSchemes;
 
 /// Installs the part of [`Schemes`] that listens at a host and port: at every address of a name, or
-/// not at all; see [`listen_host`].
+/// not at all; see [`listen_addresses`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerSchemes;
 
@@ -84,10 +84,10 @@ crate::for_each_mode!(M => {
 
     fn servers(ctx: Ctx<M>, unix: impl FnOnce(Ctx<M>) -> Ctx<M>) -> Ctx<M> {
         let needs = (is(Scheme, "tcp"), req(Host), req(Port), over(Lookup), over(Bind));
-        let ctx = unix(ctx.register(Listen, "tcp", PRIORITY, needs, listen));
+        let ctx = unix(ctx.register(Listen, "tcp", PRIORITY, needs, listen_host));
         DEFAULT_PORTS.into_iter().fold(ctx, |ctx, (scheme, port)| {
             let needs = (is(Scheme, scheme), req(Host), or_default(Port, port), over(Lookup), over(Bind));
-            ctx.register(Listen, scheme, PRIORITY, needs, listen)
+            ctx.register(Listen, scheme, PRIORITY, needs, listen_host)
         })
     }
 
@@ -109,7 +109,7 @@ pub async fn dial_host<M: Mode, R: Role<Target = HostPort>>(
 ) -> Result<R::Output<M>, Error> {
     let to = HostPort::new(host, port);
     match to.port {
-        0 => Err(Error::new(ErrorKind::InvalidInput, "nobody listens on port 0")
+        0 => Err(Error::new(ErrorKind::InvalidInput, "port 0 cannot be connected to")
             .in_phase(Phase::Endpoint)
             .to_target(&to)
             .advise("give the port that the server listens on")),
@@ -137,15 +137,38 @@ async fn connect_unix<M: Mode, R: Role<Target = UnixPath>>(
     }
 }
 
-async fn listen<M: Mode>(
+/// A connect function for a candidate of [`Listen`] whose scheme names a host and a port: listens
+/// at every address of the host. The mirror of [`dial_host`].
+///
+/// A scheme of your own is one more candidate:
+///
+/// ```
+/// use mimic_core::{
+///     Bind, Context, Host, Listen, Lookup, Port, Scheme, ServerSchemes, is, listen_host, or_default, over, req,
+/// };
+///
+/// let ctx = Context::new().install(ServerSchemes).register(
+///     Listen,
+///     "gopher",
+///     100,
+///     (is(Scheme, "gopher"), req(Host), or_default(Port, 70), over(Lookup), over(Bind)),
+///     listen_host,
+/// );
+/// # let _ = ctx;
+/// ```
+///
+/// # Errors
+/// As [`listen_addresses`].
+pub async fn listen_host<M: Mode>(
     (): (),
     (host, port, lookup, bind): (Text, u16, Dialer<Lookup, M>, Dialer<Bind, M>),
 ) -> Result<M::Listener, Error> {
-    listen_host(&lookup, &bind, &HostPort::new(host, port)).await
+    listen_addresses(&lookup, &bind, &HostPort::new(host, port)).await
 }
 
 /// Listens at every address of a host, or at none; an address is not looked up. One that comes
-/// twice is bound once.
+/// twice is bound once. The mirror of [`dial_addresses`], for a protocol that does more than
+/// [`listen_host`].
 ///
 /// For port 0 the first address lets the system choose, and the others take the same port. If it is
 /// taken at one of them, another one is chosen, a few times.
@@ -153,7 +176,7 @@ async fn listen<M: Mode>(
 /// # Errors
 /// That of the look-up, or of the first address that cannot be bound, which it names. Then nothing
 /// listens.
-pub async fn listen_host<M: Mode>(
+pub async fn listen_addresses<M: Mode>(
     lookup: &Dialer<Lookup, M>,
     bind: &Dialer<Bind, M>,
     at: &HostPort,
@@ -185,9 +208,9 @@ async fn bind_all<M: Mode>(
     first: SocketAddr,
     others: &[SocketAddr],
 ) -> Result<M::Listener, Error> {
-    let partial = |error: Error| match others {
-        [] => error,
-        _ => error.advise("free this address, or give one address in place of the name"),
+    let partial = |error: Error| match (others, error.kind()) {
+        ([_, ..], ErrorKind::AddrInUse) => error.advise("free this address, or give one address in place of the name"),
+        _ => error,
     };
     let listener = bind.dial(first).await.map_err(partial)?;
     if others.is_empty() {

@@ -30,8 +30,9 @@ pub(crate) struct Tried {
     pub(crate) attempts: Vec<Attempt>,
     /// How many more there were, between the first and the last.
     pub(crate) omitted: usize,
-    /// By the numbers of the layers under way, and 0 for that of the connect itself: the target that each dialled below,
-    /// with success, last of all. An error of the layer's own names it, because it may be the proxy's fault.
+    /// The last target that each unfinished layer has dialled successfully, by the layer's number;
+    /// 0 is the connect itself. An error of the layer's own names it, because it may be the proxy's
+    /// fault.
     pub(crate) hops: Vec<(u32, String)>,
 }
 
@@ -52,7 +53,8 @@ impl Record {
         Some(self.started)
     }
 
-    /// Keeps the attempt in its place, unless it is one of too many: who retries for days must not fill the memory.
+    /// Inserts the attempt in start order. Beyond [`KEPT`] entries it drops the oldest after the
+    /// first [`FIRST`], so that a retry loop stays bounded.
     pub(crate) fn end(&mut self, attempt: Attempt) {
         if !self.closed {
             let Tried { attempts, omitted, .. } = &mut self.tried;

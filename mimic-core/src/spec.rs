@@ -10,7 +10,7 @@ use crate::plan::{Node, Scope, Unit};
 use crate::sync::Arc;
 use crate::text::{HIDDEN, debug};
 use crate::values::Value;
-use crate::{Dialer, Key, Mode, Needs, PlanError, Role};
+use crate::{Dialer, Key, Mode, Needs, PlanError, Role, Scheme};
 
 /// A need as data, and what the engine does about it.
 #[derive(Clone)]
@@ -95,8 +95,8 @@ where
     }
 }
 
-/// Tells which key decides, if every one of `units` is for another value of one key. `value` finds the value of a key,
-/// or that it has none, if that is known.
+/// Returns [`UnknownValue`](PlanError::UnknownValue) if one key shuts every unit by a gate. `value`
+/// returns `None` while the key is undecided.
 #[cold]
 pub(crate) fn unknown<'a, M: Mode>(
     role: Id,
@@ -118,7 +118,8 @@ pub(crate) fn unknown<'a, M: Mode>(
         known.sort_unstable();
         known.dedup();
         let found = value.map(|value| gate.found(value));
-        Some(PlanError::Unknown { role: role.to_string(), key: id.to_string(), found, known })
+        let is_scheme = *id == Id::of(&Scheme);
+        Some(PlanError::UnknownValue { role: role.to_string(), key: id.to_string(), found, known, is_scheme })
     })
 }
 

@@ -11,20 +11,22 @@ use core::time::Duration;
 
 use embedded_io_async::ErrorKind;
 
-use crate::endpoint::{decode, split_at, write_host};
+use crate::endpoint::{decode_path, split_at, write_host};
 use crate::text::{Clean, Plain};
 use crate::until::Until;
-use crate::{Error, FlowExt, Handshake, Key, Mode, Phase, Role, Secret, Text};
+use crate::{Error, FlowExt, Handshake, Mode, Phase, Role, Secret, Text};
 
 crate::key! {
     /// The scheme of the endpoint, in lower case: `tcp`, `unix`, `http`.
     pub Scheme: Text;
-    /// The host of the endpoint: a name, an IPv4 address, or an IPv6 address without brackets, perhaps with a zone
-    /// (`fe80::1%eth0`).
+    /// The host of the endpoint: a name, an IPv4 address, or an IPv6 address without brackets,
+    /// perhaps with a zone (`fe80::1%eth0`). A zone means something on this machine alone: it must
+    /// not go into the `Host` of an HTTP request (RFC 6874, section 4).
     pub Host: Text;
     /// The port of the endpoint.
     pub Port: u16;
     /// The path of the endpoint as written, still percent-encoded, without the query ([`Query`]).
+    /// [`percent_decode`](crate::percent_decode) decodes it.
     pub Path: Text;
     /// How long a resolve, or a dial through a kept dialer, may take in all: look-ups, connecting, proxies and
     /// handshakes together. For a listener it covers the bind only. Needs something that fills [`Sleep`].
@@ -43,31 +45,16 @@ crate::key! {
     pub UnixMode: u32;
 }
 
-/// A key that keeps its values out of errors and explanations.
-macro_rules! secret_key {
-    ($($(#[$meta:meta])* pub $name:ident : $value:ty);+ $(;)?) => {$(
-        $(#[$meta])*
-        ///
-        /// A [secret](Key::SECRET): no error and no explanation prints its values.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-        pub struct $name;
-        impl Key for $name {
-            type Value = $value;
-            const NAME: &'static str = stringify!($name);
-            const SECRET: bool = true;
-        }
-    )+};
-}
-
-secret_key! {
+crate::key! {
     /// The user of the endpoint, percent-decoded: `git` of `ssh://git@host/`.
-    pub User: Text;
+    secret pub User: Text;
     /// The password of the endpoint, percent-decoded: for the protocol that logs in, above the flow.
-    pub Password: Secret;
-    /// The query of the endpoint as written, still percent-encoded, without its `?`: `baud=115200` of
-    /// `serial:///dev/ttyUSB0?baud=115200`. The scheme says what it means; one that reads none ignores it, as `tcp`
-    /// does, and `unix` refuses it, because what follows the `?` may be meant for the name of the file.
-    pub Query: Text;
+    secret pub Password: Secret;
+    /// The query of the endpoint as written, still percent-encoded, without its `?`: `baud=115200`
+    /// of `serial:///dev/ttyUSB0?baud=115200`. [`percent_decode`](crate::percent_decode) decodes
+    /// it. The scheme says what it means; one that reads none ignores it, as `tcp` does, and `unix`
+    /// refuses it, because what follows the `?` may be meant for the name of the file.
+    secret pub Query: Text;
 }
 
 crate::key! {
@@ -186,7 +173,8 @@ pub struct HostPort {
     pub port: u16,
     /// What connecting is to include.
     until: Option<Until>,
-    /// What whoever was dialled with it may take, and otherwise drops by dialling on.
+    /// The handshake that this target arrived with. The receiver may claim it; dialling the target
+    /// onwards drops it.
     offered: Option<Until>,
 }
 
@@ -283,7 +271,7 @@ impl UnixPath {
     /// # Errors
     /// As [`new`](UnixPath::new), and for bad percent-encoding.
     pub fn decode(path: &str) -> Result<Self, Error> {
-        Self::new(decode(path)?)
+        Self::new(decode_path(path)?)
     }
 
     /// The path.
@@ -344,8 +332,9 @@ pub enum Record {
     A(Ipv4Addr),
     /// An IPv6 address.
     Aaaa(Ipv6Addr),
-    /// An IPv6 address that means something within a zone alone (RFC 4007): a link-local one, and the number of the
-    /// interface that leads to it, as in `SocketAddrV6`. Answers a question for [`RecordType::Aaaa`].
+    /// An IPv6 address that means something within a zone alone (RFC 4007): a link-local one, and
+    /// the number of the interface that leads to it, as in `SocketAddrV6`. Answers a question for
+    /// [`RecordType::Aaaa`] or [`RecordType::Addresses`].
     Scoped(Ipv6Addr, u32),
     /// One way to reach a service.
     Https(Service),

@@ -55,6 +55,15 @@ assert_impl_all!(BufReader<Boxed>: Read, Write, Send, Unpin, Debug);
 assert_impl_all!(Explanation: Send, Sync, Clone, Debug);
 assert_impl_all!(Report: Send, Sync, Clone, Debug);
 assert_impl_all!(Text: Send, Sync, Clone, Ord, Debug);
+// A password that is formatted into a command would be sent as `…`.
+assert_impl_all!(Secret: Send, Sync, Clone, Unpin, Eq, std::hash::Hash, Debug);
+assert_not_impl_any!(Secret: std::fmt::Display, std::ops::Deref, AsRef<str>, PartialOrd);
+assert_impl_all!(Listeners<Shared>: Listener<Shared>, Send, Unpin, Debug);
+assert_impl_all!(Listeners<Local>: Listener<Local>, Unpin, Debug);
+assert_not_impl_any!(Listeners<Local>: Send, Sync);
+assert_impl_all!(Handshake<Shared>: Send, Sync, Clone, Unpin, Debug);
+assert_impl_all!(HostPort: Send, Sync, Clone, Eq, std::hash::Hash, Debug, std::fmt::Display);
+assert_impl_all!(mimic_core::Protected: Send, Sync, Clone, Eq, std::hash::Hash, Debug);
 assert_impl_all!(Endpoint: Send, Sync, Clone, Eq, Debug);
 
 macro_rules! all_debug {
@@ -83,6 +92,8 @@ all_debug!(
     Req<Port>,
     Priority,
     Schemes,
+    ClientSchemes,
+    ServerSchemes,
     InOrder,
     Repoll<Vec<u8>>,
     Attempt,
@@ -94,7 +105,9 @@ all_debug!(
     Question,
     RecordType,
     mimic_core::Record,
-    (Scheme, Host, Port, Path, Deadline, NoDelay, KeepAlive),
+    mimic_core::Service,
+    (Scheme, Host, Port, Path, Deadline, NoDelay, KeepAlive, V6Only, UnixMode),
+    (User, Password, Query),
     (PeerAddr, LocalAddr, TlsVersion, Protection, ServerName, RequestedName),
     mimic_core::Protected,
     (Stream, Transport, Link, Unix, Secure, Lookup, Sleep),

@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::*;
 use mimic_core::{
-    Context, Error, ErrorKind, Host, HostPort, Is, Password, Phase, PlanError, Schemes, Stream, Transport, User,
-    Verdict, given, is, map, opt, or_default, over, req,
+    Context, Error, ErrorKind, Host, HostPort, Is, Password, Path, Phase, PlanError, Port, Query, Schemes, Stream,
+    Transport, User, Verdict, given, is, map, opt, or_default, over, req,
 };
 
 fn connect(ctx: &Context) -> Result<&'static str, Error> {
@@ -127,10 +127,21 @@ fn what_is_missing_is_given_or_written_in_the_endpoint() {
     let root = |ctx: Context| ctx.register(Stream, "root", 0, (), |(), ()| async { named("root") });
     let advice = |ctx: Context| connect(&root(ctx)).unwrap_err().advice().unwrap_or_default().to_owned();
     let needs_host = Context::new().layer(Stream, "asks", req(Host), |(), _, _| async { named("") });
-    let in_endpoint = "write it in the endpoint (`scheme://user:password@host:port/path?query`), or give it: ";
-    assert_eq!(advice(needs_host), [in_endpoint, "with(Host, …)"].concat());
+    // The part that is missing, and no password where a port is.
+    assert_eq!(advice(needs_host), "write it in the endpoint (`scheme://host:port`), or give it: with(Host, …)");
+    let needs_port = Context::new().layer(Stream, "asks", req(Port), |(), _, _| async { named("") });
+    assert_eq!(advice(needs_port), "write it in the endpoint (`scheme://host:port`), or give it: with(Port, …)");
     let needs_password = Context::new().layer(Stream, "asks", req(Password), |(), _, _| async { named("") });
-    assert_eq!(advice(needs_password), [in_endpoint, "with(Password, …)"].concat());
+    let in_endpoint = "write it in the endpoint (`scheme://user:password@host`), or give it: with(Password, …)";
+    assert_eq!(advice(needs_password), in_endpoint);
+    for (needs, example) in [
+        (Context::new().layer(Stream, "asks", req(Path), |(), _, _| async { named("") }), "/path`"),
+        (Context::new().layer(Stream, "asks", req(Query), |(), _, _| async { named("") }), "?query`"),
+        (Context::new().layer(Stream, "asks", req(User), |(), _, _| async { named("") }), "user:"),
+    ] {
+        let advice = advice(needs);
+        assert!(advice.contains(example), "{advice}");
+    }
     let needs_a = Context::new().layer(Stream, "asks", req(A), |(), _, _| async { named("") });
     assert_eq!(advice(needs_a), "give it: with(A, …)");
     let needs_link = Context::new().layer(Stream, "asks", over(Transport), |(), _, _| async { named("") });
@@ -168,10 +179,10 @@ fn an_unknown_scheme_is_named_with_the_host_and_those_that_are_known() {
         let line = error.to_string();
         let expected = format!(
             "{root} to gopher://host.example:70: planning failed: the scheme \"gopher\" is not known here; {known}; \
-             register a protocol for it that fills {root}"
+             check the scheme, or register a protocol for it that fills {root}"
         );
         assert_eq!(line, expected);
-        let PlanError::Unknown { role, key, found, known } = plan_error(&error) else { panic!("{error}") };
+        let PlanError::UnknownValue { role, key, found, known, .. } = plan_error(&error) else { panic!("{error}") };
         assert_eq!((&*role, &*key, found.as_deref(), known.len()), (root, "Scheme", Some("\"gopher\""), 4));
     }
     let explained = ctx.explain(Stream);
@@ -191,7 +202,7 @@ fn where_every_candidate_is_for_another_value_of_one_key_it_is_named() {
     let shut = |ctx: Context, needs: (Is, Is)| ctx.register(Stream, "", 0, needs, |(), ()| async { named("") });
     let ctx = shut(shut(Context::new(), (is(B, 7), is(A, 3))), (is(B, 8), is(A, 2)));
     let reason = |ctx: &Context| match plan_error(&connect(ctx).unwrap_err()) {
-        error @ PlanError::Unknown { .. } => error.to_string(),
+        error @ PlanError::UnknownValue { .. } => error.to_string(),
         other => other.to_string(),
     };
     assert_eq!(reason(&ctx.clone().with(A, 1).with(B, 7)), "A is 1; Stream has candidates for 2, 3");
@@ -204,6 +215,19 @@ fn where_every_candidate_is_for_another_value_of_one_key_it_is_named() {
     let unasked = shut(shut(Context::new(), (is(B, 7), is(A, 3))), (is(C, 8), is(A, 2)));
     let unasked = unasked.derive(A, (), |()| async { Ok(Some(9)) });
     assert_eq!(reason(&unasked), "no candidate for Stream applies");
+
+    // A key of another's that is called as the standard one is not it.
+    mod theirs {
+        mimic_core::key! {
+            /// Of colours.
+            pub Scheme: u16;
+        }
+    }
+    let ctx = Context::new().with(theirs::Scheme, 1);
+    let ctx = ctx.register(Stream, "", 0, is(theirs::Scheme, 2), |(), ()| async { named("") });
+    assert_eq!(reason(&ctx), "Scheme is 1; Stream has candidates for 2");
+    let error = connect(&ctx).unwrap_err();
+    assert_eq!(error.advice(), Some("check Scheme, or register a protocol for that value that fills Stream"));
 
     // Values of secret keys are not named.
     let ctx = Context::new().with(User, "marker".into());

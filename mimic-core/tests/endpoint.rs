@@ -4,7 +4,7 @@
 
 use mimic_core::{
     Context, Endpoint, Error, ErrorKind, Host, HostPort, LocalContext, Password, Path, Phase, Port, Query, Scheme,
-    Secret, Text, UnixPath, User,
+    Secret, Text, UnixPath, User, percent_decode,
 };
 use proptest::prelude::*;
 
@@ -170,13 +170,13 @@ fn refused_with_the_reason_and_what_to_write() {
         ("unix:app.sock",               "neither `//` nor `/`", "scheme:/path"),
         (r"http:\\h",                   "neither `//` nor `/`", "scheme://host:port"),
         // Ports.
-        ("tcp://h:70000",               "above 65535", "1 to 65535"),
-        ("tcp://h:65536",               "above 65535", "1 to 65535"),
-        ("tcp://h:99999999999999999999", "above 65535", "1 to 65535"),
-        ("tcp://h:+80",                 "the port is not a number", "1 to 65535"),
-        ("tcp://h:-1",                  "the port is not a number", "1 to 65535"),
-        ("tcp://h:0x50",                "the port is not a number", "1 to 65535"),
-        ("tcp://h:http",                "the port is not a number", "1 to 65535"),
+        ("tcp://h:70000",               "above 65535", "0 to 65535"),
+        ("tcp://h:65536",               "above 65535", "0 to 65535"),
+        ("tcp://h:99999999999999999999", "above 65535", "0 to 65535"),
+        ("tcp://h:+80",                 "the port is not a number", "0 to 65535"),
+        ("tcp://h:-1",                  "the port is not a number", "0 to 65535"),
+        ("tcp://h:0x50",                "the port is not a number", "0 to 65535"),
+        ("tcp://h:http",                "the port is not a number", "0 to 65535"),
         ("tcp://h:80:80",               "more than one `:`", "[::1]:port"),
         // Hosts.
         ("tcp://",                      "the host is empty", "scheme://host:port"),
@@ -244,6 +244,12 @@ fn refused_with_the_reason_and_what_to_write() {
 fn an_error_shows_what_was_written() {
     assert!(refused("tcp://h:70000").to_string().starts_with("tcp://h:70000: bad endpoint: the port is above 65535"));
     assert_eq!(refused("tcp://h:80\n").target(), Some(r"tcp://h:80\n"));
+    for text in ["127.0.0.1:80", "localhost:80", "[::1]:80", "//h:80", "tcp://[x]:80", "tcp://ü:80"] {
+        assert_eq!(refused(text).target(), Some(text));
+    }
+    for text in ["localhost:7007", "unix:app.sock"] {
+        assert!(refused(text).to_string().contains("it has no scheme, or neither `//` nor `/` follows it"), "{text}");
+    }
 }
 
 /// Whatever is wrong, and wherever a secret may have been meant to stand.
@@ -274,6 +280,21 @@ fn an_error_never_shows_a_secret() {
         "http://h/?hunter2=é",
         "http://a b/#token=hunter2",
         "h?token=hunter2",
+        // Where the port should stand.
+        "tcp://user:hunter2%40host",
+        "tcp://user:hunter2",
+        "redis://:hunter2",
+        "tcp://user:hunter2＠h",
+        "tcp://user:hunter2:80",
+        "tcp://user:pass/hunter2",
+        "tcp://user:80hunter2\n",
+        "tcp://user:hunter2?q",
+        "tcp://[::1]:hunter2",
+        "tcp://[::1]x:hunter2",
+        "tcp://[user:hunter2",
+        "user:hunter2",
+        "//user:hunter2",
+        "user:hunter2/x",
     ] {
         let error = refused(text);
         assert!(!format!("{error} {error:#} {error:?}").contains(SECRET), "{error}");
@@ -281,7 +302,13 @@ fn an_error_never_shows_a_secret() {
     for (text, shown) in [
         ("tcp://user:hunter2@h:x", "tcp://…@h:x"),
         ("user@h:x", "…@h:x"),
-        ("http://h:x/a?b", "http://h:x/a?…"),
+        ("tcp://user:hunter2%40h", "tcp://user:…"),
+        ("redis://:hunter2", "redis://:…"),
+        ("http://h:x/a?b", "http://h:…?…"),
+        ("http://h:70000/a:b", "http://h:70000/a:b"),
+        ("tcp://[::1]:x", "tcp://[::1]:…"),
+        ("tcp://fe80::1:80", "tcp://fe80:…"),
+        ("tcp://[::1", "tcp://[:…"),
         ("http://u@h:x/a?b", "http://…@h:x/a…"),
         ("http://h:x/?a@b", "http://…"),
         ("unix:/a%?", "unix:/a%?"),
@@ -289,7 +316,8 @@ fn an_error_never_shows_a_secret() {
         assert_eq!(refused(text).target(), Some(shown));
     }
     // Nor one of its characters.
-    for text in ["tcp://ü:password@h", "http://h/?ü", "tcp://^/password@h", "tcp://h/\u{7}@h"] {
+    for text in ["tcp://ü:password@h", "http://h/?ü", "tcp://^/password@h", "tcp://h/\u{7}@h", "tcp://u:ü", "u:\u{7}"]
+    {
         let error = refused(text).to_string();
         assert!(!error.contains('\''), "{error}");
     }
@@ -360,6 +388,19 @@ fn a_unix_path_is_decoded_to_bytes() {
 }
 
 #[test]
+fn a_part_that_stays_encoded_can_be_decoded() {
+    for (text, bytes) in [("", &b""[..]), ("a%26b=%C3%A9", "a&b=é".as_bytes()), ("a+b", b"a+b"), ("%00%ff", b"\0\xff")]
+    {
+        assert_eq!(percent_decode(text).unwrap(), bytes, "{text}");
+    }
+    for text in ["token=hunter2%", "token=hunter2%4", "%zzhunter2"] {
+        let error = percent_decode(text).unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::InvalidInput, Some(Phase::Endpoint)));
+        assert!(error.advice().is_some() && !format!("{error:?}").contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
 fn a_unix_path_without_meaning_is_refused() {
     for (path, reason) in [("", "empty"), ("/a%00b", "NUL"), ("/a\0", "NUL"), ("/%0", "`%`"), ("/%é", "`%`")] {
         let error = UnixPath::decode(path).unwrap_err();
@@ -393,7 +434,7 @@ fn with_url_sets_seven_keys_and_clears_stale_ones() {
 #[test]
 fn a_password_prints_nothing_and_compares() {
     let (password, same, other) = (Secret::from("pw"), Secret::from(String::from("pw")), Secret::from("pW"));
-    assert_eq!(format!("{password} {password:?} {password:#?}"), "… … …");
+    assert_eq!(format!("{password:?} {password:#?}"), "… …");
     assert!(password == same && password != other && password.clone().expose() == "pw");
     let hashes = std::collections::HashSet::from([password, same, other]);
     assert_eq!(hashes.len(), 2);

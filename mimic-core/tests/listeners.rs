@@ -68,6 +68,8 @@ struct World {
     open: Rc<Cell<usize>>,
     /// The port that the system chooses next.
     free: Rc<Cell<u16>>,
+    /// Why what is taken cannot be bound, if not because it is in use.
+    why: Option<ErrorKind>,
 }
 
 impl World {
@@ -91,7 +93,8 @@ impl World {
                     }
                     world.bound.borrow_mut().push(at.to_string());
                     if world.taken.borrow().contains(&at) {
-                        return Err(Error::new(ErrorKind::AddrInUse, "taken").in_phase(Phase::Bind));
+                        let why = world.why.unwrap_or(ErrorKind::AddrInUse);
+                        return Err(Error::new(why, "taken").in_phase(Phase::Bind));
                     }
                     Ok(Script::counted(at, [], &world.open))
                 }
@@ -133,6 +136,10 @@ fn an_address_in_use_is_an_error_and_nothing_listens() {
         assert!(error.advice().is_some_and(|advice| advice.contains("in place of the name")), "{error}");
         assert_eq!(world.open.get(), 0);
     }
+    // What no address of the name could do differently is not advised on.
+    let world = World { why: Some(ErrorKind::PermissionDenied), ..World::default() };
+    world.take("127.0.0.1:7");
+    assert_eq!(world.listen("tcp://both.example:7").unwrap_err().advice(), None);
     // One address was not a choice.
     let world = World::default();
     world.take("127.0.0.9:7");

@@ -141,6 +141,7 @@ fn schemes_have_their_ports() {
     assert_eq!(listen("http://[::1]").unwrap(), ["bind [::1]:80"]);
     let error = connect("tcp://[::1]:0").unwrap_err();
     assert_eq!((error.kind(), error.phase()), (ErrorKind::InvalidInput, Some(Phase::Endpoint)));
+    assert!(error.to_string().contains("port 0 cannot be connected to"), "{error}");
     // A listener may ask for any port.
     assert_eq!(listen("tcp://[::1]:0").unwrap(), ["bind [::1]:0"]);
 }

@@ -8,9 +8,9 @@ use std::fmt::{Debug, Display};
 
 use common::{JumpingClock, block_on, named};
 use mimic_core::{
-    Bind, BindUnix, Context, Ctx, Deadline, Endpoint, Error, ErrorKind, Host, HostPort, InOrder, Link, Listen, Lookup,
-    Path, Phase, PlanError, Port, Query, Question, Record, RecordType, Schemes, Secret, Stream, Text, Transport, Unix,
-    UnixPath, User, is, over, req,
+    Bind, BindUnix, Context, Ctx, Deadline, Endpoint, Error, ErrorKind, Host, HostPort, InOrder, Key, Link, Listen,
+    Lookup, Path, Phase, PlanError, Port, Query, Question, Record, RecordType, Schemes, Secret, Stream, Text,
+    Transport, Unix, UnixPath, User, is, over, req,
 };
 
 /// Stands in every user, password and query below.
@@ -191,6 +191,26 @@ fn a_secret_is_not_printed_where_parsing_fails() {
     }
 }
 
+/// A password behind a colon and no `@`: the host was forgotten, or the `@` is encoded.
+#[test]
+fn a_secret_is_not_printed_where_the_port_should_stand() {
+    for scheme in ["tcp://", "tcp:", "", "1tcp://", "://"] {
+        for wrong in ["", ":x", ":7", "%41", "[", "]:7", " ", "\u{1b}", "é", "＠h", "/%zz", "/%zz?a", "#%zz", "?a"] {
+            for url in [
+                format!("{scheme}user:Zq7secret%40host{wrong}"),
+                format!("{scheme}user:Zq7secret{wrong}"),
+                format!("{scheme}:Zq7secret{wrong}"),
+                format!("{scheme}user:7Zq7secret{wrong}"),
+                format!("{scheme}user:é{wrong}Zq7secret"),
+                format!("{scheme}[::1]:Zq7secret/{wrong}"),
+                format!("{scheme}[::1]x:Zq7secret{wrong}"),
+            ] {
+                error_is_clean(&url, &url.parse::<Endpoint>().expect_err(&url));
+            }
+        }
+    }
+}
+
 #[test]
 fn control_characters_of_an_endpoint_are_escaped() {
     let encoded: String = controls().bytes().filter(|byte| *byte != 0).map(|byte| format!("%{byte:02x}")).collect();
@@ -251,7 +271,7 @@ fn control_characters_of_given_values_are_escaped() {
         query: Some(SECRET.into()),
     };
     printed("an endpoint made by hand", &endpoint);
-    printed("a password", &Secret::from(SECRET));
+    assert_one_line("a password", &format!("{:?} {0:#?}", Secret::from(SECRET)));
     assert_one_line("a text", &format!("{text:?}"));
 
     #[derive(Debug)]
@@ -284,6 +304,38 @@ fn control_characters_of_given_values_are_escaped() {
         });
     error_is_clean("a role of one's own", &block_on(dialled.connect()).map(|_| "a flow").unwrap_err());
     assert_clean("a dialer", &format!("{:?}", block_on(dialled.dialer(Odd)).unwrap()));
+}
+
+mimic_core::key! {
+    /// Anyone may know it.
+    pub Open: Text;
+    /// Who asks.
+    secret pub Token: Text;
+    // One of this module alone, and one that is called as the word before it.
+    secret Own: Text;
+    #[allow(non_camel_case_types, reason = "that is the word")]
+    secret: Text;
+}
+
+#[test]
+fn a_key_of_ones_own_can_be_secret() {
+    assert_eq!((Open::SECRET, Token::SECRET, Own::SECRET, secret::SECRET), (false, true, true, false));
+    for (what, ctx) in
+        [("a value", Context::new().with(Token, SECRET.into()).with(Own, SECRET.into())), ("no value", Context::new())]
+    {
+        let ctx = ctx
+            .register(Stream, "for one token", 0, is(Token, Text::from(SECRET.to_owned() + "?")), |(), ()| async {
+                named("")
+            })
+            .register(Stream, "for another", 0, is(Own, Text::from(SECRET.to_owned() + "!")), |(), ()| async {
+                named("")
+            });
+        explanation_is_clean(what, &ctx);
+        error_is_clean(what, &block_on(ctx.connect()).map(|_| "a flow").unwrap_err());
+    }
+    let ctx = Context::new().with(Open, "open".into());
+    let ctx = ctx.register(Stream, "", 0, is(Open, "other"), |(), ()| async { named("") });
+    assert!(ctx.explain(Stream).to_string().contains("Open is \"open\", not \"other\""));
 }
 
 /// A target that prints what it has.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use mimic_core::{
     Bind, Ctx, Dialer, Error, ErrorKind, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Phase, Port,
-    Priority, Scheme, Secure, Sleep, Stream, Text, Transport, dial_host, for_each_mode, is, key, listen_host, opt,
+    Priority, Scheme, Secure, Sleep, Stream, Text, Transport, dial_host, for_each_mode, is, key, listen_addresses, opt,
     or_default, over, req,
 };
 use rustls::{ClientConfig, ServerConfig};
@@ -181,6 +181,6 @@ async fn listen<M: Mode>(args: Listening<M>) -> Result<TlsListener<M>, Error> {
     let (host, port, config, conduct, lookup, bind, sleep) = args;
     can_serve(&config)?;
     let timer = sleep.dial(()).await?;
-    let below = listen_host(&lookup, &bind, &HostPort::new(host, port)).await?;
+    let below = listen_addresses(&lookup, &bind, &HostPort::new(host, port)).await?;
     Ok(TlsListener::new(below, config, timer, conduct))
 }

@@ -45,26 +45,14 @@ impl TcpListening {
     ///
     /// # Errors
     /// That of the system, in [`Phase::Bind`]. An address that no interface has, or whose family
-    /// the system does not have, is [`AddrNotAvailable`](ErrorKind::AddrNotAvailable).
+    /// the system does not have, is [`AddrNotAvailable`](ErrorKind::AddrNotAvailable); a port that
+    /// this user may not take is [`PermissionDenied`](ErrorKind::PermissionDenied).
     pub fn bind(&self, at: SocketAddr) -> Result<TcpListener, Error> {
         let listener = match self.inherited.as_ref().and_then(|sockets| sockets.take_tcp(at)) {
             Some(listener) => listener.set_nonblocking(true).map(|()| listener),
             None => self.try_bind(at),
         };
-        listener.map_err(|error| {
-            let error = match is_unknown_family(&error) {
-                true => Error::with_source(ErrorKind::AddrNotAvailable, error),
-                false => Error::from(error),
-            };
-            match error.kind() {
-                ErrorKind::AddrNotAvailable => error.advise(
-                    "this machine does not have the address, or not its family; if a name led to it, listen at an \
-                     address, or correct the name's entry in the hosts file",
-                ),
-                _ => error,
-            }
-            .in_phase(Phase::Bind)
-        })
+        listener.map_err(|error| refused(error, at))
     }
 
     fn try_bind(&self, at: SocketAddr) -> io::Result<TcpListener> {
@@ -113,6 +101,27 @@ impl UnixListening {
     }
 }
 
+/// The error of a bind, and what to do about it.
+#[cold]
+fn refused(error: io::Error, at: SocketAddr) -> Error {
+    let error = match is_unknown_family(&error) {
+        true => Error::with_source(ErrorKind::AddrNotAvailable, error),
+        false => Error::from(error),
+    };
+    match error.kind() {
+        ErrorKind::AddrNotAvailable => error.advise(
+            "this machine does not have the address, or not its family; if a name led to it, listen at an address, or \
+             correct the name's entry in the hosts file",
+        ),
+        ErrorKind::PermissionDenied if (1..1024).contains(&at.port()) => error.advise(
+            "most systems keep the ports below 1024 for privileged programs: give a higher port, the privilege, or the \
+             socket itself (Inherited)",
+        ),
+        _ => error,
+    }
+    .in_phase(Phase::Bind)
+}
+
 /// The system has no such addresses: IPv6 is not there. `std` has no kind for it.
 fn is_unknown_family(error: &io::Error) -> bool {
     #[cfg(unix)]
@@ -121,4 +130,25 @@ fn is_unknown_family(error: &io::Error) -> bool {
     #[cfg(not(unix))]
     const EAFNOSUPPORT: i32 = 10_047;
     error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_needs_a_privilege_is_advised_on_and_no_other() {
+        for (port, kind, advises) in [
+            (80, io::ErrorKind::PermissionDenied, true),
+            (1023, io::ErrorKind::PermissionDenied, true),
+            // Something else forbids these.
+            (1024, io::ErrorKind::PermissionDenied, false),
+            (0, io::ErrorKind::PermissionDenied, false),
+            (80, io::ErrorKind::AddrInUse, false),
+        ] {
+            let error = refused(kind.into(), SocketAddr::from(([127, 0, 0, 1], port)));
+            assert_eq!(error.phase(), Some(Phase::Bind));
+            assert_eq!(error.advice().is_some_and(|advice| advice.contains("1024")), advises, "{port}: {error}");
+        }
+    }
 }

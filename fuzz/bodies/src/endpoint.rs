@@ -97,6 +97,8 @@ fn keeps_secrets(text: &str) {
         format!("tcp://{SECRET}{text}@host"),
         format!("tcp://user:{text}{SECRET}@host"),
         format!("tcp://host/?{text}{SECRET}"),
+        format!("tcp://user:{SECRET}{text}"),
+        format!("tcp://user:{SECRET}%40{text}"),
     ] {
         let told = match url.parse::<Endpoint>() {
             Err(error) => format!("{error} {error:#} {error:?}"),
