@@ -1,8 +1,11 @@
-//! Errors of accepting, as an accept loop needs to know them.
+//! Accepting: how many peers may wait for it, and its errors as an accept loop needs to know them.
 
 use std::io;
 
 use mimic_core::{Error, ErrorKind, Phase};
+
+/// How many peers may wait to be accepted, unless the system allows fewer.
+pub(crate) const BACKLOG: i32 = 1024;
 
 /// Converts an error of accepting, so that its kind says what [`ListenerExt::accept_ok`] does.
 ///

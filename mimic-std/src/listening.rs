@@ -12,10 +12,8 @@ use socket2::{Domain, Socket, Type};
 
 #[cfg(unix)]
 use crate::SocketFile;
+use crate::accept::BACKLOG;
 use crate::{Inherited, InheritedSockets, TcpOptions};
-
-/// How many peers may wait to be accepted, unless the system allows fewer.
-pub(crate) const BACKLOG: i32 = 1024;
 
 /// What a context says of TCP listeners.
 #[derive(Clone, Debug)]

@@ -29,8 +29,8 @@ use std::path::{self, Path, PathBuf};
 use mimic_core::{Error, ErrorKind, Phase, UnixPath};
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::accept::BACKLOG;
 use crate::connect_unix::try_connect;
-use crate::listening::BACKLOG;
 
 /// The file that a Unix listener made. Dropping it removes the file, unless another has taken its place.
 ///
