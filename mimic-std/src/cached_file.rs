@@ -151,11 +151,14 @@ mod tests {
     fn settled() {
         let now = SystemTime::now();
         let second = Duration::from_secs(1);
-        let stamp = |modified, changed| Stamp {
-            len: 0,
-            modified,
-            #[cfg(unix)]
-            inode: (changed, 0, 0),
+        let stamp = |modified, changed| {
+            _ = changed;
+            Stamp {
+                len: 0,
+                modified,
+                #[cfg(unix)]
+                inode: (changed, 0, 0),
+            }
         };
         let times = [
             (now - SETTLED * 2, true),

@@ -43,6 +43,12 @@ mimic_core::key! {
 /// }
 /// ```
 ///
+/// A socket is taken for good. If listening then fails, because another address of the name cannot
+/// be bound, or for a reason of the scheme's, the socket is closed with its listener, and a further
+/// try binds another one at its address. So listen by the address of the socket rather than by a
+/// name. A [`try_clone`](TcpListener::try_clone) that the program keeps can be given to the next
+/// try, and no peer is refused meanwhile.
+///
 /// The sockets are made non-blocking; other processes that share them see that. The file of a Unix
 /// socket stays when its listener is dropped: it belongs to the process that made it. Clones share
 /// the sockets. Dropping the last clone closes those that were not taken.

@@ -68,15 +68,15 @@ pub async fn lookup(question: Question) -> Result<Vec<Record>, Error> {
             .in_phase(Phase::Lookup)
             .advise("ask a resolver of your own, or do not ask for HTTPS records"));
     }
-    // Not read for `localhost`, which comes before whatever the sources are.
-    let sources = LazyCell::new(sources);
-    let file = match locally(&question, || sources.files_first) {
-        Local::Answer(answer) => return answer,
-        Local::Absent => Ok(()),
-        Local::Unusable(error) => Err(error),
+    let apart = {
+        // Not read for `localhost`, which comes before whatever the sources are.
+        let sources = LazyCell::new(sources);
+        match locally(&question, || sources.files_first) {
+            Local::Answer(answer) => return answer,
+            Local::Absent => sources.asks_apart(&question.name) && completion(&question.name) != Completion::First,
+            Local::Unusable(_) => false,
+        }
     };
-    let apart = file.is_ok() && sources.asks_apart(&question.name) && completion(&question.name) != Completion::First;
-    drop(sources);
     ask_the_system(question, apart).await
 }
 

@@ -119,6 +119,29 @@ pub(crate) async fn listening_takes_the_inherited_socket() {
     assert!(ctx.listen().await.is_ok());
 }
 
+/// It is closed when listening fails at another address; a clone serves the next try, and the peers
+/// that came meanwhile.
+pub(crate) async fn an_inherited_socket_is_taken_for_good() {
+    if !has_second() {
+        return;
+    }
+    let other = TcpListener::bind("127.0.0.2:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    // Unless another program has the port.
+    let Ok(socket) = TcpListener::bind(("127.0.0.1", port)) else { return };
+    let kept = socket.try_clone().unwrap();
+    let sockets = InheritedSockets::new().tcp(socket);
+    let ctx = context().with(Inherited, sockets.clone()).with_url(&format!("tcp://both.test:{port}")).unwrap();
+    assert_eq!(ctx.listen().await.unwrap_err().kind(), ErrorKind::AddrInUse);
+    let at = kept.local_addr().unwrap();
+    assert!(sockets.take_tcp(at).is_none());
+    let ctx = to(adapter::context().with(Inherited, InheritedSockets::new().tcp(kept)), at);
+    let early = TcpStream::connect(at).unwrap();
+    let mut listener = ctx.listen().await.unwrap();
+    let flow = listener.accept().await.unwrap();
+    assert_eq!(flow.attribute(PeerAddr), Some(early.local_addr().unwrap()));
+}
+
 #[cfg(unix)]
 mod unix {
     use std::fs;

@@ -60,6 +60,7 @@ macro_rules! hosted {
             lookups unknown_names time a_read_in_time a_local_context
             a_name_is_bound_at_every_address a_name_with_an_address_in_use_is_not_bound an_address_of_no_interface
             one_family_or_both a_socket_that_listens_already listening_takes_the_inherited_socket
+            an_inherited_socket_is_taken_for_good
         }
         #[cfg(unix)]
         hosted! { $run:
