@@ -1,5 +1,7 @@
 //! Tests of a thread that has no memory for buffers.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
 use alloc::sync::Arc;
 use core::cell::Cell;
 use core::task::{Context, Poll, Waker};

@@ -37,7 +37,8 @@ key! {
     /// the most that rustls takes, and 16 KiB without `std`. The headers and tags of its records may take an eighth more.
     ///
     /// A peer that exceeds it is refused with an error of kind [`InvalidData`](ErrorKind::InvalidData) that names this
-    /// key. The error ends both directions. The peer gets no alert, for rustls sends none. Buffers grow to what has come and is announced, not to the limit. See [TlsFlow](crate::TlsFlow#memory).
+    /// key. The error ends both directions. The peer gets no alert, for rustls sends none. Buffers grow
+    /// to what has come and is announced, not to the limit. See [TlsFlow](crate::TlsFlow#memory).
     pub HandshakeRoom: usize;
 }
 
