@@ -1,4 +1,5 @@
-//! Tells the linker of the scripts: cortex-m-rt's, for which embassy-stm32 makes `memory.x`, and defmt's.
+//! Tells the linker of the scripts: cortex-m-rt's, for which embassy-stm32 makes `memory.x`, and
+//! defmt's.
 
 fn main() {
     println!("cargo::rustc-link-arg-bins=--nmagic");

@@ -71,7 +71,8 @@ pub(crate) enum Command {
         /// First print to standard error what will be tried, and why not the rest
         #[arg(long)]
         explain: bool,
-        /// Leave the connection open in both directions at the end of the input: only the peer ends it
+        /// Leave the connection open in both directions at the end of the input: only the peer ends
+        /// it
         #[arg(long)]
         no_shutdown: bool,
         #[command(flatten)]

@@ -10,8 +10,9 @@ use crate::failure::{Failure, say};
 use crate::relay::relay;
 use crate::stdio::{Input, Output, Patient};
 
-/// Connects within `limit`, and copies until the peer closes. Prints first what will be tried if `explain` is set.
-/// The end of standard input shuts the flow down for writing, unless `no_shutdown` is set.
+/// Connects within `limit`, and copies until the peer closes. Prints first what will be tried if
+/// `explain` is set. The end of standard input shuts the flow down for writing, unless
+/// `no_shutdown` is set.
 pub(crate) async fn run(
     ctx: Context,
     url: &str,
@@ -33,7 +34,8 @@ pub(crate) async fn run(
     let input = Input::new(Patient(io::stdin()));
     let input = if no_shutdown { input.endless() } else { input };
     relay(&mut flow, input, Output::new(Patient(io::stdout())), url).await?;
-    // The peer closed first, perhaps before the input ended: it is told that this was understood, if it still listens.
+    // The peer closed first, perhaps before the input ended: it is told that this was understood,
+    // if it still listens.
     let _ = future::poll_once(flow.shutdown()).await;
     Ok(())
 }

@@ -12,7 +12,8 @@ use crate::stdio::Patient;
 /// Why a command ended early.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Nobody reads standard output any more, so there is nobody to tell: the end, and not an error.
+    /// Nobody reads standard output any more, so there is nobody to tell: the end, and not an
+    /// error.
     OutputClosed,
     /// Anything else.
     Error(Error),
@@ -45,8 +46,8 @@ impl From<Error> for Failure {
     }
 }
 
-/// Whether the URL is at fault, rather than what it leads to. The system may call an address or a path invalid as
-/// well; that is found out by connecting.
+/// Whether the URL is at fault, rather than what it leads to. The system may call an address or a
+/// path invalid as well; that is found out by connecting.
 fn is_malformed(error: &Error) -> bool {
     error.kind() == mimic_core::ErrorKind::InvalidInput && matches!(error.phase(), Some(Phase::Endpoint | Phase::Plan))
 }

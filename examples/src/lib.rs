@@ -10,8 +10,8 @@
 //!            mimic-example-app                          written once, over embedded-io-async
 //! ```
 //!
-//! Which transport carries the bytes is decided by the URL on the command line, when it is resolved. Start reading in
-//! the module `ping`, the smallest client, or `serve`.
+//! Which transport carries the bytes is decided by the URL on the command line, when it is
+//! resolved. Start reading in the module `ping`, the smallest client, or `serve`.
 
 #![forbid(unsafe_code)]
 
@@ -36,7 +36,8 @@ pub use runtime::Runtime;
 
 /// The `main` of every binary: reads the command line, runs the command, and says how it went.
 ///
-/// The exit status is 0 if all went well, 1 if a flow could not be had or broke, 2 for a malformed URL or option.
+/// The exit status is 0 if all went well, 1 if a flow could not be had or broke, 2 for a malformed
+/// URL or option.
 #[must_use]
 pub fn main<R: Runtime>() -> ExitCode {
     let command = cli::parse::<R>();

@@ -21,14 +21,15 @@ pub(crate) async fn run(ctx: &Context, url: &str, limit: Option<Duration>) -> Re
     let mut transcript = Stdout { failed: None };
     let result = ping(&ctx, limit, &mut transcript).await;
     match transcript.failed {
-        // Also when nobody reads it any more: a ping that was cut short has not shown that the peer answers.
+        // Also when nobody reads it any more: a ping that was cut short has not shown that the peer
+        // answers.
         Some(error) => Err(Error::from(error).to_target("standard output").into()),
         None => Ok(result.map_err(|error| error.to_target(endpoint))?),
     }
 }
 
-/// Talks to the peer at the endpoint of `ctx`. `limit` is for connecting and talking together; without it, only the
-/// deadline of the context applies, and only to connecting.
+/// Talks to the peer at the endpoint of `ctx`. `limit` is for connecting and talking together;
+/// without it, only the deadline of the context applies, and only to connecting.
 pub(crate) async fn ping<M: Mode>(
     ctx: &Ctx<M>,
     limit: Option<Duration>,
@@ -43,8 +44,8 @@ pub(crate) async fn ping<M: Mode>(
     let flow = ctx.clone().with(Deadline, limit).connect().await?;
     let mut heard = Heard { transcript, line: String::new() };
     let left = end - timer.now();
-    // The outer error is that of the timer and no other: the inner one, which may be a timeout of the system, is a
-    // value here.
+    // The outer error is that of the timer and no other: the inner one, which may be a timeout of
+    // the system, is a value here.
     match timeout(&mut timer, left, async { Ok(talk(flow, &mut heard).await) }).await {
         Ok(talked) => part(talked?, &mut timer).await,
         Err(_) => {
@@ -62,7 +63,8 @@ where
     Ok(flow)
 }
 
-/// All is said; a peer that has gone already has heard it too, and one that does not close is not waited for.
+/// All is said; a peer that has gone already has heard it too, and one that does not close is not
+/// waited for.
 async fn part(flow: impl Flow, timer: &mut impl Timer) -> Result<(), Error> {
     let _ = timeout(timer, LAST_WORDS, flow.close()).await;
     Ok(())

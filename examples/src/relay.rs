@@ -9,17 +9,22 @@ use mimic_core::{Error, ErrorKind, Flow};
 use crate::failure::Failure;
 use crate::stdio::{Chunk, Input, Output};
 
-/// Copies `input` to `flow` and `flow` to `output` until the peer ends its side, and all of that is written.
+/// Copies `input` to `flow` and `flow` to `output` until the peer ends its side, and all of that is
+/// written.
 ///
-/// One future drives both directions, so the flow needs no lock. Neither direction waits for the other.
+/// One future drives both directions, so the flow needs no lock. Neither direction waits for the
+/// other.
 ///
-/// - At the end of the input the flow is shut down: the peer reads the end of the stream, and may go on sending.
-/// - The end of what the peer sends is the end of all. Input that it has not taken by then is dropped, as it would be
-///   if the peer had closed a moment before it was read.
-/// - A flow that takes no more because the peer has gone is read to its end first: what the peer had sent is written.
+/// - At the end of the input the flow is shut down: the peer reads the end of the stream, and may
+///   go on sending.
+/// - The end of what the peer sends is the end of all. Input that it has not taken by then is
+///   dropped, as it would be if the peer had closed a moment before it was read.
+/// - A flow that takes no more because the peer has gone is read to its end first: what the peer
+///   had sent is written.
 ///
 /// # Errors
-/// That of the flow, named by `url`, or of one of the streams. What had been read by then is written first.
+/// That of the flow, named by `url`, or of one of the streams. What had been read by then is
+/// written first.
 pub(crate) async fn relay<F, R, W>(flow: &mut F, input: Input<R>, output: Output<W>, url: &str) -> Result<(), Failure>
 where
     F: Flow + ?Sized,
@@ -108,7 +113,8 @@ where
     fn outcome(self) -> Result<(), Error> {
         match (self.failed, self.refused) {
             (Some(error), _) => Err(error),
-            // A system reports a reset once. If the writer got it, the reader has seen an ordinary end.
+            // A system reports a reset once. If the writer got it, the reader has seen an ordinary
+            // end.
             (None, Some(error)) if !is_closed(error.kind()) => Err(error),
             (None, _) => Ok(()),
         }
@@ -287,7 +293,8 @@ mod tests {
         }
     }
 
-    /// The outcome if a write fails with `write` and the reads go on with `reads`, and what was written out.
+    /// The outcome if a write fails with `write` and the reads go on with `reads`, and what was
+    /// written out.
     fn after_refusal(write: ErrorKind, reads: &[Result<&str, ErrorKind>]) -> (Result<(), ErrorKind>, Vec<u8>) {
         let reads = reads.iter().map(|read| read.map(Vec::from)).collect();
         let mut flow = Script { reads, write, written: false };

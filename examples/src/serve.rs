@@ -76,8 +76,8 @@ impl Server {
         })
     }
 
-    /// Serves until it is stopped: then no connection is accepted any more, and the running ones see the end of their
-    /// input and may finish their answers for a moment.
+    /// Serves until it is stopped: then no connection is accepted any more, and the running ones
+    /// see the end of their input and may finish their answers for a moment.
     pub(crate) async fn run<R: Runtime>(self, ctx: &Context, stopped: Stopped) -> Result<(), Error> {
         // Each connection holds one sender, so that the channel closes with the last of them.
         let (open, all_closed) = async_channel::bounded(1);
@@ -129,7 +129,8 @@ async fn connection(endpoint: Endpoint, flow: <Shared as Mode>::Flow, stopped: S
     let peer: Option<SocketAddr> = flow.attribute(PeerAddr);
     let mut stream = Stoppable { flow, stopped };
     match app::serve(&mut stream).await {
-        // All is answered, and the peer may still be reading; one that has gone already does not want to hear that.
+        // All is answered, and the peer may still be reading; one that has gone already does not
+        // want to hear that.
         Ok(()) => _ = stream.flow.close().await,
         Err(error) => match peer {
             Some(peer) => say(format_args!("{endpoint}, {peer}: {}", app_error(error))),

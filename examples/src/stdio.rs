@@ -1,11 +1,13 @@
 //! Standard input and output, which block, for a program that must not.
 //!
-//! Each is read or written on a thread of the `blocking` pool, which works with every runtime. Chunks are passed back
-//! and forth, two in each direction: one with the thread, one with the caller. So copying overlaps with waiting,
-//! memory is bounded, and a slow side holds up the other side of its own direction alone.
+//! Each is read or written on a thread of the `blocking` pool, which works with every runtime.
+//! Chunks are passed back and forth, two in each direction: one with the thread, one with the
+//! caller. So copying overlaps with waiting, memory is bounded, and a slow side holds up the other
+//! side of its own direction alone.
 //!
-//! Another program may have made the streams non-blocking, as node and ssh do: the flag belongs to the description
-//! that they share. [`Patient`] waits on the thread until such a stream is ready, and leaves the flag as it is.
+//! Another program may have made the streams non-blocking, as node and ssh do: the flag belongs to
+//! the description that they share. [`Patient`] waits on the thread until such a stream is ready,
+//! and leaves the flag as it is.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -29,7 +31,8 @@ pub(crate) fn print(text: fmt::Arguments<'_>) -> Result<(), Failure> {
     stdout.write_fmt(text).and_then(|()| stdout.flush()).map_err(Failure::output)
 }
 
-/// A stream that blocks, even if its descriptor does not: it waits where that would answer `WouldBlock`.
+/// A stream that blocks, even if its descriptor does not: it waits where that would answer
+/// `WouldBlock`.
 pub(crate) struct Patient<T>(pub(crate) T);
 
 impl<T: Read + Descriptor> Read for Patient<T> {
@@ -154,7 +157,8 @@ impl<R: Read + Send + 'static> Input<R> {
         Self { reading: Some(Self::read(reader, Chunk::new())), endless: false }
     }
 
-    /// Keeps the end to itself: where it would be passed on, the next chunk is waited for without end.
+    /// Keeps the end to itself: where it would be passed on, the next chunk is waited for without
+    /// end.
     pub(crate) fn endless(self) -> Self {
         Self { endless: true, ..self }
     }
@@ -205,7 +209,8 @@ impl<W: Write + Send + 'static> Output<W> {
         Self { state: State::Idle(writer, Chunk::new()) }
     }
 
-    /// Waits until the last chunk is written and flushed, starts to write this one, and gives the last one back.
+    /// Waits until the last chunk is written and flushed, starts to write this one, and gives the
+    /// last one back.
     pub(crate) fn poll_swap(&mut self, cx: &mut Context<'_>, chunk: &mut Chunk) -> Poll<io::Result<()>> {
         ready!(self.poll_flush(cx))?;
         self.state = match mem::replace(&mut self.state, State::Broken) {

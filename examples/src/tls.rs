@@ -1,4 +1,5 @@
-//! The options of TLS: files to trust and to present. They are read when a connection turns out to need them.
+//! The options of TLS: files to trust and to present. They are read when a connection turns out to
+//! need them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

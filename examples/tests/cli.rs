@@ -1,4 +1,5 @@
-//! The command line of the binaries: what they print, how they exit, and what they say to bad input.
+//! The command line of the binaries: what they print, how they exit, and what they say to bad
+//! input.
 //!
 //! The same for all three: a case is a function, and `every_binary!` makes a test of it for each.
 
@@ -179,7 +180,8 @@ fn a_zone_id(bin: Bin) {
 
 fn an_unknown_host(bin: Bin) {
     for command in ["ping", "connect"] {
-        // `.invalid` is never registered (RFC 6761); the limit is for a resolver that does not answer at all.
+        // `.invalid` is never registered (RFC 6761); the limit is for a resolver that does not
+        // answer at all.
         bin.run(&[command, "tcp://nosuch.invalid:80", "--timeout", "5"])
             .exits(1)
             .names(&["nosuch.invalid"])
@@ -204,7 +206,8 @@ fn a_refused_port(bin: Bin) {
     }
     let (_dir, path) = common::socket_path();
     drop(UnixListener::bind(&path).unwrap());
-    // Another test that is just starting a program may hold a copy of the listener until that program runs.
+    // Another test that is just starting a program may hold a copy of the listener until that
+    // program runs.
     common::until("nobody listens", || UnixStream::connect(&path).is_err());
     bin.run(&["connect", &common::unix_url(&path)]).exits(1).names(&["refused"]).names(&["unix"]);
 }
@@ -290,8 +293,8 @@ fn a_server_with_an_endless_answer(bin: Bin) {
     }
 }
 
-/// In the middle of a transfer, once without and once with input left. The system reports a reset once: if a write
-/// gets it, the next read sees an ordinary end, which must not hide it.
+/// In the middle of a transfer, once without and once with input left. The system reports a reset
+/// once: if a write gets it, the next read sees an ordinary end, which must not hide it.
 fn a_peer_that_resets(bin: Bin) {
     let reset = ["reset", "aborted", "broken pipe", "brokenpipe"];
 
@@ -676,7 +679,8 @@ fn connect_timeout_is_for_connecting_only(bin: Bin) {
     bin.start(&["connect", &peer.url, "--timeout", "1"]).wait().exits(0).quietly().prints("late\n");
 }
 
-/// The peer reads nothing before it has written all: only a client that does both at once gets through.
+/// The peer reads nothing before it has written all: only a client that does both at once gets
+/// through.
 fn connect_copies_both_ways_at_once(bin: Bin) {
     const SIZE: usize = 8_000_000;
     for over in BOTH {
@@ -855,8 +859,9 @@ fn ping_prints_on_output_that_does_not_block(bin: Bin) {
 /// How much the server of [`impatient`] sends at a time.
 const HALF: usize = 500_000;
 
-/// A server that takes the end of its client's side for the end of the client, as nginx does. Sends two halves, and the
-/// second one only if the client has not ended its side in the meantime, which it returns.
+/// A server that takes the end of its client's side for the end of the client, as nginx does. Sends
+/// two halves, and the second one only if the client has not ended its side in the meantime, which
+/// it returns.
 fn impatient() -> Peer<bool> {
     Peer::new(Over::Tcp, |mut conn| {
         let mut request = [0; 3];

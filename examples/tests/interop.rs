@@ -97,7 +97,8 @@ fn nginx(bin: Bin) {
     });
 
     for url in [format!("http://127.0.0.1:{port}"), common::unix_url(&socket)] {
-        // It drops a client that ends its side while the page is still on its way: this one keeps it open.
+        // It drops a client that ends its side while the page is still on its way: this one keeps
+        // it open.
         let mut program = bin.start(&["connect", &url]);
         program.write("GET / HTTP/1.0\r\n\r\n");
         let ran = program.wait().exits(0).quietly();
@@ -196,7 +197,8 @@ fn git_daemon(bin: Bin) {
     assert!(!is_first(&ran.out), "{ran}");
 }
 
-/// A packet of the git protocol: its size in four hexadecimal digits, themselves included, then its bytes.
+/// A packet of the git protocol: its size in four hexadecimal digits, themselves included, then its
+/// bytes.
 fn packet(text: &str) -> String {
     format!("{:04x}{text}", text.len() + 4)
 }

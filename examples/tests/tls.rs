@@ -44,7 +44,8 @@ fn every_binary_pings(server: Bin) {
     let port = serving.urls[0].strip_prefix("tls://127.0.0.1:").unwrap();
     assert_ne!(port.parse::<u16>().unwrap(), 0);
     for client in BINARIES {
-        // By name too; where it has an IPv6 address, nothing listens there, and the next address is tried.
+        // By name too; where it has an IPv6 address, nothing listens there, and the next address is
+        // tried.
         for url in [&serving.urls[0], &format!("tls://localhost:{port}")] {
             client.run(&["ping", url, "--ca", &authority.file]).exits(0).quietly().prints(TRANSCRIPT);
         }
@@ -147,7 +148,8 @@ fn connect_answers_the_close_of_the_peer(bin: Bin) {
     assert_eq!(peer.finish(), b"", "and it ended with close_notify");
 }
 
-/// The peer reads nothing before it has written all: only a client that does both at once gets through.
+/// The peer reads nothing before it has written all: only a client that does both at once gets
+/// through.
 fn connect_copies_both_ways_at_once(bin: Bin) {
     const SIZE: usize = 4_000_000;
     let authority = Authority::new();
@@ -378,7 +380,8 @@ fn issued_by_a_leaf(bin: Bin) {
     ran.names(&["EndEntityUsedAsCa", "UnknownIssuer", "authority"]);
 }
 
-/// Against a server that asks for a certificate. With TLS 1.3 it may say no after the client is done with the handshake.
+/// Against a server that asks for a certificate. With TLS 1.3 it may say no after the client is
+/// done with the handshake.
 fn refused_client(bin: Bin, authority: &Authority, options: &[&str]) -> Ran {
     let peer = tls::peer(authority.asking_server(&authority.localhost()), |tls| {
         let error = tls.read(&mut [0; 10]).unwrap_err();
@@ -625,7 +628,8 @@ fn records_of_garbage(bin: Bin) {
             tls.write_all(b"good").unwrap();
             let _ = tls.sock.write_all(&garbage);
             let result = tls.read(&mut [0; 10]);
-            // The rest of the garbage may not be read by anybody, which the system answers by a reset.
+            // The rest of the garbage may not be read by anybody, which the system answers by a
+            // reset.
             let _ = tls.sock.read_to_end(&mut Vec::new());
             result.map_err(|error| error.to_string())
         });
@@ -677,7 +681,8 @@ fn key_updates_in_a_loop(bin: Bin) {
     assert_eq!(peer.finish(), b"heard\n".repeat(200));
 }
 
-/// Connections whose clients have gone in the handshake free their descriptors, also while there are none to accept by.
+/// Connections whose clients have gone in the handshake free their descriptors, also while there
+/// are none to accept by.
 fn serve_outlives_a_shortage_of_descriptors(bin: Bin) {
     const FEW: &str = r#"ulimit -n 24 && exec "$0" serve tls://127.0.0.1:0 "$@""#;
     let authority = Authority::new();

@@ -277,8 +277,8 @@ fn nginx(bin: Bin) {
         assert!(ran.out.starts_with(format!("HTTP/1.1 {status}\r\n").as_bytes()), "{ran}");
         assert!(ran.out.ends_with(end), "it is not whole: {} bytes", ran.out.len());
     }
-    // If it sees that the client has ended its side, it may leave close_notify out: a small answer is whole all the
-    // same, which only its length can tell.
+    // If it sees that the client has ended its side, it may leave close_notify out: a small answer
+    // is whole all the same, which only its length can tell.
     let ran = bin.feed(&args, "GET /missing HTTP/1.0\r\n\r\n");
     assert!(ran.out.ends_with(b"</html>\r\n"), "{ran}");
     match ran.code {
@@ -297,7 +297,8 @@ fn socat_echo(authority: &Authority) -> Option<(Program, String)> {
     let identity = authority.localhost();
     let mut command = command(&socat);
     let (cert, key) = (&identity.cert, &identity.key);
-    // The system chooses the port. Once one direction has ended, the other gets half a second unless told otherwise.
+    // The system chooses the port. Once one direction has ended, the other gets half a second
+    // unless told otherwise.
     let listen = format!("OPENSSL-LISTEN:0,bind=127.0.0.1,reuseaddr,cert={cert},key={key},verify=0");
     command.args(["-d", "-d", "-t", "60", &listen, "EXEC:cat"]);
     let socat = Program::start_group(command);

@@ -6,7 +6,8 @@ use core::fmt;
 use crate::key::Id;
 use crate::{Flow, Key};
 
-/// A question for one attribute, passed down the layers of a flow until one [gives](Ask::give) the answer.
+/// A question for one attribute, passed down the layers of a flow until one [gives](Ask::give) the
+/// answer.
 pub struct Ask<'a> {
     id: Id,
     /// An `Option<K::Value>` for the key asked for.
@@ -15,14 +16,14 @@ pub struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    /// Answers if `key` is what is asked for and nobody has answered; `value` is not called otherwise. `None` leaves the
-    /// question to the layers below.
+    /// Answers if `key` is what is asked for and nobody has answered; `value` is not called
+    /// otherwise. `None` leaves the question to the layers below.
     pub fn give<K: Key>(&mut self, key: K, value: impl FnOnce() -> Option<K::Value>) -> &mut Self {
         self.settle(key, value, false)
     }
 
-    /// As [`give`](Ask::give), but `None` is an answer too: there is no such thing here, and what a layer below has is
-    /// not of this flow (the ALPN of a proxy's TLS, below one's own).
+    /// As [`give`](Ask::give), but `None` is an answer too: there is no such thing here, and what a
+    /// layer below has is not of this flow (the ALPN of a proxy's TLS, below one's own).
     pub fn know<K: Key>(&mut self, key: K, value: impl FnOnce() -> Option<K::Value>) -> &mut Self {
         self.settle(key, value, true)
     }

@@ -7,7 +7,8 @@ use core::fmt;
 
 use embedded_io_async::{BufRead, ErrorType, Read, Write};
 
-/// Reads from a stream in larger pieces, for protocols that look for delimiters. Writes pass through.
+/// Reads from a stream in larger pieces, for protocols that look for delimiters. Writes pass
+/// through.
 ///
 /// What is in the buffer is lost with it: keep the reader as long as the stream, and look at
 /// [`buffered`](BufReader::buffered) before taking it apart, above all before upgrading to TLS.
@@ -24,10 +25,12 @@ impl<R: Read> BufReader<R> {
         Self { stream, buffer: vec![0; capacity.max(1)].into(), start: 0, end: 0 }
     }
 
-    /// Appends to `out` up to and including `delimiter`, or up to `limit` bytes, or up to the end of stream, whichever
-    /// comes first, and says how many. Only the first ends with the delimiter; 0 is end of stream (or a limit of 0).
+    /// Appends to `out` up to and including `delimiter`, or up to `limit` bytes, or up to the end
+    /// of stream, whichever comes first, and says how many. Only the first ends with the delimiter;
+    /// 0 is end of stream (or a limit of 0).
     ///
-    /// Cancel-safe if reading the stream is, as it is of every flow: what was read is in `out` or still in the buffer.
+    /// Cancel-safe if reading the stream is, as it is of every flow: what was read is in `out` or
+    /// still in the buffer.
     ///
     /// # Errors
     /// Those of the stream.

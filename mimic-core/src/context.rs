@@ -25,10 +25,11 @@ pub type Context = Ctx<Shared>;
 /// A context for one thread, where nothing needs to be `Send`.
 pub type LocalContext = Ctx<Local>;
 
-/// Typed values, and functions, protocols and layers that use them: what [`resolve`](Ctx::resolve) decides by.
+/// Typed values, and functions, protocols and layers that use them: what [`resolve`](Ctx::resolve)
+/// decides by.
 ///
-/// It is a value: cheap to clone (what clones share is counted, not copied), without any global state, and every
-/// method that changes it returns the changed one.
+/// It is a value: cheap to clone (what clones share is counted, not copied), without any global
+/// state, and every method that changes it returns the changed one.
 #[derive(Clone, Default)]
 pub struct Ctx<M: Mode> {
     pub(crate) values: Arc<Table<Value>>,
@@ -47,8 +48,8 @@ pub(crate) struct Entry<M: Mode> {
     pub(crate) layers: Vec<Arc<Unit<M>>>,
 }
 
-/// A set of registrations, installed by [`Ctx::install`]. Crates that serve both modes implement it for each with
-/// [`for_each_mode!`](crate::for_each_mode).
+/// A set of registrations, installed by [`Ctx::install`]. Crates that serve both modes implement it
+/// for each with [`for_each_mode!`](crate::for_each_mode).
 pub trait Install<M: Mode> {
     /// Registers everything.
     #[must_use]
@@ -82,12 +83,13 @@ impl<M: Mode> Ctx<M> {
         self.values.get(&Id::of(&key))?.downcast_ref().cloned()
     }
 
-    /// Sets [`Scheme`], [`User`], [`Password`], [`Host`], [`Port`], [`Path`] and [`Query`] from an endpoint string, and
-    /// clears those it does not name: a redirect leaves nothing stale, and takes no password along.
+    /// Sets [`Scheme`], [`User`], [`Password`], [`Host`], [`Port`], [`Path`] and [`Query`] from an
+    /// endpoint string, and clears those it does not name: a redirect leaves nothing stale, and
+    /// takes no password along.
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the string is malformed; see [`Endpoint`]. Whether a
-    /// protocol exists for its scheme shows when it is resolved.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the string is malformed; see
+    /// [`Endpoint`]. Whether a protocol exists for its scheme shows when it is resolved.
     pub fn with_url(self, url: &str) -> Result<Self, Error> {
         Ok(self.with_endpoint(&url.parse()?))
     }
@@ -111,8 +113,9 @@ impl<M: Mode> Ctx<M> {
         set.install(self)
     }
 
-    /// Adds what `other` has and this context lacks: functions, protocols and layers, as if registered now in the
-    /// order of `other` (the same registration counts once). Values and dialers of `other` win.
+    /// Adds what `other` has and this context lacks: functions, protocols and layers, as if
+    /// registered now in the order of `other` (the same registration counts once). Values and
+    /// dialers of `other` win.
     #[must_use]
     pub fn merge(mut self, other: &Self) -> Self {
         for (id, value) in other.values.iter() {
@@ -132,14 +135,14 @@ impl<M: Mode> Ctx<M> {
         self
     }
 
-    /// Makes `dialer` the one way to fill `role`, in place of the candidates and layers registered so far; layers
-    /// registered later wrap it. For tests, pools and open tunnels.
+    /// Makes `dialer` the one way to fill `role`, in place of the candidates and layers registered
+    /// so far; layers registered later wrap it. For tests, pools and open tunnels.
     ///
-    /// Candidates registered later are kept and not asked; [`merge`](Ctx::merge) adds the layers of the other context
-    /// around it.
+    /// Candidates registered later are kept and not asked; [`merge`](Ctx::merge) adds the layers of
+    /// the other context around it.
     ///
-    /// What the role promises is checked of its outputs too ([`Role::accept`]). The deadline of this context applies,
-    /// not that of the one the dialer came from.
+    /// What the role promises is checked of its outputs too ([`Role::accept`]). The deadline of
+    /// this context applies, not that of the one the dialer came from.
     #[must_use]
     pub fn with_dialer<R: Role>(mut self, role: R, dialer: Dialer<R, M>) -> Self {
         let given = Entry { given: Some(dialer.into_node()), ..Entry::default() };
@@ -168,16 +171,18 @@ impl<M: Mode> Ctx<M> {
     /// Fills `role` for `target`: decides who, dials, and checks the output.
     ///
     /// # Errors
-    /// Says what was tried and why it failed; see [`Error`]. [`TimedOut`](crate::ErrorKind::TimedOut) if the
-    /// [`Deadline`](crate::Deadline) passed.
+    /// Says what was tried and why it failed; see [`Error`].
+    /// [`TimedOut`](crate::ErrorKind::TimedOut) if the [`Deadline`](crate::Deadline) passed.
     ///
     /// # Cancellation
-    /// Dropping the future closes all it had opened. A system look-up that cannot be cancelled is left to finish.
+    /// Dropping the future closes all it had opened. A system look-up that cannot be cancelled is
+    /// left to finish.
     pub async fn resolve<R: Role>(&self, role: R, target: R::Target) -> Result<R::Output<M>, Error> {
         dialer::resolve(self, role, target).await
     }
 
-    /// Decides once who fills `role`, to dial many times: functions run now, and their results are kept.
+    /// Decides once who fills `role`, to dial many times: functions run now, and their results are
+    /// kept.
     ///
     /// Each dial has its own deadline and its own report.
     ///

@@ -24,8 +24,8 @@ use crate::{
 
 /// The value of a role: dials targets. Cheap to clone.
 ///
-/// [`Ctx::dialer`] plans one; a protocol receives one for each role it is [`over`](crate::over), a layer one for what
-/// it wraps; [`Dialer::shared`] and [`Dialer::local`] make one of a function.
+/// [`Ctx::dialer`] plans one; a protocol receives one for each role it is [`over`](crate::over), a
+/// layer one for what it wraps; [`Dialer::shared`] and [`Dialer::local`] make one of a function.
 #[derive(Clone)]
 pub struct Dialer<R: Role, M: Mode> {
     role: R,
@@ -63,17 +63,18 @@ impl<R: Role, M: Mode> Dialer<R, M> {
         Self { role, node: node.clone(), origin }
     }
 
-    /// What `with_dialer` keeps: the plan alone, since deadline and record are those of the dials to come.
+    /// What `with_dialer` keeps: the plan alone, since deadline and record are those of the dials
+    /// to come.
     pub(crate) fn into_node(self) -> Arc<Node<M>> {
         self.node
     }
 
     /// Dials `target`.
     ///
-    /// Within a connect (as `below`, or an argument from `over`) it shares that connect's deadline and report. After
-    /// that connect, and from [`Ctx::dialer`], each dial has the deadline of the context and a report of its own; made
-    /// of a function, it has no deadline. One that has begun within a connect and outlives it, because it was spawned, has no
-    /// deadline any more.
+    /// Within a connect (as `below`, or an argument from `over`) it shares that connect's deadline
+    /// and report. After that connect, and from [`Ctx::dialer`], each dial has the deadline of the
+    /// context and a report of its own; made of a function, it has no deadline. One that has begun
+    /// within a connect and outlives it, because it was spawned, has no deadline any more.
     ///
     /// # Errors
     /// As [`Ctx::resolve`].
@@ -196,7 +197,8 @@ fn connect<R: Role, M: Mode>(
     dialled.ok_or_else(misfit)
 }
 
-/// The future of a dial: what depends on the role. The rest is its [`Course`], which is there once for all roles.
+/// The future of a dial: what depends on the role. The rest is its [`Course`], which is there once
+/// for all roles.
 struct Dial<'a, R: Role, M: Mode> {
     role: &'a R,
     target: R::Target,
@@ -253,8 +255,8 @@ enum State<M: Mode> {
     Done,
 }
 
-/// A dial on its way: before the alarm and with a report, if nothing is above it; otherwise it leaves an entry in the
-/// record above, unless it succeeds.
+/// The role-independent half of a dial. A top-level dial owns the deadline and builds the report. A
+/// nested dial shares both, and adds one entry to the log if it fails or is cancelled.
 struct Course<'a, M: Mode> {
     node: &'a Node<M>,
     origin: &'a Origin<M>,
@@ -418,7 +420,8 @@ pub(crate) fn close<M: Mode>(scope: Option<&Scope<M>>) -> Tried {
     scope.and_then(|scope| scope.with(Record::close)).unwrap_or_default()
 }
 
-/// Says where an error happened, if nobody below has: for a deadline, in the innermost dial that it cut off.
+/// Says where an error happened, if nobody below has: for a deadline, in the innermost dial that it
+/// cut off.
 fn locate<M: Mode>(error: Error, unit: &Unit<M>, target: &dyn Debug, tried: &Tried) -> Error {
     if error.has_layer() {
         return error;

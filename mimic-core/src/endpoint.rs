@@ -14,28 +14,29 @@ use zeroize::Zeroizing;
 use crate::text::{Clean, HIDDEN, Plain};
 use crate::{Error, Phase, Secret, Text};
 
-/// A parsed endpoint string: `tcp://example.org:7`, `https://[::1]/index.html`, `unix:/run/app.sock`,
-/// `redis://:password@host`, `serial:///dev/ttyUSB0?baud=115200`.
+/// A parsed endpoint string: `tcp://example.org:7`, `https://[::1]/index.html`,
+/// `unix:/run/app.sock`, `redis://:password@host`, `serial:///dev/ttyUSB0?baud=115200`.
 ///
 /// The grammar is RFC 3986's, with less: `scheme:///path[?query]` or `scheme:/path[?query]`, or
 /// `scheme://[user[:password]@]host[:[port]][/path][?query]`.
 ///
-/// - The scheme and the host are lowered to ASCII lower case. A host is a name of letters, digits, `-._~` and
-///   `!$&'()*+,;=`, at most 253 bytes without the dot of the root, or an IPv4 address, or an IPv6 address in brackets
-///   (and without them here).
-/// - An IPv6 address may have a zone (RFC 6874), of letters, digits and `-._~`: `[fe80::1%25eth0]`, or as people write
-///   it, `[fe80::1%eth0]`. The host is then `fe80::1%eth0`. A zone that begins with `25` and goes on has to be written
-///   in the first form.
+/// - The scheme and the host are lowered to ASCII lower case. A host is a name of letters, digits,
+///   `-._~` and `!$&'()*+,;=`, at most 253 bytes without the dot of the root, or an IPv4 address,
+///   or an IPv6 address in brackets (and without them here).
+/// - An IPv6 address may have a zone (RFC 6874), of letters, digits and `-._~`: `[fe80::1%25eth0]`,
+///   or as people write it, `[fe80::1%eth0]`. The host is then `fe80::1%eth0`. A zone that begins
+///   with `25` and goes on has to be written in the first form.
 /// - An empty port is none, and so are an empty user and an empty password.
 /// - User and password are percent-decoded. The path and the query stay as written:
 ///   [`percent_decode`] reads them.
 /// - A fragment is dropped, for it is the client's; a path without a host has none.
 ///
-/// Not accepted, each with an error that names it: percent-encoding in a host, any character outside ASCII, spaces,
-/// and more than [`MAX_LEN`](Endpoint::MAX_LEN) bytes.
+/// Not accepted, each with an error that names it: percent-encoding in a host, any character
+/// outside ASCII, spaces, and more than [`MAX_LEN`](Endpoint::MAX_LEN) bytes.
 ///
-/// `Display` and `Debug` print neither user, password nor query: `…` stands for them. An endpoint that has none of them
-/// prints as a string that is parsed to the same; one that was printed with `…` is refused.
+/// `Display` and `Debug` print neither user, password nor query: `…` stands for them. An endpoint
+/// that has none of them prints as a string that is parsed to the same; one that was printed with
+/// `…` is refused.
 ///
 /// Which schemes exist is not known here but by the candidates of [`Stream`](crate::Stream) and
 /// [`Listen`](crate::Listen).
@@ -55,12 +56,14 @@ pub struct Endpoint {
     pub port: Option<u16>,
     /// The path as it was written (still percent-encoded), if there is one. Starts with `/`.
     pub path: Option<Text>,
-    /// The query as it was written (still percent-encoded), without its `?`. Empty if nothing follows the `?`.
+    /// The query as it was written (still percent-encoded), without its `?`. Empty if nothing
+    /// follows the `?`.
     pub query: Option<Text>,
 }
 
 impl Endpoint {
-    /// The longest endpoint string that is read, in bytes (RFC 9110, section 4.1, asks for at least 8000).
+    /// The longest endpoint string that is read, in bytes (RFC 9110, section 4.1, asks for at least
+    /// 8000).
     pub const MAX_LEN: usize = 8192;
 }
 
@@ -70,7 +73,8 @@ impl FromStr for Endpoint {
     /// Parses an endpoint string.
     ///
     /// # Errors
-    /// [`InvalidInput`](ErrorKind::InvalidInput), in [`Phase::Endpoint`], naming what is wrong and what to write.
+    /// [`InvalidInput`](ErrorKind::InvalidInput), in [`Phase::Endpoint`], naming what is wrong and
+    /// what to write.
     fn from_str(text: &str) -> Result<Self, Error> {
         parse(text).map_err(|error| located(error, text))
     }
@@ -201,7 +205,8 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
     Ok(endpoint)
 }
 
-/// Whether a letter of a name may be one: unreserved, or a delimiter within a component (RFC 3986, sections 2.2, 2.3).
+/// Whether a letter of a name may be one: unreserved, or a delimiter within a component (RFC 3986,
+/// sections 2.2, 2.3).
 fn is_plain(letter: u8) -> bool {
     letter.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&letter)
 }

@@ -8,11 +8,11 @@
 //!   Host       given: "example.org"
 //! ```
 //!
-//! A goal is a key or a role that is asked for. It tries its registrations in order: for each need it takes what is
-//! given or decided, and otherwise puts a goal for that on the stack and waits. A function with all inputs is called; a
-//! candidate with all inputs becomes a plan, and so does each layer around it. A goal is decided once. The stack is
-//! explicit, so nothing recurses however long a chain of functions is, and a goal that is needed while it is on the stack
-//! is a circle.
+//! A goal is a key or a role that is asked for. It tries its registrations in order: for each need
+//! it takes what is given or decided, and otherwise puts a goal for that on the stack and waits. A
+//! function with all inputs is called; a candidate with all inputs becomes a plan, and so does each
+//! layer around it. A goal is decided once. The stack is explicit, so nothing recurses however long
+//! a chain of functions is, and a goal that is needed while it is on the stack is a circle.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -32,7 +32,8 @@ use crate::{ChoiceKind, Ctx, Endpoint, Error, Host, Listen, Mode, Path, Phase, P
 
 pub(crate) struct Engine<'a, M: Mode> {
     pub(crate) ctx: &'a Ctx<M>,
-    /// The keys and roles that were asked for, without those that have a given value. `None` is still on the stack.
+    /// The keys and roles that were asked for, without those that have a given value. `None` is
+    /// still on the stack.
     decided: Table<Option<Slot<M>>>,
     /// The goals that are being decided, each for the one below it.
     stack: Vec<Goal<'a, M>>,
@@ -41,8 +42,8 @@ pub(crate) struct Engine<'a, M: Mode> {
     pub(crate) deadline: Option<Sleeper<M>>,
 }
 
-/// Seals the attempt log even if planning is dropped half-way. A function that kept a dialer then dials on its own, with
-/// its own deadline.
+/// Seals the attempt log even if planning is dropped half-way. A function that kept a dialer then
+/// dials on its own, with its own deadline.
 impl<M: Mode> Drop for Engine<'_, M> {
     fn drop(&mut self) {
         close(self.scope.as_ref());
@@ -91,7 +92,8 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     /// Decides what fills `role`.
     ///
-    /// After an error, or when the future was dropped, [`computing`](Engine::computing) says what was going on.
+    /// After an error, or when the future was dropped, [`computing`](Engine::computing) says what
+    /// was going on.
     pub(crate) async fn run(&mut self, role: Id) -> Result<Arc<Node<M>>, Error> {
         if self.decided.get(&role).is_none() {
             self.push(role);

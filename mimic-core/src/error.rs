@@ -13,13 +13,14 @@ use crate::text::{clean, cleaned};
 
 /// Why a flow could not be had, or broke.
 ///
-/// It is one pointer wide, `Send + Sync` in both modes, and says what was tried ([`target`](Error::target)), at which
-/// layer ([`layer`](Error::layer)), in which [`phase`](Error::phase), why
-/// ([`kind`](Error::kind), [`source`](core::error::Error::source)), and what to do.
+/// It is one pointer wide, `Send + Sync` in both modes, and says what was tried
+/// ([`target`](Error::target)), at which layer ([`layer`](Error::layer)), in which
+/// [`phase`](Error::phase), why ([`kind`](Error::kind), [`source`](core::error::Error::source)),
+/// and what to do.
 ///
-/// `{}` prints one line. `{:#}` and `{:?}` add, for an error from `resolve`, the whole tree: which connect failed and why,
-/// where a deadline struck, and, with the feature `reports`, every candidate, what was missing and who said "not me"; see
-/// [`report`](Error::report).
+/// `{}` prints one line. `{:#}` and `{:?}` add, for an error from `resolve`, the whole tree: which
+/// connect failed and why, where a deadline struck, and, with the feature `reports`, every
+/// candidate, what was missing and who said "not me"; see [`report`](Error::report).
 ///
 /// Escapes control characters and bidirectional overrides in every name and error that it prints.
 /// The line feeds of the tree are its own.
@@ -118,7 +119,8 @@ impl Error {
         Self::from_cause(kind, Cause::Source(Box::new(source)))
     }
 
-    /// An error of an `embedded-io` device. It need not be `Send`, so its text is kept and the error itself is not.
+    /// An error of an `embedded-io` device. It need not be `Send`, so its text is kept and the
+    /// error itself is not.
     #[must_use]
     pub fn from_device(error: &impl embedded_io_async::Error) -> Self {
         Self::new(error.kind(), format!("{error}"))
@@ -178,20 +180,22 @@ impl Error {
         self.0.layer.is_some()
     }
 
-    /// The kind, as `embedded-io` sorts them. [`InvalidInput`](ErrorKind::InvalidInput) says that the endpoint or the
-    /// context is at fault, before anything was dialled.
+    /// The kind, as `embedded-io` sorts them. [`InvalidInput`](ErrorKind::InvalidInput) says that
+    /// the endpoint or the context is at fault, before anything was dialled.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Whether something took too long: a deadline or [`timeout`](crate::timeout), or the system gave up.
+    /// Whether something took too long: a deadline or [`timeout`](crate::timeout), or the system
+    /// gave up.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.0.kind == ErrorKind::TimedOut
     }
 
-    /// Whether it was the [`Deadline`](crate::Deadline) or a [`timeout`](crate::timeout) of this side that passed.
+    /// Whether it was the [`Deadline`](crate::Deadline) or a [`timeout`](crate::timeout) of this
+    /// side that passed.
     #[must_use]
     pub fn is_deadline(&self) -> bool {
         matches!(self.0.cause, Cause::Deadline(_))
@@ -215,8 +219,8 @@ impl Error {
         self.0.target.as_deref()
     }
 
-    /// Returns the hop that the layer had dialled below when it failed, if that is another than the target: the address
-    /// of a proxy, `proxy.example:1080`.
+    /// Returns the hop that the layer had dialled below when it failed, if that is another than the
+    /// target: the address of a proxy, `proxy.example:1080`.
     #[must_use]
     pub fn via(&self) -> Option<&str> {
         self.0.via.as_deref()
@@ -255,7 +259,8 @@ impl Error {
         }
     }
 
-    /// Why, in one line, with its sources: what [`Display`](fmt::Display) prints without layer, target, phase and advice.
+    /// Why, in one line, with its sources: what [`Display`](fmt::Display) prints without layer,
+    /// target, phase and advice.
     #[must_use]
     pub fn reason(&self) -> String {
         let mut next: Option<&dyn core::error::Error> = match &self.0.cause {
@@ -331,7 +336,8 @@ impl From<ErrorKind> for Error {
     }
 }
 
-/// A plan that does not fit the function it was made for: a fault of this crate, reported rather than a panic.
+/// A plan that does not fit the function it was made for: a fault of this crate, reported rather
+/// than a panic.
 #[cold]
 pub(crate) fn misfit() -> Error {
     Error::new(ErrorKind::Other, "internal: the plan does not fit the registration; please report this")
@@ -346,8 +352,8 @@ pub enum PlanError {
         /// The role.
         role: String,
     },
-    /// Every candidate of the role has a gate [`is`](crate::is) on one key, and is for another value of it: a scheme
-    /// that nothing was registered for.
+    /// Every candidate of the role has a gate [`is`](crate::is) on one key, and is for another
+    /// value of it: a scheme that nothing was registered for.
     #[non_exhaustive]
     UnknownValue {
         /// The role.

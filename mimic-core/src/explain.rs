@@ -1,7 +1,8 @@
 //! What `resolve` would do and why, without calling anything: the twin of the engine.
 //!
-//! It walks as the engine does, with an explicit stack, and visits every key and role once, so that it takes linear
-//! time and no stack, but for circles within circles, which are looked at again at each level.
+//! It walks as the engine does, with an explicit stack, and visits every key and role once, so that
+//! it takes linear time and no stack, but for circles within circles, which are looked at again at
+//! each level.
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -18,11 +19,12 @@ use crate::text::Plain;
 use crate::values::Value;
 use crate::{Ctx, Deadline, Mode, PlanError, Priority, Sleep};
 
-/// What would be tried for a role, and why not the rest. Plain data; `Display` is a text tree, [`dot`](Self::dot) a
-/// Graphviz graph.
+/// What would be tried for a role, and why not the rest. Plain data; `Display` is a text tree,
+/// [`dot`](Self::dot) a Graphviz graph.
 ///
-/// The verdicts hold as far as can be said without running anything: a function that fails ends any resolve, and a
-/// candidate may still refuse the values that it is given (port 0, a Unix socket with a query).
+/// The verdicts hold as far as can be said without running anything: a function that fails ends any
+/// resolve, and a candidate may still refuse the values that it is given (port 0, a Unix socket
+/// with a query).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
     goals: Vec<Goal>,
@@ -30,7 +32,8 @@ pub struct Explanation {
     sleep: Option<usize>,
 }
 
-/// A role or key that takes part, and everything registered for it. A key with a value is an [`Input`] only.
+/// A role or key that takes part, and everything registered for it. A key with a value is an
+/// [`Input`] only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Goal {
@@ -66,7 +69,8 @@ pub struct Choice {
     pub priority: Option<Priority>,
     /// Whether it applies.
     pub verdict: Verdict,
-    /// Whether it certainly takes part: the first candidate that applies, every layer that is not skipped.
+    /// Whether it certainly takes part: the first candidate that applies, every layer that is not
+    /// skipped.
     pub taken: bool,
     /// Its inputs, gates first, as far as they were looked at.
     pub inputs: Vec<Input>,
@@ -106,7 +110,8 @@ pub enum Verdict {
     No(String),
     /// A function decides, which may say "not me".
     Maybe(String),
-    /// It would end the resolve with this error: the gates match and a need is missing, or needs run in a circle.
+    /// It would end the resolve with this error: the gates match and a need is missing, or needs
+    /// run in a circle.
     Fails(String),
 }
 
@@ -158,7 +163,8 @@ impl Explanation {
     pub(crate) fn print(&self, lines: &mut Lines<'_, '_>, margin: usize) -> fmt::Result {
         let mut printed = Vec::new();
         printed.resize(self.goals.len(), false);
-        // Where to go on: a goal and how many of its choices are printed, with how many inputs of the last one.
+        // Where to go on: a goal and how many of its choices are printed, with how many inputs of
+        // the last one.
         let mut stack: Vec<(usize, usize, usize)> = Vec::new();
         for root in self.goals.first().map(|_| 0).into_iter().chain(self.sleep) {
             let Goal { name, verdict, .. } = &self.goals[root];
@@ -176,7 +182,8 @@ impl Explanation {
                 let choice = choices.checked_sub(1).and_then(|last| all.get(last));
                 if let Some((choice, input)) = choice.and_then(|choice| Some((choice, choice.inputs.get(inputs)?))) {
                     stack.push((goal, choices, inputs + 1));
-                    // Of a choice that does not apply, the verdict has said why, unless the reason lies deeper.
+                    // Of a choice that does not apply, the verdict has said why, unless the reason
+                    // lies deeper.
                     if choice.is_open() || input.goal.is_some() {
                         let below = input.goal.filter(|&below| !core::mem::replace(&mut printed[below], true));
                         let above = if input.goal.is_some() && below.is_none() { " (see above)" } else { "" };
@@ -293,7 +300,8 @@ struct Twin<'a, M: Mode> {
     goals: Vec<Goal>,
     known: Table<Known>,
     stack: Vec<Frame<'a, M>>,
-    /// The goals, judged, that need one on the stack: in a circle, a verdict holds while that one is decided.
+    /// The goals, judged, that need one on the stack: in a circle, a verdict holds while that one
+    /// is decided.
     half: Vec<Id>,
     /// What no resolve asks for.
     behind: Vec<Frame<'a, M>>,
@@ -306,14 +314,16 @@ struct Known {
     goal: usize,
     /// What can come of it; `None` while it is on the stack.
     can: Option<Can>,
-    /// Where on the stack the outermost goal is that it hangs on, because it is in a circle with it.
+    /// Where on the stack the outermost goal is that it hangs on, because it is in a circle with
+    /// it.
     circle: usize,
 }
 
 /// In no circle.
 const NONE: usize = usize::MAX;
 
-/// What can come of a goal or of a registration, whatever the functions say. More than one of them is a maybe.
+/// What can come of a goal or of a registration, whatever the functions say. More than one of them
+/// is a maybe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Can {
     /// It can be had; it applies.
@@ -350,8 +360,8 @@ struct Frame<'a, M: Mode> {
     goal: usize,
     /// Still to be judged, the next one last.
     units: Vec<&'a Arc<Unit<M>>>,
-    /// Those that no resolve asks: candidates behind one that is certain, and layers over nothing. They are judged
-    /// when all else is, so that no verdict hangs on them.
+    /// Those that no resolve asks: candidates behind one that is certain, and layers over nothing.
+    /// They are judged when all else is, so that no verdict hangs on them.
     unasked: Vec<&'a Arc<Unit<M>>>,
     /// Whether only those are left.
     late: bool,
@@ -419,8 +429,8 @@ impl<'a, M: Mode> Twin<'a, M> {
         self.stack.push(Frame { id, goal, units, unasked, late: false, can, circle: NONE, again: false, half });
     }
 
-    /// Judges one registration for `goal`, or names what must be explained before. Says what can come of it, and which
-    /// goals on the stack it needs again.
+    /// Judges one registration for `goal`, or names what must be explained before. Says what can
+    /// come of it, and which goals on the stack it needs again.
     fn judge(&self, goal: Id, unit: &Unit<M>) -> Result<(Choice, Can, Vec<usize>), Id> {
         let (mut inputs, mut circles) = (Vec::new(), Vec::new());
         let (mut can, mut reason) = self.inputs(unit, &mut inputs, &mut circles)?;
@@ -507,8 +517,8 @@ impl<'a, M: Mode> Twin<'a, M> {
         Ok((can, maybe))
     }
 
-    /// Whether there is something for an input, its value if that is known, and the goal it leads to with what can
-    /// come of it; or that goal, if it must be explained first.
+    /// Whether there is something for an input, its value if that is known, and the goal it leads
+    /// to with what can come of it; or that goal, if it must be explained first.
     #[allow(clippy::type_complexity, reason = "one caller")]
     fn look(&self, spec: &Spec, circles: &mut Vec<usize>) -> Result<(Verdict, Option<&Value>, Option<usize>, Can), Id> {
         // Which of the functions said "not me", and what the others missed, is worth telling.
@@ -528,7 +538,8 @@ impl<'a, M: Mode> Twin<'a, M> {
                 circles.push(begin);
                 Verdict::Fails(self.cycle(begin, spec.id))
             }
-            // The reason stands where it arose: repeated at every level above, a long circle would fill the memory.
+            // The reason stands where it arose: repeated at every level above, a long circle would
+            // fill the memory.
             Verdict::Fails(_) => Verdict::Fails(format!("{} fails", spec.id)),
             verdict => verdict.clone(),
         };
@@ -616,8 +627,8 @@ impl<'a, M: Mode> Twin<'a, M> {
         }
     }
 
-    /// A goal that `half` needs again is decided, and need not fail. So `half` was judged too hard: asked for from
-    /// elsewhere, anything can come of it.
+    /// A goal that `half` needs again is decided, and need not fail. So `half` was judged too hard:
+    /// asked for from elsewhere, anything can come of it.
     fn released(&mut self, half: &Id) {
         let Some(known) = self.known.get_mut(half) else { return };
         known.circle = NONE;

@@ -14,17 +14,20 @@ use crate::{Ask, Error, Key};
 /// A bidirectional byte stream, polled.
 ///
 /// Clients rarely name this trait: they read and write through [`embedded_io_async::Read`] and
-/// [`Write`](embedded_io_async::Write), which the boxed flows implement, and use [`FlowExt`] for the rest.
-/// Authors of transports and layers implement it. The rules:
+/// [`Write`](embedded_io_async::Write), which the boxed flows implement, and use [`FlowExt`] for
+/// the rest. Authors of transports and layers implement it. The rules:
 ///
-/// - **Wakers.** A method that returns `Pending` wakes the task of its last call when it can go on. `poll_read` keeps
-///   one waker; `poll_write`, `poll_flush` and `poll_shutdown` share another, so that a reader and a writer may wait in
-///   two tasks. A layer whose read must write below uses [`TwoWakers`](crate::TwoWakers).
-/// - **Cancellation.** `Pending` means that nothing was taken and nothing was lost: stop polling whenever you like.
+/// - **Wakers.** A method that returns `Pending` wakes the task of its last call when it can go on.
+///   `poll_read` keeps one waker; `poll_write`, `poll_flush` and `poll_shutdown` share another, so
+///   that a reader and a writer may wait in two tasks. A layer whose read must write below uses
+///   [`TwoWakers`](crate::TwoWakers).
+/// - **Cancellation.** `Pending` means that nothing was taken and nothing was lost: stop polling
+///   whenever you like.
 /// - **Errors** are final for their direction unless the flow says otherwise.
-/// - **Drop** closes at once, without waiting; the table below says what that may lose. [`FlowExt::close`] is orderly.
-///   A layer may call `poll_read` of the flow below when it is dropped: outside of any task or runtime, with a waker
-///   that wakes nothing. It does not do so while the thread panics.
+/// - **Drop** closes at once, without waiting; the table below says what that may lose.
+///   [`FlowExt::close`] is orderly. A layer may call `poll_read` of the flow below when it is
+///   dropped: outside of any task or runtime, with a waker that wakes nothing. It does not do so
+///   while the thread panics.
 /// - **Panics**: none.
 ///
 /// | dropped | what may be lost |
@@ -36,9 +39,9 @@ use crate::{Ask, Error, Key};
 /// # Flushed bytes and drops
 /// A system resets a TCP connection whose socket is closed over unread input, or that gets input
 /// after the close (RFC 1122, section 4.2.2.13; RFC 2525, section 2.17). A reset destroys what the
-/// system still had to send, and it may destroy what has arrived at the peer and was not read there.
-/// So TLS flows and the sockets of hosted adapters discard what has arrived when they are dropped,
-/// without waiting:
+/// system still had to send, and it may destroy what has arrived at the peer and was not read
+/// there. So TLS flows and the sockets of hosted adapters discard what has arrived when they are
+/// dropped, without waiting:
 ///
 /// - Flushed bytes arrive, also at a peer that reads late, with two exceptions. Bytes from the peer
 ///   arrive after the drop; a protocol may send without being asked, as TLS 1.3 does with session
@@ -53,21 +56,24 @@ use crate::{Ask, Error, Key};
 pub trait Flow: AsAny + fmt::Debug {
     /// Reads at least one byte into `buf` and says how many.
     ///
-    /// Waits until a byte is there. `Ok(0)` is end of stream (the peer shut down its writing side) and stays so on
-    /// later calls, or answers an empty `buf`, at once.
+    /// Waits until a byte is there. `Ok(0)` is end of stream (the peer shut down its writing side)
+    /// and stays so on later calls, or answers an empty `buf`, at once.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>>;
 
-    /// Takes at least one byte of `buf` and says how many; `Ok(0)` only answers an empty `buf`, at once.
+    /// Takes at least one byte of `buf` and says how many; `Ok(0)` only answers an empty `buf`, at
+    /// once.
     ///
     /// Bytes that were taken may wait in a buffer until [`poll_flush`](Flow::poll_flush). After
-    /// [`poll_shutdown`](Flow::poll_shutdown) it is an error of kind [`BrokenPipe`](ErrorKind::BrokenPipe), unless `buf`
-    /// is empty: that may be either.
+    /// [`poll_shutdown`](Flow::poll_shutdown) it is an error of kind
+    /// [`BrokenPipe`](ErrorKind::BrokenPipe), unless `buf` is empty: that may be either.
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>>;
 
-    /// Waits until every byte taken has been handed to what carries them (not until the peer has them).
+    /// Waits until every byte taken has been handed to what carries them (not until the peer has
+    /// them).
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;
 
-    /// Flushes, then closes the writing side: the peer reads end of stream. Reading goes on. Again is `Ok`.
+    /// Flushes, then closes the writing side: the peer reads end of stream. Reading goes on. Again
+    /// is `Ok`.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;
 
     /// As [`poll_write`](Flow::poll_write) for several slices, in order, counting over all of them.
@@ -78,13 +84,14 @@ pub trait Flow: AsAny + fmt::Debug {
         self.poll_write(cx, first)
     }
 
-    /// Whether [`poll_write_vectored`](Flow::poll_write_vectored) does better than one slice at a time.
+    /// Whether [`poll_write_vectored`](Flow::poll_write_vectored) does better than one slice at a
+    /// time.
     fn is_write_vectored(&self) -> bool {
         false
     }
 
-    /// Makes the coming drop abortive: the peer sees a reset, where the transport has one, and unsent bytes are
-    /// discarded. Reads and writes after it are errors or end of stream.
+    /// Makes the coming drop abortive: the peer sees a reset, where the transport has one, and
+    /// unsent bytes are discarded. Reads and writes after it are errors or end of stream.
     ///
     /// Unless overridden it aborts nothing.
     fn abort(&mut self) {}
@@ -100,8 +107,9 @@ pub trait Flow: AsAny + fmt::Debug {
     }
 }
 
-/// The way back to the concrete type. Not `Any` itself, whose `'static` the compiler would have to prove of lifetimes it
-/// has erased: whatever is generic over a boxed flow, or wraps one, could then not be spawned.
+/// The way back to the concrete type. Not `Any` itself, whose `'static` the compiler would have to
+/// prove of lifetimes it has erased: whatever is generic over a boxed flow, or wraps one, could
+/// then not be spawned.
 pub trait AsAny {
     #[doc(hidden)]
     fn as_any(&self) -> &dyn Any
@@ -142,7 +150,8 @@ impl<T> AsAny for T {
 
 /// What every flow can do, in async form.
 pub trait FlowExt: Flow {
-    /// The attribute `key` (peer address, ALPN, …): asked from the top, the first layer that knows answers.
+    /// The attribute `key` (peer address, ALPN, …): asked from the top, the first layer that knows
+    /// answers.
     fn attribute<K: Key>(&self, key: K) -> Option<K::Value> {
         attributes::ask(self, &key)
     }
@@ -157,13 +166,16 @@ pub trait FlowExt: Flow {
         poll_fn(|cx| self.poll_write_vectored(cx, bufs))
     }
 
-    /// Orderly close: shuts down writing, then reads (and drops) what the peer still sends until it closes too.
+    /// Orderly close: shuts down writing, then reads (and drops) what the peer still sends until it
+    /// closes too.
     ///
-    /// Loses nothing that the peer could have got: it has read everything when it closes. A program that sends ends by
-    /// this; a mere drop destroys what the peer has not read yet if the peer sends more (see [`Flow`]).
+    /// Loses nothing that the peer could have got: it has read everything when it closes. A program
+    /// that sends ends by this; a mere drop destroys what the peer has not read yet if the peer
+    /// sends more (see [`Flow`]).
     ///
-    /// It waits as long as the peer does: bound it with [`timeout`](crate::timeout). An error that only says that the peer
-    /// has already gone is not reported; who must know that all was handed on flushes first.
+    /// It waits as long as the peer does: bound it with [`timeout`](crate::timeout). An error that
+    /// only says that the peer has already gone is not reported; who must know that all was handed
+    /// on flushes first.
     fn close(mut self) -> impl Future<Output = Result<(), Error>>
     where
         Self: Sized,
@@ -244,7 +256,8 @@ impl<F: Flow + ?Sized> Flow for Box<F> {
 macro_rules! for_boxed_flows {
     ($([$flow:ty, $borrowed:ty]),+) => {$(
         impl $flow {
-            /// The concrete flow, if it is a `T`. Looks at the topmost layer only; see [`Flow::lower`].
+            /// The concrete flow, if it is a `T`. Looks at the topmost layer only; see
+            /// [`Flow::lower`].
             pub fn downcast_ref<T: Flow + 'static>(&self) -> Option<&T> {
                 self.as_any().downcast_ref()
             }
@@ -271,6 +284,6 @@ macro_rules! for_boxed_flows {
     )+};
 }
 
-// With the explicit `'_`: without it, spawning a generic async fn over the boxed flow fails with "implementation is
-// not general enough".
+// With the explicit `'_`: without it, spawning a generic async fn over the boxed flow fails with
+// "implementation is not general enough".
 for_boxed_flows!([dyn Flow, dyn Flow + '_], [dyn Flow + Send, dyn Flow + Send + '_]);

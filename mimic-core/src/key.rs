@@ -8,8 +8,8 @@ use crate::Role;
 
 /// A type that names a typed value: `Port` names a `u16`, `Host` a [`Text`](crate::Text).
 ///
-/// Identity is the Rust type together with [`instance`](Key::instance); the name is for people. Most keys are made
-/// by [`key!`](crate::key). A key made at run time carries a number:
+/// Identity is the Rust type together with [`instance`](Key::instance); the name is for people.
+/// Most keys are made by [`key!`](crate::key). A key made at run time carries a number:
 ///
 /// ```
 /// use mimic_core::{Context, Key};
@@ -34,7 +34,8 @@ use crate::Role;
     note = "keys are types made by `key!(pub Name: Value)`; a role is not a key"
 )]
 pub trait Key: 'static {
-    /// What the key names. `Send + Sync` in every mode: what is not is captured by the closure that uses it.
+    /// What the key names. `Send + Sync` in every mode: what is not is captured by the closure that
+    /// uses it.
     type Value: Clone + Send + Sync + 'static;
 
     /// The name that errors and explanations print.
@@ -109,7 +110,8 @@ macro_rules! key {
     };
 }
 
-/// What tells keys and roles apart: small, because there is one in every need, and compared by a hash first.
+/// What tells keys and roles apart: small, because there is one in every need, and compared by a
+/// hash first.
 #[derive(Clone, Copy)]
 pub(crate) struct Id {
     kind: &'static Kind,

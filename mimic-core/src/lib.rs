@@ -1,9 +1,10 @@
 //! mimic lets the client of a protocol ignore how its bytes travel.
 //!
-//! A client (git, HTTP, MQTT, a line protocol of your own) is written once, against a byte stream. Which stream it
-//! gets, TCP, a Unix socket, TLS through a proxy, a serial line, depends on values known only at run time, such as a
-//! URL, and on where it runs: tokio, smol, async-std, or a microcontroller. This crate is the small dispatcher in
-//! between. It is `no_std`, knows no runtime, and keeps no global state.
+//! A client (git, HTTP, MQTT, a line protocol of your own) is written once, against a byte stream.
+//! Which stream it gets, TCP, a Unix socket, TLS through a proxy, a serial line, depends on values
+//! known only at run time, such as a URL, and on where it runs: tokio, smol, async-std, or a
+//! microcontroller. This crate is the small dispatcher in between. It is `no_std`, knows no
+//! runtime, and keeps no global state.
 //!
 //! ```text
 //!            values: Scheme = tcp, Host = example.org, Port = 7, …       ctx.with_url("tcp://example.org:7")
@@ -19,8 +20,9 @@
 //!
 //! # Use
 //!
-//! A client depends on this crate alone. An application adds one adapter (`mimic-tokio`, `mimic-smol`), whose
-//! `context()` has everything registered. Here a transport is made by hand, in memory:
+//! A client depends on this crate alone. An application adds one adapter (`mimic-tokio`,
+//! `mimic-smol`), whose `context()` has everything registered. Here a transport is made by hand, in
+//! memory:
 //!
 //! ```
 //! use embedded_io_async::{Read, Write};
@@ -63,19 +65,21 @@
 //! # The five ideas
 //!
 //! 1. A **key** is a type that names a typed value: [`Key`], [`key!`].
-//! 2. A **context** is a cheaply cloned map of values, functions, protocols and layers: [`Ctx`], used as [`Context`]
-//!    or [`LocalContext`].
-//! 3. **Needs** are what a function or protocol declares as inputs, as data: [`req`], [`opt`], [`or_default`], [`map`],
-//!    [`over`], and the gates [`is`] and [`given`].
+//! 2. A **context** is a cheaply cloned map of values, functions, protocols and layers: [`Ctx`],
+//!    used as [`Context`] or [`LocalContext`].
+//! 3. **Needs** are what a function or protocol declares as inputs, as data: [`req`], [`opt`],
+//!    [`or_default`], [`map`], [`over`], and the gates [`is`] and [`given`].
 //! 4. A **flow** is one object-safe byte stream: [`Flow`], [`FlowExt`].
-//! 5. A **role** is a job that protocols compete for, from a target to an output: [`Role`], [`Dialer`].
+//! 5. A **role** is a job that protocols compete for, from a target to an output: [`Role`],
+//!    [`Dialer`].
 //!
 //! # Failing closed
 //!
-//! Roles are the security boundary. The first candidate that applies is *the* candidate: once its gates match, a
-//! missing need is an error and not a reason to try another, and a failed connect never moves on. So neither a reset
-//! nor an unreadable trust store turns TLS into clear text. Fallback is written down, with [`first_ok`]. What a role
-//! promises is checked of every output ([`Role::accept`]).
+//! Roles are the security boundary. The first candidate that applies is *the* candidate: once its
+//! gates match, a missing need is an error and not a reason to try another, and a failed connect
+//! never moves on. So neither a reset nor an unreadable trust store turns TLS into clear text.
+//! Fallback is written down, with [`first_ok`]. What a role promises is checked of every output
+//! ([`Role::accept`]).
 //!
 //! # Where things are
 //!
@@ -91,8 +95,9 @@
 //! # Features
 //!
 //! - `std` (default): conversions to and from `std::io`, and `reports`.
-//! - `reports`: errors carry the plan, every candidate and why it was taken or not ([`Report::plan`]). Without it, for
-//!   microcontrollers, they still say layer, target, phase, reason, advice, and what was tried.
+//! - `reports`: errors carry the plan, every candidate and why it was taken or not
+//!   ([`Report::plan`]). Without it, for microcontrollers, they still say layer, target, phase,
+//!   reason, advice, and what was tried.
 //!
 //! No feature changes what a resolve does.
 

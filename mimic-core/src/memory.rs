@@ -9,13 +9,16 @@ use embedded_io_async::ErrorKind;
 use crate::sync::Arc;
 use crate::{Cell, Error, Flow, Mode, Phase};
 
-/// Two flows joined back to back: what one writes, the other reads. Each direction holds up to `capacity` bytes (at
-/// least one) that are not read yet; a writer waits for room. The room is allocated here, and nothing later.
+/// Two flows joined back to back: what one writes, the other reads. Each direction holds up to
+/// `capacity` bytes (at least one) that are not read yet; a writer waits for room. The room is
+/// allocated here, and nothing later.
 ///
-/// Dropping an end is an orderly close: the other reads what is left and then end of stream, and its writes are
-/// errors of kind [`BrokenPipe`](ErrorKind::BrokenPipe). [`abort`](Flow::abort) is a reset: what is left is lost.
+/// Dropping an end is an orderly close: the other reads what is left and then end of stream, and
+/// its writes are errors of kind [`BrokenPipe`](ErrorKind::BrokenPipe). [`abort`](Flow::abort) is a
+/// reset: what is left is lost.
 ///
-/// In `Shared`, poll and drop both ends at the same priority, as the halves of a [`Split`](crate::Split).
+/// In `Shared`, poll and drop both ends at the same priority, as the halves of a
+/// [`Split`](crate::Split).
 ///
 /// A transport like any other:
 ///
@@ -61,7 +64,8 @@ struct Pipe {
     writer: Option<Waker>,
     /// To be woken once the pipe is let go: a waker is foreign code.
     woken: Option<Waker>,
-    /// Replaced, to be dropped once the pipe is let go: that may drop a task, and with it an end of this pipe.
+    /// Replaced, to be dropped once the pipe is let go: that may drop a task, and with it an end of
+    /// this pipe.
     stale: Option<Waker>,
 }
 

@@ -16,7 +16,8 @@ use crate::{Error, Flow, Handshake, Listener, Listeners, Role, Timer};
 
 /// [`Shared`] or [`Local`]: the one parameter of [`Ctx`](crate::Ctx).
 ///
-/// Code that only resolves is generic over it at no cost, needs no other bound, and can be spawned when it is
+/// Code that only resolves is generic over it at no cost, needs no other bound, and can be spawned
+/// when it is
 /// [`Shared`]:
 ///
 /// ```
@@ -98,7 +99,8 @@ pub trait Cell<T> {
     fn into_inner(self) -> T;
 }
 
-/// Everything stays on one thread; nothing needs to be `Send`. For microcontrollers and single-threaded executors.
+/// Everything stays on one thread; nothing needs to be `Send`. For microcontrollers and
+/// single-threaded executors.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Local;
 
@@ -170,7 +172,8 @@ impl<T> Cell<T> for RefCell<T> {
     }
 }
 
-/// Flows, futures and functions are `Send`, so that they can be spawned on an executor with several threads.
+/// Flows, futures and functions are `Send`, so that they can be spawned on an executor with several
+/// threads.
 #[cfg(target_has_atomic = "ptr")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Shared;

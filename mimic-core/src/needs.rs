@@ -1,6 +1,7 @@
 //! Needs: what a function, a protocol or a layer declares as its inputs.
 //!
-//! What they come to as data is in `spec.rs`; here are their types, and the types of the arguments they give.
+//! What they come to as data is in `spec.rs`; here are their types, and the types of the arguments
+//! they give.
 
 use core::fmt::{self, Debug};
 
@@ -9,7 +10,8 @@ use crate::spec::{Declared, Equals, Gate, How, Inputs};
 use crate::sync::Arc;
 use crate::{Dialer, Key, Mode, Role};
 
-/// One declared input, or one gate: [`req`], [`opt`], [`or_default`], [`map`], [`over`], [`is`], [`given`].
+/// One declared input, or one gate: [`req`], [`opt`], [`or_default`], [`map`], [`over`], [`is`],
+/// [`given`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a need",
     label = "wrap it: `req(…)`, `opt(…)` or `or_default(…, value)` for a key, `over(…)` for a role",
@@ -36,7 +38,8 @@ pub trait Need<M: Mode>: 'static {
     note = "needs are `req(Key)`, `opt(Key)`, `or_default(Key, value)`, `map(needs, f)`, `over(Role)`, `is(Key, value)` and `given(Key)`"
 )]
 pub trait Needs<M: Mode>: 'static {
-    /// What the function receives: a value for a single need, a tuple for a tuple, without the gates.
+    /// What the function receives: a value for a single need, a tuple for a tuple, without the
+    /// gates.
     type Args;
     #[doc(hidden)]
     fn declare(&self, declared: &mut Declared);
@@ -69,8 +72,8 @@ pub fn over<R: Role>(role: R) -> Over<R> {
     Over(role)
 }
 
-/// A gate: open if `key` has a value, given or computed, that equals `value`. Errors and explanations show both: gate
-/// a secret with [`given`].
+/// A gate: open if `key` has a value, given or computed, that equals `value`. Errors and
+/// explanations show both: gate a secret with [`given`].
 pub fn is<K, V>(key: K, value: V) -> Is
 where
     K: Key,

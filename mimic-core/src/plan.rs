@@ -1,4 +1,5 @@
-//! Plans: who will dial, with which inputs, over whom. Nothing is dialled and nothing recorded here.
+//! Plans: who will dial, with which inputs, over whom. Nothing is dialled and nothing recorded
+//! here.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -121,7 +122,8 @@ impl<M: Mode> Scope<M> {
         Self { record: self.record.clone(), parent, wrapped: false, deadline: self.deadline.clone() }
     }
 
-    /// Calls `f` with the record. Another thread may have it for the few instructions that an entry takes.
+    /// Calls `f` with the record. Another thread may have it for the few instructions that an entry
+    /// takes.
     pub(crate) fn with<O>(&self, f: impl FnOnce(&mut Record) -> O) -> Option<O> {
         let mut f = Some(f);
         loop {

@@ -13,8 +13,9 @@ use crate::{
     or_default, over, req,
 };
 
-/// Installs what the schemes `tcp`, `http` (port 80), `git` (port 9418) and `unix` mean: candidates of [`Stream`] and
-/// [`Listen`], each gated on its scheme: [`ClientSchemes`], [`ServerSchemes`], and `unix` for both.
+/// Installs what the schemes `tcp`, `http` (port 80), `git` (port 9418) and `unix` mean: candidates
+/// of [`Stream`] and [`Listen`], each gated on its scheme: [`ClientSchemes`], [`ServerSchemes`],
+/// and `unix` for both.
 ///
 /// A scheme of your own is one more candidate:
 ///
@@ -33,7 +34,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Schemes;
 
-/// Installs the part of [`Schemes`] that connects to a host and port: what is not installed takes no flash.
+/// Installs the part of [`Schemes`] that connects to a host and port: what is not installed takes
+/// no flash.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClientSchemes;
 
@@ -42,8 +44,8 @@ pub struct ClientSchemes;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerSchemes;
 
-/// Installs a candidate of [`Transport`] that tries the addresses of a host one after the other, in the order of the
-/// look-up. A dead address costs as long as [`Link`] takes to give up.
+/// Installs a candidate of [`Transport`] that tries the addresses of a host one after the other, in
+/// the order of the look-up. A dead address costs as long as [`Link`] takes to give up.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InOrder;
 
@@ -98,11 +100,12 @@ crate::for_each_mode!(M => {
     }
 });
 
-/// A connect function for a candidate of [`Stream`] whose scheme names a host and a port: dials the role below with
-/// them.
+/// A connect function for a candidate of [`Stream`] whose scheme names a host and a port: dials the
+/// role below with them.
 ///
 /// # Errors
-/// That of the role; and [`InvalidInput`](ErrorKind::InvalidInput) for port 0, which only a listener may ask for.
+/// That of the role; and [`InvalidInput`](ErrorKind::InvalidInput) for port 0, which only a
+/// listener may ask for.
 pub async fn dial_host<M: Mode, R: Role<Target = HostPort>>(
     (): (),
     (host, port, role): (Text, u16, Dialer<R, M>),
@@ -233,7 +236,8 @@ async fn in_order<M: Mode>(
     dial_addresses(&lookup, &link, &to).await
 }
 
-/// Dials the addresses of a host in turn, in the order of the look-up, until one answers; an address is not looked up.
+/// Dials the addresses of a host in turn, in the order of the look-up, until one answers; an
+/// address is not looked up.
 ///
 /// # Errors
 /// That of the look-up, or of the last address; the others are in the [report](Error::report).

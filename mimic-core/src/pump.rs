@@ -1,8 +1,9 @@
 //! Devices with async halves as flows.
 //!
-//! `embedded-io-async`'s methods are futures, a flow is polled. A future that was started must be kept until it is
-//! done, or bytes are lost; here it owns its half of the device and its buffer and gives both back. So there is no
-//! lock, no ring and no unsafe code, and both directions move at once. The box of a future is used again for the next.
+//! `embedded-io-async`'s methods are futures, a flow is polled. A future that was started must be
+//! kept until it is done, or bytes are lost; here it owns its half of the device and its buffer and
+//! gives both back. So there is no lock, no ring and no unsafe code, and both directions move at
+//! once. The box of a future is used again for the next.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -15,13 +16,14 @@ use embedded_io_async::{ErrorKind, Read, Write};
 
 use crate::{Error, Flow, Phase};
 
-/// A flow from the two halves of a device (a UART, a serial-over-USB pipe, a split socket), full duplex, with a buffer
-/// of `capacity` bytes (at least one) for each direction.
+/// A flow from the two halves of a device (a UART, a serial-over-USB pipe, a split socket), full
+/// duplex, with a buffer of `capacity` bytes (at least one) for each direction.
 ///
-/// Allocates two buffers and two futures here, and nothing per read or write. A write is taken when it is in the
-/// buffer, and only the next write or flush drives it on, or shows its error: flush before waiting for an answer. Errors
-/// are those of the device and not final here: the next call asks the device again. [`shutdown`](Flow::poll_shutdown) flushes and
-/// drops the writing half, which is all that such devices have to say that they are done.
+/// Allocates two buffers and two futures here, and nothing per read or write. A write is taken when
+/// it is in the buffer, and only the next write or flush drives it on, or shows its error: flush
+/// before waiting for an answer. Errors are those of the device and not final here: the next call
+/// asks the device again. [`shutdown`](Flow::poll_shutdown) flushes and drops the writing half,
+/// which is all that such devices have to say that they are done.
 pub fn pump<R: Read + 'static, W: Write + 'static>(reader: R, writer: W, capacity: usize) -> impl Flow {
     let buffer = || vec![0; capacity.max(1)].into_boxed_slice();
     Pump {
@@ -88,7 +90,8 @@ fn shut() -> Error {
 struct Direction<H, F> {
     rest: Option<(H, Buffer)>,
     running: Pin<Box<Option<F>>>,
-    /// Whether there is one: to look at it by a shared reference, while it borrows from itself, would end its borrows.
+    /// Whether there is one: to look at it by a shared reference, while it borrows from itself,
+    /// would end its borrows.
     busy: bool,
     start: fn(H, Buffer, Job) -> F,
 }
@@ -226,12 +229,13 @@ impl<R, W, RF, WF> fmt::Debug for Pump<R, W, RF, WF> {
     }
 }
 
-/// A flow from a device whose operations can be dropped and started again: each poll makes a new future of the device's
-/// own `read` or `write`.
+/// A flow from a device whose operations can be dropped and started again: each poll makes a new
+/// future of the device's own `read` or `write`.
 ///
-/// **Only right if dropping a pending future of the device loses nothing**, which `embedded-io-async` does not promise
-/// in general; many socket types do (embassy-net's `TcpSocket`). With a device that does not, bytes are lost; use
-/// [`pump()`]. Allocates nothing. [`shutdown`](Flow::poll_shutdown) flushes and refuses later writes.
+/// **Only right if dropping a pending future of the device loses nothing**, which
+/// `embedded-io-async` does not promise in general; many socket types do (embassy-net's
+/// `TcpSocket`). With a device that does not, bytes are lost; use [`pump()`]. Allocates nothing.
+/// [`shutdown`](Flow::poll_shutdown) flushes and refuses later writes.
 #[derive(Debug)]
 pub struct Repoll<T> {
     device: T,

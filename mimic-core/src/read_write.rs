@@ -6,8 +6,9 @@ use embedded_io_async::ErrorKind;
 
 use crate::{Error, Phase};
 
-/// Implements [`embedded_io_async::Read`] and [`Write`](embedded_io_async::Write) for a concrete flow, so that it can
-/// be used without a box: `read_write!(TcpFlow);`, or with generics, `read_write!(for[M: Mode] Memory<M>);`
+/// Implements [`embedded_io_async::Read`] and [`Write`](embedded_io_async::Write) for a concrete
+/// flow, so that it can be used without a box: `read_write!(TcpFlow);`, or with generics,
+/// `read_write!(for[M: Mode] Memory<M>);`
 ///
 /// A blanket implementation is not allowed to exist; the boxed flows have theirs already.
 #[macro_export]
@@ -48,8 +49,8 @@ macro_rules! read_write {
     };
 }
 
-/// Writes all of `buf`, shortening it as bytes are taken; unlike the provided `write_all` of `embedded-io`, it does
-/// not panic when none are.
+/// Writes all of `buf`, shortening it as bytes are taken; unlike the provided `write_all` of
+/// `embedded-io`, it does not panic when none are.
 #[doc(hidden)]
 pub fn poll_write_all(
     buf: &mut &[u8],

@@ -1,5 +1,5 @@
-//! The record of one connect: what was tried below it. It lives outside the future, so that a deadline or a drop
-//! leaves it behind.
+//! The record of one connect: what was tried below it. It lives outside the future, so that a
+//! deadline or a drop leaves it behind.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -14,7 +14,8 @@ use crate::explain::Lines;
 const KEPT: usize = 32;
 const FIRST: usize = 8;
 
-/// What the dials of one connect have written. Successes leave no entry, but for the [hops](Tried::hops) of layers.
+/// What the dials of one connect have written. Successes leave no entry, but for the
+/// [hops](Tried::hops) of layers.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     started: u32,
@@ -44,7 +45,8 @@ impl Tried {
 }
 
 impl Record {
-    /// The number of a new attempt; `None` once the connect is over, and then the dial is one of its own.
+    /// The number of a new attempt; `None` once the connect is over, and then the dial is one of
+    /// its own.
     pub(crate) fn start(&mut self) -> Option<u32> {
         if self.closed {
             return None;
@@ -61,7 +63,8 @@ impl Record {
             let later = attempts.iter().rev().take_while(|other| other.id > attempt.id).count();
             attempts.insert(attempts.len() - later, Attempt { struck: self.struck, ..attempt });
             if attempts.len() > KEPT {
-                // Not the one that the deadline cut off, which may have begun long before the others.
+                // Not the one that the deadline cut off, which may have begun long before the
+                // others.
                 let later = attempts.iter().skip(FIRST).position(|attempt| !attempt.struck);
                 attempts.remove(FIRST + later.unwrap_or_default());
                 *omitted += 1;
@@ -177,8 +180,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Every candidate of every role that was considered, and why it was taken or not. Empty without the feature
-    /// `reports`.
+    /// Every candidate of every role that was considered, and why it was taken or not. Empty
+    /// without the feature `reports`.
     #[must_use]
     pub fn plan(&self) -> &Explanation {
         &self.plan
@@ -190,8 +193,8 @@ impl Report {
         self.computing.as_deref()
     }
 
-    /// The dials below the root that did not succeed, in the order in which they started. Of more than 32, the first 8
-    /// and the last 24 of them.
+    /// The dials below the root that did not succeed, in the order in which they started. Of more
+    /// than 32, the first 8 and the last 24 of them.
     #[must_use]
     pub fn attempts(&self) -> &[Attempt] {
         &self.tried.attempts
@@ -209,7 +212,8 @@ impl Report {
         self.deadline
     }
 
-    /// What the resolve within had tried, if the error came from one (a look-up over HTTPS, a pool).
+    /// What the resolve within had tried, if the error came from one (a look-up over HTTPS, a
+    /// pool).
     #[must_use]
     pub fn inner(&self) -> Option<&Report> {
         self.inner.as_deref()
@@ -223,7 +227,8 @@ impl Report {
         if !attempts.is_empty() {
             lines.line(1, 0, format_args!("tried:"))?;
         }
-        // Attempts come in starting order, so a parent stands before its children; one that succeeded is not listed.
+        // Attempts come in starting order, so a parent stands before its children; one that
+        // succeeded is not listed.
         let mut path: Vec<u32> = Vec::new();
         for (at, attempt) in attempts.iter().enumerate() {
             if at == FIRST && *omitted > 0 {

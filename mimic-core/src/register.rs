@@ -1,5 +1,5 @@
-//! Registering, once per mode: closures differ in their bounds, and bounds written out give errors one can read
-//! ("`Rc<u16>` cannot be sent between threads").
+//! Registering, once per mode: closures differ in their bounds, and bounds written out give errors
+//! one can read ("`Rc<u16>` cannot be sent between threads").
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -18,10 +18,11 @@ use crate::{ChoiceKind, Ctx, Dialer, Error, Key, Local, Mode, Needs, Priority, R
 impl Ctx<Shared> {
     /// Registers one way to fill `role`: a candidate.
     ///
-    /// Candidates go by priority, lower first; of equal ones the latest registered; [`Priority::NONE`] last. The first
-    /// that applies is *the* candidate, and a failed connect never moves to another: fallback is a candidate of its
-    /// own ([`first_ok`](crate::first_ok)). A candidate with gates that all match is committed: a missing need is then
-    /// an error. One without gates is passed over when a need is missing.
+    /// Candidates go by priority, lower first; of equal ones the latest registered;
+    /// [`Priority::NONE`] last. The first that applies is *the* candidate, and a failed connect
+    /// never moves to another: fallback is a candidate of its own ([`first_ok`](crate::first_ok)).
+    /// A candidate with gates that all match is committed: a missing need is then an error. One
+    /// without gates is passed over when a need is missing.
     ///
     /// `connect` receives the target and the arguments that `needs` declare.
     #[must_use]
@@ -46,11 +47,12 @@ impl Ctx<Shared> {
         self.add(candidate(&role, name.into(), priority.into(), declared, run))
     }
 
-    /// Registers a layer: wraps whatever fills `role`, outside every candidate and every layer registered before.
+    /// Registers a layer: wraps whatever fills `role`, outside every candidate and every layer
+    /// registered before.
     ///
-    /// Its gates alone may skip it; a missing need is an error. `connect` receives the target, a dialer of what is
-    /// below, and the arguments that `needs` declare. The target of the layer below is the layer's to choose: a proxy
-    /// dials the proxy.
+    /// Its gates alone may skip it; a missing need is an error. `connect` receives the target, a
+    /// dialer of what is below, and the arguments that `needs` declare. The target of the layer
+    /// below is the layer's to choose: a proxy dials the proxy.
     #[must_use]
     pub fn layer<R, N, F, Fut>(self, role: R, name: impl Into<Cow<'static, str>>, needs: N, connect: F) -> Self
     where
@@ -136,10 +138,11 @@ impl<R: Role> Dialer<R, Shared> {
 impl Ctx<Local> {
     /// Registers one way to fill `role`: a candidate.
     ///
-    /// Candidates go by priority, lower first; of equal ones the latest registered; [`Priority::NONE`] last. The first
-    /// that applies is *the* candidate, and a failed connect never moves to another: fallback is a candidate of its
-    /// own ([`first_ok`](crate::first_ok)). A candidate with gates that all match is committed: a missing need is then
-    /// an error. One without gates is passed over when a need is missing.
+    /// Candidates go by priority, lower first; of equal ones the latest registered;
+    /// [`Priority::NONE`] last. The first that applies is *the* candidate, and a failed connect
+    /// never moves to another: fallback is a candidate of its own ([`first_ok`](crate::first_ok)).
+    /// A candidate with gates that all match is committed: a missing need is then an error. One
+    /// without gates is passed over when a need is missing.
     ///
     /// `connect` receives the target and the arguments that `needs` declare.
     #[must_use]
@@ -163,11 +166,12 @@ impl Ctx<Local> {
         self.add(candidate(&role, name.into(), priority.into(), declared, run))
     }
 
-    /// Registers a layer: wraps whatever fills `role`, outside every candidate and every layer registered before.
+    /// Registers a layer: wraps whatever fills `role`, outside every candidate and every layer
+    /// registered before.
     ///
-    /// Its gates alone may skip it; a missing need is an error. `connect` receives the target, a dialer of what is
-    /// below, and the arguments that `needs` declare. The target of the layer below is the layer's to choose: a proxy
-    /// dials the proxy.
+    /// Its gates alone may skip it; a missing need is an error. `connect` receives the target, a
+    /// dialer of what is below, and the arguments that `needs` declare. The target of the layer
+    /// below is the layer's to choose: a proxy dials the proxy.
     #[must_use]
     pub fn layer<R, N, F, Fut>(self, role: R, name: impl Into<Cow<'static, str>>, needs: N, connect: F) -> Self
     where

@@ -4,23 +4,24 @@ use core::fmt::Debug;
 
 use crate::{Error, Mode};
 
-/// A job that protocols compete for: from a target to an output. [`Transport`](crate::Transport) goes from a host and
-/// port to a flow.
+/// A job that protocols compete for: from a target to an output. [`Transport`](crate::Transport)
+/// goes from a host and port to a flow.
 ///
-/// Roles are the security boundary: what must hold of an output is checked by [`accept`](Role::accept), whoever made
-/// it. Identity is the Rust type together with [`instance`](Role::instance). Roles whose output is a flow are made by
-/// [`role!`](crate::role).
+/// Roles are the security boundary: what must hold of an output is checked by
+/// [`accept`](Role::accept), whoever made it. Identity is the Rust type together with
+/// [`instance`](Role::instance). Roles whose output is a flow are made by [`role!`](crate::role).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a role",
     note = "roles are types like `Transport`; a key is not a role, and `over(…)` takes the role itself"
 )]
 pub trait Role: Clone + Send + Sync + 'static {
-    /// What to reach. Always an argument, never a key: the layers of one stack have different targets. Errors print
-    /// its `Debug` form.
+    /// What to reach. Always an argument, never a key: the layers of one stack have different
+    /// targets. Errors print its `Debug` form.
     type Target: Clone + Debug + Send + Sync + 'static;
 
     /// What dialling gives.
-    // Without `'static`, which the compiler would have to prove of erased lifetimes whenever a dial is spawned.
+    // Without `'static`, which the compiler would have to prove of erased lifetimes whenever a dial
+    // is spawned.
     type Output<M: Mode>;
 
     /// The name that errors and explanations print.
@@ -32,13 +33,15 @@ pub trait Role: Clone + Send + Sync + 'static {
     }
 
     /// What protocols and layers of the role receive of the target that they are dialled with.
-    /// [`Transport`](crate::Transport) makes each choose whether to pass a [handshake](crate::Handshake) on.
+    /// [`Transport`](crate::Transport) makes each choose whether to pass a
+    /// [handshake](crate::Handshake) on.
     #[must_use]
     fn arrive(&self, target: Self::Target) -> Self::Target {
         target
     }
 
-    /// Checks what the role promises of an output; called after every candidate, layer and given dialer.
+    /// Checks what the role promises of an output; called after every candidate, layer and given
+    /// dialer.
     ///
     /// # Errors
     /// Says what is missing; the output is dropped.
@@ -48,8 +51,9 @@ pub trait Role: Clone + Send + Sync + 'static {
     }
 }
 
-/// Declares roles, each a unit struct. The output is a flow, `role!(/** VM sockets. */ pub Vsock: VsockAddr);`, unless
-/// another is named, where `M` is the mode: `role!(/** Their listeners. */ pub BindVsock: VsockAddr => M::Listener);`
+/// Declares roles, each a unit struct. The output is a flow,
+/// `role!(/** VM sockets. */ pub Vsock: VsockAddr);`, unless another is named, where `M` is the
+/// mode: `role!(/** Their listeners. */ pub BindVsock: VsockAddr => M::Listener);`
 #[macro_export]
 macro_rules! role {
     (@output) => { M::Flow };

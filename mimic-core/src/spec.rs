@@ -1,4 +1,5 @@
-//! Needs as data: drawn, checked and explained without running anything. And what the engine finds for them.
+//! Needs as data: drawn, checked and explained without running anything. And what the engine finds
+//! for them.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -123,8 +124,9 @@ pub(crate) fn unknown<'a, M: Mode>(
     })
 }
 
-/// The needs of a registration, in the order of their evaluation: gates first. They alone take part in the plan
-/// without giving an argument, so the order of the arguments is that of the other needs.
+/// The needs of one registration in evaluation order: gates first, then the rest as declared. A
+/// gate decides whether the registration applies and passes no argument, so argument *n* is the
+/// *n*-th need that is not a gate.
 #[derive(Debug, Default)]
 pub struct Declared {
     pub(crate) specs: Vec<Spec>,
@@ -176,7 +178,8 @@ impl<M: Mode> Slot<M> {
     }
 }
 
-/// The evaluated inputs of one call, taken in the order of the needs. What gives `None` does not fit them.
+/// The evaluated inputs of one call, taken in the order of the needs. What gives `None` does not
+/// fit them.
 pub struct Inputs<'a, M: Mode> {
     inputs: core::slice::Iter<'a, Slot<M>>,
     below: Option<&'a Arc<Node<M>>>,

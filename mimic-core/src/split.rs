@@ -12,9 +12,9 @@ use crate::{Cell, Error, Flow, Mode};
 
 /// A flow about to be split: borrowed halves live as long as it does, owned halves share it.
 ///
-/// In `Shared`, a half that finds the flow in use by the other, on another thread, polls again at once. So poll both at
-/// the same priority: a half that always runs first (an interrupt executor, a real-time thread) would wait for ever for
-/// one that never gets to run.
+/// In `Shared`, a half that finds the flow in use by the other, on another thread, polls again at
+/// once. So poll both at the same priority: a half that always runs first (an interrupt executor, a
+/// real-time thread) would wait for ever for one that never gets to run.
 ///
 /// ```
 /// use embedded_io_async::{Read, Write};
@@ -47,8 +47,8 @@ impl<F: Flow, M: Mode> Split<F, M> {
         (ReadHalf(&*self), WriteHalf(&*self))
     }
 
-    /// Two halves that share the flow, to move into tasks of their own; the flow is dropped with the second.
-    /// Allocates once.
+    /// Two halves that share the flow, to move into tasks of their own; the flow is dropped with
+    /// the second. Allocates once.
     pub fn into_halves(self) -> (OwnedReadHalf<F, M>, OwnedWriteHalf<F, M>) {
         let shared = SplitRef(Arc::new(self));
         (ReadHalf(shared.clone()), WriteHalf(shared))
@@ -91,8 +91,8 @@ impl<F: fmt::Debug, M: Mode> fmt::Debug for SplitRef<F, M> {
     }
 }
 
-/// Exclusive access for the length of one poll. Whoever finds the flow in use by the other half, on another thread,
-/// polls again at once: the other is not waiting, only working.
+/// Exclusive access for the length of one poll. Whoever finds the flow in use by the other half, on
+/// another thread, polls again at once: the other is not waiting, only working.
 trait Halves {
     fn poll<T>(&self, cx: &mut Context<'_>, f: impl FnOnce(&mut dyn Flow, &mut Context<'_>) -> Poll<T>) -> Poll<T>;
 }
@@ -165,7 +165,8 @@ impl<H: Halves, S: Deref<Target = H>> WriteHalf<S> {
         self.0.poll(cx, |flow, cx| flow.poll_shutdown(cx))
     }
 
-    /// Closes the writing side; as [`FlowExt::shutdown`](crate::FlowExt::shutdown). Dropping the half does not.
+    /// Closes the writing side; as [`FlowExt::shutdown`](crate::FlowExt::shutdown). Dropping the
+    /// half does not.
     ///
     /// # Errors
     /// Those of the flow.

@@ -28,13 +28,15 @@ crate::key! {
     /// The path of the endpoint as written, still percent-encoded, without the query ([`Query`]).
     /// [`percent_decode`](crate::percent_decode) decodes it.
     pub Path: Text;
-    /// How long a resolve, or a dial through a kept dialer, may take in all: look-ups, connecting, proxies and
-    /// handshakes together. For a listener it covers the bind only. Needs something that fills [`Sleep`].
+    /// How long a resolve, or a dial through a kept dialer, may take in all: look-ups, connecting,
+    /// proxies and handshakes together. For a listener it covers the bind only. Needs something
+    /// that fills [`Sleep`].
     pub Deadline: Duration;
-    /// Whether TCP sends small writes at once (`TCP_NODELAY`); adapters take it as true when it is not given.
+    /// Whether TCP sends small writes at once (`TCP_NODELAY`); adapters take it as true when it is
+    /// not given.
     pub NoDelay: bool;
-    /// TCP keepalive: the idle time before the first probe; off when not given. Less than a second is a second, and systems
-    /// that count in whole seconds round down, to 32,767 s at most.
+    /// TCP keepalive: the idle time before the first probe; off when not given. Less than a second
+    /// is a second, and systems that count in whole seconds round down, to 32,767 s at most.
     pub KeepAlive: Duration;
     /// Whether a TCP listener at an IPv6 address takes IPv6 peers alone (`IPV6_V6ONLY`); as the
     /// system does when not given. Linux's `[::]` takes IPv4 peers too, and then `0.0.0.0` at the
@@ -48,7 +50,8 @@ crate::key! {
 crate::key! {
     /// The user of the endpoint, percent-decoded: `git` of `ssh://git@host/`.
     secret pub User: Text;
-    /// The password of the endpoint, percent-decoded: for the protocol that logs in, above the flow.
+    /// The password of the endpoint, percent-decoded: for the protocol that logs in, above the
+    /// flow.
     secret pub Password: Secret;
     /// The query of the endpoint as written, still percent-encoded, without its `?`: `baud=115200`
     /// of `serial:///dev/ttyUSB0?baud=115200`. [`percent_decode`](crate::percent_decode) decodes
@@ -58,12 +61,13 @@ crate::key! {
 }
 
 crate::key! {
-    /// Attribute of a flow: the address of the peer of its socket. Behind a proxy that is the proxy's, not that of
-    /// the host that was asked for, which the socket does not know.
+    /// Attribute of a flow: the address of the peer of its socket. Behind a proxy that is the
+    /// proxy's, not that of the host that was asked for, which the socket does not know.
     pub PeerAddr: SocketAddr;
     /// Attribute of a flow: the local address.
     pub LocalAddr: SocketAddr;
-    /// Attribute of a flow: the version of TLS that protects it, as on the wire (0x0303 is TLS 1.2, 0x0304 TLS 1.3).
+    /// Attribute of a flow: the version of TLS that protects it, as on the wire (0x0303 is TLS 1.2,
+    /// 0x0304 TLS 1.3).
     pub TlsVersion: u16;
     /// Attribute of a flow: the protocol that protects it, and the peer that was authenticated. A
     /// flow that protects without authenticating its peer answers `None` by
@@ -106,7 +110,8 @@ crate::role! {
     pub Unix: UnixPath;
 }
 
-/// From a host and port to a byte stream between here and there, in clear text. Proxies are layers on it.
+/// From a host and port to a byte stream between here and there, in clear text. Proxies are layers
+/// on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Transport;
 
@@ -151,10 +156,11 @@ crate::role! {
     /// No record of that type is an empty list; a name that does not exist is an error of kind
     /// [`NotFound`](ErrorKind::NotFound).
     pub Lookup: Question => Vec<Record>;
-    /// From nothing to a [`Timer`](crate::Timer), which tells the time and wakes. No deadline applies to it.
+    /// From nothing to a [`Timer`](crate::Timer), which tells the time and wakes. No deadline
+    /// applies to it.
     pub Sleep: () => M::Timer;
-    /// The root of the server side: from nothing to a listener, decided by the keys that decide [`Stream`].
-    /// [`Ctx::listen`](crate::Ctx::listen) resolves it.
+    /// The root of the server side: from nothing to a listener, decided by the keys that decide
+    /// [`Stream`]. [`Ctx::listen`](crate::Ctx::listen) resolves it.
     pub Listen: () => M::Listener;
     /// From a socket address to a listener: TCP. Port 0 lets the system choose.
     pub Bind: SocketAddr => M::Listener;
@@ -167,7 +173,8 @@ crate::role! {
 /// The target of [`Transport`]: a host, not looked up yet, and a port. Two are equal if these are.
 #[derive(Clone)]
 pub struct HostPort {
-    /// A name, an IPv4 address, or an IPv6 address without brackets, perhaps with a zone (`fe80::1%eth0`).
+    /// A name, an IPv4 address, or an IPv6 address without brackets, perhaps with a zone
+    /// (`fe80::1%eth0`).
     pub host: Text,
     /// The port.
     pub port: u16,
@@ -205,8 +212,9 @@ impl HostPort {
         Self { until: M::until(handshake), ..self }
     }
 
-    /// Takes out the handshake after which it is connected, if there is one of this mode. A layer that is dialled with one
-    /// finds it here, and dials without unless it says [`until`](Self::until) again.
+    /// Takes out the handshake after which it is connected, if there is one of this mode. A layer
+    /// that is dialled with one finds it here, and dials without unless it says
+    /// [`until`](Self::until) again.
     #[must_use]
     pub fn take_handshake<M: Mode>(&mut self) -> Option<Handshake<M>> {
         M::handshake(self.until.take().or(self.offered.take())?)
@@ -214,8 +222,9 @@ impl HostPort {
 
     /// Returns the socket address, if the host is an address rather than a name.
     ///
-    /// A zone that is a number is its scope id. An address with a zone by name (`fe80::1%eth0`) is none here: which
-    /// interface that is, only the system knows, so [`Lookup`] is asked, as for a name.
+    /// A zone that is a number is its scope id. An address with a zone by name (`fe80::1%eth0`) is
+    /// none here: which interface that is, only the system knows, so [`Lookup`] is asked, as for a
+    /// name.
     #[must_use]
     pub fn as_addr(&self) -> Option<SocketAddr> {
         let Some((address, zone)) = split_at(&self.host, b'%') else {
@@ -227,7 +236,8 @@ impl HostPort {
     }
 }
 
-/// As in an endpoint string: `example.org:7`, `[::1]:7`, `[fe80::1%25eth0]:7`; control characters are escaped.
+/// As in an endpoint string: `example.org:7`, `[::1]:7`, `[fe80::1%25eth0]:7`; control characters
+/// are escaped.
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_host(&mut Clean(f), &self.host)?;
@@ -249,8 +259,8 @@ impl UnixPath {
     /// A path given as bytes.
     ///
     /// # Errors
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if it is empty or contains a NUL (Linux's abstract names are not
-    /// supported).
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if it is empty or contains a NUL (Linux's abstract
+    /// names are not supported).
     pub fn new(path: impl Into<Vec<u8>>) -> Result<Self, Error> {
         let path = path.into();
         let fault = |reason, path: &[u8]| {
@@ -297,8 +307,8 @@ impl fmt::Debug for UnixPath {
 /// The target of [`Lookup`].
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Question {
-    /// The name to look up. Never an address, but for one: an IPv6 address with a zone by name (`fe80::1%eth0`), which
-    /// is answered by itself in that zone ([`Record::Scoped`]).
+    /// The name to look up. Never an address, but for one: an IPv6 address with a zone by name
+    /// (`fe80::1%eth0`), which is answered by itself in that zone ([`Record::Scoped`]).
     pub name: Text,
     /// What is asked of it.
     pub record_type: RecordType,
@@ -340,7 +350,8 @@ pub enum Record {
     Https(Service),
 }
 
-/// One way to reach a service: an HTTPS record ([RFC 9460](https://www.rfc-editor.org/rfc/rfc9460)).
+/// One way to reach a service: an HTTPS record ([RFC
+/// 9460](https://www.rfc-editor.org/rfc/rfc9460)).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Service {
     /// Lower comes first; 0 is an alias: another name to ask instead.

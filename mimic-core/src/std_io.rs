@@ -5,7 +5,8 @@ use std::io;
 use crate::Error;
 
 impl From<io::Error> for Error {
-    /// Keeps the error as its source; one of mimic's own that went through `std::io` comes back as it was.
+    /// Keeps the error as its source; one of mimic's own that went through `std::io` comes back as
+    /// it was.
     fn from(error: io::Error) -> Self {
         match error.downcast::<Error>() {
             Ok(error) => error,

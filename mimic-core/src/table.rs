@@ -1,4 +1,5 @@
-//! A map from keys and roles, for contexts of a few entries and of thousands: a list, and an index once it is long.
+//! A map from keys and roles, for contexts of a few entries and of thousands: a list, and an index
+//! once it is long.
 
 use alloc::vec;
 use alloc::vec::Vec;

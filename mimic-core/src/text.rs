@@ -16,10 +16,12 @@ use alloc::boxed::Box as Inner;
 #[cfg(target_has_atomic = "ptr")]
 use alloc::sync::Arc as Inner;
 
-/// An immutable string: the value of [`Scheme`](crate::Scheme), [`Host`](crate::Host) and [`Path`](crate::Path).
+/// An immutable string: the value of [`Scheme`](crate::Scheme), [`Host`](crate::Host) and
+/// [`Path`](crate::Path).
 ///
-/// Cloning counts a reference; on targets without atomics it copies, because values must be `Send` there too.
-/// `Display` prints the text as it is, for protocols; `Debug` quotes and escapes it, for people.
+/// Cloning counts a reference; on targets without atomics it copies, because values must be `Send`
+/// there too. `Display` prints the text as it is, for protocols; `Debug` quotes and escapes it, for
+/// people.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(Inner<str>);
 
@@ -123,12 +125,13 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Stands for what must not be printed. No endpoint string may contain it, so nothing that was printed with it is
-/// parsed as something else.
+/// Stands for what must not be printed. No endpoint string may contain it, so nothing that was
+/// printed with it is parsed as something else.
 pub(crate) const HIDDEN: &str = "…";
 
-/// Text for people: what a terminal may take for more than letters is escaped. As `str::escape_debug`, but without its
-/// tables of all Unicode, which take 3 KiB: beside ASCII, it knows some alphabets, and escapes the others.
+/// Text for people: what a terminal may take for more than letters is escaped. As
+/// `str::escape_debug`, but without its tables of all Unicode, which take 3 KiB: beside ASCII, it
+/// knows some alphabets, and escapes the others.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Plain<'a>(pub &'a str);
@@ -151,8 +154,9 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
-/// What moves the cursor, gives orders to a terminal, or changes the order in which letters are read: C0, DEL, C1, the
-/// soft hyphen, and the marks, joiners, separators, overrides and tags of Unicode that have no width.
+/// What moves the cursor, gives orders to a terminal, or changes the order in which letters are
+/// read: C0, DEL, C1, the soft hyphen, and the marks, joiners, separators, overrides and tags of
+/// Unicode that have no width.
 #[rustfmt::skip]
 const UNSEEN: [(char, char); 11] = [
     ('\0', '\u{1f}'), ('\u{7f}', '\u{9f}'), ('\u{ad}', '\u{ad}'), ('\u{61c}', '\u{61c}'),
@@ -174,8 +178,9 @@ fn escape(to: &mut dyn Write, letter: char) -> fmt::Result {
     }
 }
 
-/// Passes text on, with every [`UNSEEN`] character escaped: what it has passed, it passes unchanged. For the text of
-/// others (names, paths, errors of the system and of peers) that becomes part of a line.
+/// Passes text on, with every [`UNSEEN`] character escaped: what it has passed, it passes
+/// unchanged. For the text of others (names, paths, errors of the system and of peers) that becomes
+/// part of a line.
 pub(crate) struct Clean<'a>(pub(crate) &'a mut dyn Write);
 
 impl Write for Clean<'_> {
@@ -203,7 +208,8 @@ pub(crate) fn cleaned(text: Cow<'static, str>) -> Cow<'static, str> {
     }
 }
 
-/// A value as `Debug` prints it; a string without the tables of `Debug`: which it is, the compiler knows.
+/// A value as `Debug` prints it; a string without the tables of `Debug`: which it is, the compiler
+/// knows.
 pub(crate) fn debug<T: fmt::Debug + 'static>(value: &T) -> String {
     match (value as &dyn Any).downcast_ref::<&'static str>() {
         Some(text) => format!("\"{}\"", Plain(text)),

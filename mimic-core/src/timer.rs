@@ -11,7 +11,8 @@ use core::time::Duration;
 use crate::Error;
 use crate::text::Brief;
 
-/// A point on a monotonic clock: the time since the clock's own epoch. Only instants of one clock compare.
+/// A point on a monotonic clock: the time since the clock's own epoch. Only instants of one clock
+/// compare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(Duration);
 
@@ -47,15 +48,16 @@ impl Sub for Instant {
     }
 }
 
-/// What the role [`Sleep`](crate::Sleep) hands out: tells the time, and wakes one task at a time given.
+/// What the role [`Sleep`](crate::Sleep) hands out: tells the time, and wakes one task at a time
+/// given.
 pub trait Timer: fmt::Debug {
     /// The time now. Never goes back.
     fn now(&self) -> Instant;
 
     /// Waits until `at`; a time that has passed is ready at once.
     ///
-    /// One timer waits for one instant: a later call with another `at` replaces the earlier wait. Dropping the timer
-    /// ends the wait. Allocates nothing.
+    /// One timer waits for one instant: a later call with another `at` replaces the earlier wait.
+    /// Dropping the timer ends the wait. Allocates nothing.
     fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()>;
 }
 
@@ -76,8 +78,8 @@ pub async fn sleep(timer: &mut impl Timer, duration: Duration) {
     poll_fn(|cx| timer.poll_until(cx, at)).await;
 }
 
-/// Runs `work` for at most `duration`: for the reads and writes that come after connecting, which the deadline of
-/// the context does not cover.
+/// Runs `work` for at most `duration`: for the reads and writes that come after connecting, which
+/// the deadline of the context does not cover.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -91,7 +93,8 @@ pub async fn sleep(timer: &mut impl Timer, duration: Duration) {
 /// ```
 ///
 /// # Errors
-/// What `work` answers; or [`TimedOut`](crate::ErrorKind::TimedOut), and then `work` has been dropped.
+/// What `work` answers; or [`TimedOut`](crate::ErrorKind::TimedOut), and then `work` has been
+/// dropped.
 pub async fn timeout<T>(
     timer: &mut impl Timer,
     duration: Duration,

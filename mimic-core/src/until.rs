@@ -9,17 +9,20 @@ use crate::{Error, Local, Mode, Phase};
 
 /// A handshake that a layer above does on the flow it asks for, handed down to whoever connects.
 ///
-/// Who races several addresses runs it on each flow that connects, and the first that gets through wins: a server, or
-/// a box on the way, that accepts connections and says no more loses. [`HostPort::until`](crate::HostPort::until) puts
-/// it into a target.
+/// Who races several addresses runs it on each flow that connects, and the first that gets through
+/// wins: a server, or a box on the way, that accepts connections and says no more loses.
+/// [`HostPort::until`](crate::HostPort::until) puts it into a target.
 ///
 /// The rules, for protocols and layers of [`Transport`](crate::Transport):
-/// - Nobody has to run it. Who asks finds out from the flow, and does the handshake if it was not done.
-/// - It is for the end of the way, and never done with a proxy instead: a layer's targets have none unless the layer
-///   [takes](crate::HostPort::take_handshake) the one it was dialled with and says
-///   [`until`](crate::HostPort::until) again, for the same target, or by a handshake that goes through the proxy first.
-/// - A layer that does so gets back a flow on which the handshake was done, and its own flow must answer
-///   [`Flow::lower`](crate::Flow::lower). Nobody has to run what it made either: it finds out as everybody does.
+/// - Nobody has to run it. Who asks finds out from the flow, and does the handshake if it was not
+///   done.
+/// - It is for the end of the way, and never done with a proxy instead: a layer's targets have none
+///   unless the layer [takes](crate::HostPort::take_handshake) the one it was dialled with and says
+///   [`until`](crate::HostPort::until) again, for the same target, or by a handshake that goes
+///   through the proxy first.
+/// - A layer that does so gets back a flow on which the handshake was done, and its own flow must
+///   answer [`Flow::lower`](crate::Flow::lower). Nobody has to run what it made either: it finds
+///   out as everybody does.
 #[derive(Clone)]
 pub struct Handshake<M: Mode>(M::Handshake);
 
@@ -36,8 +39,8 @@ impl<M: Mode> Handshake<M> {
 macro_rules! new {
     ($mode:ident $(+ $send:ident)?) => {
         impl Handshake<$mode> {
-            /// A handshake made of a function from the flow below to the flow above. The function is `Send + Sync` in
-            /// both modes, because targets are.
+            /// A handshake made of a function from the flow below to the flow above. The function
+            /// is `Send + Sync` in both modes, because targets are.
             pub fn new<F, Fut>(handshake: F) -> Self
             where
                 F: Fn(<$mode as Mode>::Flow) -> Fut + Send + Sync + 'static,
@@ -59,7 +62,8 @@ impl<M: Mode> fmt::Debug for Handshake<M> {
     }
 }
 
-/// A handshake of either mode: targets have none. Without atomics there is nothing that targets could share.
+/// A handshake of either mode: targets have none. Without atomics there is nothing that targets
+/// could share.
 #[derive(Clone, Debug)]
 #[doc(hidden)]
 #[allow(missing_docs, reason = "named only by hidden methods of the sealed trait `Mode`")]

@@ -6,7 +6,8 @@ use core::fmt;
 use crate::Text;
 use crate::sync::Arc;
 
-/// A value of any type. What most contexts have is kept in place: an `Arc` costs an allocation and two atomic instructions.
+/// A value of any type. What most contexts have is kept in place: an `Arc` costs an allocation and
+/// two atomic instructions.
 #[derive(Clone)]
 pub enum Value {
     Text(Text),

@@ -6,14 +6,17 @@ use core::task::{Context, Waker};
 
 use atomic_waker::AtomicWaker;
 
-/// For a layer whose read may have to write below, or the reverse: wakes the reader's task and the writer's.
+/// For a layer whose read may have to write below, or the reverse: wakes the reader's task and the
+/// writer's.
 ///
-/// A flow keeps one waker for reading and one for writing. TLS is a layer whose reads sometimes write (key updates,
-/// alerts); with the reader's own waker that write would replace the waker of a writer that waits below, which would
-/// then sleep forever. The rule: **such a layer passes [`both`](TwoWakers::both) to every operation below.**
+/// A flow keeps one waker for reading and one for writing. TLS is a layer whose reads sometimes
+/// write (key updates, alerts); with the reader's own waker that write would replace the waker of a
+/// writer that waits below, which would then sleep forever. The rule: **such a layer passes
+/// [`both`](TwoWakers::both) to every operation below.**
 ///
-/// A flow below may forget a waker once an operation is done: whoever does the other task's work, or takes what it waits
-/// for, wakes it. (A layer that does so may give its reads below the reader's own waker: one wake-up fewer.)
+/// A flow below may forget a waker once an operation is done: whoever does the other task's work,
+/// or takes what it waits for, wakes it. (A layer that does so may give its reads below the
+/// reader's own waker: one wake-up fewer.)
 ///
 /// ```
 /// use core::task::{Context, Poll};

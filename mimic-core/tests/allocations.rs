@@ -1,7 +1,7 @@
 //! How often the allocator is called: never, once a flow is there.
 //!
-//! The counts are those of the calling thread (see `allocation-counter`), so neither the test harness nor other tests
-//! disturb them; what is measured must not move work to another thread.
+//! The counts are those of the calling thread (see `allocation-counter`), so neither the test
+//! harness nor other tests disturb them; what is measured must not move work to another thread.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -22,7 +22,8 @@ fn allocations(run: impl FnOnce()) -> u64 {
     allocation_counter::measure(run).count_total
 }
 
-/// Runs `round` until whatever it sets up once is there, then asserts that it allocates nothing, many times.
+/// Runs `round` until whatever it sets up once is there, then asserts that it allocates nothing,
+/// many times.
 fn assert_steady(what: &str, mut round: impl FnMut()) {
     round();
     round();
@@ -61,7 +62,8 @@ fn the_counter_counts_this_thread_alone() {
     assert_eq!(count, 0);
 }
 
-/// Writes more than fits, so that both sides wait, are given up and go on; reads it all on the other side.
+/// Writes more than fits, so that both sides wait, are given up and go on; reads it all on the
+/// other side.
 async fn exchange(mut writer: impl Write, mut reader: impl Read) {
     const SENT: [u8; 300] = [7; 300];
     let mut received = [0; SENT.len()];
@@ -284,8 +286,8 @@ mod graph {
         assert!(bytes < 10_000, "a clone that changes copies {bytes} bytes");
     }
 
-    /// What is decided (2) and the stack; the inputs of the function, its future and its value; the inputs of the
-    /// candidate, its plan and its future; the flow.
+    /// What is decided (2) and the stack; the inputs of the function, its future and its value; the
+    /// inputs of the candidate, its plan and its future; the flow.
     #[test]
     fn resolving_the_benchmark_graph_allocates_ten_times() {
         let ctx = context();

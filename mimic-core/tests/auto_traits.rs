@@ -1,5 +1,5 @@
-//! What the types promise to the compiler: `Send`, `Sync`, `Unpin`, `Debug` and sizes. Most of it is checked by
-//! compiling.
+//! What the types promise to the compiler: `Send`, `Sync`, `Unpin`, `Debug` and sizes. Most of it
+//! is checked by compiling.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -247,8 +247,9 @@ fn a_local_context_takes_what_is_not_send() {
     assert_eq!(block_on(flow.read(&mut [0; 8])).unwrap(), 2);
 }
 
-/// Whatever is generic over a boxed flow, or wraps one, can be spawned: the compiler proves `Send` of futures with
-/// lifetimes erased, so no trait on the way may ask for `'static` (`Flow: Any` once did).
+/// Whatever is generic over a boxed flow, or wraps one, can be spawned: the compiler proves `Send`
+/// of futures with lifetimes erased, so no trait on the way may ask for `'static` (`Flow: Any` once
+/// did).
 mod spawned {
     use std::pin::pin;
     use std::task::{Context as Task, Poll, Waker};

@@ -1,5 +1,5 @@
-//! What a context can get wrong: cycles, missing keys, roles that nothing fills, functions that fail or panic.
-//! Each is an error that names what is wrong, before anything is dialled.
+//! What a context can get wrong: cycles, missing keys, roles that nothing fills, functions that
+//! fail or panic. Each is an error that names what is wrong, before anything is dialled.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -209,7 +209,8 @@ fn where_every_candidate_is_for_another_value_of_one_key_it_is_named() {
     assert_eq!(reason(&ctx.clone().with(A, 1).with(B, 1)), "B is 1; Stream has candidates for 7, 8");
     // The first is shut by A, and the other by B.
     assert_eq!(reason(&ctx.clone().with(A, 2).with(B, 7)), "no candidate for Stream applies");
-    // A computed one is as good, if somebody asked for it; of what nobody asked for, nothing is claimed.
+    // A computed one is as good, if somebody asked for it; of what nobody asked for, nothing is
+    // claimed.
     let computed = ctx.clone().derive(A, (), |()| async { Ok(Some(9)) });
     assert_eq!(reason(&computed.with(B, 7)), "A is 9; Stream has candidates for 2, 3");
     let unasked = shut(shut(Context::new(), (is(B, 7), is(A, 3))), (is(C, 8), is(A, 2)));

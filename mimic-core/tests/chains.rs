@@ -28,7 +28,8 @@ impl Key for Nth {
     }
 }
 
-/// `Nth(length)` is computed from `Nth(length - 1)`, and so on down to `Nth(1)`, which is computed from `first`.
+/// `Nth(length)` is computed from `Nth(length - 1)`, and so on down to `Nth(1)`, which is computed
+/// from `first`.
 fn chain(length: u32, first: Nth) -> Context {
     let ctx = (2..=length)
         .fold(Context::new(), |ctx, n| ctx.derive(Nth(n), req(Nth(n - 1)), |below| async move { Ok(Some(below + 1)) }));
@@ -73,8 +74,9 @@ fn a_missing_start_and_a_circle_of_ten_thousand_are_errors_on_a_small_stack() {
     });
 }
 
-/// Not a benchmark: ten times the length may take thrice as long as ten times the work, on a noisy machine, but not ten
-/// times. Both take about as long, so that what else runs on the machine interrupts both.
+/// Not a benchmark: ten times the length may take thrice as long as ten times the work, on a noisy
+/// machine, but not ten times. Both take about as long, so that what else runs on the machine
+/// interrupts both.
 #[test]
 #[cfg_attr(miri, ignore = "time under Miri says nothing")]
 fn time_is_linear() {
@@ -96,7 +98,8 @@ fn time_is_linear() {
     assert!(long < short * 3, "1,000 functions, ten times: {short:?}, 10,000: {long:?}");
 }
 
-/// Dialled layers nest their futures; in release, a hundred fit. (Debug builds take more stack per layer.)
+/// Dialled layers nest their futures; in release, a hundred fit. (Debug builds take more stack per
+/// layer.)
 #[test]
 fn a_hundred_dialled_layers_fit_a_small_stack() {
     let layers = if cfg!(debug_assertions) { 20 } else { 100 };
@@ -114,7 +117,8 @@ fn a_hundred_dialled_layers_fit_a_small_stack() {
     });
 }
 
-/// Plans of roles over roles are held one by the other; planning and dropping them must not recurse too deep either.
+/// Plans of roles over roles are held one by the other; planning and dropping them must not recurse
+/// too deep either.
 #[test]
 fn a_hundred_roles_over_one_another_fit_a_small_stack() {
     #[derive(Clone, Copy, Debug)]

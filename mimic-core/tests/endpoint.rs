@@ -1,4 +1,5 @@
-//! Endpoint strings: what is accepted, what is refused and how, and that printing and parsing agree.
+//! Endpoint strings: what is accepted, what is refused and how, and that printing and parsing
+//! agree.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -516,7 +517,8 @@ fn valid() -> impl Strategy<Value = String> {
     let query = "([?]([!-\"$&-~]|%[0-9a-fA-F]{2}){0,8})?";
     let path = "(/([!-\"$&->@-~]|%[0-9a-fA-F]{2}){0,20})?";
     let fragment = "(#[!-~]{0,8})?";
-    // Two slashes at the start of a path alone would make it a host unless two more stand before them.
+    // Two slashes at the start of a path alone would make it a host unless two more stand before
+    // them.
     let short = "/([!-\"$&-.0->@-~]([!-\"$&->@-~]|%[0-9a-fA-F]{2}){0,20})?";
     let full = "///?([!-\"$&->@-~]|%[0-9a-fA-F]{2}){0,20}";
     let authority = (user, host, port, path, query, fragment)

@@ -1,4 +1,5 @@
-//! What `explain` says: per candidate yes, no with the reason, maybe, or fails; and it agrees with `resolve`.
+//! What `explain` says: per candidate yes, no with the reason, maybe, or fails; and it agrees with
+//! `resolve`.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -213,7 +214,8 @@ fn the_first_that_applies_is_taken_and_says_what_resolve_does() {
     }
 }
 
-/// The text as people read it, and the graph as Graphviz does. A change here is a change of what users see.
+/// The text as people read it, and the graph as Graphviz does. A change here is a change of what
+/// users see.
 #[test]
 fn text_and_dot_as_they_are_printed() {
     let ctx =
@@ -374,7 +376,8 @@ fn a_circle_is_one_only_where_it_is_entered() {
     assert!(matches!(circle.goals()[0].verdict, Verdict::Fails(_)), "{circle}");
 }
 
-/// B and C need each other, in a circle within that of A. Asked for after A was decided otherwise, C can do without.
+/// B and C need each other, in a circle within that of A. Asked for after A was decided otherwise,
+/// C can do without.
 #[test]
 fn a_circle_within_a_circle_is_one_only_where_it_is_entered() {
     let ctx = Context::new()
@@ -391,8 +394,8 @@ fn a_circle_within_a_circle_is_one_only_where_it_is_entered() {
     assert!(explained.goals().iter().all(|goal| matches!(goal.verdict, Verdict::Maybe(_))), "{explained}");
 }
 
-/// B and C need each other wherever they are asked for: it does not matter that A, from where they were, is in a circle
-/// of its own and gets out of it.
+/// B and C need each other wherever they are asked for: it does not matter that A, from where they
+/// were, is in a circle of its own and gets out of it.
 #[test]
 fn a_circle_that_hangs_on_nobody_is_certain() {
     let ctx = Context::new()
@@ -408,7 +411,8 @@ fn a_circle_that_hangs_on_nobody_is_certain() {
     assert_eq!(explained.goals()[0].verdict, fails("C fails"), "{explained}");
 }
 
-/// On the way, B may do without C, but nothing is decided of C by that: it is in a circle with A, which needs it.
+/// On the way, B may do without C, but nothing is decided of C by that: it is in a circle with A,
+/// which needs it.
 #[test]
 fn a_circle_is_certain_whoever_on_it_may_get_out() {
     let ctx = Context::new()
@@ -423,7 +427,8 @@ fn a_circle_is_certain_whoever_on_it_may_get_out() {
     assert_eq!(explained.goals()[0].verdict, fails("A fails"), "{explained}");
 }
 
-/// Out of its circle, B may fail, be had or not: if it is not, the second is asked, which is in a circle itself.
+/// Out of its circle, B may fail, be had or not: if it is not, the second is asked, which is in a
+/// circle itself.
 #[test]
 fn what_gets_out_of_a_circle_may_say_not_me() {
     let ctx = Context::new()

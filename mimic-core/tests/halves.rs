@@ -280,7 +280,8 @@ fn a_read_that_writes_below_does_not_put_the_writer_to_sleep() {
         assert_eq!(writer.write(&mut layer, b"b"), Poll::Pending);
         assert_eq!(reader.read(&mut layer), Poll::Pending);
         assert_eq!(peer.read(&mut there), got(b"a"));
-        // Without the helper, room wakes the reader alone: the mistake that the rule is there to prevent.
+        // Without the helper, room wakes the reader alone: the mistake that the rule is there to
+        // prevent.
         assert_eq!((reader.wakes(), writer.wakes()), (1, writer_woken));
     }
 }

@@ -1,10 +1,12 @@
-//! Every order in which tasks that share state can be polled: none of them loses a byte or sleeps for ever.
+//! Every order in which tasks that share state can be polled: none of them loses a byte or sleeps
+//! for ever.
 //!
-//! Whoever polls a flow in memory, a half, or a flow behind a `TwoWakers` has it to itself for the whole poll; so what
-//! tasks can do to each other is decided by the order of their polls, and that is enumerated here, spurious polls
-//! included. loom cannot do it for us: it sees only its own locks, and these are spin's and atomic-waker's. What two
-//! threads can do to each other within one poll is theirs: `halves.rs` runs their code in threads, and `tests/miri`
-//! runs that under Miri, with a scheduler and weak memory of many seeds.
+//! Whoever polls a flow in memory, a half, or a flow behind a `TwoWakers` has it to itself for the
+//! whole poll; so what tasks can do to each other is decided by the order of their polls, and that
+//! is enumerated here, spurious polls included. loom cannot do it for us: it sees only its own
+//! locks, and these are spin's and atomic-waker's. What two threads can do to each other within one
+//! poll is theirs: `halves.rs` runs their code in threads, and `tests/miri` runs that under Miri,
+//! with a scheduler and weak memory of many seeds.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -35,8 +37,8 @@ struct Step {
     options: Vec<usize>,
 }
 
-/// Runs new tasks in one order: the steps as given, and then whoever is first. Each task may be polled once without
-/// having been woken.
+/// Runs new tasks in one order: the steps as given, and then whoever is first. Each task may be
+/// polled once without having been woken.
 fn run(make: &dyn Fn() -> Vec<Task>, begin: &[usize]) -> Vec<Step> {
     let mut tasks: Vec<_> = make().into_iter().map(Some).collect();
     let flags: Vec<Arc<Flag>> = tasks.iter().map(|_| Arc::new(Flag(AtomicBool::new(true)))).collect();
@@ -196,7 +198,8 @@ in_both_modes! {
         ]
     }
 
-    /// Each read of the layer must answer below with a byte of its own, as TLS must some of its own.
+    /// Each read of the layer must answer below with a byte of its own, as TLS must some of its
+    /// own.
     fn a_layer_whose_reads_write<M: Mode>() {
         let (here, there) = memory_pair::<M>(1);
         let (reader, mut writer) = Split::<_, M>::new(Answering::new(here)).into_halves();

@@ -1,12 +1,14 @@
-//! The engine against a reference: random contexts, resolved by both, and what `explain` says of them.
+//! The engine against a reference: random contexts, resolved by both, and what `explain` says of
+//! them.
 //!
-//! A context is a random program: values, functions, candidates and layers with needs of every kind, cycles and
-//! missing keys among them, clones, merges, given and kept dialers. `model/reference.rs` says what must come of it;
-//! compared is everything that shows: who is called with which inputs in which order, who is dialled with which
-//! target, the output or the error with its layer, target and phase, and what the report lists.
+//! A context is a random program: values, functions, candidates and layers with needs of every
+//! kind, cycles and missing keys among them, clones, merges, given and kept dialers.
+//! `model/reference.rs` says what must come of it; compared is everything that shows: who is called
+//! with which inputs in which order, who is dialled with which target, the output or the error with
+//! its layer, target and phase, and what the report lists.
 //!
-//! `MIMIC_MODELS=100000 cargo test --release -p mimic-core --test model` tries that many; `MIMIC_SEED=n` others. One
-//! that fails is made as small as it can be, and printed.
+//! `MIMIC_MODELS=100000 cargo test --release -p mimic-core --test model` tries that many;
+//! `MIMIC_SEED=n` others. One that fails is made as small as it can be, and printed.
 
 #![allow(
     clippy::expect_used,

@@ -1,7 +1,8 @@
-//! The seven tests of the original, OCaml mimic 0.0.9, on this API. They are re-expressed from what they assert; where
-//! ours differs on purpose, a note says so.
+//! The seven tests of the original, OCaml mimic 0.0.9, on this API. They are re-expressed from what
+//! they assert; where ours differs on purpose, a note says so.
 //!
-//! What is an endpoint value there (`Mimic.add edn v ctx`) is a key here that a candidate of [`Stream`] requires.
+//! What is an endpoint value there (`Mimic.add edn v ctx`) is a key here that a candidate of
+//! [`Stream`] requires.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -195,6 +196,7 @@ fn priority() {
 fn recent_values() {
     let ctx = protocol(Context::new(), Int, Priority::NONE).with(Int, 5).with(Int, 6);
     resolved(&ctx, 6);
-    // There `get` answers the oldest value, though resolve uses the newest. Here both answer the newest.
+    // There `get` answers the oldest value, though resolve uses the newest. Here both answer the
+    // newest.
     assert_eq!(ctx.get(Int), Some(6));
 }

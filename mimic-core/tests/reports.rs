@@ -22,7 +22,8 @@ fn target() -> HostPort {
     HostPort::new("x", 1)
 }
 
-/// A root over a transport over a link that refuses; the transport fails with what `own` makes of the link's error.
+/// A root over a transport over a link that refuses; the transport fails with what `own` makes of
+/// the link's error.
 fn through(own: impl Fn(Error) -> Error + Clone + Send + Sync + 'static) -> Context {
     Context::new()
         .register(Link, "refuses", 0, (), |_, ()| async { Err::<Boxed, _>(refused()) })

@@ -1,5 +1,5 @@
-//! The roots and what fills them: schemes that connect and listen, hosts that are looked up, Unix sockets, fallback; in
-//! the mode in which nothing is `Send`.
+//! The roots and what fills them: schemes that connect and listen, hosts that are looked up, Unix
+//! sockets, fallback; in the mode in which nothing is `Send`.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -120,7 +120,8 @@ fn a_zone_by_number_is_an_address_and_one_by_name_is_looked_up() {
     }
 }
 
-/// User and password are for the protocol above, and so is the query: they change nothing about who is dialled.
+/// User and password are for the protocol above, and so is the query: they change nothing about who
+/// is dialled.
 #[test]
 fn what_is_for_the_protocol_above_is_not_in_the_way() {
     assert_eq!(connect("git://user:pw@[::1]/repo?x").unwrap(), ["link [::1]:9418"]);

@@ -1,4 +1,5 @@
-//! No control character and no secret of an endpoint is printed, wherever it stands and whatever goes wrong with it.
+//! No control character and no secret of an endpoint is printed, wherever it stands and whatever
+//! goes wrong with it.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -16,8 +17,8 @@ use mimic_core::{
 /// Stands in every user, password and query below.
 const SECRET: &str = "Zq7secret";
 
-/// ESC, line feed, carriage return, BEL, NUL, DEL, two of C1 (NEL and CSI), an override and an isolate of the order of
-/// letters, a mark without width, a line separator, a tag.
+/// ESC, line feed, carriage return, BEL, NUL, DEL, two of C1 (NEL and CSI), an override and an
+/// isolate of the order of letters, a mark without width, a line separator, a tag.
 const CONTROLS: [char; 13] = [
     '\x1b',
     '\n',
@@ -235,7 +236,8 @@ fn control_characters_of_an_endpoint_are_escaped() {
     error_is_clean("a path with NUL", &UnixPath::new(format!("/x{}", controls())).unwrap_err());
 }
 
-/// Not every value comes from an endpoint string: names come from records, configurations and peers.
+/// Not every value comes from an endpoint string: names come from records, configurations and
+/// peers.
 #[test]
 fn control_characters_of_given_values_are_escaped() {
     let bad = format!("x{}", controls());

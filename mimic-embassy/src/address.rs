@@ -23,7 +23,8 @@ fn from_core(address: IpAddr) -> Option<IpAddress> {
     }
 }
 
-/// The address that the stack would connect from; `None` without an address of the family, and without a way there.
+/// The address that the stack would connect from; `None` without an address of the family, and
+/// without a way there.
 pub(crate) fn local(stack: Stack<'_>, to: IpAddr) -> Option<IpAddr> {
     match to {
         #[cfg(feature = "proto-ipv4")]

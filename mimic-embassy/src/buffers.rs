@@ -2,11 +2,12 @@
 
 use core::fmt;
 
-/// The buffers of `N` sockets: `RX` bytes each to receive into, and `TX` to send from. All the memory that connections
-/// take, but for a few words; it is zero at first, so that a static of it takes no flash.
+/// The buffers of `N` sockets: `RX` bytes each to receive into, and `TX` to send from. All the
+/// memory that connections take, but for a few words; it is zero at first, so that a static of it
+/// takes no flash.
 ///
-/// `RX` is the window that the peer is offered, and so the throughput per round trip; 1,460 is the payload of an
-/// Ethernet frame over IPv4.
+/// `RX` is the window that the peer is offered, and so the throughput per round trip; 1,460 is the
+/// payload of an Ethernet frame over IPv4.
 ///
 /// ```
 /// use mimic_embassy::Buffers;

@@ -13,14 +13,16 @@ use crate::socket::{Options, duration, link_down, poll_once};
 
 /// A flow over a TCP socket of the pool.
 ///
-/// - **Flushed** is what the stack has: it sends it, and again if it is lost, also after the flow was dropped.
-/// - **Dropped**, it is closed in order: what was written goes out, then FIN. The socket stays with the connection until
-///   the peer has everything and has closed too, until it is silent for 10 s; and for 1 s at most if somebody else needs
-///   it. What the peer sends meanwhile is not read.
+/// - **Flushed** is what the stack has: it sends it, and again if it is lost, also after the flow
+///   was dropped.
+/// - **Dropped**, it is closed in order: what was written goes out, then FIN. The socket stays with
+///   the connection until the peer has everything and has closed too, until it is silent for 10 s;
+///   and for 1 s at most if somebody else needs it. What the peer sends meanwhile is not read.
 /// - **Aborted** and dropped, the peer sees a reset.
-/// - A peer that acknowledges nothing of what was sent for as long as [`UserTimeout`](crate::UserTimeout) is an error of
-///   kind [`TimedOut`](ErrorKind::TimedOut), to whoever reads or writes then. One that is silent while there is nothing
-///   to acknowledge is noticed with [`KeepAlive`](mimic_core::KeepAlive) only.
+/// - A peer that acknowledges nothing of what was sent for as long as
+///   [`UserTimeout`](crate::UserTimeout) is an error of kind [`TimedOut`](ErrorKind::TimedOut), to
+///   whoever reads or writes then. One that is silent while there is nothing to acknowledge is
+///   noticed with [`KeepAlive`](mimic_core::KeepAlive) only.
 ///
 /// Errors stay. It answers [`PeerAddr`] and [`LocalAddr`]. Reads and writes allocate nothing.
 pub struct TcpFlow {

@@ -1,4 +1,5 @@
-//! [mimic](mimic_core) on [embassy](embassy_net): TCP from a fixed pool of sockets, DNS and timers, on bare metal.
+//! [mimic](mimic_core) on [embassy](embassy_net): TCP from a fixed pool of sockets, DNS and timers,
+//! on bare metal.
 //!
 //! ```no_run
 //! use embassy_net::Stack;
@@ -22,8 +23,9 @@
 //! }
 //! ```
 //!
-//! [`Embassy`] fills these roles, each at priority 100, and [`context`] adds what the standard schemes of hosts and ports
-//! need. [`EmbassyClient`] and [`client`] are the same without [`Bind`], for a device that does not listen:
+//! [`Embassy`] fills these roles, each at priority 100, and [`context`] adds what the standard
+//! schemes of hosts and ports need. [`EmbassyClient`] and [`client`] are the same without [`Bind`],
+//! for a device that does not listen:
 //!
 //! | role | name | how |
 //! |---|---|---|
@@ -33,30 +35,36 @@
 //! | [`Sleep`] | `timer` | embassy-time |
 //! | `SourceAddress` | `stack` | the stack's own address, if it has one of the family and a way there |
 //!
-//! With the feature `happy-eyeballs`, on by default, [`Transport`](mimic_core::Transport) is filled by
-//! `mimic_happy_eyeballs`: the AAAA and A records of a host are looked up separately and at once, and its addresses
-//! raced as the draft says. Without it the addresses are tried one after the other, in the order of the look-up, by
-//! [`InOrder`](mimic_core::InOrder), and nothing fills `SourceAddress`.
+//! With the feature `happy-eyeballs`, on by default, [`Transport`](mimic_core::Transport) is filled
+//! by `mimic_happy_eyeballs`: the AAAA and A records of a host are looked up separately and at
+//! once, and its addresses raced as the draft says. Without it the addresses are tried one after
+//! the other, in the order of the look-up, by [`InOrder`](mimic_core::InOrder), and nothing fills
+//! `SourceAddress`.
 //!
-//! With the feature `rustls`, off by default, the contexts have TLS too, from `mimic_rustls`: `tls://host:port` and
-//! `https` work, given a configuration by `mimic_rustls::TlsConfig`, with its provider, entropy and clock. The module
-//! `crypto` (features `verify-…`) makes one for devices.
+//! With the feature `rustls`, off by default, the contexts have TLS too, from `mimic_rustls`:
+//! `tls://host:port` and `https` work, given a configuration by `mimic_rustls::TlsConfig`, with its
+//! provider, entropy and clock. The module `crypto` (features `verify-…`) makes one for devices.
 //!
 //! # The pool
-//! All sockets are made at the start, over [`Buffers`]; flows and listeners borrow them. The pool is there for ever, as its
-//! buffers are, and so are the places of its sockets in `StackResources`: a flow outlives its context, and when the last
-//! context and the last flow are dropped, what was written is still sent.
+//! All sockets are made at the start, over [`Buffers`]; flows and listeners borrow them. The pool
+//! is there for ever, as its buffers are, and so are the places of its sockets in `StackResources`:
+//! a flow outlives its context, and when the last context and the last flow are dropped, what was
+//! written is still sent.
 //!
-//! - A connect that finds all of them in use is an error of kind [`OutOfMemory`](mimic_core::ErrorKind::OutOfMemory)
-//!   that says so. It waits for sockets that are still closing, for little more than a second, and while others connect,
-//!   for theirs: a connect that is polled and fails gives its socket back, after 10 s at most, and one that succeeds keeps it.
-//! - A race needs a socket for each address that it tries at one time. [`context`] lets it try as many as there are: where
-//!   one socket is free, a dead address costs its 10 s before the next is tried. With TLS, an address whose turn comes while
-//!   the handshake with another has the last socket is not tried.
-//! - A listener takes a socket to listen with, and hands it out as the connection; another of the pool takes its place,
-//!   as soon as there is one. smoltcp has no backlog: while nobody listens, peers are refused. [`Backlog`] lets more than
-//!   one listen. It listens at an address of the stack, or, at `0.0.0.0` as at `[::]`, at all of both families. An
-//!   accepted connection that nobody has fetched goes down with the listener, by a reset.
+//! - A connect that finds all of them in use is an error of kind
+//!   [`OutOfMemory`](mimic_core::ErrorKind::OutOfMemory) that says so. It waits for sockets that
+//!   are still closing, for little more than a second, and while others connect, for theirs: a
+//!   connect that is polled and fails gives its socket back, after 10 s at most, and one that
+//!   succeeds keeps it.
+//! - A race needs a socket for each address that it tries at one time. [`context`] lets it try as
+//!   many as there are: where one socket is free, a dead address costs its 10 s before the next is
+//!   tried. With TLS, an address whose turn comes while the handshake with another has the last
+//!   socket is not tried.
+//! - A listener takes a socket to listen with, and hands it out as the connection; another of the
+//!   pool takes its place, as soon as there is one. smoltcp has no backlog: while nobody listens,
+//!   peers are refused. [`Backlog`] lets more than one listen. It listens at an address of the
+//!   stack, or, at `0.0.0.0` as at `[::]`, at all of both families. An accepted connection that
+//!   nobody has fetched goes down with the listener, by a reset.
 //!
 //! # The end of a flow
 //! | what is done | what becomes of it |
@@ -70,52 +78,61 @@
 //!
 //! # When memory ends
 //! - The pool gives errors: it has what it has, and no connection takes more buffers.
-//! - The heap does not. What is on it (the context, the plan, a connect under way, a flow's box, all of rustls) is allocated
-//!   without a `Result`, as `alloc`'s collections are; when that fails, the allocation error handler is called, which on
-//!   stable Rust is a panic. No connect falls back to anything, none hangs: let the panic handler say so and reset. The
-//!   firmware of `examples/embassy-qemu` does, and its tests leave it so little heap, in many steps, that it ends everywhere
-//!   on the way.
-//! - Connecting is what needs it. In that firmware 21 KB of heap were enough for a ping, with happy eyeballs, and 29 KB
-//!   over TLS, with two certificates; one block is of nearly 9 KB. Afterwards, a flow of TCP keeps its box; reading, writing
-//!   and waiting allocate nothing, but for what rustls takes per record.
+//! - The heap does not. What is on it (the context, the plan, a connect under way, a flow's box,
+//!   all of rustls) is allocated without a `Result`, as `alloc`'s collections are; when that fails,
+//!   the allocation error handler is called, which on stable Rust is a panic. No connect falls back
+//!   to anything, none hangs: let the panic handler say so and reset. The firmware of
+//!   `examples/embassy-qemu` does, and its tests leave it so little heap, in many steps, that it
+//!   ends everywhere on the way.
+//! - Connecting is what needs it. In that firmware 21 KB of heap were enough for a ping, with happy
+//!   eyeballs, and 29 KB over TLS, with two certificates; one block is of nearly 9 KB. Afterwards,
+//!   a flow of TCP keeps its box; reading, writing and waiting allocate nothing, but for what
+//!   rustls takes per record.
 //!
 //! # Waiting
-//! - Who connects, or looks a name up, while the stack has no address (the link is down, DHCP has not answered) waits for
-//!   one: for nine tenths of the [`Deadline`], and then the error says so; without a deadline, for as long as it takes. One of
-//!   either family will do: where IPv6 comes by a router and IPv4 by DHCP, give the slower one a moment before
-//!   (`examples/board` does).
-//! - A peer that does not answer a connect is given up after 10 s: [`TimedOut`](mimic_core::ErrorKind::TimedOut). One that
-//!   refuses it, by a reset, is [`ConnectionRefused`](mimic_core::ErrorKind::ConnectionRefused) at once. A stack that loses
-//!   its address meanwhile is [`NotConnected`](mimic_core::ErrorKind::NotConnected). That the link is down is said too.
-//! - A name is asked of each DNS server for 10 s, which smoltcp notices when it asks again, 15 s after the first time. Only a family that the stack has an address of is asked for. smoltcp has
-//!   one failure for a name that does not exist, one without such a record, and a server that fails: all are
-//!   [`NotFound`](mimic_core::ErrorKind::NotFound), which says no more than that. It keeps one address of each family,
-//!   unless a feature of smoltcp such as `dns-max-result-count-4` makes room for more, and asks one server, unless
+//! - Who connects, or looks a name up, while the stack has no address (the link is down, DHCP has
+//!   not answered) waits for one: for nine tenths of the [`Deadline`], and then the error says so;
+//!   without a deadline, for as long as it takes. One of either family will do: where IPv6 comes by
+//!   a router and IPv4 by DHCP, give the slower one a moment before (`examples/board` does).
+//! - A peer that does not answer a connect is given up after 10 s:
+//!   [`TimedOut`](mimic_core::ErrorKind::TimedOut). One that refuses it, by a reset, is
+//!   [`ConnectionRefused`](mimic_core::ErrorKind::ConnectionRefused) at once. A stack that loses
+//!   its address meanwhile is [`NotConnected`](mimic_core::ErrorKind::NotConnected). That the link
+//!   is down is said too.
+//! - A DNS query gives up after 10 s per server. smoltcp checks this only at its next
+//!   retransmission, so in practice after 15 s. Only a family that the stack has an address of is
+//!   asked for. smoltcp has one failure for a name that does not exist, one without such a record,
+//!   and a server that fails: all are [`NotFound`](mimic_core::ErrorKind::NotFound), which says no
+//!   more than that. It keeps one address of each family, unless a feature of smoltcp such as
+//!   `dns-max-result-count-4` makes room for more, and asks one server, unless
 //!   `dns-max-server-count-2` does. HTTPS records, search lists and `localhost` there are none.
 //!
 //! # Timers
-//! Each task that waits for a flow with bytes on the way to the peer, for a connect or for a look-up has a timer in
-//! embassy-time's queue. A queue of a fixed length (its features `generic-queue-…`) wants room for all of them, and wakers
-//! of tasks that are gone stay in it until their time: when it is full, timers wake each other.
+//! Each task that waits for a flow with bytes on the way to the peer, for a connect or for a
+//! look-up has a timer in embassy-time's queue. A queue of a fixed length (its features
+//! `generic-queue-…`) wants room for all of them, and wakers of tasks that are gone stay in it
+//! until their time: when it is full, timers wake each other.
 //!
 //! # Neighbours
-//! smoltcp sends one request for a neighbour (ARP, neighbour solicitation) per second, for the whole interface. Left
-//! alone, that breaks happy eyeballs: against a dead IPv6 neighbour and a live IPv4 one that is not known yet, both
-//! attempts failed in our test, for the dead one took every request; and so did a look-up in another task. So connects
-//! that have had no answer for 0.9 s take turns to be the one that sends, and leave the first two seconds to a look-up:
-//! the same race is won at 1.25 s, and at 0.25 s when the IPv4 neighbour is known, as it is when it is the router that
-//! the DNS query went through.
+//! smoltcp sends one request for a neighbour (ARP, neighbour solicitation) per second, for the
+//! whole interface. Left alone, that breaks happy eyeballs: against a dead IPv6 neighbour and a
+//! live IPv4 one that is not known yet, both attempts failed in our test, for the dead one took
+//! every request; and so did a look-up in another task. So connects that have had no answer for 0.9
+//! s take turns to be the one that sends, and leave the first two seconds to a look-up: the same
+//! race is won at 1.25 s, and at 0.25 s when the IPv4 neighbour is known, as it is when it is the
+//! router that the DNS query went through.
 //!
 //! What remains:
-//! - A peer that needs more than 0.9 s to answer may have to be asked again, if other addresses are tried, or names
-//!   looked up, at the same time. (On a link without neighbours, `medium-ip`, nobody steps back.)
-//! - A first connect right after a look-up may go by IPv4 although IPv6 works: the DNS server took the request of that
-//!   second.
+//! - A peer that needs more than 0.9 s to answer may have to be asked again, if other addresses are
+//!   tried, or names looked up, at the same time. (On a link without neighbours, `medium-ip`,
+//!   nobody steps back.)
+//! - A first connect right after a look-up may go by IPv4 although IPv6 works: the DNS server took
+//!   the request of that second.
 //! - Sockets that are not of the pool, UDP ones for instance, do not take part.
 //!
 //! # A UART, or any device of `embedded-io-async`
-//! Core's [`pump`](mimic_core::pump()) makes a flow of a device with two halves. Whoever does nothing but this needs no
-//! network, nor this crate:
+//! Core's [`pump`](mimic_core::pump()) makes a flow of a device with two halves. Whoever does
+//! nothing but this needs no network, nor this crate:
 //!
 //! ```
 //! use std::cell::RefCell;
@@ -146,8 +163,9 @@
 //! | `verify-p256`, `verify-p384`, `verify-ed25519`, `verify-rsa` | the module `crypto`: a provider for devices that verifies signatures of these kinds |
 //! | `defmt` | logs connects, accepts, peers given up, and what becomes of sockets, at `debug` and `warn`; and what embassy-net logs |
 //!
-//! It needs an allocator: flows, timers and connects are boxed, as they are in mimic everywhere. Reads, writes and waits
-//! allocate nothing. It builds for targets without compare-and-swap (thumbv6m), with nothing special.
+//! It needs an allocator: flows, timers and connects are boxed, as they are in mimic everywhere.
+//! Reads, writes and waits allocate nothing. It builds for targets without compare-and-swap
+//! (thumbv6m), with nothing special.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -194,8 +212,8 @@ key! {
     /// ([RFC 5482](https://www.rfc-editor.org/rfc/rfc5482)); 60 s when it is not given. With
     /// [`KeepAlive`], at least three times that.
     pub UserTimeout: Duration;
-    /// How many sockets of the pool a listener keeps listening: as many peers may begin to connect at one moment. 1 when it
-    /// is not given.
+    /// How many sockets of the pool a listener keeps listening: as many peers may begin to connect
+    /// at one moment. 1 when it is not given.
     pub Backlog: usize;
 }
 
@@ -211,8 +229,9 @@ impl Embassy {
     /// Makes the pool: `N` sockets of the stack, over these buffers.
     ///
     /// # Panics
-    /// embassy-net's own: if the stack has no room for `N` more sockets. `StackResources<{ N + 2 }>` has, with DNS and DHCP. The
-    /// places are taken for ever, as the buffers are.
+    /// embassy-net's own: if the stack has no room for `N` more sockets.
+    /// `StackResources<{ N + 2 }>` has, with DNS and DHCP. The places are taken for ever, as the
+    /// buffers are.
     pub fn new<const N: usize, const RX: usize, const TX: usize>(
         stack: Stack<'static>,
         buffers: &'static mut Buffers<N, RX, TX>,
@@ -233,7 +252,8 @@ impl fmt::Debug for Embassy {
     }
 }
 
-/// The roles of [`Embassy`] that connecting takes, without [`Bind`]: what is not installed takes no flash.
+/// The roles of [`Embassy`] that connecting takes, without [`Bind`]: what is not installed takes no
+/// flash.
 #[derive(Clone, Debug)]
 pub struct EmbassyClient(pub Embassy);
 
@@ -283,9 +303,9 @@ fn options() -> Map<Given, fn(socket::Given) -> socket::Options> {
     map((or_default(NoDelay, true), opt(KeepAlive), opt(UserTimeout), opt(Deadline)), socket::Options::from)
 }
 
-/// A context to connect and to listen with: the schemes of hosts and ports, [`Embassy`], addresses raced by the feature
-/// `happy-eyeballs`, TLS for clients by the feature `rustls`, and a deadline of 30 s. To serve TLS, install
-/// `mimic_rustls::TlsServer` too.
+/// A context to connect and to listen with: the schemes of hosts and ports, [`Embassy`], addresses
+/// raced by the feature `happy-eyeballs`, TLS for clients by the feature `rustls`, and a deadline
+/// of 30 s. To serve TLS, install `mimic_rustls::TlsServer` too.
 #[must_use]
 pub fn context<const N: usize, const RX: usize, const TX: usize>(
     stack: Stack<'static>,
@@ -309,7 +329,8 @@ fn connecting(sockets: usize) -> LocalContext {
     let ctx = LocalContext::new();
     #[cfg(feature = "rustls")]
     let ctx = ctx.install(mimic_rustls::TlsClient);
-    // An attempt without a socket only waits, and fails if the others' become flows: TLS is a part of attempts.
+    // An attempt without a socket only waits, and fails if the others' become flows: TLS is a part
+    // of attempts.
     #[cfg(feature = "happy-eyeballs")]
     let ctx = ctx.with(RaceConfig, Config::new().max_in_flight(sockets));
     #[cfg(not(feature = "happy-eyeballs"))]

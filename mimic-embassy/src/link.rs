@@ -34,7 +34,8 @@ pub(crate) async fn connect(pool: &'static Pool, to: SocketAddr, options: Option
             log!(debug, "connect to {}: {}", endpoint, connected);
             return Poll::Ready(match connected {
                 true => Ok(()),
-                // smoltcp closes what has lost its address, as DHCP takes it when the link goes down.
+                // smoltcp closes what has lost its address, as DHCP takes it when the link goes
+                // down.
                 false if address::local(pool.stack(), to.ip()) != from => Err(link_down(
                     pool.stack(),
                     fault(ErrorKind::NotConnected, "the stack lost the address that it connected from"),

@@ -15,7 +15,8 @@ use crate::flow::TcpFlow;
 use crate::pool::{Lent, Pool};
 use crate::socket::{Options, poll_once, start};
 
-/// Accepts flows over sockets of the pool: a listening socket becomes the connection, and another takes its place.
+/// Accepts flows over sockets of the pool: a listening socket becomes the connection, and another
+/// takes its place.
 pub(crate) struct Acceptor {
     pool: &'static Pool,
     at: SocketAddr,
@@ -37,7 +38,8 @@ impl Acceptor {
         Ok(acceptor)
     }
 
-    /// Lets sockets listen until there are enough that do. As many others may be on the way to a connection.
+    /// Lets sockets listen until there are enough that do. As many others may be on the way to a
+    /// connection.
     fn listen(&mut self, cx: &mut Context<'_>) {
         let mut missing = self.backlog - self.listening().min(self.backlog);
         while missing > 0 && self.sockets.len() < 2 * self.backlog {

@@ -7,8 +7,9 @@
 //!      └──────────────────┴─────────────────────────────────────────┘ or somebody needs it and GRACE has passed
 //! ```
 //!
-//! Nothing runs in the background but smoltcp: lingering sockets are looked at when a socket is needed. Sockets stay in
-//! their places, and a pool is there for ever, as its buffers are: so what lingers goes on when nobody has the pool any more.
+//! Nothing runs in the background but smoltcp: lingering sockets are looked at when a socket is
+//! needed. Sockets stay in their places, and a pool is there for ever, as its buffers are: so what
+//! lingers goes on when nobody has the pool any more.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -43,7 +44,8 @@ pub(crate) struct Pool {
     turns: Turns,
 }
 
-/// A socket in its place. It is borrowed for the time of a call, by who has it lent, or by the pool if nobody has.
+/// A socket in its place. It is borrowed for the time of a call, by who has it lent, or by the pool
+/// if nobody has.
 struct Slot {
     socket: RefCell<TcpSocket<'static>>,
     /// When it was given back, or aborted since; `None` while it is lent.
@@ -125,8 +127,9 @@ impl Pool {
         self.idle().count()
     }
 
-    /// A socket to connect. Waits for those that are closing, and for what becomes of those that others connect: of a race,
-    /// each attempt has its turn. Does not wait for those that are in use.
+    /// A socket to connect. Waits for those that are closing, and for what becomes of those that
+    /// others connect: of a race, each attempt has its turn. Does not wait for those that are in
+    /// use.
     pub(crate) async fn take(&'static self) -> Result<Lent, Error> {
         let taken = poll_fn(|cx| match self.poll_take(cx) {
             // Who connects does not wait for a socket, so nobody waits in a circle.
@@ -240,7 +243,8 @@ impl Pool {
     }
 }
 
-/// Closes without a reset: one to a neighbour that is not known waits for ever, and asks for it again and again.
+/// Closes without a reset: one to a neighbour that is not known waits for ever, and asks for it
+/// again and again.
 pub(crate) fn silence(socket: &mut TcpSocket<'_>) {
     socket.abort();
     // Listening forgets the peer; closing from there sends nothing.
@@ -248,7 +252,8 @@ pub(crate) fn silence(socket: &mut TcpSocket<'_>) {
     socket.close();
 }
 
-/// A socket in use, given back when it is dropped: closed, and what was written is still sent; or aborted.
+/// A socket in use, given back when it is dropped: closed, and what was written is still sent; or
+/// aborted.
 pub(crate) struct Lent {
     pool: &'static Pool,
     slot: &'static Slot,

@@ -38,7 +38,8 @@ impl Options {
         socket.set_timeout(Some(duration(CONNECT)));
     }
 
-    /// smoltcp's timeout also ends connections that are merely idle: it is off unless keepalive makes the peer talk.
+    /// smoltcp's timeout also ends connections that are merely idle: it is off unless keepalive
+    /// makes the peer talk.
     pub(crate) fn connected(self, socket: &mut TcpSocket<'_>) {
         let timeout = self.keep_alive.map(|idle| self.user_timeout.max(idle.saturating_mul(3)));
         socket.set_timeout(timeout.map(duration));

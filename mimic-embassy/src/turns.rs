@@ -1,10 +1,12 @@
 //! Who may ask for a neighbour.
 //!
-//! smoltcp sends one request for a neighbour (ARP, neighbour solicitation) per second, for the whole interface. Who asked
-//! first and gets no answer asks again just when a second has passed; whoever came later finds the second taken, waits for one
-//! more, and is late again, for ever. So a race against a dead neighbour would fail, if the others are not known yet.
+//! smoltcp sends one request for a neighbour (ARP, neighbour solicitation) per second, for the
+//! whole interface. The attempt that asked first and gets no answer asks again as soon as a second
+//! has passed. A later attempt finds the second taken, waits for one more, and is late again, for
+//! ever. So a race against a dead neighbour would fail, if the others are not known yet.
 //!
-//! Here an attempt without an answer steps back after [`FRESH`] if others wait too, and then they take turns:
+//! Here an attempt without an answer steps back after [`FRESH`] if others wait too, and then they
+//! take turns:
 //!
 //! ```text
 //!   dead   ask ─────────── steps back ─────────────────────────────────── its turn

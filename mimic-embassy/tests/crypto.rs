@@ -191,7 +191,8 @@ fn rsa_verifies(key: &[u8], signature: &[u8]) -> bool {
 #[test]
 fn bad_shares_are_refused() {
     for (group, bad) in provider(entropy).kx_groups.iter().zip([
-        // The points of small order, a short one, none, the infinite point, a compressed one, one that is on no curve.
+        // The points of small order, a short one, none, the infinite point, a compressed one, one
+        // that is on no curve.
         vec![vec![0; 32], [vec![1], vec![0; 31]].concat(), vec![9; 31], vec![]],
         vec![vec![], vec![0], [vec![2], vec![1; 32]].concat(), [vec![4], vec![1; 64]].concat(), vec![4; 64]],
     ]) {

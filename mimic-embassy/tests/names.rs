@@ -114,7 +114,8 @@ fn look_ups_give_the_addresses_of_a_name() {
     }));
 }
 
-/// A stack has one interface, so every zone is it: by name, and by number, which is no look-up at all.
+/// A stack has one interface, so every zone is it: by name, and by number, which is no look-up at
+/// all.
 #[test]
 fn the_zone_of_an_address_is_the_one_interface() {
     let mut world = World::new();
@@ -241,7 +242,8 @@ fn ipv6_is_tried_first_and_ipv4_after_a_quarter_of_a_second() {
     let server = context(world.server, buffers::<8>());
     let client = context(world.client, buffers::<4>());
     world.run(or(or(dns(world.server), serve(server)), async {
-        // With no neighbour known: the look-up has asked for the server's IPv4 address, so that IPv6 has to wait for a second.
+        // With no neighbour known: the look-up has asked for the server's IPv4 address, so that
+        // IPv6 has to wait for a second.
         let (peer, took) = race(&client, "tcp://both.test:7").await;
         assert!(peer.is_ipv4() && took < millis(400), "{peer} after {took:?}");
         race(&client, &url(SERVER_V6, 7)).await;

@@ -1,4 +1,5 @@
-//! A device of embedded-io-async, as firmware has it: two pipes of embassy-sync for the lines of a UART.
+//! A device of embedded-io-async, as firmware has it: two pipes of embassy-sync for the lines of a
+//! UART.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 

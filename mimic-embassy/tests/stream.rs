@@ -288,7 +288,8 @@ fn a_slow_peer_is_not_a_dead_one() {
     let client = client.with(UserTimeout, millis(400));
     world.run(async {
         let (mut there, mut here) = pair(&client, &server).await;
-        // More than the buffers hold, in so many steps that all together takes longer than the timeout.
+        // More than the buffers hold, in so many steps that all together takes longer than the
+        // timeout.
         let write = async {
             there.write_all(&[1; 40_000]).await.unwrap();
             there.shutdown().await.unwrap();
@@ -343,7 +344,8 @@ fn who_only_reads_is_told_by_keepalive_or_by_a_timeout() {
     let client = client.with(UserTimeout, millis(1)).with(KeepAlive, millis(500));
     world.run(async {
         let (mut there, mut here) = pair(&client, &server).await;
-        // The peer answers (once per second, if it is smoltcp): three times the keepalive, which is a second at least, may pass.
+        // The peer answers (once per second, if it is smoltcp): three times the keepalive, which is
+        // a second at least, may pass.
         let idle = or(async { Some(there.read(&mut [0; 4]).await) }, async {
             sleep(millis(4500)).await;
             None

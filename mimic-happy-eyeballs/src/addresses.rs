@@ -3,7 +3,7 @@
 //! ```text
 //!   room for 4, two lists     v6a v6b . .     half of it: as many as are free then
 //!                             v6a v6b v4a .   half of what is left
-//!   v6a and v4a tried         v6a̶ v6b v4a̶ .   they have a place for as long as nobody needs it
+//!   v6a and v4a tried         v6a̶ v6b v4a̶ .   they have a place until another needs it
 //!   more of each              v6c v6b v4b v4c it is IPv6's turn: the last that made way was v4a
 //! ```
 

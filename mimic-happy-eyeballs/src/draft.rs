@@ -3,8 +3,8 @@
 //!
 //! The tests are in `tests/draft_resolution.rs` (§4), `draft_sorting.rs` (§5), `draft_attempts.rs`
 //! (§6 and §11) and `draft_changes.rs` (§7 and §8), named by section; others give their file.
-//! "Caller" means whoever drives the [`Machine`](crate::Machine), as it is not in the machine's
-//! power.
+//! "Caller" means the code that drives the [`Machine`](crate::Machine), as it is not in the
+//! machine's power.
 //!
 //! # §4 Hostname resolution
 //!
@@ -87,9 +87,9 @@
 //! | § | requirement | why |
 //! |---|---|---|
 //! | 4.5 | queries SHOULD be sent over IPv6 first; SHOULD NOT limit the number of DNS servers; SHOULD use an address of each family | the resolver's: the machine sees names and answers |
-//! | 5.3 | history MUST be partitioned, MUST NOT be used across PvDs, SHOULD be flushed with the PvD, MUST converge | nothing is kept between races: whoever keeps history and gives it with a [`Candidate`](crate::Candidate) sees to it |
+//! | 5.3 | history MUST be partitioned, MUST NOT be used across PvDs, SHOULD be flushed with the PvD, MUST converge | nothing is kept between races: a caller that keeps history and gives it with a [`Candidate`](crate::Candidate) sees to it |
 //! | 6 | the same delay SHOULD apply to resumed connections | nothing here knows which are: all have the same |
-//! | 6 | a documented way to start attempts at once, or to let losers go on | not offered: it would harm the network, and help nobody |
+//! | 6 | a documented way to start attempts at once, or to let losers go on | not offered: it would harm the network, and help no connect |
 //! | 6 | the resolver SHOULD still process replies for about 1 s after the end | the resolver's, to fill its cache |
 //! | 6.2 | attempts SHOULD be consistent with Alt-Svc | mimic has no Alt-Svc |
 //! | 8.1 | SHOULD discover the prefix by RFC 7050 | the caller's, who has the resolver; told by [`Input::Prefix`](crate::Input::Prefix) |

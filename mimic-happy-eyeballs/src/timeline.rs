@@ -192,8 +192,8 @@ impl fmt::Display for Peer {
 /// The flow that won a race, which knows how it came about: what
 /// [`HappyEyeballs`](crate::HappyEyeballs) gives.
 ///
-/// It is a layer over that of [`Link`](mimic_core::Link). Whoever needs the socket itself takes it
-/// out: `flow.downcast::<Raced<Box<dyn Flow + Send>>>()`, and then
+/// It is a layer over that of [`Link`](mimic_core::Link). Code that needs the socket itself takes
+/// it out: `flow.downcast::<Raced<Box<dyn Flow + Send>>>()`, and then
 /// [`into_inner`](Self::into_inner).
 #[derive(Debug)]
 pub struct Raced<F> {

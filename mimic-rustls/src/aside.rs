@@ -28,8 +28,9 @@ impl<T> Default for Aside<T> {
 }
 
 impl<T: Clone + Send + 'static> Aside<T> {
-    /// What `make` makes, unless it is made or being made already. A failure is told to all who waited for it, and not
-    /// kept. Dropped, it lets the thread go on, and the next one gets the result.
+    /// What `make` makes, unless it is made or being made already. A failure is told to all who
+    /// waited for it, and not kept. Dropped, it lets the thread go on, and the next one gets the
+    /// result.
     ///
     /// Where there is no thread to be had, `make` runs here.
     pub(crate) async fn get(
@@ -146,7 +147,8 @@ mod tests {
             make()
         };
         let both = zip(aside.get(make.clone()), aside.get(make.clone()));
-        // The end is told by another task of the same thread, which has its turn only while those two wait.
+        // The end is told by another task of the same thread, which has its turn only while those
+        // two wait.
         let (both, ()) = block_on(zip(both, async { slow.end.send(Ok(7)).unwrap() }));
         assert_eq!(both, (Ok(7), Ok(7)));
         assert_eq!(block_on(aside.get(make)), Ok(7));
@@ -183,8 +185,8 @@ mod tests {
         assert_eq!(block_on(aside.get(|| Ok(7))), Ok(7));
     }
 
-    /// In a process of its own, whose threads would need more memory than there is. On Unix, where libtest goes on
-    /// without a thread of its own.
+    /// In a process of its own, whose threads would need more memory than there is. On Unix, where
+    /// libtest goes on without a thread of its own.
     #[cfg(unix)]
     #[test]
     #[cfg_attr(miri, ignore = "it starts a process")]

@@ -8,11 +8,12 @@ use crate::error::explain;
 use crate::machine::Machine;
 use crate::side::Side;
 
-/// How often one poll receives something that nobody can read, session tickets for one, before others have their turn: a
-/// peer may send them without end, and would otherwise keep the task from its timeout.
+/// How often one poll receives something that is not for the reader, session tickets for one,
+/// before others have their turn: a peer may send them without end, and would otherwise keep the
+/// task from its timeout.
 pub(crate) const RECEIVES: u32 = 64;
 
-/// How much is read at once of what nobody reads any more, on the stack.
+/// How much is discarded at once, on the stack.
 const SCRATCH: usize = if cfg!(feature = "std") { 4 * 1024 } else { 512 };
 
 /// Sends what is outgoing.
@@ -34,7 +35,8 @@ pub(crate) fn poll_send<F: Flow, S: Side>(
     Poll::Ready(Ok(()))
 }
 
-/// Receives into the machine's input, and says how many bytes. Without room for more the machine fails.
+/// Receives into the machine's input, and says how many bytes. Without room for more the machine
+/// fails.
 pub(crate) fn poll_receive<F: Flow, S: Side>(
     below: &mut F,
     machine: &mut Machine<S>,

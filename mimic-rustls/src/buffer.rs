@@ -1,7 +1,8 @@
 //! Bytes on their way: one buffer with a front that is taken and a back that is filled.
 //!
-//! Small messages come and go in memory of its own. What is larger borrows from the [pool](crate::pool), until the
-//! buffer is released. Memory that it leaves, in either way, is wiped.
+//! Small messages come and go in memory of its own. What is larger borrows from the
+//! [pool](crate::pool), until the buffer is released. Memory that it leaves, in either way, is
+//! wiped.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -16,7 +17,8 @@ const FIRST: usize = IDLE / 4;
 
 #[derive(Default)]
 pub(crate) struct Buffer {
-    /// All of it is initialised; what counts is between `start` and `end`, and neither lies before `origin`.
+    /// All of it is initialised; what counts is between `start` and `end`, and neither lies before
+    /// `origin`.
     bytes: Vec<u8>,
     start: usize,
     end: usize,
@@ -55,7 +57,8 @@ impl Buffer {
         self.bytes.get_mut(self.start..self.end).unwrap_or_default()
     }
 
-    /// The free space behind what is filled, at least `room` bytes of it, which takes moving or growing if need be.
+    /// The free space behind what is filled, at least `room` bytes of it, which takes moving or
+    /// growing if need be.
     #[inline]
     pub(crate) fn space(&mut self, room: usize) -> Result<&mut [u8], NoMemory> {
         // Twice as much as it had: what is filled in small steps is not copied at each.
@@ -143,8 +146,9 @@ impl Buffer {
         }
     }
 
-    /// As [`release`](Self::release), and what little is in it goes to its own memory. For whoever may wait long, and for
-    /// whom what was borrowed says nothing about what comes next: a handshake, which may be over.
+    /// As [`release`](Self::release), and what little is in it goes to its own memory. For whoever
+    /// may wait long, and for whom what was borrowed says nothing about what comes next: a
+    /// handshake, which may be over.
     pub(crate) fn settle(&mut self, handshaking: bool) {
         let len = self.len();
         if (1..=IDLE).contains(&len)
@@ -201,7 +205,8 @@ mod tests {
         bytes.iter().all(|byte| *byte == 0)
     }
 
-    /// Whatever way a buffer goes, `pool::wipe` asserts in tests that nothing lies beyond what it is told to wipe.
+    /// Whatever way a buffer goes, `pool::wipe` asserts in tests that nothing lies beyond what it
+    /// is told to wipe.
     #[test]
     fn memory_that_is_left_is_wiped() {
         // It shrinks to what it began with.

@@ -22,14 +22,14 @@ use crate::flow::TlsFlow;
 use crate::machine::ROOM;
 use crate::side::{Client, Server};
 
-/// A handshake as client over `flow`, with the server that `name` (a host name or an address) names. The zone of an
-/// address (`fe80::1%eth0`) takes no part in it.
+/// A handshake as client over `flow`, with the server that `name` (a host name or an address)
+/// names. The zone of an address (`fe80::1%eth0`) takes no part in it.
 ///
 /// `alpn` replaces what the configuration offers; empty, it offers what the configuration does.
 ///
 /// # Errors
-/// Says why the handshake failed, after the alert was sent; `flow` is dropped. Before the first byte: a `name` that is
-/// neither, and a clock that does not know the time.
+/// Says why the handshake failed, after the alert was sent; `flow` is dropped. Before the first
+/// byte: a `name` that is neither, and a clock that does not know the time.
 pub async fn connect<F: Flow>(
     flow: F,
     config: Arc<ClientConfig>,
@@ -57,7 +57,8 @@ pub(crate) async fn connect_with<F: Flow>(
 
 /// What a handshake with `name` needs on this side: to be asked before anybody is connected to.
 pub(crate) fn check(config: &ClientConfig, name: &str) -> Result<Name<'static>, Error> {
-    // The zone of an address means something on this machine alone (RFC 6874, section 1), so no certificate has it.
+    // The zone of an address means something on this machine alone (RFC 6874, section 1), so no
+    // certificate has it.
     let address = name.split_once('%').map_or(name, |(address, _)| address);
     let checked = if address.parse::<Ipv6Addr>().is_ok() { address } else { name };
     let server = Name::try_from(checked.to_string()).map_err(|_| {
@@ -72,9 +73,9 @@ pub(crate) fn check(config: &ClientConfig, name: &str) -> Result<Name<'static>, 
 /// A handshake as server over `flow`.
 ///
 /// # Errors
-/// Says why the handshake failed, after the alert was sent; `flow` is dropped. Before the first byte: a configuration
-/// that allows early data, which may be a replay, and a byte stream has no way to say so; and one that issues tickets
-/// of TLS 1.3 without a clock.
+/// Says why the handshake failed, after the alert was sent; `flow` is dropped. Before the first
+/// byte: a configuration that allows early data, which may be a replay, and a byte stream has no
+/// way to say so; and one that issues tickets of TLS 1.3 without a clock.
 pub async fn accept<F: Flow>(flow: F, config: &ServerConfig) -> Result<TlsFlow<F, Server>, Error> {
     let mut accepting = Accepting::new(flow, config, ROOM)?;
     poll_fn(|cx| accepting.poll(cx)).await?;
@@ -84,8 +85,9 @@ pub async fn accept<F: Flow>(flow: F, config: &ServerConfig) -> Result<TlsFlow<F
 /// As [`connect`], in the middle of a conversation (STARTTLS).
 ///
 /// # Errors
-/// As [`connect`]; and [`InvalidData`](ErrorKind::InvalidData) if the reader has buffered plaintext: the peer, or
-/// somebody in between, sent more before the handshake, and to read it as protected would be an injection.
+/// As [`connect`]; and [`InvalidData`](ErrorKind::InvalidData) if the reader has buffered
+/// plaintext: the peer, or somebody in between, sent more before the handshake, and to read it as
+/// protected would be an injection.
 pub async fn upgrade<F: Flow + Read>(
     reader: BufReader<F>,
     config: Arc<ClientConfig>,
@@ -147,7 +149,8 @@ pub(crate) struct Accepting<F> {
 impl<F: Flow> Accepting<F> {
     pub(crate) fn new(flow: F, config: &ServerConfig, room: usize) -> Result<Self, Error> {
         can_serve(config)?;
-        // The unbuffered connection does not tell the name; whoever chooses the certificate is told.
+        // The unbuffered connection does not tell the name; whoever chooses the certificate is
+        // told.
         let asked = Arc::new(Asked { resolver: config.cert_resolver.clone(), name: spin::Once::new() });
         let mut config = config.clone();
         config.cert_resolver = asked.clone();

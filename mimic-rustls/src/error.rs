@@ -19,7 +19,8 @@ enum Stage {
     Certificate,
     /// Another handshake, in TLS 1.2 after the first.
     Again,
-    /// Any time at a server's end: its client has asked for nothing, and refuses the server's choice.
+    /// Any time at a server's end: its client has asked for nothing, and refuses the server's
+    /// choice.
     Chosen,
 }
 
@@ -286,15 +287,16 @@ pub(crate) fn again(kind: ErrorKind) -> Error {
 
 const ENDLESS: &str = "a handshake message is longer than ";
 
-/// Returns the error for a handshake message that does not end within the room for it, as one of rustls: it ends the
-/// connection.
+/// Returns the error for a handshake message that does not end within the room for it, as one of
+/// rustls: it ends the connection.
 pub(crate) fn endless(room: usize) -> rustls::Error {
     rustls::Error::General(format!("{ENDLESS}{room} bytes, or in too many records"))
 }
 
 const NO_MEMORY: &str = "no memory for a buffer";
 
-/// As an error of rustls, which has no kind for it: what was lost for want of memory ends the connection.
+/// As an error of rustls, which has no kind for it: what was lost for want of memory ends the
+/// connection.
 pub(crate) fn no_memory() -> rustls::Error {
     rustls::Error::General(NO_MEMORY.into())
 }

@@ -22,13 +22,16 @@ use crate::mark::{Mark, MarkOf};
 use crate::side::Side;
 
 key! {
-    /// Attribute of a flow: the cipher suite, as on the wire; [`rustls::CipherSuite::from`] names it.
+    /// Attribute of a flow: the cipher suite, as on the wire; [`rustls::CipherSuite::from`] names
+    /// it.
     pub CipherSuite: u16;
     /// Attribute of a flow: the protocol agreed on by ALPN, if one was.
     pub AlpnProtocol: Vec<u8>;
-    /// Attribute of a flow: the certificates that the peer presented and that were verified, its own first.
+    /// Attribute of a flow: the certificates that the peer presented and that were verified, its
+    /// own first.
     pub PeerCertificates: Arc<[CertificateDer<'static>]>;
-    /// Attribute of a flow: whether the handshake resumed an earlier session, whose certificates it then tells.
+    /// Attribute of a flow: whether the handshake resumed an earlier session, whose certificates it
+    /// then tells.
     pub Resumed: bool;
 }
 
@@ -37,46 +40,55 @@ key! {
 /// - Reads and writes go on independently, in one task or two.
 /// - End of stream is close_notify. A connection that ends without is an error of kind
 ///   [`ConnectionAborted`](ErrorKind::ConnectionAborted): what was read may be cut short.
-/// - [`poll_shutdown`](Flow::poll_shutdown) sends close_notify, flushes, shuts down below, and takes in what has arrived
-///   (see below); reading goes on. It fails if close_notify cannot be sealed, and the peer reads no end of stream. After
-///   an error of TLS that was returned before, its alert is the close.
-/// - An error of TLS is final for both directions. Its alert is sent at once as far as there is room, and the rest with
-///   the next read, flush or shutdown, which wait for that as for anything else. Two errors have no alert: a message
-///   beyond [`HandshakeRoom`](crate::HandshakeRoom), and no memory. There the peer reads an end without close_notify.
-/// - An error of the flow below is one of the direction in which it happened, whoever met it: each side sometimes does the
-///   other's work, and leaves it what it met there. For writing it is final, also where the flow below would go on: the
-///   peer could not take what follows a lost record.
-/// - Keys that are used up (TLS 1.2; TLS 1.3 renews them) end writing with an error and close_notify; reading goes on.
+/// - [`poll_shutdown`](Flow::poll_shutdown) sends close_notify, flushes, shuts down below, and
+///   takes in what has arrived (see below); reading goes on. It fails if close_notify cannot be
+///   sealed, and the peer reads no end of stream. After an error of TLS that was returned before,
+///   its alert is the close.
+/// - An error of TLS is final for both directions. Its alert is sent at once as far as there is
+///   room, and the rest with the next read, flush or shutdown, which wait for that as for anything
+///   else. Two errors have no alert: a message beyond [`HandshakeRoom`](crate::HandshakeRoom), and
+///   no memory. There the peer reads an end without close_notify.
+/// - I/O errors belong to a direction. Whichever half meets an error stores it for the half that it
+///   belongs to. An error of writing is final, also where the flow below would go on: the peer
+///   could not take what follows a lost record.
+/// - Keys that are used up (TLS 1.2; TLS 1.3 renews them) end writing with an error and
+///   close_notify; reading goes on.
 /// - Taken bytes may wait, sealed, until a flush or the next read or write.
 ///
 /// # What a drop may lose
-/// Bytes that were flushed arrive, also at a peer that reads late. There are two exceptions: bytes from the peer arrive
-/// after the drop, or more than 256 KiB lie unread (64 reads of 4 KiB; 32 KiB without `std`). A system resets a
-/// connection whose socket is closed over unread bytes, and the peer loses what it has not read. With TLS 1.3 a client
-/// that only writes has such bytes, for the server sends session tickets after the handshake. So:
+/// Bytes that were flushed arrive, also at a peer that reads late. There are two exceptions: bytes
+/// from the peer arrive after the drop, or more than 256 KiB lie unread (64 reads of 4 KiB; 32 KiB
+/// without `std`). A system resets a connection whose socket is closed over unread bytes, and the
+/// peer loses what it has not read. With TLS 1.3 a client that only writes has such bytes, for the
+/// server sends session tickets after the handshake. So:
 ///
-/// - A shutdown takes in tickets and other messages of TLS that have arrived, in at most 64 reads. It stops at
-///   application data: those stay readable. It holds no more of them than one read from below gave.
-/// - A drop, with a shutdown before it or without, discards everything that has arrived, also in at most 64 reads, and
-///   then drops the flow below. It polls the flow below for that, outside of any task. While the thread panics it
-///   discards nothing.
-/// - Neither waits for the peer. Bytes that arrive after the drop still cause a reset: tickets of a server that is slow,
-///   or an answer. [`FlowExt::close`](mimic_core::FlowExt::close) waits until the peer has closed and loses nothing.
+/// - A shutdown takes in tickets and other messages of TLS that have arrived, in at most 64 reads.
+///   It stops at application data: those stay readable. It holds no more of them than one read from
+///   below gave.
+/// - A drop, with a shutdown before it or without, discards everything that has arrived, also in at
+///   most 64 reads, and then drops the flow below. It polls the flow below for that, outside of any
+///   task. While the thread panics it discards nothing.
+/// - Neither waits for the peer. Bytes that arrive after the drop still cause a reset: tickets of a
+///   server that is slow, or an answer. [`FlowExt::close`](mimic_core::FlowExt::close) waits until
+///   the peer has closed and loses nothing.
 /// - The peer cannot tell that its bytes were not read. [`abort`](Flow::abort) says so.
 ///
 /// # Memory
-/// - Reads and writes allocate nothing beside what rustls does: one vector per record. Messages over 2 KiB borrow larger
-///   buffers, which are given back when a reader has to wait: with `std`, to a few that each thread keeps.
-/// - Input grows to the length that the headers of a record and of a handshake message tell. An unfinished handshake
-///   message has the room of [`HandshakeRoom`](crate::HandshakeRoom), or its default, and an eighth more for the headers
-///   and tags of its records; more is an error. A peer cannot make a handshake hold more than twice that, and that only
-///   while a buffer grows (`tests/heap.rs` counts: 38 KiB at most without `std`, 148 KiB with it).
-/// - 16 KiB, the default without `std`, are enough for four certificates with RSA keys of 4,096 bits (7 KiB) and for
-///   ML-KEM key shares (1.2 KiB). An application record needs 18 KiB for itself, whatever the room is.
-/// - No memory for a buffer is an error of kind [`OutOfMemory`](ErrorKind::OutOfMemory). (rustls itself allocates, too,
-///   and has no such error.)
-/// - Memory that held plaintext is wiped before it is freed, given back or kept for another flow. rustls's own vectors
-///   and the caller's buffers are not this flow's to wipe.
+/// - Reads and writes allocate nothing beside what rustls does: one vector per record. Messages
+///   over 2 KiB borrow larger buffers, which are given back when a reader has to wait: with `std`,
+///   to a few that each thread keeps.
+/// - Input grows to the length that the headers of a record and of a handshake message tell. An
+///   unfinished handshake message has the room of [`HandshakeRoom`](crate::HandshakeRoom), or its
+///   default, and an eighth more for the headers and tags of its records; more is an error. A peer
+///   cannot make a handshake hold more than twice that, and that only while a buffer grows
+///   (`tests/heap.rs` counts: 38 KiB at most without `std`, 148 KiB with it).
+/// - 16 KiB, the default without `std`, are enough for four certificates with RSA keys of 4,096
+///   bits (7 KiB) and for ML-KEM key shares (1.2 KiB). An application record needs 18 KiB for
+///   itself, whatever the room is.
+/// - No memory for a buffer is an error of kind [`OutOfMemory`](ErrorKind::OutOfMemory). (rustls
+///   itself allocates, too, and has no such error.)
+/// - Memory that held plaintext is wiped before it is freed, given back or kept for another flow.
+///   rustls's own vectors and the caller's buffers are not this flow's to wipe.
 pub struct TlsFlow<F, S: Side> {
     /// Emptied when it is dropped.
     below: ScopeGuard<F, fn(F)>,
@@ -97,11 +109,12 @@ enum Writing {
     Open,
     /// close_notify is on its way.
     Closing,
-    /// It was handed down, and the flow below shuts down: nobody but who waits for that touches its writing side.
+    /// It was handed down, and the flow below shuts down: nobody but who waits for that touches its
+    /// writing side.
     Shutting,
     Closed,
-    /// The flow below failed. It may go on, but a record behind a lost one looks like an attack, so TLS does not. The
-    /// error is here until a writer is told.
+    /// The flow below failed. It may go on, but a record behind a lost one looks like an attack, so
+    /// TLS does not. The error is here until a writer is told.
     Failed(ErrorKind, Option<Error>),
 }
 
@@ -115,7 +128,8 @@ impl Writing {
         *self = Self::Failed(error.kind(), Some(error));
     }
 
-    /// What a writer hears of a failure: all there is to say for the first time, and the kind from then on.
+    /// What a writer hears of a failure: all there is to say for the first time, and the kind from
+    /// then on.
     fn tell(&mut self) -> Option<Error> {
         match self {
             Self::Failed(kind, untold) => Some(untold.take().unwrap_or_else(|| again(*kind))),
@@ -153,8 +167,8 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
         &self.below
     }
 
-    /// The flow below, out of the TLS flow: for after both sides have closed TLS and go on in clear text. What this
-    /// side had received beyond that is lost.
+    /// The flow below, out of the TLS flow: for after both sides have closed TLS and go on in clear
+    /// text. What this side had received beyond that is lost.
     pub fn into_inner(self) -> F {
         ScopeGuard::into_inner(self.below)
     }
@@ -188,15 +202,15 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
             let state = self.machine.state();
             if !state.is_handshaking() {
                 return match state.protocol_version() {
-                    // All that may be left are session tickets. Who waited for the peer to take them would wait for
-                    // ever for one that writes first, and who failed with them would lose what a peer sent before it
-                    // closed. Who writes hears of it.
+                    // All that may be left are session tickets. Who waited for the peer to take
+                    // them would wait for ever for one that writes first, and who failed with them
+                    // would lose what a peer sent before it closed. Who writes hears of it.
                     Some(ProtocolVersion::TLSv1_3) if S::IS_SERVER => Poll::Ready(Ok(())),
                     _ => sent.map(|()| self.writing.tell().map_or(Ok(()), |error| Err(in_handshake(error)))),
                 };
             }
-            // Also while sending waits, for two sides that both wait to be read would wait for ever; and after it
-            // failed, for the peer may have said why before it went.
+            // Also while sending waits, for two sides that both wait to be read would wait for
+            // ever; and after it failed, for the peer may have said why before it went.
             let received = poll_receive(&mut *self.below, &mut self.machine, cx);
             if let Poll::Ready(Ok(1..)) = received {
                 continue;
@@ -218,7 +232,8 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
         self.hear(sent)
     }
 
-    /// Sends what is outgoing before the flow below flushes or shuts down, and says whether it has yet to do that.
+    /// Sends what is outgoing before the flow below flushes or shuts down, and says whether it has
+    /// yet to do that.
     fn poll_sent(&mut self) -> Poll<Result<bool, Error>> {
         match self.writing {
             Writing::Open | Writing::Closing => self.poll_drain().map_ok(|()| true),
@@ -262,8 +277,9 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
         }
     }
 
-    /// Returns the error of a shutdown that could not seal close_notify. An alert goes out in its place, unless the
-    /// error has none: then writing has failed, and the peer reads no end of stream.
+    /// Returns the error of a shutdown that could not seal close_notify. An alert goes out in its
+    /// place, unless the error has none: then writing has failed, and the peer reads no end of
+    /// stream.
     #[cold]
     fn unclosed(&mut self, error: rustls::Error) -> Error {
         self.push();
@@ -287,7 +303,8 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
         }
     }
 
-    /// Sends what is outgoing as far as it goes now. If that fails, whoever writes next hears of it.
+    /// Sends what is outgoing as far as it goes now. If that fails, whoever writes next hears of
+    /// it.
     fn push(&mut self) {
         if !self.writing.sends() {
             return;
@@ -295,14 +312,15 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
         let was_outgoing = !self.machine.outgoing.is_empty();
         let mut both = Context::from_waker(self.wakers.both());
         let sent = poll_out(&mut *self.below, &mut self.machine, &mut self.writing, &mut both);
-        // A flow may forget who waits for an operation once one is done: a writer that waited for this goes on.
+        // A flow may forget who waits for an operation once one is done: a writer that waited for
+        // this goes on.
         if sent.is_ready() || (was_outgoing && self.machine.outgoing.is_empty()) {
             self.wake_writer();
         }
     }
 
-    /// Takes in what has arrived and is for TLS alone, session tickets above all. A socket that is closed over unread
-    /// bytes resets the connection, and the peer loses what it has not read.
+    /// Takes in what has arrived and is for TLS alone, session tickets above all. A socket that is
+    /// closed over unread bytes resets the connection, and the peer loses what it has not read.
     ///
     /// It stops at what an application can read: that stays, and what comes behind it stays below.
     fn take_in(&mut self) {
@@ -369,14 +387,16 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                 Ok(Readable::Nothing) if !matches!(self.input, Input::Open) => return Poll::Ready(Err(self.end())),
                 Ok(Readable::Nothing) => {}
                 Err(error) => {
-                    // The alert goes out as far as it can now; the rest with the next flush or shutdown.
+                    // The alert goes out as far as it can now; the rest with the next flush or
+                    // shutdown.
                     self.push();
                     self.wake_writer();
                     return Poll::Ready(Err(explain::<S>(error, Phase::Read, self.machine.state())));
                 }
             }
-            // For input the reader alone waits: whoever else takes some (`refusal`) lets both be woken. So bytes
-            // that come wake one task once, and not again as the writer it was before.
+            // For input the reader alone waits: whoever else takes some (`refusal`) lets both be
+            // woken. So bytes that come wake one task once, and not again as the writer it was
+            // before.
             let received = match patience {
                 0 => {
                     cx.waker().wake_by_ref();
@@ -393,8 +413,8 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                 Poll::Ready(_) => patience -= 1,
                 Poll::Pending => {
                     self.wakers.reader(cx);
-                    // Whoever waits for an answer may have forgotten to flush the question; and alerts leave only
-                    // here when nobody writes.
+                    // Whoever waits for an answer may have forgotten to flush the question; and
+                    // alerts leave only here when nobody writes.
                     self.push();
                     self.machine.rest();
                     return Poll::Pending;
@@ -410,8 +430,9 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        // Nothing is sealed before all that was sealed is sent: `Pending` takes nothing, and memory is bounded. After an
-        // error of TLS nothing is sealed at all, and the peer may never read again.
+        // Nothing is sealed before all that was sealed is sent: `Pending` takes nothing, and memory
+        // is bounded. After an error of TLS nothing is sealed at all, and the peer may never read
+        // again.
         if !self.machine.outgoing.is_empty() && !self.machine.has_failed() {
             self.wakers.writer(cx);
             ready!(self.poll_drain())?;

@@ -1,4 +1,5 @@
-//! TLS for [mimic](mimic_core): rustls as a layer over any flow, client and server, on any runtime and on bare metal.
+//! TLS for [mimic](mimic_core): rustls as a layer over any flow, client and server, on any runtime
+//! and on bare metal.
 //!
 //! ```text
 //!   Stream "tls" ─► Secure "tls" ─► Transport (TCP, a proxy, a serial line, …)
@@ -8,13 +9,14 @@
 //!                       └────────  the flow below  ◄───────┘
 //! ```
 //!
-//! An application installs [`Tls`] (the adapters' `context()` has it by default), and `tls://host:port` and `https`
-//! work. What is trusted is [`TlsConfig`], rustls's own configuration with any crypto provider; without one, the
-//! features `platform` and `ring` or `aws-lc-rs` give the platform's trust store. There is no way to skip
-//! verification but to build such a configuration yourself.
+//! An application installs [`Tls`] (the adapters' `context()` has it by default), and
+//! `tls://host:port` and `https` work. What is trusted is [`TlsConfig`], rustls's own configuration
+//! with any crypto provider; without one, the features `platform` and `ring` or `aws-lc-rs` give
+//! the platform's trust store. There is no way to skip verification but to build such a
+//! configuration yourself.
 //!
-//! Without a context: [`connect`] and [`accept`] over any [`Flow`](mimic_core::Flow), and [`upgrade`] and
-//! [`upgrade_server`] in the middle of a conversation (STARTTLS).
+//! Without a context: [`connect`] and [`accept`] over any [`Flow`](mimic_core::Flow), and
+//! [`upgrade`] and [`upgrade_server`] in the middle of a conversation (STARTTLS).
 //!
 //! What is promised of the flow stands at [`TlsFlow`]. What it knows about the connection are
 //! attributes: [`TlsVersion`](mimic_core::TlsVersion), [`CipherSuite`], [`AlpnProtocol`],
@@ -23,14 +25,15 @@
 //! [`RequestedName`], for which nothing vouches.
 //!
 //! # Errors
-//! They say in which phase (the handshake, a read, a write), why, and what to do; [`tls_error`] gives rustls's own to
-//! match on. A configuration without a clock, a name that no certificate can be for, and a missing provider are errors
-//! before the first byte. A server hears of the handshakes that fail by [`HandshakeObserver`], and
-//! not by `accept`.
+//! They say in which phase (the handshake, a read, a write), why, and what to do; [`tls_error`]
+//! gives rustls's own to match on. A configuration without a clock, a name that no certificate can
+//! be for, and a missing provider are errors before the first byte. A server hears of the
+//! handshakes that fail by [`HandshakeObserver`], and not by `accept`.
 //!
 //! # Features
-//! `std`, `tls12`, `platform`, `ring`, `aws-lc-rs`. Without any, the crate is `no_std` with `alloc`, TLS 1.3 only, and
-//! takes its provider, its trust anchors and its clock from [`TlsConfig`].
+//! `std`, `tls12`, `platform`, `ring`, `aws-lc-rs`. Without any, the crate is `no_std` with
+//! `alloc`, TLS 1.3 only, and takes its provider, its trust anchors and its clock from
+//! [`TlsConfig`].
 
 #![forbid(unsafe_code)]
 #![no_std]

@@ -36,9 +36,9 @@
 //!
 //! # Turns
 //! A wake-up polls the one handshake that it is for. Handshakes that are woken are polled before a
-//! flow is accepted, and one poll ends after [`STEPS`] steps. An accept is one step, and a handshake
-//! that fails or is given up is [`FAILURE`] steps. So neither keeps the other waiting, and both leave
-//! the thread to other tasks.
+//! flow is accepted, and one poll ends after [`STEPS`] steps. An accept is one step, and a
+//! handshake that fails or is given up is [`FAILURE`] steps. So neither keeps the other waiting,
+//! and both leave the thread to other tasks.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! TLS without I/O: rustls's unbuffered connection, its input, its output, and the plaintext nobody has read yet.
+//! TLS without I/O: rustls's unbuffered connection, its input, its output, and the plaintext nobody
+//! has read yet.
 
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic};
 use rustls::{CommonState, Error};
@@ -31,8 +32,8 @@ pub(crate) struct Machine<S: Side> {
     room: usize,
     /// Whether the last stop left whole records in `incoming`, for the reader to take.
     ///
-    /// Then nobody else may process them; otherwise `incoming` must be passed unchanged, for rustls may have a part of
-    /// a handshake message in it.
+    /// Then nobody else may process them; otherwise `incoming` must be passed unchanged, for rustls
+    /// may have a part of a handshake message in it.
     at_record: bool,
     /// Whether all of `incoming` was processed: then nothing comes of it before more is received.
     hungry: bool,
@@ -41,7 +42,8 @@ pub(crate) struct Machine<S: Side> {
     failed: Option<Error>,
     /// The keys to write with are used up (TLS 1.2), and close_notify says so. Reading goes on.
     exhausted: bool,
-    /// Whether it has rested. At the first time buffers shrink, for what the handshake took is not needed again.
+    /// Whether it has rested. At the first time buffers shrink, for what the handshake took is not
+    /// needed again.
     rested: bool,
 }
 
@@ -92,7 +94,8 @@ impl<S: Side> Machine<S> {
         self.run(Goal::Drive).map(|_| ())
     }
 
-    /// Opens records into `buf`, which is not empty. An error behind bytes is reported after they are read.
+    /// Opens records into `buf`, which is not empty. An error behind bytes is reported after they
+    /// are read.
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> Result<Readable, Error> {
         if !self.plain.is_empty() {
             return Ok(Readable::Bytes(self.plain.copy_to(buf)));
@@ -131,15 +134,18 @@ impl<S: Side> Machine<S> {
         self.is_drained()
     }
 
-    /// Space for input, as far as the limit goes. Whole records that a reader can take must not lie in the input.
+    /// Space for input, as far as the limit goes. Whole records that a reader can take must not lie
+    /// in the input.
     ///
-    /// What lies there is a part of a record, or the records of a handshake message whose end has not come: rustls
-    /// needs them side by side. The headers tell how long they will be, and the input grows to that and no further.
+    /// What lies there is a part of a record, or the records of a handshake message whose end has
+    /// not come: rustls needs them side by side. The headers tell how long they will be, and the
+    /// input grows to that and no further.
     ///
     /// An error ends the connection. rustls has no alert for it.
     pub(crate) fn input(&mut self) -> Result<&mut [u8], Error> {
         let handshaking = self.state().is_handshaking();
-        // The records of a message take an eighth more than the message at most: an unkind peer makes them of one byte.
+        // The records of a message take an eighth more than the message at most: an unkind peer
+        // makes them of one byte.
         let message = self.room.saturating_add(self.room / 8).saturating_add(HEADER);
         let limit = if handshaking { message } else { message.max(RECORD) };
         let len = self.incoming.len();
@@ -174,7 +180,8 @@ impl<S: Side> Machine<S> {
         }
     }
 
-    /// Gives back memory that an idle connection does not need. What messages of up to 2 KiB take stays.
+    /// Gives back memory that an idle connection does not need. What messages of up to 2 KiB take
+    /// stays.
     pub(crate) fn rest(&mut self) {
         for buffer in [&mut self.incoming, &mut self.outgoing, &mut self.plain] {
             if self.rested { buffer.release() } else { buffer.shrink() }
@@ -230,7 +237,8 @@ impl<S: Side> Machine<S> {
                     *hungry |= !skip;
                     go = false;
                     match goal {
-                        // Nothing may follow close_notify, though the keys may do for something shorter.
+                        // Nothing may follow close_notify, though the keys may do for something
+                        // shorter.
                         Goal::Write(_) if *exhausted => {}
                         Goal::Write(buf) => match seal(&mut traffic, buf, outgoing) {
                             Ok(true) => done = buf.len(),
@@ -249,7 +257,8 @@ impl<S: Side> Machine<S> {
                     *hungry |= !skip;
                     go = false;
                 }
-                // Early data is refused when the connection is made, and there are no other states yet.
+                // Early data is refused when the connection is made, and there are no other states
+                // yet.
                 Ok(_) => result = Err(Error::General("a state of rustls that mimic does not know".into())),
                 Err(error) => result = Err(error),
             }
@@ -286,7 +295,8 @@ impl<S: Side> Machine<S> {
     }
 }
 
-/// How long the input has to become before there is anything new in it, as far as its headers tell. It begins with one.
+/// How long the input has to become before there is anything new in it, as far as its headers tell.
+/// It begins with one.
 fn wanted(input: &[u8]) -> usize {
     const HANDSHAKE: u8 = 22;
     let Some(&[kind, _, _, high, low]) = input.first_chunk() else { return HEADER };
@@ -294,8 +304,9 @@ fn wanted(input: &[u8]) -> usize {
     if input.len() < record {
         return record;
     }
-    // The record is whole and still here, so a message goes on in the next. In clear text its own header tells how far;
-    // those of messages before it may be in front. In cipher text this is noise, for which there is the limit.
+    // The record is whole and still here, so a message goes on in the next. In clear text its own
+    // header tells how far; those of messages before it may be in front. In cipher text this is
+    // noise, for which there is the limit.
     let mut at = HEADER;
     while kind == HANDSHAKE
         && let Some(&[_, high, middle, low]) = input.get(at..).and_then(|message| message.first_chunk())
@@ -323,7 +334,8 @@ fn encode<D>(mut data: EncodeTlsData<'_, D>, outgoing: &mut Buffer) -> Result<()
     }
 }
 
-/// Says whether the keys may still do that. If not, nothing is sealed, and rustls takes no more than close_notify.
+/// Says whether the keys may still do that. If not, nothing is sealed, and rustls takes no more
+/// than close_notify.
 fn seal<D>(traffic: &mut WriteTraffic<'_, D>, buf: &[u8], outgoing: &mut Buffer) -> Result<bool, Error> {
     // Header, padding and tag of each record fit; if not, rustls says how much it wants.
     let mut room = buf.len() + 64 * (buf.len() / 1024 / 16 + 1);
@@ -367,11 +379,12 @@ mod tests {
         for (len, expected) in [(0, 5), (4, 5), (5, 305), (8, 305)] {
             assert_eq!(wanted(&record[..len]), expected, "{len} bytes");
         }
-        // A message of 260 bytes and its header, of which one record of ten has come; then with a message in front.
+        // A message of 260 bytes and its header, of which one record of ten has come; then with a
+        // message in front.
         assert_eq!(wanted(&[22, 3, 1, 0, 10, 1, 0, 1, 4, 0, 0, 0, 0, 0, 0]), 5 + 4 + 260 + 5);
         assert_eq!(wanted(&[22, 3, 1, 0, 10, 1, 0, 0, 1, 9, 2, 0, 1, 4, 9]), 5 + 5 + 4 + 260 + 5);
-        // Records of one byte, as rustls has moved their bytes together: first with room to go, then with more headers
-        // than the message's header tells of.
+        // Records of one byte, as rustls has moved their bytes together: first with room to go,
+        // then with more headers than the message's header tells of.
         let mut parts = vec![22, 3, 1, 0, 1, 1, 0, 1, 4, 0, 0, 0, 22, 3, 1, 0, 1, 0];
         assert_eq!(wanted(&parts), 5 + 4 + 260 + 5);
         parts.resize(300, 0);

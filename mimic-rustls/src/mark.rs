@@ -1,4 +1,5 @@
-//! How a candidate of `Secure` tells its own TLS from that of a layer below, which may be a proxy's.
+//! How a candidate of `Secure` tells its own TLS from that of a layer below, which may be a
+//! proxy's.
 
 use alloc::sync::Arc;
 
@@ -18,8 +19,8 @@ impl Mark {
         flow.attribute(MarkOf).is_some_and(|mark| Arc::ptr_eq(&mark.0, &self.0))
     }
 
-    /// Whether a flow bears it, though the one that came back does not show it. TLS within that TLS would reach nobody
-    /// who expects it, and each side would wait for the other.
+    /// Whether a flow bears it, though the one that came back does not show it. TLS within that TLS
+    /// would reach nobody who expects it, and each side would wait for the other.
     ///
     /// To be asked after the dial, by the first to have the mark, while one handshake has it too.
     pub(crate) fn is_hidden(&self) -> bool {

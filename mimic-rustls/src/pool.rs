@@ -1,7 +1,7 @@
 //! Large buffers, lent to flows while they have bytes on their way.
 //!
-//! Idle flows hold none. With `std` busy ones allocate none: each thread keeps a few for the next borrower. A buffer is
-//! wiped wherever it was used, before it is kept or freed.
+//! Idle flows hold none. With `std` busy ones allocate none: each thread keeps a few for the next
+//! borrower. A buffer is wiped wherever it was used, before it is kept or freed.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -16,11 +16,12 @@ pub(crate) struct NoMemory;
 
 /// Returns an initialised buffer, and where in it to begin so that `room` bytes fit.
 ///
-/// That is in the middle of a page. Processors copy by `rep movsb` at a tenth of the speed when source and destination
-/// lie at nearly the same offset in their pages. Most large allocations, such as the record that rustls opens and copies
-/// next, lie at the beginning of one.
+/// That is in the middle of a page. Processors copy by `rep movsb` at a tenth of the speed when
+/// source and destination lie at nearly the same offset in their pages. Most large allocations,
+/// such as the record that rustls opens and copies next, lie at the beginning of one.
 ///
-/// `once`, for a handshake, no larger one is made than it takes, for this thread may never need another.
+/// `once`, for a handshake, no larger one is made than it takes, for this thread may never need
+/// another.
 pub(crate) fn take(room: usize, once: bool) -> Result<(Vec<u8>, usize), NoMemory> {
     let bytes = match kept(room) {
         Some(bytes) => bytes,
@@ -76,8 +77,9 @@ mod with_std {
     /// What four records take, sealed: no write seals more at once.
     const LARGE: usize = 65 * 1024;
 
-    /// The space there is for what a handshake receives in one go: more than a flow has of its own, so it is borrowed. A
-    /// server's certificates are then read at once, and answered in one packet.
+    /// The space there is for what a handshake receives in one go: more than a flow has of its own,
+    /// so it is borrowed. A server's certificates are then read at once, and answered in one
+    /// packet.
     pub(crate) const FLIGHT: usize = 8 * 1024;
 
     /// How many a thread keeps: two flows can both send and receive.

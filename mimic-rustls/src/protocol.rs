@@ -23,8 +23,8 @@ key! {
     /// none is given. The store is read once per process, on a thread of its own, while the resolve
     /// waits; sessions are those of the context. This default is asked last ([`Priority::NONE`]): a
     /// function of any rank comes before it, in whatever order the two are installed or merged. A
-    /// function that says "not me", or lacks a need, leaves the question to the default; one that is
-    /// never to do so fails instead.
+    /// function that says "not me", or lacks a need, leaves the question to the default; one that
+    /// is never to do so fails instead.
     ///
     /// A value comes before every function, also one that is merged. An application that merges
     /// contexts that it does not trust gives its configuration last, as a value.
@@ -33,12 +33,14 @@ key! {
     pub TlsServerConfig: Arc<ServerConfig>;
     /// The protocols that a client offers by ALPN, in place of those of [`TlsConfig`].
     pub Alpn: Vec<Vec<u8>>;
-    /// How many bytes an unfinished handshake message of the peer may have, certificates above all: 64 KiB by default,
-    /// the most that rustls takes, and 16 KiB without `std`. The headers and tags of its records may take an eighth more.
+    /// How many bytes an unfinished handshake message of the peer may have, certificates above all:
+    /// 64 KiB by default, the most that rustls takes, and 16 KiB without `std`. The headers and
+    /// tags of its records may take an eighth more.
     ///
-    /// A peer that exceeds it is refused with an error of kind [`InvalidData`](ErrorKind::InvalidData) that names this
-    /// key. The error ends both directions. The peer gets no alert, for rustls sends none. Buffers grow
-    /// to what has come and is announced, not to the limit. See [TlsFlow](crate::TlsFlow#memory).
+    /// A peer that exceeds it is refused with an error of kind
+    /// [`InvalidData`](ErrorKind::InvalidData) that names this key. The error ends both directions.
+    /// The peer gets no alert, for rustls sends none. Buffers grow to what has come and is
+    /// announced, not to the limit. See [TlsFlow](crate::TlsFlow#memory).
     pub HandshakeRoom: usize;
 }
 
@@ -46,16 +48,16 @@ key! {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tls;
 
-/// Installs TLS for clients: [`Secure`] over [`Transport`], the schemes `tls` and `https` (port 443) for [`Stream`] and,
-/// where features allow, a default for [`TlsConfig`].
+/// Installs TLS for clients: [`Secure`] over [`Transport`], the schemes `tls` and `https` (port
+/// 443) for [`Stream`] and, where features allow, a default for [`TlsConfig`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TlsClient;
 
 /// Installs TLS for servers: the schemes `tls` and `https` for [`Listen`].
 ///
-/// A listener's handshakes go on side by side. A client has 10 s for its own; while 256 are under way, a newcomer takes
-/// the place of the one that began first, once that had 1 s ([`HandshakeLimits`]). Only time in
-/// which the listener is polled counts.
+/// A listener's handshakes go on side by side. A client has 10 s for its own; while 256 are under
+/// way, a newcomer takes the place of the one that began first, once that had 1 s
+/// ([`HandshakeLimits`]). Only time in which the listener is polled counts.
 ///
 /// `accept` returns flows whose handshake is done, and the errors of the listener below. A
 /// handshake that fails, or is given up, goes to [`HandshakeObserver`] and not to `accept`: it

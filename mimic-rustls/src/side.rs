@@ -10,7 +10,8 @@ pub trait Side: sealed::Sealed + 'static {
     #[doc(hidden)]
     type Connection: Connection + Send + Sync + Unpin;
 
-    /// Whether this side accepts. Then session tickets may follow what it sends in a handshake of TLS 1.3.
+    /// Whether this side accepts. Then session tickets may follow what it sends in a handshake of
+    /// TLS 1.3.
     #[doc(hidden)]
     const IS_SERVER: bool;
 }

@@ -76,8 +76,8 @@ impl Flow for Counted {
     }
 }
 
-/// A flight is read by one call and sent by one, whatever its size: certificates too large for what a flow keeps, or
-/// too small to fill it.
+/// A flight is read by one call and sent by one, whatever its size: certificates too large for what
+/// a flow keeps, or too small to fill it.
 #[test]
 fn a_handshake_takes_one_read_and_one_write_per_flight() {
     let authority = Authority::new();

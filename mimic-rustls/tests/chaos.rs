@@ -1,5 +1,5 @@
-//! Data both ways at once over flows that make trouble, against ourselves and against rustls's buffered connection,
-//! which also asks for key updates. A failure prints its seed.
+//! Data both ways at once over flows that make trouble, against ourselves and against rustls's
+//! buffered connection, which also asks for key updates. A failure prints its seed.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -302,8 +302,9 @@ fn chaos<M: Mode>(version: &'static str) {
     for seed in 0..seeds {
         let mut case = Case::new(seed * 2 + 1, version);
         ours_with_ours::<M>(&authority, &case);
-        // Not both: while a session ticket has come in part (in 64-byte fragments it often has), rustls refuses to
-        // refresh its own keys: `refresh_traffic_keys` of the peer answers KeyEpochWithPendingFragment.
+        // Not both: while a session ticket has come in part (in 64-byte fragments it often has),
+        // rustls refuses to refresh its own keys: `refresh_traffic_keys` of the peer answers
+        // KeyEpochWithPendingFragment.
         if version == "1.3" && case.fragment != Some(64) {
             case.key_updates = Random::new(seed).below(40);
         }
@@ -370,7 +371,8 @@ fn ten_thousand_small_records() {
     }
 }
 
-/// Key updates with nothing between them are an attack on the processor; with data between them they may go on.
+/// Key updates with nothing between them are an attack on the processor; with data between them
+/// they may go on.
 #[test]
 fn key_updates_in_a_loop() {
     let authority = Authority::new();
@@ -431,7 +433,8 @@ fn key_updates_in_a_loop() {
     }
 }
 
-/// A bit that flips anywhere in what the reader gets: an error, an alert, and nothing but what was said before it.
+/// A bit that flips anywhere in what the reader gets: an error, an alert, and nothing but what was
+/// said before it.
 #[test]
 fn a_flipped_bit_is_an_error_and_an_alert() {
     let authority = Authority::new();
@@ -464,8 +467,8 @@ fn a_flipped_bit_is_an_error_and_an_alert() {
                     };
                     assert!([0, 50, 100].contains(&got.len()) && got.iter().all(|byte| *byte == 7), "{what}: {got:?}");
                     let Some(error) = error else {
-                        // What a record of TLS 1.3 claims to be and its version are for the looks: the true ones
-                        // are inside.
+                        // What a record of TLS 1.3 claims to be and its version are for the looks:
+                        // the true ones are inside.
                         assert!(versions[0] == &TLS13 && at % 72 < 3 && got.len() == 100, "{what}: a clean end");
                         flow.shutdown().await.unwrap();
                         return None;
@@ -481,7 +484,8 @@ fn a_flipped_bit_is_an_error_and_an_alert() {
                     for _ in 0..2 {
                         peer.write_all(&[7; 50]).await.unwrap();
                     }
-                    // Its end is also the end of what a record that claims to be longer would wait for.
+                    // Its end is also the end of what a record that claims to be longer would wait
+                    // for.
                     peer.shutdown().await.unwrap();
                     peer.read(&mut [0; 9]).await
                 },
@@ -503,7 +507,8 @@ fn a_flipped_bit_is_an_error_and_an_alert() {
     }
 }
 
-/// Early data may be a replay. A client whose configuration allows it, and whose server does, still sends none.
+/// Early data may be a replay. A client whose configuration allows it, and whose server does, still
+/// sends none.
 #[test]
 fn early_data_is_never_sent() {
     let authority = Authority::new();

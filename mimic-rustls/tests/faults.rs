@@ -1,4 +1,5 @@
-//! Faults of the flow below: each is told once, with its reason, to whom it concerns, and no record follows a hole.
+//! Faults of the flow below: each is told once, with its reason, to whom it concerns, and no record
+//! follows a hole.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -63,7 +64,8 @@ const WAYS: [Way; 3] = [
     |flow, cx| flow.poll_shutdown(cx),
 ];
 
-/// A pump tells an error of its device once and asks the device again: TLS may not, for the peer misses a record.
+/// A pump tells an error of its device once and asks the device again: TLS may not, for the peer
+/// misses a record.
 #[test]
 fn no_record_follows_one_that_was_lost() {
     for (read_between, first) in [false, true].into_iter().flat_map(|read| WAYS.map(|way| (read, way))) {
@@ -112,7 +114,8 @@ struct State {
     asked: AtomicUsize,
 }
 
-/// A socket that breaks when it is told to: each direction says why once, and from then on that it was said.
+/// A socket that breaks when it is told to: each direction says why once, and from then on that it
+/// was said.
 #[derive(Debug)]
 struct Socket {
     inner: Memory<Shared>,
@@ -292,7 +295,8 @@ fn a_handshake_sends_nothing_behind_a_flight_that_was_lost() {
     assert_eq!(task.read(&mut peer), got(b""), "all was read, and nothing sent");
 }
 
-/// A server is done before its tickets are sent. If they cannot be, it still reads, and hears why when it writes.
+/// A server is done before its tickets are sent. If they cannot be, it still reads, and hears why
+/// when it writes.
 #[test]
 fn tickets_that_cannot_be_sent_are_told_to_who_writes() {
     let authority = Authority::new();

@@ -104,8 +104,8 @@ fn protocols_that_are_asked_for_replace_those_of_the_configuration() {
     assert_eq!(peer.unwrap().attribute(AlpnProtocol).as_deref(), Some(&b"line"[..]));
 }
 
-/// A client that has read 5 bytes, which came in front of session tickets, and a part of a ticket; the flow below its
-/// peer, the peer, and the rest of the tickets.
+/// A client that has read 5 bytes, which came in front of session tickets, and a part of a ticket;
+/// the flow below its peer, the peer, and the rest of the tickets.
 fn a_part_of_a_ticket() -> (TlsFlow<Memory<Shared>, Client>, Memory<Shared>, ServerConnection, Vec<u8>) {
     let authority = Authority::new();
     let mut server = authority.server(&[NAME], &[&TLS13]);

@@ -1,7 +1,8 @@
-//! What a peer can make a handshake hold: a message that does not end, however it comes, and messages that do.
+//! What a peer can make a handshake hold: a message that does not end, however it comes, and
+//! messages that do.
 //!
-//! Run it for devices, too: `cargo test -p mimic-rustls --no-default-features --test heap`. The counts are those of the
-//! calling thread; see `allocation-counter`.
+//! Run it for devices, too: `cargo test -p mimic-rustls --no-default-features --test heap`. The
+//! counts are those of the calling thread; see `allocation-counter`.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -27,7 +28,8 @@ const ROOM: usize = if cfg!(feature = "std") { 64 * 1024 } else { 16 * 1024 };
 const PEAK: u64 = if cfg!(feature = "std") { 192 * 1024 } else { 48 * 1024 };
 const WAITING: i64 = if cfg!(feature = "std") { 96 * 1024 } else { 40 * 1024 };
 
-/// A peer that takes all and sends one message of `size` bytes in records of `record` bytes, without a heap.
+/// A peer that takes all and sends one message of `size` bytes in records of `record` bytes,
+/// without a heap.
 #[derive(Debug)]
 struct Endless {
     message: [u8; 4],
@@ -151,7 +153,8 @@ fn certificates(authority: &Authority, names: usize) -> (usize, mimic_rustls::ru
     (certificate.len(), server(vec![certificate], key, &[&TLS13]))
 }
 
-/// Sealed, where nobody can look at the headers: certificates for which there is no room, in the smallest records.
+/// Sealed, where nobody can look at the headers: certificates for which there is no room, in the
+/// smallest records.
 #[test]
 fn sealed_messages_that_are_too_long_hold_little() {
     let authority = Authority::new();
@@ -169,8 +172,9 @@ fn sealed_messages_that_are_too_long_hold_little() {
     peer.join().unwrap();
 }
 
-/// What has room by default: certificates of 15 KiB (those of four authorities with RSA keys of 4,096 bits take 7), also
-/// in records of 512 bytes, and hellos of 15 KiB (a key share of ML-KEM-768 takes 1.2).
+/// What has room by default: certificates of 15 KiB (those of four authorities with RSA keys of
+/// 4,096 bits take 7), also in records of 512 bytes, and hellos of 15 KiB (a key share of
+/// ML-KEM-768 takes 1.2).
 #[test]
 fn messages_within_the_room_pass() {
     let authority = Authority::new();

@@ -152,7 +152,8 @@ async fn read_to_end(flow: &mut impl Read<Error = Error>) -> usize {
 /// One side writes until its keys are used up; the other has all of it, and then a clean end.
 async fn used_up<F: Flow, S: Side>(mut writer: TlsFlow<F, S>, size: usize) -> usize {
     let taken = exhaust(&mut writer, size).await;
-    // Nothing goes out behind close_notify: not what is shorter either, which the keys might still do.
+    // Nothing goes out behind close_notify: not what is shorter either, which the keys might still
+    // do.
     assert_eq!(exhaust(&mut writer, 1).await, 0);
     writer.flush().await.unwrap();
     writer.shutdown().await.unwrap();
@@ -170,7 +171,8 @@ fn exhausted<M: Mode>(size: usize, capacity: usize) {
 
 #[test]
 fn tls_12_ends_in_order_when_its_keys_are_used_up() {
-    // The limit is the handshake's message and 19 records more. A write of four records is taken whole or not at all.
+    // The limit is the handshake's message and 19 records more. A write of four records is taken
+    // whole or not at all.
     exhausted::<Shared>(1, 1 << 16);
     exhausted::<Local>(50_000, 1 << 20);
     // Also where the alert has to wait for room.

@@ -1,4 +1,5 @@
-//! What a TLS flow allocates: per record what rustls does, and when it is idle no more than tokio-rustls.
+//! What a TLS flow allocates: per record what rustls does, and when it is idle no more than
+//! tokio-rustls.
 //!
 //! The counts are those of the calling thread; see `allocation-counter`.
 

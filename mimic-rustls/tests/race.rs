@@ -1,4 +1,5 @@
-//! TLS as part of the race, with real handshakes: it decides who wins, is done once, and with the right server.
+//! TLS as part of the race, with real handshakes: it decides who wins, is done once, and with the
+//! right server.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 

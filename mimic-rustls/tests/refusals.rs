@@ -507,7 +507,8 @@ fn what_is_not_tls() {
 fn a_handshake_message_without_end() {
     let authority = Authority::new();
     let server = authority.server(&[NAME], &BOTH);
-    // A ClientHello that claims 60,000 bytes, in records of one byte each: six times that on the wire.
+    // A ClientHello that claims 60,000 bytes, in records of one byte each: six times that on the
+    // wire.
     let mut endless = Vec::new();
     for byte in [1, 0, 0xea, 0x60].into_iter().chain(std::iter::repeat_n(0, 59_000)) {
         endless.extend([0x16, 3, 1, 0, 1, byte]);
@@ -598,8 +599,8 @@ fn a_server_without_a_clock_serves_without_tickets() {
     duel.server.unwrap();
 }
 
-/// How many bytes each side writes until both are done, and what each cut of what the client reads, or the server,
-/// leads to. The other side must end as well.
+/// How many bytes each side writes until both are done, and what each cut of what the client reads,
+/// or the server, leads to. The other side must end as well.
 fn cut_at_every_byte<M: Mode>(versions: [&'static SupportedProtocolVersion; 1], cut_client: bool) {
     let authority = Authority::new();
     let client = Arc::new(authority.client(&versions));

@@ -74,8 +74,8 @@ fn the_platform_is_asked_after_the_application_in_every_order() {
     }
 }
 
-/// A value is not asked for, so no function comes before it: neither the application's own, nor a merged
-/// one. The last value counts.
+/// A value is not asked for, so no function comes before it: neither the application's own, nor a
+/// merged one. The last value counts.
 #[test]
 fn a_value_comes_before_every_function() {
     let (ours, other) = (Authority::new(), Authority::new());

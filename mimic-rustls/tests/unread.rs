@@ -1,4 +1,5 @@
-//! Bytes that have arrived and are not read: what they would cost the peer when a socket is closed over them.
+//! Bytes that have arrived and are not read: what they would cost the peer when a socket is closed
+//! over them.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 

@@ -1,4 +1,5 @@
-//! A reader and a writer of one flow, each with a waker of its own: neither delays the other, nor takes its wake-up.
+//! A reader and a writer of one flow, each with a waker of its own: neither delays the other, nor
+//! takes its wake-up.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -98,7 +99,8 @@ both_modes! {
             assert_eq!(reader.read(&mut near), Poll::Pending);
             assert_eq!(other.read(&mut far), got(b"question"));
             assert_eq!(other.write(&mut far, b"answer"), ok(6));
-            // A task that writes and then reads would otherwise be woken twice, the second time for nothing.
+            // A task that writes and then reads would otherwise be woken twice, the second time for
+            // nothing.
             assert_eq!((reader.wakes(), writer.wakes()), (1, 0));
             assert_eq!(reader.read(&mut near), got(b"answer"));
         }
@@ -357,7 +359,8 @@ both_modes! {
     }
 }
 
-/// A flow that forgets who waits to write when a write is done or has failed, as those of async-net do.
+/// A flow that forgets who waits to write when a write is done or has failed, as those of async-net
+/// do.
 #[derive(Debug)]
 struct Forgetful {
     inner: Memory<Shared>,

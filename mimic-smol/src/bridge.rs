@@ -17,20 +17,22 @@ use mimic_std::{Ends, discard_unread, with_byte_slices, with_io_slices};
 use scopeguard::{ScopeGuard, guard};
 use socket2::SockRef;
 
-/// A flow over a TCP socket, connected or accepted; `TcpFlow::from(socket)` takes the socket as it is set.
+/// A flow over a TCP socket, connected or accepted; `TcpFlow::from(socket)` takes the socket as it
+/// is set.
 ///
 /// It answers the attributes [`PeerAddr`] and [`LocalAddr`].
 ///
 /// # Drop
-/// - Bytes that were flushed arrive, also at a peer that reads late. There are two exceptions: bytes
-///   from the peer arrive after the drop, or more than 256 KiB of them lie unread. Then the system
-///   may reset the connection. [`FlowExt::close`](mimic_core::FlowExt::close) waits for the peer and
-///   loses nothing.
+/// - Bytes that were flushed arrive, also at a peer that reads late. There are two exceptions:
+///   bytes from the peer arrive after the drop, or more than 256 KiB of them lie unread. Then the
+///   system may reset the connection. [`FlowExt::close`](mimic_core::FlowExt::close) waits for the
+///   peer and loses nothing.
 /// - To that end a drop discards what has arrived, in at most 64 reads of 4 KiB. The peer cannot
 ///   tell that its bytes were not read; [`abort`](Flow::abort) says so: a drop after it resets the
 ///   connection. So does a drop during a panic over unread bytes.
 /// - A socket that is shared with another descriptor or process loses what has arrived for those,
-///   too. Take it out by [`into_inner`](FromFutures::into_inner) first, which leaves its input alone.
+///   too. Take it out by [`into_inner`](FromFutures::into_inner) first, which leaves its input
+///   alone.
 pub type TcpFlow = FromFutures<Async<TcpStream>>;
 
 /// A flow over a Unix socket, connected or accepted.
@@ -40,11 +42,12 @@ pub type TcpFlow = FromFutures<Async<TcpStream>>;
 #[cfg(unix)]
 pub type UnixFlow = FromFutures<Async<UnixStream>>;
 
-/// A flow over anything that futures-io can read and write. Allocates nothing, and passes vectored writes on.
+/// A flow over anything that futures-io can read and write. Allocates nothing, and passes vectored
+/// writes on.
 ///
-/// Half-close is what the stream's `poll_close` makes of it. Sockets of async-io and smol close their writing side;
-/// those of async-std only flush, and their peers read end of stream when the flow is dropped: have mimic connect and
-/// accept there, which gives a [`TcpFlow`].
+/// Half-close is what the stream's `poll_close` makes of it. Sockets of async-io and smol close
+/// their writing side; those of async-std only flush, and their peers read end of stream when the
+/// flow is dropped: have mimic connect and accept there, which gives a [`TcpFlow`].
 ///
 /// A drop drops the stream. Before that it discards the unread input of async-io's own TCP and Unix
 /// sockets ([`TcpFlow`]); that of other types, those of async-std for instance, stays theirs, and a
@@ -89,8 +92,8 @@ impl<T: 'static> From<T> for FromFutures<T> {
     }
 }
 
-/// The socket of async-io, if `io` is one: async-io has no trait for what sockets alone can do. Decided here, so that
-/// one type serves sockets and everything else.
+/// The socket of async-io, if `io` is one: async-io has no trait for what sockets alone can do.
+/// Decided here, so that one type serves sockets and everything else.
 fn socket(io: &dyn Any) -> Option<SockRef<'_>> {
     #[cfg(unix)]
     if let Some(unix) = io.downcast_ref::<Async<UnixStream>>() {
@@ -168,9 +171,11 @@ where
     }
 }
 
-/// What futures-io can read and write, over a flow. Allocates nothing, and passes vectored writes on.
+/// What futures-io can read and write, over a flow. Allocates nothing, and passes vectored writes
+/// on.
 ///
-/// Errors are [`mimic_core::Error`]s inside [`std::io::Error`]s, and convert back to what they were.
+/// Errors are [`mimic_core::Error`]s inside [`std::io::Error`]s, and convert back to what they
+/// were.
 #[derive(Debug)]
 pub struct ToFutures<F> {
     flow: F,

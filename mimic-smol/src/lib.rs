@@ -1,5 +1,5 @@
-//! [mimic](mimic_core) on smol and async-std: TCP and Unix sockets, look-ups, timers, and bridges to futures-io's
-//! traits.
+//! [mimic](mimic_core) on smol and async-std: TCP and Unix sockets, look-ups, timers, and bridges
+//! to futures-io's traits.
 //!
 //! ```no_run
 //! use mimic_core::FlowExt;
@@ -15,7 +15,8 @@
 //! # }
 //! ```
 //!
-//! [`Smol`] fills these roles, each at priority 100, and [`context`] adds what the standard schemes need:
+//! [`Smol`] fills these roles, each at priority 100, and [`context`] adds what the standard schemes
+//! need:
 //!
 //! | role | name | how |
 //! |---|---|---|
@@ -25,28 +26,33 @@
 //! | [`Sleep`] | `timer` | async-io's timer |
 //! | `SourceAddress` | `udp` | the local address of a connected UDP socket, which sends nothing |
 //!
-//! With the feature `happy-eyeballs`, on by default, [`Transport`](mimic_core::Transport) is filled by
-//! `mimic_happy_eyeballs`: the AAAA and A records of a host are looked up separately and at once, and its addresses
-//! raced as the draft says: `RaceConfig` changes how, `Observer` shows it happening. The flow's attribute `mimic_happy_eyeballs::Timeline` tells who was tried when, and
-//! `mimic_happy_eyeballs::Raced` gives back the socket. Without the feature the addresses are tried one after the other,
-//! in the order of the look-up, by [`InOrder`](mimic_core::InOrder), and nothing fills `SourceAddress`.
+//! With the feature `happy-eyeballs`, on by default, [`Transport`](mimic_core::Transport) is filled
+//! by `mimic_happy_eyeballs`: the AAAA and A records of a host are looked up separately and at
+//! once, and its addresses raced as the draft says: `RaceConfig` changes how, `Observer` shows it
+//! happening. The flow's attribute `mimic_happy_eyeballs::Timeline` tells who was tried when, and
+//! `mimic_happy_eyeballs::Raced` gives back the socket. Without the feature the addresses are tried
+//! one after the other, in the order of the look-up, by [`InOrder`](mimic_core::InOrder), and
+//! nothing fills `SourceAddress`.
 //!
-//! With the feature `rustls`, on by default, the contexts have TLS too, from `mimic_rustls`: `tls://host:port` and
-//! `https` work, with the platform's trust store and the provider of the feature `ring` (default) or `aws-lc-rs`;
-//! without a provider, give a configuration by `mimic_rustls::TlsConfig`.
+//! With the feature `rustls`, on by default, the contexts have TLS too, from `mimic_rustls`:
+//! `tls://host:port` and `https` work, with the platform's trust store and the provider of the
+//! feature `ring` (default) or `aws-lc-rs`; without a provider, give a configuration by
+//! `mimic_rustls::TlsConfig`.
 //!
 //! Listeners from elsewhere (socket activation): with [`Inherited`] in the context, listening at
 //! the address of a socket that listens already takes it, by TLS too; [`TcpAcceptor`] and
 //! [`UnixAcceptor`] make a listener of one, without a URL.
 //!
-//! Flows from elsewhere: [`TcpFlow`] and [`UnixFlow`] come from an accepted or connected socket, [`FromFutures`] makes
-//! a flow of anything that futures-io can read and write, and [`ToFutures`] goes the other way.
+//! Flows from elsewhere: [`TcpFlow`] and [`UnixFlow`] come from an accepted or connected socket,
+//! [`FromFutures`] makes a flow of anything that futures-io can read and write, and [`ToFutures`]
+//! goes the other way.
 //!
 //! # What to know
-//! - Sockets and timers are async-io's, which has a thread of its own: any executor will do, smol's, async-std's or
-//!   another. New programs choose smol: async-std is discontinued, and supported for those that have it.
-//! - A look-up by the system that runs cannot be cancelled. When a deadline passes, its thread is left to finish; nothing
-//!   waits for it.
+//! - Sockets and timers are async-io's, which has a thread of its own: any executor will do,
+//!   smol's, async-std's or another. New programs choose smol: async-std is discontinued, and
+//!   supported for those that have it.
+//! - A look-up by the system that runs cannot be cancelled. When a deadline passes, its thread is
+//!   left to finish; nothing waits for it.
 //! - At most 64 look-ups by the system run at a time; [`set_lookup_threads`] says otherwise.
 
 #![forbid(unsafe_code)]
@@ -83,7 +89,8 @@ pub use tcp::TcpAcceptor;
 #[cfg(unix)]
 pub use unix::UnixAcceptor;
 
-/// The roles that async-io fills, on smol, async-std and other executors: what [`Ctx::install`] takes.
+/// The roles that async-io fills, on smol, async-std and other executors: what [`Ctx::install`]
+/// takes.
 ///
 /// Timers compare if they come from one installation.
 #[derive(Clone, Copy, Debug, Default)]
@@ -147,8 +154,8 @@ for_each_mode!(M => {
     }
 });
 
-/// A flow to an endpoint such as `tcp://example.org:7`, `unix:/run/service` or, with the feature `rustls`,
-/// `tls://example.org:443`, by [`context`].
+/// A flow to an endpoint such as `tcp://example.org:7`, `unix:/run/service` or, with the feature
+/// `rustls`, `tls://example.org:443`, by [`context`].
 ///
 /// Programs that connect often keep one context: it resumes TLS sessions. What the platform
 /// trusts is read once per process, whatever the number of contexts.

@@ -1,6 +1,8 @@
-//! Reads and writes through a boxed TCP flow allocate nothing, waits included. Counted on this thread alone.
+//! Reads and writes through a boxed TCP flow allocate nothing, waits included. Counted on this
+//! thread alone.
 //!
-//! `block_on` is the one that leaves the reactor to its thread: the reactor itself allocates a list of the tasks to wake.
+//! `block_on` is the one that leaves the reactor to its thread: the reactor itself allocates a list
+//! of the tasks to wake.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -5,11 +5,13 @@ use std::task::{Poll, ready};
 
 use mimic_core::{Error, ErrorKind, Phase};
 
-/// The two directions of a flow over a stream that promises less than [`Flow`](mimic_core::Flow) does.
+/// The two directions of a flow over a stream that promises less than [`Flow`](mimic_core::Flow)
+/// does.
 ///
-/// Each method takes the call to the stream as a closure, and calls it only while it makes sense. So: empty buffers are
-/// answered at once; end of stream stays; an error stays, lest a reset is taken for the end of stream that a socket
-/// reports after it; a write that takes nothing is an error, and so is one after the writing side was closed.
+/// Each method takes the call to the stream as a closure, and calls it only while it makes sense.
+/// So: empty buffers are answered at once; end of stream stays; an error stays, lest a reset is
+/// taken for the end of stream that a socket reports after it; a write that takes nothing is an
+/// error, and so is one after the writing side was closed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ends {
     read: End,
@@ -50,11 +52,12 @@ impl Ends {
         Poll::Ready(Ok(count))
     }
 
-    /// [`Flow::poll_write`](mimic_core::Flow::poll_write), or its vectored form, of `bufs` by a call that writes.
+    /// [`Flow::poll_write`](mimic_core::Flow::poll_write), or its vectored form, of `bufs` by a
+    /// call that writes.
     ///
     /// # Errors
-    /// That of `poll`, in [`Phase::Write`]; [`BrokenPipe`](ErrorKind::BrokenPipe) after the writing side was closed;
-    /// [`WriteZero`](ErrorKind::WriteZero) if the stream takes nothing.
+    /// That of `poll`, in [`Phase::Write`]; [`BrokenPipe`](ErrorKind::BrokenPipe) after the writing
+    /// side was closed; [`WriteZero`](ErrorKind::WriteZero) if the stream takes nothing.
     #[inline]
     pub fn write(
         &mut self,

@@ -68,7 +68,8 @@ impl Hosts {
     }
 
     /// Returns the addresses of a name, of all its lines in their order and each once; none if no
-    /// line has the name and an address. Case does not count. A last dot does, as it does for the system.
+    /// line has the name and an address. Case does not count. A last dot does, as it does for the
+    /// system.
     pub(crate) fn find(&self, name: &str) -> Option<Vec<Record>> {
         let hash = hash(name.as_bytes());
         let first = self.names.partition_point(|(other, _)| *other < hash);

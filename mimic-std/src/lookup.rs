@@ -89,9 +89,9 @@ async fn ask_the_system(question: Question, apart: bool) -> Result<Vec<Record>, 
 }
 
 /// Answers as [`lookup`] does what other resolvers must not be asked for: addresses, names in the
-/// hosts file, and `localhost`; none if the resolver is to be asked. So a name is the same whichever
-/// resolver is installed. The question may be for HTTPS records, also of a port of its own
-/// (`_8443._https.name`): those names have none.
+/// hosts file, and `localhost`; none if the resolver is to be asked. So a name is the same
+/// whichever resolver is installed. The question may be for HTTPS records, also of a port of its
+/// own (`_8443._https.name`): those names have none.
 ///
 /// This is about the name of the question as it stands. Names that DNS leads to from there, the
 /// targets of CNAME and of HTTPS records, are DNS's. A target that is asked for itself should keep

@@ -17,7 +17,8 @@ pub fn with_io_slices<T>(bufs: &[&[u8]], write: impl FnOnce(&[IoSlice<'_>]) -> T
     write(&slices[..count])
 }
 
-/// Calls `write` with `slices`, or the first sixteen of them that are not empty, as [`Flow`](mimic_core::Flow) wants them.
+/// Calls `write` with `slices`, or the first sixteen of them that are not empty, as
+/// [`Flow`](mimic_core::Flow) wants them.
 #[inline]
 pub fn with_byte_slices<T>(slices: &[IoSlice<'_>], write: impl FnOnce(&[&[u8]]) -> T) -> T {
     let mut bufs: [&[u8]; SLICES] = [&[]; SLICES];

@@ -32,9 +32,11 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::accept::BACKLOG;
 use crate::connect_unix::try_connect;
 
-/// The file that a Unix listener made. Dropping it removes the file, unless another has taken its place.
+/// The file that a Unix listener made. Dropping it removes the file, unless another has taken its
+/// place.
 ///
-/// Drop it before the listener: an open socket keeps its inode, so no other file can have the same number.
+/// Drop it before the listener: an open socket keeps its inode, so no other file can have the same
+/// number.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
@@ -57,8 +59,8 @@ impl SocketFile {
     /// The directory should belong to the server, or to root, and no other user should be able to
     /// write to it. A user who can may replace the socket by another one, and may keep the server
     /// from binding. Permissions are given to what was bound, and never follow a symbolic link; but
-    /// on systems other than Linux, and without `/proc`, a link that takes the socket's place at the
-    /// very moment is followed.
+    /// on systems other than Linux, and without `/proc`, a link that takes the socket's place at
+    /// the very moment is followed.
     ///
     /// # Errors
     /// In [`Phase::Bind`]: [`AddrInUse`](ErrorKind::AddrInUse) if a server listens there or is just

@@ -51,7 +51,7 @@ mod tests {
             assert_eq!(source(to), Source::Address([127, 0, 0, 1].into()));
             assert_eq!(source(to), Source::Address(local_address(to).unwrap()));
         }
-        // What nobody can be connected to by, and no zone to say where it is.
+        // An address without a zone, which leads nowhere.
         assert!(!matches!(source("[fe80::1]:9".parse().unwrap()), Source::Address(address) if address.is_ipv4()));
         let _ = source(([255, 255, 255, 255], 9).into());
     }

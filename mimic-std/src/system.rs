@@ -70,10 +70,10 @@ impl std::error::Error for Short {
 /// Asks the system's resolver, and waits for it. The answer may have the other family too.
 ///
 /// An empty list is a name without such addresses. Systems do not always tell that from a name that
-/// does not exist; then the other family is asked too. A name that the search list completes last is
-/// asked for as it stands, and for both families at once if it has neither. No address comes twice.
-/// The addresses of interfaces are not looked at (no `AI_ADDRCONFIG`), so that a name is the same
-/// with and without a network.
+/// does not exist; then the other family is asked too. A name that the search list completes last
+/// is asked for as it stands, and for both families at once if it has neither. No address comes
+/// twice. The addresses of interfaces are not looked at (no `AI_ADDRCONFIG`), so that a name is the
+/// same with and without a network.
 pub(crate) fn ask(ask: &Ask) -> Answer {
     let (family, other) = match ask.record_type {
         RecordType::A => (AddrFamily::Inet.into(), AddrFamily::Inet6.into()),

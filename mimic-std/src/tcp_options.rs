@@ -14,7 +14,8 @@ pub struct TcpOptions {
 }
 
 impl TcpOptions {
-    /// Declares the keys that the options come from: [`NoDelay`], on unless it is false, and [`KeepAlive`].
+    /// Declares the keys that the options come from: [`NoDelay`], on unless it is false, and
+    /// [`KeepAlive`].
     pub fn needs<M: Mode>() -> impl Needs<M, Args = Self> + Clone + Send + Sync {
         map((or_default(NoDelay, true), opt(KeepAlive)), Self::from)
     }

@@ -14,15 +14,16 @@ const SCRATCH: usize = 4 * 1024;
 /// before they close one.
 ///
 /// Systems reset a connection whose socket is closed over unread bytes. The peer then loses what it
-/// has not read yet, although it was sent and flushed long before. Bytes that arrive after the close
-/// have the same effect; only a close that waits for the peer
+/// has not read yet, although it was sent and flushed long before. Bytes that arrive after the
+/// close have the same effect; only a close that waits for the peer
 /// ([`FlowExt::close`](mimic_core::FlowExt::close)) is safe from those.
 ///
 /// - It asks the socket itself. The runtime learns of bytes only between two turns of its tasks.
 /// - It never waits on Unix, even if another descriptor of the same socket made it blocking.
 ///   Elsewhere the socket must be non-blocking.
 /// - It takes the bytes from every descriptor and process that shares the socket.
-/// - It does nothing while the thread panics: a reset then tells the peer that the end is not clean.
+/// - It does nothing while the thread panics: a reset then tells the peer that the end is not
+///   clean.
 pub fn discard_unread(socket: &Socket) {
     if thread::panicking() {
         return;

@@ -1,5 +1,5 @@
-//! `hickory connect URL`: like the command line's `connect`, with names looked up by hickory. Sends nothing, and prints
-//! what the peer sends. For `tests/namespaces/lookups`.
+//! `hickory connect URL`: like the command line's `connect`, with names looked up by hickory. Sends
+//! nothing, and prints what the peer sends. For `tests/namespaces/lookups`.
 
 #![allow(clippy::unwrap_used, reason = "an example")]
 

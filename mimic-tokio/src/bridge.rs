@@ -16,15 +16,16 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-/// A flow over a TCP socket, connected or accepted; `TcpFlow::from(socket)` takes the socket as it is set.
+/// A flow over a TCP socket, connected or accepted; `TcpFlow::from(socket)` takes the socket as it
+/// is set.
 ///
 /// It answers the attributes [`PeerAddr`] and [`LocalAddr`].
 ///
 /// # Drop
-/// - Bytes that were flushed arrive, also at a peer that reads late. There are two exceptions: bytes
-///   from the peer arrive after the drop, or more than 256 KiB of them lie unread. Then the system
-///   may reset the connection. [`FlowExt::close`](mimic_core::FlowExt::close) waits for the peer and
-///   loses nothing.
+/// - Bytes that were flushed arrive, also at a peer that reads late. There are two exceptions:
+///   bytes from the peer arrive after the drop, or more than 256 KiB of them lie unread. Then the
+///   system may reset the connection. [`FlowExt::close`](mimic_core::FlowExt::close) waits for the
+///   peer and loses nothing.
 /// - To that end a drop discards what has arrived, in at most 64 reads of 4 KiB. The peer cannot
 ///   tell that its bytes were not read; [`abort`](Flow::abort) says so: a drop after it resets the
 ///   connection. So does a drop during a panic over unread bytes.
@@ -39,7 +40,8 @@ pub type TcpFlow = FromTokio<TcpStream>;
 #[cfg(unix)]
 pub type UnixFlow = FromTokio<UnixStream>;
 
-/// A flow over anything that tokio can read and write. Allocates nothing, and passes vectored writes on.
+/// A flow over anything that tokio can read and write. Allocates nothing, and passes vectored
+/// writes on.
 ///
 /// A drop drops the stream. Before that it discards the unread input of tokio's own TCP and Unix
 /// sockets ([`TcpFlow`]); that of other types, a TLS stream or a split half for instance, stays
@@ -78,7 +80,8 @@ impl<T> FromTokio<T> {
     }
 }
 
-/// The TCP socket, if `io` is one. Decided here, so that one type serves sockets and everything else.
+/// The TCP socket, if `io` is one. Decided here, so that one type serves sockets and everything
+/// else.
 fn tcp(io: &dyn Any) -> Option<SockRef<'_>> {
     io.downcast_ref::<TcpStream>().map(SockRef::from)
 }
@@ -159,7 +162,8 @@ where
 
 /// What tokio can read and write, over a flow. Allocates nothing, and passes vectored writes on.
 ///
-/// Errors are [`mimic_core::Error`]s inside [`std::io::Error`]s, and convert back to what they were.
+/// Errors are [`mimic_core::Error`]s inside [`std::io::Error`]s, and convert back to what they
+/// were.
 #[derive(Debug)]
 pub struct ToTokio<F> {
     flow: F,

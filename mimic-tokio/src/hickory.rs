@@ -14,8 +14,9 @@ use mimic_std::{enough_descriptors, lookup_locally};
 
 use crate::runtime;
 
-/// Look-ups by [`hickory_resolver`], in place of those by the system: asynchronous, so that giving one up costs nothing,
-/// and with HTTPS records. What [`Ctx::install`] takes; it fills [`Lookup`] as `hickory`, at priority 50.
+/// Look-ups by [`hickory_resolver`], in place of those by the system: asynchronous, so that giving
+/// one up costs nothing, and with HTTPS records. What [`Ctx::install`] takes; it fills [`Lookup`]
+/// as `hickory`, at priority 50.
 ///
 /// ```no_run
 /// use mimic_happy_eyeballs::{Config, RaceConfig};
@@ -28,28 +29,29 @@ use crate::runtime;
 /// # }
 /// ```
 ///
-/// - HTTPS records are asked for if the race is told so, as above, and the connection is to be secure.
+/// - HTTPS records are asked for if the race is told so, as above, and the connection is to be
+///   secure.
 /// - The hosts file comes before DNS and decides for both families, as for look-ups by the system:
 ///   a name in it, asked for as the file has it, is never asked of DNS, for no kind of record. Nor
 ///   is `localhost`, or a name below it: without a line they are the loopback's addresses.
 /// - A hosts file that cannot be read, or is larger than 8 MiB, may have any name. The system's
 ///   resolver is asked for addresses in place of DNS, and HTTPS records are an error.
-/// - Names that DNS leads to are DNS's: the targets of CNAME and of HTTPS records are not looked for
-///   in the hosts file. Nor is a name with a last dot, unless the file has the dot too.
+/// - Names that DNS leads to are DNS's: the targets of CNAME and of HTTPS records are not looked
+///   for in the hosts file. Nor is a name with a last dot, unless the file has the dot too.
 /// - Other sources that the system has (mDNS, NIS) are not asked. A resolver of your own that is
 ///   told not to use the hosts file
 ///   ([`ResolveHosts::Never`](hickory_resolver::config::ResolveHosts)) is asked for its names.
 /// - Addresses with a zone (`fe80::1%eth0`) are answered without a question.
-/// - Addresses are looked up by the search list of the system, for both families by one name of it; HTTPS records for
-///   the name as it is.
-/// - It keeps answers for their time to live, and its sockets belong to the runtime that asks: make one for each
-///   runtime, and clone the context rather than making another.
+/// - Addresses are looked up by the search list of the system, for both families by one name of it;
+///   HTTPS records for the name as it is.
+/// - It keeps answers for their time to live, and its sockets belong to the runtime that asks: make
+///   one for each runtime, and clone the context rather than making another.
 #[derive(Clone)]
 pub struct Hickory(TokioResolver);
 
 impl Hickory {
-    /// With the servers and options of the system: `/etc/resolv.conf`, or what Windows and macOS have in its place.
-    /// They are read now, and not again.
+    /// With the servers and options of the system: `/etc/resolv.conf`, or what Windows and macOS
+    /// have in its place. They are read now, and not again.
     ///
     /// # Errors
     /// If they cannot be read, or name no server.
@@ -220,7 +222,8 @@ fn service(record: &SVCB) -> Service {
     service
 }
 
-/// Whether [`Service`] says all that there is to know of it. Of ECH it says only that it is offered.
+/// Whether [`Service`] says all that there is to know of it. Of ECH it says only that it is
+/// offered.
 fn understood(key: SvcParamKey) -> bool {
     use SvcParamKey::{Alpn, Ipv4Hint, Ipv6Hint, NoDefaultAlpn, Port};
     matches!(key, Alpn | NoDefaultAlpn | Port | Ipv4Hint | Ipv6Hint)

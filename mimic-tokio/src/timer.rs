@@ -41,7 +41,8 @@ impl mimic_core::Timer for Timer {
         if end <= time::Instant::now() {
             return Poll::Ready(());
         }
-        // It rounds its end up to a tick, and so does the wait for it: two ticks late in all, unless it aims earlier.
+        // It rounds its end up to a tick, and so does the wait for it: two ticks late in all,
+        // unless it aims earlier.
         let early = end.checked_sub(TICK).unwrap_or(end);
         let (until, sleep) = self.wait.get_or_insert_with(|| (at, Box::pin(time::sleep_until(early))));
         if *until != at {

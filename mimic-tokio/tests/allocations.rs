@@ -1,4 +1,5 @@
-//! Reads and writes through a boxed TCP flow allocate nothing, waits included. Counted on this thread alone.
+//! Reads and writes through a boxed TCP flow allocate nothing, waits included. Counted on this
+//! thread alone.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -14,8 +15,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Builder;
 use tokio::task::yield_now;
 
-/// What a `block_on` allocates by itself, once it has yielded: the runtime's list of tasks that yielded. Its fairness
-/// makes a task yield that never waits, so every run here yields at once.
+/// What a `block_on` allocates by itself, once it has yielded: the runtime's list of tasks that
+/// yielded. Its fairness makes a task yield that never waits, so every run here yields at once.
 const RUNTIME: u64 = 1;
 
 #[test]
@@ -29,7 +30,8 @@ fn steady_reads_and_writes_allocate_nothing() {
             socket.write_all(&buf[..n]).unwrap();
         }
     });
-    // One thread for everything: the locks inside tokio allocate when two threads first meet at one.
+    // One thread for everything: the locks inside tokio allocate when two threads first meet at
+    // one.
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let mut flow: Box<dyn Flow + Send> = runtime.block_on(mimic_tokio::connect(&url)).unwrap();
 

@@ -1,5 +1,5 @@
-//! Dropping a flow over a socket: it never waits, it leaves alone what was taken out, and a panic is
-//! no clean end.
+//! Dropping a flow over a socket: it never waits, it leaves alone what was taken out, and a panic
+//! is no clean end.
 
 #![cfg(unix)]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]

@@ -310,7 +310,8 @@ async fn servers_that_are_broken_for_some_types() {
     }
 }
 
-/// Of addresses and of services, whatever the hosts file says of `localhost`; it has no line for the others.
+/// Of addresses and of services, whatever the hosts file says of `localhost`; it has no line for
+/// the others.
 #[tokio::test]
 async fn localhost_is_not_asked_of_dns() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -338,8 +339,8 @@ async fn localhost_is_not_asked_of_dns() {
     assert_eq!(*asked.lock().unwrap(), [""; 0]);
 }
 
-/// For both families and for services: a server that would lead elsewhere is not asked, unless the resolver is told not
-/// to use the file.
+/// For both families and for services: a server that would lead elsewhere is not asked, unless the
+/// resolver is told not to use the file.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_hosts_file_decides() {

@@ -135,7 +135,8 @@ async fn roles_alone() {
     assert_eq!(flow.attribute(PeerAddr), Some(listener.local_addr().unwrap()));
 }
 
-/// From a flow to tokio and back, twice: the same bytes, vectored writes in one, ends, and errors as they were.
+/// From a flow to tokio and back, twice: the same bytes, vectored writes in one, ends, and errors
+/// as they were.
 #[tokio::test]
 async fn there_and_back() {
     let (here, there) = memory_pair::<Shared>(64);

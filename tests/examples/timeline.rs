@@ -1,6 +1,7 @@
 //! Connects to a URL a number of times, and prints what happened, for `tests/namespaces/run`.
 //!
-//! `timeline tcp://example.org:7 50`: a line per connect. Its events are separated by `; `, each with its time in
+//! `timeline tcp://example.org:7 50`: a line per connect. Its events are separated by `; `, each
+//! with its time in
 //! microseconds since the connect began: `250312 start   192.0.2.1:443`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test's tool: who calls it reads the panic")]

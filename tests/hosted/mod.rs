@@ -1,6 +1,8 @@
-//! What every hosted adapter must do, written once: each adapter's tests include this file and run it on their runtimes.
+//! What every hosted adapter must do, written once: each adapter's tests include this file and run
+//! it on their runtimes.
 //!
-//! The includer calls its crate `adapter`. Everything stays on the loopback, and every test has a limit.
+//! The includer calls its crate `adapter`. Everything stays on the loopback, and every test has a
+//! limit.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -194,7 +196,8 @@ pub(crate) async fn over_ipv6() {
     assert_eq!(ponged.unwrap(), "ping\n");
 }
 
-/// More than the buffers of the sockets hold, so that reader and writer wait at the same time on the same flow.
+/// More than the buffers of the sockets hold, so that reader and writer wait at the same time on
+/// the same flow.
 pub(crate) async fn two_directions_at_once() {
     const LEN: usize = 8 << 20;
     async fn exchange<M: Mode>(flow: M::Flow, seed: usize) {
@@ -346,7 +349,8 @@ pub(crate) async fn keep_alive_is_set() {
     }
 }
 
-/// What is given, and what the socket is told: systems count in whole seconds, and Linux takes no more than these.
+/// What is given, and what the socket is told: systems count in whole seconds, and Linux takes no
+/// more than these.
 const KEEP_ALIVES: [(Duration, Duration); 3] = [
     (Duration::from_secs(77), Duration::from_secs(77)),
     (Duration::from_millis(500), Duration::from_secs(1)),
@@ -475,8 +479,8 @@ pub(crate) async fn a_read_in_time() {
     assert_eq!(&buf[..4], b"late");
 }
 
-/// Nothing of a local context is `Send`: it is made, used and dropped on a thread of its own, by an executor that is
-/// not there for the rest.
+/// Nothing of a local context is `Send`: it is made, used and dropped on a thread of its own, by an
+/// executor that is not there for the rest.
 pub(crate) async fn a_local_context() {
     adapter::local(|| async {
         let (mut listener, ctx) = listening(adapter::local_context()).await;
@@ -638,7 +642,8 @@ mod linux {
             let to = format!("{:08X}:{:04X}", u32::from_ne_bytes(addr.ip().octets()), addr.port());
             let table = fs::read_to_string("/proc/net/tcp").unwrap();
             let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
-            // By local address: the table is read in pieces, and a row may be in two of them when others come and go.
+            // By local address: the table is read in pieces, and a row may be in two of them when
+            // others come and go.
             let trying = rows.filter(|row| row[2] == to && row[3] == SYN_SENT).map(|row| row[1].to_owned());
             trying.collect::<std::collections::HashSet<_>>().len()
         }

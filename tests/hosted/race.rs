@@ -40,7 +40,8 @@ fn bound(at: SocketAddr) -> std::io::Result<Socket> {
     Ok(socket)
 }
 
-/// One port that is ours at each of these addresses, so that nobody else listens there. None without IPv6.
+/// One port that is ours at each of these addresses, so that nobody else listens there. None
+/// without IPv6.
 fn one_port(addresses: &[IpAddr]) -> Option<(u16, Vec<Socket>)> {
     for _ in 0..100 {
         let first = bound((addresses[0], 0).into()).ok()?;
@@ -165,7 +166,8 @@ pub(crate) async fn a_family_that_fails() {
     }
 }
 
-/// An observer is a function, so what it hears goes where a thread of its own looks: the thread of this test polls.
+/// An observer is a function, so what it hears goes where a thread of its own looks: the thread of
+/// this test polls.
 pub(crate) async fn told_while_it_happens() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static TOLD: AtomicUsize = AtomicUsize::new(0);

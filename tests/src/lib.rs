@@ -1,4 +1,5 @@
-//! The conformance kit that every flow passes, and tests across crates: one client on every runtime, and the README.
+//! The conformance kit that every flow passes, and tests across crates: one client on every
+//! runtime, and the README.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,5 @@
-//! The kit can fail: flows that break one promise each, and for every case of the kit one that it notices.
+//! The kit can fail: flows that break one promise each, and for every case of the kit one that it
+//! notices.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 

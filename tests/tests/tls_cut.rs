@@ -1,4 +1,5 @@
-//! A handshake that is cut at any byte, over sockets: an error that says so, for client and server, and no hang.
+//! A handshake that is cut at any byte, over sockets: an error that says so, for client and server,
+//! and no hang.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -50,8 +51,8 @@ fn configs(version: &'static SupportedProtocolVersion) -> (Arc<ClientConfig>, Ar
     (Arc::new(client.with_root_certificates(roots).with_no_client_auth()), Arc::new(server))
 }
 
-/// The handshake up to so many bytes sent; then the end, and what comes is read to its own. Says whether the handshake
-/// was over before.
+/// The handshake up to so many bytes sent; then the end, and what comes is read to its own. Says
+/// whether the handshake was over before.
 fn hand_shake(mut tls: Connection, mut stream: TcpStream, mut budget: usize) -> bool {
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     while tls.is_handshaking() || tls.wants_write() {

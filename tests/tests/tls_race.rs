@@ -1,5 +1,5 @@
-//! TLS by name, on every runtime: the handshake is part of the race between the addresses. Linux only, where the whole
-//! of 127.0.0.0/8 is this machine.
+//! TLS by name, on every runtime: the handshake is part of the race between the addresses. Linux
+//! only, where the whole of 127.0.0.0/8 is this machine.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]

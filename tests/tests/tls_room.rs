@@ -10,7 +10,8 @@ use futures_lite::future::or;
 use mimic_core::{Context, Error, ErrorKind, FlowExt, ListenerExt, Phase, Port, Sleep, timeout};
 use mimic_rustls::{HandshakeRoom, TlsConfig, TlsServerConfig};
 
-/// Connects with a client and a listener that have so much room, and says how that went for the client.
+/// Connects with a client and a listener that have so much room, and says how that went for the
+/// client.
 fn connected(client_room: Option<usize>, server_room: Option<usize>) -> Result<(), Error> {
     let (server, client) = common::tls("127.0.0.1");
     let ctx = mimic_smol::context().with_url("tls://127.0.0.1:0").unwrap();

@@ -29,11 +29,13 @@ use torture::steps::{STEPS, Steps, judge_step};
 use torture::{HOST, SIZE, configs, cut, judge, rounds, scenario};
 use world::{SERVER, SERVER_V6, World, at, buffers, millis, sleep, url};
 
-/// Where the server listens: at its IPv4 address it serves, and at its IPv6 address it never says a word.
+/// Where the server listens: at its IPv4 address it serves, and at its IPv6 address it never says a
+/// word.
 const PORT: u16 = 443;
 
-/// How many allocations may be left of all runs together. embassy-time's queue has 128 places; it forgets a timer that
-/// was dropped, and the waker in it, only when its time has come or the place is needed.
+/// How many allocations may be left of all runs together. embassy-time's queue has 128 places; it
+/// forgets a timer that was dropped, and the waker in it, only when its time has come or the place
+/// is needed.
 const KEPT: i64 = 128 + 4;
 
 /// Sockets of the client, and of the server.
@@ -139,7 +141,8 @@ impl Bench {
         let begun = Instant::now();
         loop {
             let (running, idle) = (self.running.get(), self.idle());
-            // A listener holds a second socket where a peer began to connect and gave up, until the next one comes.
+            // A listener holds a second socket where a peer began to connect and gave up, until the
+            // next one comes.
             if running == 0 && idle[0] == SOCKETS.0 && (SOCKETS.1 - 4..=SOCKETS.1 - 2).contains(&idle[1]) {
                 return;
             }

@@ -1,5 +1,5 @@
-//! Torture over flows in memory, in virtual time, every wake-up counted: exactly the same points each time, so they
-//! are enumerated to the last, and allocations are counted to the byte.
+//! Torture over flows in memory, in virtual time, every wake-up counted: exactly the same points
+//! each time, so they are enumerated to the last, and allocations are counted to the byte.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -37,7 +37,8 @@ const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Time that stands still unless everybody waits for it, and the connections that the server has not taken.
+/// Time that stands still unless everybody waits for it, and the connections that the server has
+/// not taken.
 #[derive(Default)]
 struct World {
     now: Duration,
@@ -205,8 +206,9 @@ impl Wake for Flag {
     }
 }
 
-/// Runs the client until it ends, and the server until it has seen every connection end. Nobody is polled who was not
-/// woken, so a wake-up that is lost, or a peer that is never told, is a panic here and no hang.
+/// Runs the client until it ends, and the server until it has seen every connection end. Nobody is
+/// polled who was not woken, so a wake-up that is lost, or a peer that is never told, is a panic
+/// here and no hang.
 fn run<T>(what: &dyn fmt::Display, shore: &Shore, config: &Arc<ServerConfig>, client: impl Future<Output = T>) -> T {
     let mut client = Box::pin(client);
     let mut server = Server { shore: shore.clone(), config: config.clone(), running: Vec::new(), ended: 0 };
@@ -372,7 +374,8 @@ fn failed_at_every_call_of_a_race() {
 #[test]
 fn failed_at_every_step_to_a_flow() {
     let bench = Bench::new(&[SERVER]);
-    // Two families are asked for, and one of them is enough. The deadline and the race have a timer each.
+    // Two families are asked for, and one of them is enough. The deadline and the race have a timer
+    // each.
     for (fault, least, spared) in [(STEPS[0], 2, 1), (STEPS[1], 1, 0), (STEPS[2], 2, 0), (STEPS[3], 8, 0)] {
         let (calls, failed) = bench.fail(fault, judge_step);
         println!("{fault:?}: {calls} calls, {failed} runs failed");
@@ -380,7 +383,8 @@ fn failed_at_every_step_to_a_flow() {
     }
 }
 
-/// A link that fails while another is there costs an attempt and not the connect; unless the other says nothing for ever.
+/// A link that fails while another is there costs an attempt and not the connect; unless the other
+/// says nothing for ever.
 #[test]
 fn failed_at_every_step_to_a_race() {
     let bench = Bench::new(&[SILENT, SERVER]);

@@ -4,7 +4,8 @@ use core::fmt;
 
 use embedded_io_async::{Error, ErrorKind};
 
-/// Why [`serve`](crate::serve) or [`ping`](crate::ping) ended early. `E` is the error of the stream.
+/// Why [`serve`](crate::serve) or [`ping`](crate::ping) ended early. `E` is the error of the
+/// stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AppError<E> {

@@ -12,19 +12,20 @@
 //!       │ ◀────────────────── mimic\n │
 //! ```
 //!
-//! It is written against [`embedded_io_async::Read`] and [`Write`] and nothing else: no runtime, no allocator, and
-//! no mimic. That is the point of the example: *which* stream it gets is decided elsewhere, at run time.
+//! It is written against [`embedded_io_async::Read`] and [`Write`] and nothing else: no runtime, no
+//! allocator, and no mimic. That is the point of the example: *which* stream it gets is decided
+//! elsewhere, at run time.
 //!
 //! # The protocol
 //!
-//! - A line is the bytes before a `\n`, at most [`LINE_MAX`] of them. They need not be UTF-8, and a `\r` is a
-//!   byte like any other: `ping\r\n` is not "ping", and comes back as it was.
+//! - A line is the bytes before a `\n`, at most [`LINE_MAX`] of them. They need not be UTF-8, and a
+//!   `\r` is a byte like any other: `ping\r\n` is not "ping", and comes back as it was.
 //! - Every answer ends with `\n`, also the one to a last line that had none.
 //!
 //! # Cancellation
 //!
-//! [`serve`] and [`ping`] keep what they have read in a buffer of their own. Dropping their future drops that
-//! buffer, and a write may have been cut short: drop the stream too.
+//! [`serve`] and [`ping`] keep what they have read in a buffer of their own. Dropping their future
+//! drops that buffer, and a write may have been cut short: drop the stream too.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -50,14 +51,14 @@ const DIALOGUE: [(&str, &str); 3] = [("ping\n", "pong\n"), ("pong\n", "ping\n"),
 
 /// Answers lines until the peer ends its side.
 ///
-/// Waits for the peer without limit; a caller who wants one bounds the whole call. The answers to all lines that
-/// arrived together leave in one write, and then one flush: nothing is held back while this waits for more. The
-/// stream is not closed: after `Ok`, the caller may shut it down.
+/// Waits for the peer without limit; a caller who wants one bounds the whole call. The answers to
+/// all lines that arrived together leave in one write, and then one flush: nothing is held back
+/// while this waits for more. The stream is not closed: after `Ok`, the caller may shut it down.
 ///
 /// # Errors
 ///
-/// [`AppError::LineTooLong`] for a line of more than [`LINE_MAX`] bytes, once the lines before it are answered;
-/// [`AppError::Io`] and [`AppError::WriteZero`] if the stream fails.
+/// [`AppError::LineTooLong`] for a line of more than [`LINE_MAX`] bytes, once the lines before it
+/// are answered; [`AppError::Io`] and [`AppError::WriteZero`] if the stream fails.
 pub async fn serve<S>(stream: &mut S) -> Result<(), AppError<S::Error>>
 where
     S: Read + Write + ?Sized,
@@ -81,20 +82,21 @@ where
 
 /// Says "ping", "pong" and "mimic", waits for the answer to each, and writes down what was said.
 ///
-/// Each line is flushed before its answer is awaited, without limit; a caller who wants one bounds the whole call.
-/// The transcript gets a line when it was sent (`> ping`) or has arrived (`< pong`), each ended by `\n`: six lines
-/// if all goes well. Bytes that would not print as themselves are escaped, so an entry is always one line.
+/// Each line is flushed before its answer is awaited, without limit; a caller who wants one bounds
+/// the whole call. The transcript gets a line when it was sent (`> ping`) or has arrived
+/// (`< pong`), each ended by `\n`: six lines if all goes well. Bytes that would not print as
+/// themselves are escaped, so an entry is always one line.
 ///
 /// Bytes that follow the third answer may be read and are then lost. The stream is not closed.
 ///
 /// # Errors
 ///
-/// - [`AppError::UnexpectedAnswer`] if an answer was wrong; the dialogue is finished first, and is all in the
-///   transcript.
+/// - [`AppError::UnexpectedAnswer`] if an answer was wrong; the dialogue is finished first, and is
+///   all in the transcript.
 /// - [`AppError::Closed`] if the peer ended its side before the third answer was complete.
 /// - [`AppError::LineTooLong`] for an answer of more than [`LINE_MAX`] bytes.
-/// - [`AppError::Io`] and [`AppError::WriteZero`] if the stream fails, [`AppError::Transcript`] if the
-///   transcript does.
+/// - [`AppError::Io`] and [`AppError::WriteZero`] if the stream fails, [`AppError::Transcript`] if
+///   the transcript does.
 pub async fn ping<S, W>(stream: &mut S, transcript: &mut W) -> Result<(), AppError<S::Error>>
 where
     S: Read + Write + ?Sized,

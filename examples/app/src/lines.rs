@@ -19,7 +19,8 @@ impl Lines {
 
     /// Reads once, behind what is there; `false` at the end of the stream.
     ///
-    /// To be called only when no complete line is left: a full buffer is then one line that is too long.
+    /// To be called only when no complete line is left: a full buffer is then one line that is too
+    /// long.
     pub(crate) async fn fill<S>(&mut self, stream: &mut S) -> Result<bool, AppError<S::Error>>
     where
         S: Read + ?Sized,
@@ -32,7 +33,8 @@ impl Lines {
         if room.is_empty() {
             return Err(AppError::LineTooLong);
         }
-        // `min`: a stream that claims to have read more than it was given room for must not make this panic.
+        // `min`: a stream that claims to have read more than it was given room for must not make
+        // this panic.
         let read = stream.read(room).await.map_err(AppError::Io)?.min(room.len());
         self.end += read;
         Ok(read > 0)

@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use embedded_alloc::LlffHeap;
 
-/// Both boards have 512 KiB of memory; a handshake of TLS took less than 32 KiB in QEMU, and a long chain of certificates
-/// takes more.
+/// Both boards have 512 KiB of memory; a handshake of TLS took less than 32 KiB in QEMU, and a long
+/// chain of certificates takes more.
 const SIZE: usize = 128 * 1024;
 
 #[global_allocator]

@@ -12,7 +12,8 @@
 //!     └── transcript and errors by defmt                                 console.rs
 //! ```
 //!
-//! On the target it brings the allocator (`heap.rs`) too; on a host there are only tests of it: `cargo test`.
+//! On the target it brings the allocator (`heap.rs`) too; on a host there are only tests of it:
+//! `cargo test`.
 //!
 //! # What is given at build time
 //! | variable | |

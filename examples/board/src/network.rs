@@ -15,7 +15,8 @@ const SOCKETS: usize = POOL + 3;
 
 /// How long the network may take to give any address.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How long DHCP may take beyond IPv6: a server may try for 3 s whether anybody has the address that it is about to give.
+/// How long DHCP may take beyond IPv6: a server may try for 3 s whether anybody has the address
+/// that it is about to give.
 const DHCP: Duration = Duration::from_secs(5);
 
 /// The network over this driver. To be called once; the runner runs in a task of its own.
@@ -39,9 +40,10 @@ pub(crate) async fn settle(stack: Stack<'static>) {
     }
 }
 
-/// Waits for an address, 15 s at most, and says whether there is one. With IPv4 it returns at once; with IPv6 alone after 5 s
-/// more. For a router's advertisement may be there before DHCP has answered: whoever connected then would find IPv6 alone,
-/// and no name server. Connects of mimic-embassy wait for an address by themselves, and take the first.
+/// Waits for an address, 15 s at most, and says whether there is one. With IPv4 it returns at once;
+/// with IPv6 alone after 5 s more. For a router's advertisement may be there before DHCP has
+/// answered: whoever connected then would find IPv6 alone, and no name server. Connects of
+/// mimic-embassy wait for an address by themselves, and take the first.
 pub async fn configured(stack: Stack<'_>) -> bool {
     let mut ends = Instant::now() + PATIENCE;
     let mut has_ipv6 = false;
@@ -55,7 +57,8 @@ pub async fn configured(stack: Stack<'_>) -> bool {
     stack.is_config_up()
 }
 
-/// A MAC address from what makes the chip unique: locally administered, hence of no maker, and the same every time.
+/// A MAC address from what makes the chip unique: locally administered, hence of no maker, and the
+/// same every time.
 #[must_use]
 pub fn mac_address(chip: &[u8]) -> [u8; 6] {
     // FNV-1a, for some chips differ in a few bits only.

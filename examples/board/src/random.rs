@@ -10,8 +10,8 @@ use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
 /// A source of random bytes for keys, nonces and ports; clones share it.
 ///
-/// The chips' own generators may take milliseconds, or fail: they are asked once, at the start, where `main` can wait and
-/// can give up.
+/// The chips' own generators may take milliseconds, or fail: they are asked once, at the start,
+/// where `main` can wait and can give up.
 #[derive(Clone)]
 pub struct Random(Arc<Mutex<RefCell<ChaCha20Rng>>>);
 

@@ -1,8 +1,10 @@
-//! The time of day by SNTP: a client that asks once ([RFC 5905 §14](https://www.rfc-editor.org/rfc/rfc5905#section-14)).
+//! The time of day by SNTP: a client that asks once ([RFC 5905
+//! §14](https://www.rfc-editor.org/rfc/rfc5905#section-14)).
 //!
-//! An answer counts if it comes from the server's address and repeats the request's transmit timestamp, which is random:
-//! who cannot see the request cannot forge it. Who can, may set this clock, for SNTP has no signatures: certificates are
-//! then judged by a wrong time, and an expired one may pass. Whom that concerns takes a clock with a battery.
+//! An answer counts if it comes from the server's address and repeats the request's transmit
+//! timestamp, which is random: who cannot see the request cannot forge it. Who can, may set this
+//! clock, for SNTP has no signatures: certificates are then judged by a wrong time, and an expired
+//! one may pass. Whom that concerns takes a clock with a battery.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -125,7 +127,8 @@ async fn ask_all(stack: Stack<'static>, server: &str, random: &Random) -> Result
 
 async fn ask_one(stack: Stack<'static>, server: IpEndpoint, random: &Random) -> Result<Duration, Failure> {
     let (mut rx_meta, mut tx_meta) = ([PacketMetadata::EMPTY; 4], [PacketMetadata::EMPTY; 1]);
-    // Room for an answer with extensions, of which none is read, and for what others send meanwhile.
+    // Room for an answer with extensions, of which none is read, and for what others send
+    // meanwhile.
     let (mut rx, mut tx) = ([0; 8 * HEADER], [0; HEADER]);
     let mut socket = UdpSocket::new(stack, &mut rx_meta, &mut rx, &mut tx_meta, &mut tx);
     socket.bind(0).map_err(|_| Failure::Unreachable)?;
@@ -153,8 +156,8 @@ async fn ask_one(stack: Stack<'static>, server: IpEndpoint, random: &Random) -> 
     Ok(time + Duration::from_micros(asked.elapsed().as_micros() / 2))
 }
 
-/// A request. Its transmit timestamp is this cookie, and not the time, which the client does not know and the server does
-/// not need.
+/// A request. Its transmit timestamp is this cookie, and not the time, which the client does not
+/// know and the server does not need.
 #[must_use]
 pub fn request(cookie: [u8; 8]) -> [u8; HEADER] {
     let mut request = [0; HEADER];
@@ -171,8 +174,8 @@ pub fn request(cookie: [u8; 8]) -> [u8; HEADER] {
 /// # Errors
 /// If it gives none.
 pub fn read_answer(answer: &[u8], cookie: [u8; 8]) -> Result<Duration, Refusal> {
-    // Figure 8: LI, VN, mode; stratum, poll, precision; root delay and dispersion; the reference's ID and timestamp; then
-    // the origin, receive and transmit timestamps.
+    // Figure 8: LI, VN, mode; stratum, poll, precision; root delay and dispersion; the reference's
+    // ID and timestamp; then the origin, receive and transmit timestamps.
     let &[flags, stratum, ..] = answer else { return Err(Refusal::Malformed) };
     let field = |at: usize| answer.get(at..).and_then(|rest| rest.first_chunk()).ok_or(Refusal::Malformed);
     let (origin, [s0, s1, s2, s3, f0, f1, f2, f3]): (&[u8; 8], &[u8; 8]) = (field(24)?, field(40)?);

@@ -11,7 +11,8 @@ use embassy_net_driver_channel::State;
 use futures_lite::future::{block_on, or, zip};
 use mimic_example_board::configured;
 
-/// Waits on a stack without addresses, to which `then` gives some; what `configured` says, and after how long.
+/// Waits on a stack without addresses, to which `then` gives some; what `configured` says, and
+/// after how long.
 fn waited<F: Future<Output = ()>>(then: impl FnOnce(Stack<'static>) -> F) -> (bool, Duration) {
     let state = Box::leak(Box::new(State::<1514, 8, 8>::new()));
     let hardware = HardwareAddress::Ethernet([2, 0, 0, 0, 0, 1]);

@@ -1,6 +1,7 @@
 //! The executor: one, in the main thread, which sleeps while nothing is to be done.
 //!
-//! Not embassy's own for Cortex-M, which waits by WFE: QEMU does not sleep on that, and takes a whole core.
+//! Not embassy's own for Cortex-M, which waits by WFE: QEMU does not sleep on that, and takes a
+//! whole core.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,11 +24,12 @@ pub(crate) fn run(init: impl FnOnce(Spawner)) -> ! {
     init(executor.spawner());
     loop {
         while PENDING.swap(false, Ordering::Acquire) {
-            // SAFETY: it is called here only, which is not in the pender, and nothing here calls itself.
+            // SAFETY: it is called here only, which is not in the pender, and nothing here calls
+            // itself.
             unsafe { executor.poll() };
         }
-        // With interrupts masked: one that comes between the look and the WFI is left pending, and WFI then does not
-        // wait. It is taken when they are unmasked.
+        // With interrupts masked: one that comes between the look and the WFI is left pending, and
+        // WFI then does not wait. It is taken when they are unmasked.
         cortex_m::interrupt::free(|_| {
             if !PENDING.load(Ordering::Acquire) {
                 cortex_m::asm::wfi();

@@ -26,7 +26,8 @@ static HEAP: Heap = Heap {
     refused: AtomicUsize::new(0),
 };
 
-// Out of line: the compiler puts an allocator that it sees into every place that allocates, 6 KiB in all.
+// Out of line: the compiler puts an allocator that it sees into every place that allocates, 6 KiB
+// in all.
 // SAFETY: every call is passed on to an allocator that keeps the contract.
 unsafe impl GlobalAlloc for Heap {
     #[inline(never)]
@@ -66,7 +67,8 @@ unsafe extern "C" {
 /// Gives the allocator its memory. To be called once, before anything is allocated.
 pub(crate) fn start() {
     let (start, size) = (&raw const _heap_start as usize, &raw const _heap_size as usize);
-    // SAFETY: `memory.x` sets this region aside for the heap, it is not empty, and the caller calls once.
+    // SAFETY: `memory.x` sets this region aside for the heap, it is not empty, and the caller calls
+    // once.
     unsafe { HEAP.heap.init(start, size) };
 }
 
@@ -109,7 +111,8 @@ pub(crate) fn usage() -> Usage {
     let mut lowest = end;
     // The start-up code has painted the stack; what is still paint was never used.
     while lowest < start {
-        // SAFETY: it is a word between the ends of the stack, aligned as they are, and read behind the compiler's back.
+        // SAFETY: it is a word between the ends of the stack, aligned as they are, and read behind
+        // the compiler's back.
         if unsafe { lowest.read_volatile() } != cortex_m_rt::STACK_PAINT_VALUE {
             break;
         }

@@ -1,6 +1,7 @@
 //! The Ethernet of the board: an SMSC LAN9118, as a driver of embassy-net.
 //!
-//! Frames go through two FIFOs of 32-bit registers. The names of registers and bits are those of the data sheet.
+//! Frames go through two FIFOs of 32-bit registers. The names of registers and bits are those of
+//! the data sheet.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::Context;
@@ -30,7 +31,8 @@ const TX_FIFO_INF: usize = 0x80;
 const MAC_CSR_CMD: usize = 0xa4;
 const MAC_CSR_DATA: usize = 0xa8;
 
-/// IRQ_CFG: enabled, active high, push-pull. Active low, which it is after a reset, is an interrupt without end.
+/// IRQ_CFG: enabled, active high, push-pull. Active low, which it is after a reset, is an interrupt
+/// without end.
 const IRQ_EN_POL_TYPE: u32 = 0x111;
 /// INT_STS and INT_EN: a frame has arrived; the PHY has news.
 const RSFL: u32 = 1 << 3;
@@ -55,8 +57,9 @@ const FDPX_MCPAS_TXEN_RXEN: u32 = 1 << 20 | 1 << 19 | 1 << 3 | 1 << 2;
 const MII_PHY: u32 = 1 << 11;
 const MII_WRITE: u32 = 1 << 1;
 const MII_BUSY: u32 = 1;
-/// The registers of the PHY: its status, of which a bit says whether the link is up; what it interrupted for, which is
-/// cleared by reading; and what it may interrupt for: the link came up, or went down.
+/// The registers of the PHY: its status, of which a bit says whether the link is up; what it
+/// interrupted for, which is cleared by reading; and what it may interrupt for: the link came up,
+/// or went down.
 const BSR: u32 = 1;
 const BSR_LINK_UP: u32 = 1 << 2;
 const PHY_SOURCE: u32 = 29;
@@ -147,7 +150,8 @@ fn on_interrupt() {
     if read(INT_STS) & PHY_INT != 0 {
         LINK_CHANGED.store(true, Ordering::Release);
     }
-    // Masked until the FIFO was found empty and the PHY was asked: the level stays while they were not.
+    // Masked until the FIFO was found empty and the PHY was asked: the level stays while they were
+    // not.
     write(INT_EN, 0);
     RECEIVED.wake();
 }
@@ -163,7 +167,8 @@ unsafe fn DefaultHandler(number: i16) {
 
 /// Whether a frame of any length can be sent.
 fn has_room_to_send() -> bool {
-    // Each frame that was sent leaves a word that says how it went; nobody asks, and they must not pile up.
+    // Each frame that was sent leaves a word that says how it went; nobody asks, and they must not
+    // pile up.
     while TX_STATUSES.of(read(TX_FIFO_INF)) > 0 {
         read(TX_STATUS);
     }
@@ -225,8 +230,8 @@ impl Driver for Lan9118 {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
         capabilities.max_transmission_unit = MTU;
-        // It bounds the window of TCP: four frames fit into the FIFO of 10 KiB with room for what else comes, six do
-        // not always, and with one the peer waits for each.
+        // It bounds the window of TCP: four frames fit into the FIFO of 10 KiB with room for what
+        // else comes, six do not always, and with one the peer waits for each.
         capabilities.max_burst_size = Some(4);
         capabilities
     }

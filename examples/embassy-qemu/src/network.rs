@@ -1,5 +1,5 @@
-//! The network: embassy-net over the LAN9118, with the addresses of QEMU's user-mode network, or (feature `dhcp`) what DHCP
-//! says.
+//! The network: embassy-net over the LAN9118, with the addresses of QEMU's user-mode network, or
+//! (feature `dhcp`) what DHCP says.
 
 use embassy_executor::Spawner;
 use embassy_net::{Config, Runner, Stack, StackResources};
@@ -30,7 +30,8 @@ fn addresses() -> Config {
     Config::dhcpv4(Default::default())
 }
 
-/// What QEMU's user-mode network gives its first guest. The host's loopback is 10.0.2.2 and fec0::2.
+/// What QEMU's user-mode network gives its first guest. The host's loopback is 10.0.2.2 and
+/// fec0::2.
 #[cfg(not(feature = "dhcp"))]
 fn addresses() -> Config {
     let mut config = Config::default();

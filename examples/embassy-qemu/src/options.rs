@@ -1,5 +1,6 @@
-//! The command line of the firmware: `[--ca PEM] [--timeout SECONDS] [--memory] [--heap BYTES] [--time SECONDS] URL`, as the
-//! hosted binaries' `ping` takes it, but for the last three.
+//! The command line of the firmware:
+//! `[--ca PEM] [--timeout SECONDS] [--memory] [--heap BYTES] [--time SECONDS] URL`, as the hosted
+//! binaries' `ping` takes it, but for the last three.
 
 use core::fmt;
 use core::time::Duration;
@@ -17,7 +18,8 @@ pub struct Options<'a> {
     pub memory: bool,
     /// How many bytes of the heap there are, if not all.
     pub heap: Option<usize>,
-    /// By what clock certificates are judged, in seconds since 1970, if not by the machine's. 0 is a clock that nobody set.
+    /// By what clock certificates are judged, in seconds since 1970, if not by the machine's. 0 is
+    /// a clock that nobody set.
     pub time: Option<u32>,
 }
 
@@ -44,8 +46,8 @@ impl fmt::Display for Misuse<'_> {
 }
 
 impl<'a> Options<'a> {
-    /// Reads a command line whose arguments are each ended by a line feed: QEMU joins several by spaces, and a space
-    /// may be in one.
+    /// Reads a command line whose arguments are each ended by a line feed: QEMU joins several by
+    /// spaces, and a space may be in one.
     ///
     /// # Errors
     /// If it is not the command line that the usage shows.
@@ -74,7 +76,8 @@ fn number<T: TryFrom<u32>>(text: &str) -> Option<T> {
     text.parse::<u32>().ok()?.try_into().ok()
 }
 
-/// A span of time, with at most nine digits behind the point. Floating point would be 10 KiB of flash.
+/// A span of time, with at most nine digits behind the point. Floating point would be 10 KiB of
+/// flash.
 fn seconds(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

@@ -70,8 +70,8 @@ mod one {
 
     impl SupportedKxGroup for P256 {
         fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {
-            // A scalar from entropy that may fail, which `EphemeralSecret::random` would panic on. All but about
-            // 1 in 2³² are in range.
+            // A scalar from entropy that may fail, which `EphemeralSecret::random` would panic on.
+            // All but about 1 in 2³² are in range.
             for _ in 0..8 {
                 let mut scalar = [0; 32];
                 crate::entropy::fill(&mut scalar).map_err(|_| GetRandomFailed)?;

@@ -1,4 +1,5 @@
-//! Semihosting: what the board asks of the machine that runs it (here QEMU), by a breakpoint instruction.
+//! Semihosting: what the board asks of the machine that runs it (here QEMU), by a breakpoint
+//! instruction.
 //!
 //! The command line, standard output and error, files, the time of day, the exit status.
 
@@ -33,9 +34,9 @@ impl fmt::Display for Refused {
 impl core::error::Error for Refused {}
 
 fn call<const N: usize>(number: usize, arguments: [usize; N]) -> usize {
-    // SAFETY: the numbers are those of the specification, each is called below with the arguments that it takes, and
-    // what these point to is borrowed until the call returns. The debugger, which is QEMU, is there: without one the
-    // breakpoint is a fault, which ends in the handler.
+    // SAFETY: the numbers are those of the specification, each is called below with the arguments
+    // that it takes, and what these point to is borrowed until the call returns. The debugger,
+    // which is QEMU, is there: without one the breakpoint is a fault, which ends in the handler.
     unsafe { cortex_m_semihosting::syscall(number, &arguments) }
 }
 

@@ -56,7 +56,8 @@ impl From<rustls::Error> for Untrusted {
     }
 }
 
-/// The machine's clock, or one that stands still. A board has a clock of its own, or asks for the time.
+/// The machine's clock, or one that stands still. A board has a clock of its own, or asks for the
+/// time.
 #[derive(Debug)]
 struct Clock {
     stands: Option<u32>,
@@ -72,7 +73,8 @@ impl TimeProvider for Clock {
     }
 }
 
-/// A context that trusts what the options say. The file is read once, when a connection turns out to need it.
+/// A context that trusts what the options say. The file is read once, when a connection turns out
+/// to need it.
 #[must_use]
 pub fn apply(ctx: LocalContext, options: Options<'static>) -> LocalContext {
     let made: Rc<OnceCell<Arc<ClientConfig>>> = Rc::default();
@@ -95,8 +97,8 @@ pub fn apply(ctx: LocalContext, options: Options<'static>) -> LocalContext {
     })
 }
 
-/// A configuration that trusts the authorities in a file of the machine, in PEM format, by the machine's clock if not at
-/// this time.
+/// A configuration that trusts the authorities in a file of the machine, in PEM format, by the
+/// machine's clock if not at this time.
 ///
 /// # Errors
 /// If the file cannot be read, or there is no authority in it.

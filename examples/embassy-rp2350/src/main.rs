@@ -1,5 +1,5 @@
-//! The firmware for the W5500-EVB-Pico2: its random number generator, and its Ethernet behind SPI. The client, and all
-//! else that is not of this board, is `mimic_example_board`.
+//! The firmware for the W5500-EVB-Pico2: its random number generator, and its Ethernet behind SPI.
+//! The client, and all else that is not of this board, is `mimic_example_board`.
 
 #![no_std]
 #![no_main]

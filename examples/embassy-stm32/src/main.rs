@@ -1,5 +1,5 @@
-//! The firmware for the NUCLEO-H743ZI: its clocks, its random number generator and its Ethernet. The client, and all else
-//! that is not of this board, is `mimic_example_board`.
+//! The firmware for the NUCLEO-H743ZI: its clocks, its random number generator and its Ethernet.
+//! The client, and all else that is not of this board, is `mimic_example_board`.
 
 #![no_std]
 #![no_main]
@@ -26,7 +26,8 @@ bind_interrupts!(struct Irqs {
 
 type Device = Ethernet<'static, ETH, GenericPhy<Sma<'static, ETH_SMA>>>;
 
-/// Frames on their way, each way. In AXI SRAM, as all that `memory-x` places: the DMA of the Ethernet reaches it.
+/// Frames on their way, each way. In AXI SRAM, as all that `memory-x` places: the DMA of the
+/// Ethernet reaches it.
 static FRAMES: ConstStaticCell<PacketQueue<4, 8>> = ConstStaticCell::new(PacketQueue::new());
 
 #[embassy_executor::task]

@@ -8,8 +8,8 @@ use mimic_core::Context;
 use mimic_examples::Runtime;
 use smol::Executor;
 
-/// Of our own: the global one of smol opens descriptors for child processes at its first task, which panics when a
-/// server has none left.
+/// Of our own: the global one of smol opens descriptors for child processes at its first task,
+/// which panics when a server has none left.
 static TASKS: Executor<'static> = Executor::new();
 
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! What the tests of the binaries share: the binaries, programs that run, and peers to talk to.
 //!
-//! Every wait has a limit, every program ends with its guard, and nothing but the loopback is talked to.
+//! Every wait has a limit, every program ends with its guard, and nothing but the loopback is
+//! talked to.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
@@ -41,7 +42,8 @@ pub(crate) const TOKIO: Bin = Bin { name: "tokio", path: env!("CARGO_BIN_EXE_tok
 pub(crate) const ASYNC_STD: Bin = Bin { name: "async-std", path: env!("CARGO_BIN_EXE_async-std") };
 pub(crate) const BINARIES: [Bin; 3] = [SMOL, TOKIO, ASYNC_STD];
 
-/// Makes a test of every `fn case(bin: Bin)` for every binary: `smol::case`, `tokio::case`, `async_std::case`.
+/// Makes a test of every `fn case(bin: Bin)` for every binary: `smol::case`, `tokio::case`,
+/// `async_std::case`.
 macro_rules! every_binary {
     ($($case:ident),* $(,)?) => {
         mod smol {
@@ -611,7 +613,8 @@ pub(crate) fn tool(name: &str) -> Option<PathBuf> {
 ///
 /// # Panics
 ///
-/// If `MIMIC_REQUIRE_TOOLS` is set, as it is in CI: all of them are installed there, and a skipped test shows nothing.
+/// If `MIMIC_REQUIRE_TOOLS` is set, as it is in CI: all of them are installed there, and a skipped
+/// test shows nothing.
 #[track_caller]
 pub(crate) fn skip_without_tool(name: &str) {
     assert!(
@@ -648,7 +651,8 @@ pub(crate) fn on_free_port(command: impl Fn(u16) -> Command) -> (Program, u16) {
     panic!("no server: {last}");
 }
 
-/// For nginx with one server, which listens as `listen` says. All that it reads and writes is in `dir`.
+/// For nginx with one server, which listens as `listen` says. All that it reads and writes is in
+/// `dir`.
 pub(crate) fn nginx_config(dir: &Path, listen: &str) -> String {
     // Its default user may not exist, and would not be let into the directory.
     let user = if rustix::process::geteuid().is_root() { "user root root;" } else { "" };

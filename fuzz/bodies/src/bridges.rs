@@ -1,5 +1,5 @@
-//! Two ends of a pipe under stacks of bridges, driven by a script of reads and writes, most of them cut short or given
-//! up: what goes in comes out, once and in order, and nobody is forgotten.
+//! Two ends of a pipe under stacks of bridges, driven by a script of reads and writes, most of them
+//! cut short or given up: what goes in comes out, once and in order, and nobody is forgotten.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -49,7 +49,8 @@ struct End {
     closing: bool,
     closed: bool,
     ended: bool,
-    /// There is a pump in the stack: it drops its writing half when it is done, which tells the peer nothing.
+    /// There is a pump in the stack: it drops its writing half when it is done, which tells the
+    /// peer nothing.
     pumped: bool,
 }
 
@@ -185,7 +186,8 @@ impl End {
         }
     }
 
-    /// The other end is dropped: what comes out is a beginning of what went in, and then the end, or an error.
+    /// The other end is dropped: what comes out is a beginning of what went in, and then the end,
+    /// or an error.
     fn survive(mut self, other: Self) {
         let (taken, salt) = (other.taken, other.salt);
         drop(other);

@@ -1,4 +1,5 @@
-//! Endpoint strings: whatever is parsed means what was written, and prints as something that is parsed alike.
+//! Endpoint strings: whatever is parsed means what was written, and prints as something that is
+//! parsed alike.
 
 use mimic_core::{Context, Endpoint, ErrorKind, Host, Password, Path, Phase, Port, Query, Scheme, Secret, Text, User};
 

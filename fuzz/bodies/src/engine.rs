@@ -1,5 +1,6 @@
-//! Contexts of every shape, as core's own model test has them: what `resolve` does is what a plain recursive model of the
-//! promises says, call by call, and what `explain` foretold without running any.
+//! Contexts of every shape, as core's own model test has them: what `resolve` does is what a plain
+//! recursive model of the promises says, call by call, and what `explain` foretold without running
+//! any.
 
 use mimic_core::{Context, Shared};
 

@@ -1,5 +1,6 @@
-//! The machine of happy eyeballs, told whatever may happen and what cannot: it never panics, never has more attempts
-//! under way than allowed, tells each thing once, and ends once everything has an outcome.
+//! The machine of happy eyeballs, told whatever may happen and what cannot: it never panics, never
+//! has more attempts under way than allowed, tells each thing once, and ends once everything has an
+//! outcome.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;

@@ -1,5 +1,5 @@
-//! What the fuzzers in `fuzz/` call with bytes, and `tests/corpora.rs` with the corpora: each reads its input as a script,
-//! does what it says, and panics if a promise was broken. Public API only.
+//! What the fuzzers in `fuzz/` call with bytes, and `tests/corpora.rs` with the corpora: each reads
+//! its input as a script, does what it says, and panics if a promise was broken. Public API only.
 
 #![forbid(unsafe_code)]
 #![allow(

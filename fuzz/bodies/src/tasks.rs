@@ -1,4 +1,5 @@
-//! Tasks that are polled only when they are woken: whoever is forgotten stands still, and that shows.
+//! Tasks that are polled only when they are woken: whoever is forgotten stands still, and that
+//! shows.
 
 use std::pin::Pin;
 use std::sync::Arc;

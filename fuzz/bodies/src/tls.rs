@@ -1,5 +1,5 @@
-//! TLS with a hostile peer, and TLS between honest ones with somebody in between: nothing panics or hangs, and whatever
-//! is read is a beginning of what was said, all of it if it ends as it should.
+//! TLS with a hostile peer, and TLS between honest ones with somebody in between: nothing panics or
+//! hangs, and whatever is read is a beginning of what was said, all of it if it ends as it should.
 
 use std::cell::RefCell;
 use std::task::Poll;
@@ -83,7 +83,8 @@ fn tampered(script: &mut Script<'_>, to_client: bool) {
     let (theirs, server_side) = memory_pair::<Local>(1 << 16);
     let mut wire = Some((client_side, server_side));
     let mut tamper = Tamper::new(script);
-    // With debug assertions, rustls panics at a bad record that comes after it has sent close_notify (rustls#959).
+    // With debug assertions, rustls panics at a bad record that comes after it has sent
+    // close_notify (rustls#959).
     let half_close = !to_client || tamper.changes.is_empty();
     {
         let mut tasks = Tasks::new(vec![

@@ -1,4 +1,5 @@
-//! A client and a server that trust each other, and what they say: always the same, at the same time of day.
+//! A client and a server that trust each other, and what they say: always the same, at the same
+//! time of day.
 
 use std::cell::RefCell;
 use std::sync::{Arc, LazyLock};

@@ -1,4 +1,5 @@
-//! What the tests of flows share: tasks that count how often they are woken, and tests in both modes.
+//! What the tests of flows share: tasks that count how often they are woken, and tests in both
+//! modes.
 
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses a part")]
 
@@ -65,7 +66,8 @@ impl Task {
     }
 }
 
-/// As that of `futures-lite`, but a lost wake-up fails the test instead of hanging it. Allocates once per thread.
+/// As that of `futures-lite`, but a lost wake-up fails the test instead of hanging it. Allocates
+/// once per thread.
 pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     struct Parked {
         thread: Thread,

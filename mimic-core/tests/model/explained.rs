@@ -109,7 +109,8 @@ pub fn before(
             if !agrees(&choice.verdict, fate) {
                 return at(&format!("{} is explained as {:?}, and was {fate:?}", unit.name(), choice.verdict));
             }
-            // A goal that was decided has asked everybody who takes part; a layer, if there is something below it.
+            // A goal that was decided has asked everybody who takes part; a layer, if there is
+            // something below it.
             let asked = match resolve.decided.get(&id) {
                 Some(had) => *had || choice.kind != ChoiceKind::Layer,
                 None => false,
@@ -149,7 +150,8 @@ fn agrees(verdict: &Verdict, fate: Option<&Fate>) -> bool {
     }
 }
 
-/// Whether a function is at the bottom of it: its own, one below, or one that decides whether a circle closes.
+/// Whether a function is at the bottom of it: its own, one below, or one that decides whether a
+/// circle closes.
 fn hangs_on_a_function(explanation: &Explanation, choice: &Choice) -> bool {
     let mut below = choice.inputs.iter().filter_map(|input| explanation.goals().get(input.goal?));
     let circle = matches!(&choice.verdict, Verdict::Maybe(reason) if reason.starts_with("if it gets that far"));
@@ -163,8 +165,8 @@ pub fn after(explanation: &Explanation, plan: &Result<(), Fault>) -> Result<(), 
         Ok(()) if root.verdict != Verdict::Yes => {
             Err(format!("in a report of a plan that was made: {:?}", root.verdict))
         }
-        // Where nobody applied, all has been asked. Of a key that was being decided, the record does not tell who had
-        // said "not me".
+        // Where nobody applied, all has been asked. Of a key that was being decided, the record
+        // does not tell who had said "not me".
         Err(fault) if fault.is_plan => match (fault.is_no_candidate, &root.verdict) {
             (true, Verdict::No(_)) | (false, Verdict::Fails(_) | Verdict::Maybe(_)) => Ok(()),
             (_, verdict) => Err(format!("in a report of {fault:?}: {verdict:?}")),

@@ -102,13 +102,15 @@ pub const SHAPES: &[&[Kind]] = shapes!(kinds!());
 /// What a function answers, or a connect does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Does {
-    /// A function: yields a value made of its inputs. A connect: dials what is below and all it is over.
+    /// A function: yields a value made of its inputs. A connect: dials what is below and all it is
+    /// over.
     Work,
     /// A function: says "not me". A connect: answers without dialling anything.
     Little,
     /// Fails.
     Fail,
-    /// A function: "not me" when the sum of its inputs is even. A connect: makes what the role refuses.
+    /// A function: "not me" when the sum of its inputs is even. A connect: makes what the role
+    /// refuses.
     Half,
     /// Dials what is below and what it is over, one after the other, until one answers.
     FirstOk,

@@ -1,4 +1,5 @@
-//! Random graphs, mimic, the reference, and what is compared; for `model.rs`, and for the fuzzer of the engine.
+//! Random graphs, mimic, the reference, and what is compared; for `model.rs`, and for the fuzzer of
+//! the engine.
 
 pub mod explained;
 pub mod graph;
@@ -13,8 +14,8 @@ use graph::Graph;
 use real::{Build, Log, R};
 use reference::Reference;
 
-/// Resolves and explains one graph, and compares. `false` if it makes too many dials to be tried: where everybody dials
-/// two, they are soon.
+/// Resolves and explains one graph, and compares. `false` if it makes too many dials to be tried:
+/// where everybody dials two, they are soon.
 pub fn check<M: Build>(graph: &Graph, count: &mut Count) -> Result<bool, String> {
     let (reference, calls) = Reference::build(graph);
     let (expected, resolve, plan) = reference.resolve(graph.root);

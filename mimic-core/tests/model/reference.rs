@@ -383,7 +383,8 @@ impl<'a> Resolve<'a> {
     /// Why nothing fills a role: it may be that all candidates are for other values of one key.
     fn lacks(&self, role: u32) -> String {
         let units: Vec<_> = self.listed(role);
-        // A key that nothing was registered for has no value; one that nobody asked for may have any.
+        // A key that nothing was registered for has no value; one that nobody asked for may have
+        // any.
         let value = |key: u32| match (self.ctx.values.get(&key), self.found.get(&Id::Key(key))) {
             (Some(value), _) | (None, Some(Some(Found::Value(value)))) => Some(Some(*value)),
             (None, Some(_)) => Some(None),

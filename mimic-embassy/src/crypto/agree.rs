@@ -1,4 +1,5 @@
-//! Agreeing on a secret: X25519 (RFC 7748) and P-256 (RFC 8446 §4.2.8.2), with the device's own random bytes.
+//! Agreeing on a secret: X25519 (RFC 7748) and P-256 (RFC 8446 §4.2.8.2), with the device's own
+//! random bytes.
 
 use alloc::boxed::Box;
 

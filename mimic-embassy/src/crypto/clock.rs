@@ -11,13 +11,14 @@ use mimic_rustls::rustls::pki_types::UnixTime;
 use mimic_rustls::rustls::time_provider::TimeProvider;
 use mimic_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// A client's configuration for [`TlsConfig`](mimic_rustls::TlsConfig): trusts `roots`, and judges certificates by
-/// `clock`, the time since the start of 1970 (an RTC's, or SNTP's with the time since). While that is not known it
-/// answers `None`, and every handshake fails before its first byte.
+/// A client's configuration for [`TlsConfig`](mimic_rustls::TlsConfig): trusts `roots`, and judges
+/// certificates by `clock`, the time since the start of 1970 (an RTC's, or SNTP's with the time
+/// since). While that is not known it answers `None`, and every handshake fails before its first
+/// byte.
 ///
 /// # Errors
-/// [`InvalidInput`](ErrorKind::InvalidInput) if `roots` is empty, or the provider has nothing for TLS 1.3: no server
-/// could be trusted, nor reached.
+/// [`InvalidInput`](ErrorKind::InvalidInput) if `roots` is empty, or the provider has nothing for
+/// TLS 1.3: no server could be trusted, nor reached.
 pub fn client_config(
     provider: CryptoProvider,
     clock: impl Fn() -> Option<Duration> + Send + Sync + 'static,

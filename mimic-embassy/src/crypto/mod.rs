@@ -1,10 +1,11 @@
-//! A crypto provider for devices, as small as its features: what a client of TLS 1.3 needs, and no more.
+//! A crypto provider for devices, as small as its features: what a client of TLS 1.3 needs, and no
+//! more.
 //!
-//! AES-128-GCM and ChaCha20-Poly1305; X25519 and P-256; and of the algorithms that certificates are signed with those
-//! of the features `verify-p256`, `verify-p384`, `verify-ed25519` and `verify-rsa`. What no feature asks for is not
-//! linked. It is made of the crates of RustCrypto, of which `rustls-rustcrypto` calls itself an
-//! alpha; an application with a better provider passes that one to [`client_config`] in place of
-//! [`provider`]'s.
+//! AES-128-GCM and ChaCha20-Poly1305; X25519 and P-256; and of the algorithms that certificates are
+//! signed with those of the features `verify-p256`, `verify-p384`, `verify-ed25519` and
+//! `verify-rsa`. What no feature asks for is not linked. It is made of the crates of RustCrypto, of
+//! which `rustls-rustcrypto` calls itself an alpha; an application with a better provider passes
+//! that one to [`client_config`] in place of [`provider`]'s.
 //!
 //! There is no function for all of `rustls-rustcrypto`: its own provider connects with RSA keys of
 //! 512 bits, and takes an X25519 share of zeros, which RFC 8446 §7.4.2 forbids. The groups and
@@ -24,7 +25,8 @@ use mimic_rustls::rustls::pki_types::PrivateKeyDer;
 use mimic_rustls::rustls::sign::SigningKey;
 use mimic_rustls::rustls::{Error, SupportedCipherSuite, Tls13CipherSuite};
 
-/// Where random bytes come from: a true random number generator, or a generator that was seeded by one.
+/// Where random bytes come from: a true random number generator, or a generator that was seeded by
+/// one.
 pub trait Entropy: Send + Sync {
     /// Fills all of `bytes`.
     ///
@@ -55,8 +57,8 @@ pub fn provider(entropy: impl Entropy + 'static) -> CryptoProvider {
     }
 }
 
-/// The suite, with the number of records that one key may seal (RFC 8446 §5.5), which `rustls-rustcrypto` does not
-/// limit.
+/// The suite, with the number of records that one key may seal (RFC 8446 §5.5), which
+/// `rustls-rustcrypto` does not limit.
 fn limited(suite: SupportedCipherSuite, records: u64) -> SupportedCipherSuite {
     let Some(suite) = suite.tls13() else { return suite };
     let common = CipherSuiteCommon {

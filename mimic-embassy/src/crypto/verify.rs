@@ -1,4 +1,5 @@
-//! Verifying signatures, of the handshake and of certificates: what no feature asks for is not linked.
+//! Verifying signatures, of the handshake and of certificates: what no feature asks for is not
+//! linked.
 
 use mimic_rustls::rustls::SignatureScheme;
 use mimic_rustls::rustls::crypto::WebPkiSupportedAlgorithms;
@@ -27,7 +28,8 @@ pub(super) static ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorit
         #[cfg(feature = "verify-rsa")]
         RSA_PSS_SHA384,
     ],
-    // The first of a scheme is the one of TLS 1.3, where the scheme names the curve; the others are for certificates.
+    // The first of a scheme is the one of TLS 1.3, where the scheme names the curve; the others are
+    // for certificates.
     mapping: &[
         #[cfg(feature = "verify-p256")]
         (SignatureScheme::ECDSA_NISTP256_SHA256, &[P256_SHA256]),

@@ -1,4 +1,5 @@
-//! Two stacks of embassy-net in one thread, joined by a wire in memory that is watched, and can be cut.
+//! Two stacks of embassy-net in one thread, joined by a wire in memory that is watched, and can be
+//! cut.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
@@ -184,7 +185,8 @@ pub(crate) async fn is_pending<T>(future: impl Future<Output = T>) -> bool {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
 }
 
-/// As in a task of its own: the future is polled when it was woken itself, and not when its neighbours were.
+/// As in a task of its own: the future is polled when it was woken itself, and not when its
+/// neighbours were.
 pub(crate) async fn task<T>(future: impl Future<Output = T>) -> T {
     struct Task {
         woken: AtomicBool,

@@ -1,4 +1,5 @@
-//! What lies between the two ends: tasks polled only when they are woken, and flows that listen in, cut, delay.
+//! What lies between the two ends: tasks polled only when they are woken, and flows that listen in,
+//! cut, delay.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -20,8 +21,9 @@ impl Wake for Flag {
     }
 }
 
-/// Runs tasks to their ends, each with a waker of its own. Everything here happens in memory, so a round in which
-/// nobody is woken is a wake-up that was lost, or two sides that wait for each other: it panics with `what`.
+/// Runs tasks to their ends, each with a waker of its own. Everything here happens in memory, so a
+/// round in which nobody is woken is a wake-up that was lost, or two sides that wait for each
+/// other: it panics with `what`.
 pub fn run(what: &dyn fmt::Display, tasks: Vec<Task<'_>>) {
     let mut tasks: Vec<_> = tasks.into_iter().map(|task| (Some(task), Arc::new(Flag(AtomicBool::new(true))))).collect();
     loop {

@@ -1,4 +1,5 @@
-//! A listener below, a clock and an observer that a test decides about, and a TLS listener over them.
+//! A listener below, a clock and an observer that a test decides about, and a TLS listener over
+//! them.
 
 use std::collections::VecDeque;
 use std::fmt;

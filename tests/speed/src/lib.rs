@@ -1,4 +1,5 @@
-//! What is measured, shared by the programs that measure it: `cargo bench -p mimic-speed` runs them all.
+//! What is measured, shared by the programs that measure it: `cargo bench -p mimic-speed` runs them
+//! all.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a program that measures stops at a failure")]

@@ -1,4 +1,5 @@
-//! TCP and TLS over loopback, as the runtimes have them and through mimic: the same code drives both.
+//! TCP and TLS over loopback, as the runtimes have them and through mimic: the same code drives
+//! both.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -108,8 +109,8 @@ pub enum Work {
     Vectored(u32),
 }
 
-/// How much of its work a connection does before the clock starts: its threads are new, and so are their buffers and
-/// those of its sockets.
+/// How much of its work a connection does before the clock starts: its threads are new, and so are
+/// their buffers and those of its sockets.
 pub const WARM: u32 = 16;
 
 impl Work {
@@ -128,7 +129,8 @@ impl Work {
 pub const CHUNK: usize = 64 << 10;
 const SLICE: [u8; 1024] = [7; 1024];
 
-/// Runs the work over a new connection. Gives the client's seconds, without those for connecting and for warming up.
+/// Runs the work over a new connection. Gives the client's seconds, without those for connecting
+/// and for warming up.
 pub fn run<N: Net>(net: &N, work: Work) -> f64 {
     ends(
         net,
@@ -137,8 +139,9 @@ pub fn run<N: Net>(net: &N, work: Work) -> f64 {
     )
 }
 
-/// Connects so many times, one after the other, and once before the clock starts, and reads a byte from each connection: by then a client has all that the
-/// server sends with its handshake. Gives the client's seconds for one.
+/// Connects so many times, one after the other, and once before the clock starts, and reads a byte
+/// from each connection: by then a client has all that the server sends with its handshake. Gives
+/// the client's seconds for one.
 pub fn connect<N: Net>(net: &N, count: u32) -> f64 {
     ends(
         net,
@@ -158,7 +161,8 @@ pub fn connect<N: Net>(net: &N, count: u32) -> f64 {
     )
 }
 
-/// Runs both ends, each on a thread and on a processor of its own, and hands out what the client answers.
+/// Runs both ends, each on a thread and on a processor of its own, and hands out what the client
+/// answers.
 fn ends<N: Net>(
     net: &N,
     server: impl AsyncFnOnce(N, TcpListener) + Send + 'static,
@@ -305,7 +309,8 @@ pub struct Configs {
 }
 
 impl Configs {
-    /// With a certificate made for the occasion. Without `resumption`, every handshake is a full one.
+    /// With a certificate made for the occasion. Without `resumption`, every handshake is a full
+    /// one.
     #[must_use]
     pub fn new(resumption: bool) -> Self {
         let key = rcgen::KeyPair::generate().unwrap();

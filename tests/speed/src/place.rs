@@ -1,5 +1,5 @@
-//! On which processor a thread runs. Left alone, the system puts the two ends of a connection onto one in some runs and
-//! apart in others, and a round trip takes several times as long apart.
+//! On which processor a thread runs. Left alone, the system puts the two ends of a connection onto
+//! one in some runs and apart in others, and a round trip takes several times as long apart.
 
 /// An end of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -10,7 +10,8 @@ pub enum Place {
     Server,
 }
 
-/// Keeps this thread, and those that it starts, where its end belongs. Other systems than Linux place it as they like.
+/// Keeps this thread, and those that it starts, where its end belongs. Other systems than Linux
+/// place it as they like.
 pub fn stay(place: Place) {
     #[cfg(target_os = "linux")]
     {

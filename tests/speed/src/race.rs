@@ -1,4 +1,5 @@
-//! A race over eight addresses, in the machine alone: two queries, their answers, eight attempts, and a win.
+//! A race over eight addresses, in the machine alone: two queries, their answers, eight attempts,
+//! and a win.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;

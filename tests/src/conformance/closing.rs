@@ -177,8 +177,9 @@ pub(super) async fn the_end_reaches_who_reads_late(rig: &Rig<'_>) -> Check {
     .await
 }
 
-/// A client that uploads and never reads. Session tickets and a banner have come meanwhile; a system resets the connection
-/// when a socket is closed over unread bytes, and then a peer that reads late loses what was flushed long before.
+/// A client that uploads and never reads. Session tickets and a banner have come meanwhile; a
+/// system resets the connection when a socket is closed over unread bytes, and then a peer that
+/// reads late loses what was flushed long before.
 pub(super) async fn a_slow_peer_reads_all_of_a_flow_that_only_wrote(rig: &Rig<'_>) -> Check {
     const COUNT: usize = 1 << 20;
     let Pair { mut near, mut far } = rig.fresh_pair().await?;

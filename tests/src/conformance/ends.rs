@@ -103,7 +103,8 @@ pub(super) async fn send(flow: &mut BoxFlow, pattern: &mut Pattern, count: usize
     Ok(())
 }
 
-/// Sends a few bytes that may stay unread, as far as there is room for them, and waits until they have arrived.
+/// Sends a few bytes that may stay unread, as far as there is room for them, and waits until they
+/// have arrived.
 pub(super) async fn say(flow: &mut BoxFlow) -> Check {
     if let Some(written) = poll_once(flow.write(b"hello")).await {
         written?;
@@ -181,7 +182,8 @@ pub(super) async fn is_pending<T>(work: impl Future<Output = T>) -> bool {
 /// How much a writer may be able to write though nobody reads.
 pub(super) const ENDLESS: usize = 256 << 20;
 
-/// Writes a pattern until the writer has to wait, with `task`'s waker, and goes on waiting. Says how much was taken.
+/// Writes a pattern until the writer has to wait, with `task`'s waker, and goes on waiting. Says
+/// how much was taken.
 pub(super) async fn fill(flow: &mut BoxFlow, task: &Task, pattern: &mut Pattern) -> Result<usize, Failure> {
     let mut taken = 0;
     loop {
@@ -204,7 +206,8 @@ pub(super) async fn fill(flow: &mut BoxFlow, task: &Task, pattern: &mut Pattern)
     }
 }
 
-/// Expects what was taken while nobody read; the writer flushes, for some of it may wait in its buffer.
+/// Expects what was taken while nobody read; the writer flushes, for some of it may wait in its
+/// buffer.
 pub(super) async fn drain(from: &mut BoxFlow, to: &mut BoxFlow, pattern: &mut Pattern, count: usize) -> Check {
     both(expect(to, pattern, count), async { Ok(from.flush().await?) }).await
 }
@@ -212,7 +215,8 @@ pub(super) async fn drain(from: &mut BoxFlow, to: &mut BoxFlow, pattern: &mut Pa
 /// How long a transport is given to move what it can move by itself.
 pub(super) const SETTLE: Duration = Duration::from_millis(15);
 
-/// Ends the writing side. Where a shutdown alone does not reach the peer, it drops the flow, which does.
+/// Ends the writing side. Where a shutdown alone does not reach the peer, it drops the flow, which
+/// does.
 pub(super) async fn finish(rig: &Rig<'_>, mut flow: BoxFlow) -> Result<Option<BoxFlow>, Failure> {
     flow.shutdown().await?;
     Ok(rig.kind().half_close.then_some(flow))
@@ -251,7 +255,8 @@ pub(super) async fn settle() {
     sleep(SETTLE).await;
 }
 
-/// As [`Read::read`], but dropped and begun again each time that it has to wait, each time with another buffer.
+/// As [`Read::read`], but dropped and begun again each time that it has to wait, each time with
+/// another buffer.
 pub(super) async fn read_dropping(flow: &mut BoxFlow, task: &Task, room: usize) -> Result<Vec<u8>, Failure> {
     // It is kept until there is another, which so is not at the same place.
     let mut before = Vec::new();

@@ -6,7 +6,8 @@ use std::panic::Location;
 use mimic_core::embedded_io_async::ReadExactError;
 use mimic_core::{Error, ErrorKind};
 
-/// What a case found, and which line of the kit asserts it. `Debug` is the same text, for the tests' output.
+/// What a case found, and which line of the kit asserts it. `Debug` is the same text, for the
+/// tests' output.
 #[derive(Clone)]
 pub struct Failure {
     text: String,

@@ -18,11 +18,11 @@ pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// Connected pairs of the flow to be tested, and how to run a future that uses them.
 ///
-/// Each test makes a fixture in a thread of its own and drops it there. A case may ask for several pairs, at most four
-/// at once. Time needs no help: the kit has a clock of its own.
+/// Each test makes a fixture in a thread of its own and drops it there. A case may ask for several
+/// pairs, at most four at once. Time needs no help: the kit has a clock of its own.
 pub trait Fixture {
-    /// Makes a connected pair. The kit runs every case twice: with the client as the flow under test and the server as
-    /// its peer, and the other way round.
+    /// Makes a connected pair. The kit runs every case twice: with the client as the flow under
+    /// test and the server as its peer, and the other way round.
     fn connect(&self) -> Work<'_, Result<Ends, Error>>;
 
     /// What the flows can do. Unless overridden, all that TCP can.
@@ -30,7 +30,8 @@ pub trait Fixture {
         Kind::default()
     }
 
-    /// Runs a case on the runtime that the flows need. Unless overridden, on a thread that sleeps until it is woken.
+    /// Runs a case on the runtime that the flows need. Unless overridden, on a thread that sleeps
+    /// until it is woken.
     ///
     /// # Errors
     /// Those of the case, as they are.
@@ -159,8 +160,9 @@ impl End {
         Self { flow: Boxed::Local(Box::new(flow)), is_concrete: is::<F>, moved: moved::<F>, inner: None }
     }
 
-    /// Promises that `inner` takes the flow below out of this one and that, all being flushed and read, nothing is lost.
-    /// It gives `None` if the flow is not of the type it knows. Tested if both ends promise it.
+    /// Promises that `inner` takes the flow below out of this one and that, all being flushed and
+    /// read, nothing is lost. It gives `None` if the flow is not of the type it knows. Tested if
+    /// both ends promise it.
     #[must_use]
     pub fn opened_by(self, inner: fn(BoxFlow) -> Option<BoxFlow>) -> Self {
         Self { inner: Some(inner), ..self }
@@ -206,28 +208,33 @@ fn moved<F: Flow + 'static>(flow: BoxFlow) -> Option<BoxFlow> {
     Some(moved)
 }
 
-/// What flows can do. What one cannot is declared, and then the kit asserts what happens instead; it skips nothing.
+/// What flows can do. What one cannot is declared, and then the kit asserts what happens instead;
+/// it skips nothing.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Kind {
-    /// Whether the peer of a flow that is shut down reads end of stream while the flow lives on. If not, it does when
-    /// the flow is dropped after the shutdown.
+    /// Whether the peer of a flow that is shut down reads end of stream while the flow lives on. If
+    /// not, it does when the flow is dropped after the shutdown.
     pub half_close: bool,
-    /// Whether the peer of an aborted and dropped flow reads an error. If not, to abort and drop a flow is to drop it: the
-    /// peer reads just what `end_on_drop` says. Until the drop, such a flow either goes on, and loses nothing, or its writes are
-    /// errors and its reads are errors or end of stream.
+    /// Whether the peer of an aborted and dropped flow reads an error. If not, to abort and drop a
+    /// flow is to drop it: the peer reads just what `end_on_drop` says. Until the drop, such a flow
+    /// either goes on, and loses nothing, or its writes are errors and its reads are errors or end
+    /// of stream.
     pub reset: bool,
-    /// Whether the peer of a flow that is dropped without a shutdown reads end of stream. If not, it reads an error,
-    /// because the protocol tells a close from a connection that is cut, as TLS does.
+    /// Whether the peer of a flow that is dropped without a shutdown reads end of stream. If not,
+    /// it reads an error, because the protocol tells a close from a connection that is cut, as TLS
+    /// does.
     pub end_on_drop: bool,
-    /// Whether a writer hears soon that its peer was dropped. If not, it is told so by an error, or it has to wait, after a
-    /// limited number of bytes; and while it waits its reader hears of the drop. Which of the two may depend on how long
-    /// the other side keeps what was dropped. An abort is told by its reset all the same.
+    /// Whether a writer hears soon that its peer was dropped. If not, it is told so by an error, or
+    /// it has to wait, after a limited number of bytes; and while it waits its reader hears of the
+    /// drop. Which of the two may depend on how long the other side keeps what was dropped. An
+    /// abort is told by its reset all the same.
     pub told_of_drop: bool,
-    /// Whether an error of writing stays. If not, the next write is taken, and its flush is an error again, for it asks
-    /// what carries the bytes.
+    /// Whether an error of writing stays. If not, the next write is taken, and its flush is an
+    /// error again, for it asks what carries the bytes.
     pub errors_stay: bool,
-    /// Whether `Debug` keeps to itself what is sent. If not, it shows it, being that of a foreign type.
+    /// Whether `Debug` keeps to itself what is sent. If not, it shows it, being that of a foreign
+    /// type.
     pub discreet: bool,
     /// Whether the flows know the attributes `PeerAddr` and `LocalAddr`. If not, both are `None`.
     pub addresses: bool,

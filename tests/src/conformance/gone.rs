@@ -20,7 +20,8 @@ async fn ends(flow: &mut BoxFlow) -> Result<Ending, Failure> {
     ends_after(flow, &mut Pattern::new(0), 0).await
 }
 
-/// How a stream ends that carries this pattern, of which `sent` bytes were sent: no other bytes come, and no more.
+/// How a stream ends that carries this pattern, of which `sent` bytes were sent: no other bytes
+/// come, and no more.
 async fn ends_after(flow: &mut BoxFlow, expected: &mut Pattern, sent: usize) -> Result<Ending, Failure> {
     let (mut came, mut buf) = (0, vec![0; 32 * 1024]);
     loop {
@@ -37,7 +38,8 @@ async fn ends_after(flow: &mut BoxFlow, expected: &mut Pattern, sent: usize) -> 
     }
 }
 
-/// What the peer of a dropped flow reads: the end, or the error of a connection that is cut, and never the other.
+/// What the peer of a dropped flow reads: the end, or the error of a connection that is cut, and
+/// never the other.
 fn dropped(rig: &Rig<'_>, end: &Ending) -> Check {
     match end {
         Ok(()) => ensure!(rig.kind().end_on_drop, "a stream that is cut looks as if it was complete"),
@@ -49,7 +51,8 @@ fn dropped(rig: &Rig<'_>, end: &Ending) -> Check {
     Ok(())
 }
 
-/// What is read from a peer that was dropped with bytes unread: TCP and Unix sockets make a reset of it, if they come to.
+/// What is read from a peer that was dropped with bytes unread: TCP and Unix sockets make a reset
+/// of it, if they come to.
 fn cut_short(end: &Ending) -> Check {
     match end {
         Err(error) if !is_gone(error) => Err(Failure::new(format!("an error of another kind: {error:#}"))),
@@ -57,7 +60,8 @@ fn cut_short(end: &Ending) -> Check {
     }
 }
 
-/// What the peer of an aborted and dropped flow reads: an error, or what that of a dropped flow reads, and never the other.
+/// What the peer of an aborted and dropped flow reads: an error, or what that of a dropped flow
+/// reads, and never the other.
 fn aborted(rig: &Rig<'_>, end: &Ending) -> Check {
     if !rig.kind().reset {
         return dropped(rig, end);

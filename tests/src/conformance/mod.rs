@@ -1,7 +1,9 @@
-//! The conformance kit: what [`Flow`](mimic_core::Flow) promises, as cases that any flow can be put through.
+//! The conformance kit: what [`Flow`](mimic_core::Flow) promises, as cases that any flow can be put
+//! through.
 //!
 //! # In ten minutes
-//! Say how a connected pair of your flow is made, and [`conformance!`](crate::conformance!) makes a test of each case, for both ends:
+//! Say how a connected pair of your flow is made, and [`conformance!`](crate::conformance!) makes a
+//! test of each case, for both ends:
 //!
 //! ```
 //! use std::cell::RefCell;
@@ -109,23 +111,29 @@
 //! # }
 //! ```
 //!
-//! A flow that needs a runtime is made by [`pairs_on`], and one that needs more, by a [`Fixture`] of its own. A flow that
-//! may move between threads gives [`Ends::shared`], and the kit moves it.
+//! A flow that needs a runtime is made by [`pairs_on`], and one that needs more, by a [`Fixture`]
+//! of its own. A flow that may move between threads gives [`Ends::shared`], and the kit moves it.
 //!
 //! # What is asserted
-//! Each case is one thing that the documentation of [`Flow`](mimic_core::Flow) promises, or that everybody relies on, and
-//! its name says it. They are in themes, which are the files of this module: `reads`, `writes`, `vectored`, `closing`, `gone` (drops
-//! and aborts), `wakers`, `pressure`, `cancel`, `transfers`, `attributes`.
+//! Each case is one thing that the documentation of [`Flow`](mimic_core::Flow) promises, or that
+//! everybody relies on, and its name says it. They are in themes, which are the files of this
+//! module: `reads`, `writes`, `vectored`, `closing`, `gone` (drops and aborts), `wakers`,
+//! `pressure`, `cancel`, `transfers`, `attributes`.
 //!
-//! - **No case is skipped.** What a flow cannot do its [`Kind`] declares, and the case then asserts what happens
-//!   instead. A flow that can do it after all fails; but one that is told of a drop now and then does not.
-//! - **Every case can fail.** `tests/tests/broken.rs` in mimic's repository has, for each, a broken flow that it notices.
-//! - **Every case is bounded in time**: 20 seconds, and two minutes if its name begins with `big_`. A flow whose poll
-//!   blocks or spins fails, too, although its thread cannot be ended.
-//! - **Nothing depends on the transport's buffers.** A writer is taken to wait when it has done so for 15 milliseconds.
-//! - A failure says which case failed, with which end as the flow under test, and the line of the kit that asserts it.
+//! - **No case is skipped.** What a flow cannot do its [`Kind`] declares, and the case then asserts
+//!   what happens instead. A flow that can do it after all fails; but one that is told of a drop
+//!   now and then does not.
+//! - **Every case can fail.** `tests/tests/broken.rs` in mimic's repository has, for each, a broken
+//!   flow that it notices.
+//! - **Every case is bounded in time**: 20 seconds, and two minutes if its name begins with `big_`.
+//!   A flow whose poll blocks or spins fails, too, although its thread cannot be ended.
+//! - **Nothing depends on the transport's buffers.** A writer is taken to wait when it has done so
+//!   for 15 milliseconds.
+//! - A failure says which case failed, with which end as the flow under test, and the line of the
+//!   kit that asserts it.
 //!
-//! `tests/repeat` in mimic's repository runs the kit again and again, to find what fails now and then.
+//! `tests/repeat` in mimic's repository runs the kit again and again, to find what fails now and
+//! then.
 
 mod attributes;
 mod cancel;
@@ -305,8 +313,9 @@ pub fn run_with<F: Fixture>(
 
 /// Tests of a flow, one per case and end: `conformance!(name, path::to::fixture);`
 ///
-/// `name` is the module that holds them, and the path is of a function without arguments that makes a [`Fixture`], as
-/// seen from inside that module: `crate::…` or `super::…`. A test is `name::client::reads::the_end_stays`.
+/// `name` is the module that holds them, and the path is of a function without arguments that makes
+/// a [`Fixture`], as seen from inside that module: `crate::…` or `super::…`. A test is
+/// `name::client::reads::the_end_stays`.
 ///
 /// [`Fixture`]: crate::conformance::Fixture
 #[macro_export]

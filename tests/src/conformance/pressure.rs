@@ -45,7 +45,8 @@ pub(super) async fn a_write_that_waits_takes_nothing(rig: &Rig<'_>) -> Check {
     expect_no_more(rig, near, &mut far).await
 }
 
-/// As above for a transport that finds room by itself: the same bytes are offered again and again, and arrive once.
+/// As above for a transport that finds room by itself: the same bytes are offered again and again,
+/// and arrive once.
 async fn full_again(rig: &Rig<'_>) -> Check {
     let Pair { mut near, mut far } = rig.pair().await?;
     let (task, mut pattern, mut expected) = (Task::new(), Pattern::new(3), Pattern::new(3));

@@ -42,8 +42,8 @@ impl Wake for Woken {
     }
 }
 
-/// Tasks that are over, to be used again: timer queues of devices have room for few wakers, and keep each until its time
-/// has come.
+/// Tasks that are over, to be used again: timer queues of devices have room for few wakers, and
+/// keep each until its time has come.
 static OVER: Mutex<Vec<Arc<Woken>>> = Mutex::new(Vec::new());
 
 impl Task {
@@ -57,8 +57,8 @@ impl Task {
         Context::from_waker(&self.waker)
     }
 
-    /// Waits to be woken, unless that has happened since the last time. Whoever runs the case runs in between: tokio,
-    /// for one, makes those wait and wakes them who poll without end.
+    /// Waits to be woken, unless that has happened since the last time. Whoever runs the case runs
+    /// in between: tokio, for one, makes those wait and wakes them who poll without end.
     pub(super) async fn wake(&self) {
         yield_now().await;
         poll_fn(|cx| {

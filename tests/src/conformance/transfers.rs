@@ -166,7 +166,8 @@ pub(super) async fn a_flow_works_in_another_thread(rig: &Rig<'_>) -> Check {
     }
 }
 
-/// What is made of a flow in a thread of its own. The flow comes back, or its drop would tell the peer before this tells why.
+/// What is made of a flow in a thread of its own. The flow comes back, or its drop would tell the
+/// peer before this tells why.
 async fn elsewhere<F: Send + 'static>(mut flow: F, work: impl FnOnce(&mut F) -> Check + Send + 'static) -> Check {
     struct WakeAtLast(Waker);
     impl Drop for WakeAtLast {

@@ -8,7 +8,8 @@ use super::failure::ensure;
 use super::tasks::Task;
 use super::{BoxFlow, Failure, Rig};
 
-/// The peer sends a byte, which wakes the reader who waits with `task`: he is not polled again before.
+/// The peer sends a byte, which wakes the reader who waits with `task`: he is not polled again
+/// before.
 async fn expect_byte(rig: &Rig<'_>, task: &Task, near: &mut BoxFlow, far: &mut BoxFlow, seed: usize) -> Check {
     let (mut pattern, mut expected) = (Pattern::new(seed), Pattern::new(seed));
     both(send(far, &mut pattern, 1), task.woken(rig.patience(), "a byte was sent")).await?;
@@ -44,7 +45,8 @@ async fn expect_room(
     (pattern, expected): (&mut Pattern, &mut Pattern),
     taken: usize,
 ) -> Check {
-    // What has to be flushed to move is flushed by the writer's next poll, which is what the wake-up is for.
+    // What has to be flushed to move is flushed by the writer's next poll, which is what the
+    // wake-up is for.
     let writer = async {
         let part = pattern.peek(100);
         let n = task.drive(rig.patience(), "there is room", |cx| near.poll_write(cx, part)).await??;
@@ -144,7 +146,8 @@ pub(super) async fn one_task_may_wait_for_both(rig: &Rig<'_>) -> Check {
     let mut buf = [0; 8];
     ensure!(near.poll_read(&mut task.cx(), &mut buf).is_pending(), "a read is answered with nothing");
     expect_byte(rig, &task, &mut near, &mut far, 18).await?;
-    // As a `select` would, it polls both whenever it is woken: it may have been for room, too, that there was by itself.
+    // As a `select` would, it polls both whenever it is woken: it may have been for room, too, that
+    // there was by itself.
     ensure!(near.poll_read(&mut task.cx(), &mut buf).is_pending(), "a read is answered with nothing");
     taken += fill(&mut near, &task, &mut pattern).await?;
     expect_room(rig, &task, &mut near, &mut far, (&mut pattern, &mut expected), taken).await

@@ -66,7 +66,8 @@ pub(crate) enum Fault {
     Doubled,
     /// The first bytes of small writes change places.
     Swapped,
-    /// It sends what is in the buffer when it comes to it, which its owner has cleared by then. (As if: safe code cannot.)
+    /// It sends what is in the buffer when it comes to it, which its owner has cleared by then. (As
+    /// if: safe code cannot.)
     StaleBuffer,
     /// Byte 60,000 is spoilt.
     OneByte,

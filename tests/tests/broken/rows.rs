@@ -4,10 +4,12 @@ use mimic_tests::conformance::Kind;
 
 use super::fault::Fault::{self, *};
 
-/// What the flow says of itself, the case, what is wrong with the flow, and what the case says of that.
+/// What the flow says of itself, the case, what is wrong with the flow, and what the case says of
+/// that.
 pub(crate) type Row = (fn(Kind) -> Kind, &'static str, Fault, &'static str);
 
-/// At least one for each case. The words are those of the case, so that it fails for this reason and no other.
+/// At least one for each case. The words are those of the case, so that it fails for this reason
+/// and no other.
 pub(crate) const ROWS: &[(&str, Fault, &str)] = &[
     ("reads::a_read_waits_for_a_byte", EarlyEnd, "although nothing was sent"),
     ("reads::a_read_of_nothing_is_answered_at_once", EmptyRead, "a read of no bytes: None"),
@@ -143,7 +145,8 @@ pub(crate) const ROWS: &[(&str, Fault, &str)] = &[
     ("attributes::the_flow_below_goes_on_by_itself", OpensShut, "unexpected error"),
 ];
 
-/// The same of flows that say that they cannot do something: that they can, or that what happens instead does not.
+/// The same of flows that say that they cannot do something: that they can, or that what happens
+/// instead does not.
 pub(crate) const CLAIMS: &[Row] = &[
     (Kind::without_half_close, "reads::an_end_without_a_byte_is_an_end", Nothing, "it half-closes, and its kind says"),
     (Kind::without_addresses, "attributes::addresses_are_those_of_the_peer", Fickle, "it knows its addresses, and"),

@@ -55,8 +55,9 @@ impl Fixture for Embassy {
 
 /// A waker that was used before, if one is free, and wakes whoever was set last.
 ///
-/// embassy's timers on a host are in one queue of the process that has room for 128 wakers, and keeps those of tests that
-/// are over until their time has come. Whoever comes when it is full wakes somebody else, who comes back, and so on.
+/// embassy's timers on a host are in one queue of the process that has room for 128 wakers, and
+/// keeps those of tests that are over until their time has come. Whoever comes when it is full
+/// wakes somebody else, who comes back, and so on.
 struct Kept {
     relay: Arc<Relay>,
     waker: Waker,

@@ -107,7 +107,8 @@ pub(crate) fn borrowed_halves() -> impl Fixture {
     })
 }
 
-/// A flow that is read through a buffer; each poll reads anew, for a dropped read of a `BufReader` loses nothing.
+/// A flow that is read through a buffer; each poll reads anew, for a dropped read of a `BufReader`
+/// loses nothing.
 struct Buffered(BufReader<Memory<Shared>>);
 
 impl Flow for Buffered {

@@ -15,7 +15,8 @@ use mimic_core::{Context, Error, ListenerExt, Port};
 use mimic_rustls::{TlsConfig, TlsServerConfig};
 use mimic_tests::conformance::Ends;
 
-/// A pair of an endpoint's own: the client is connected by the context that the server listens with.
+/// A pair of an endpoint's own: the client is connected by the context that the server listens
+/// with.
 async fn at(ctx: Context, url: &str) -> Result<Ends, Error> {
     let ctx = ctx.with_url(url)?;
     let mut listener = ctx.listen().await?;

@@ -1,4 +1,5 @@
-//! The connecting process: all its flows at once, each sending its lines in turn and checking what comes back.
+//! The connecting process: all its flows at once, each sending its lines in turn and checking what
+//! comes back.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Write};
@@ -97,7 +98,8 @@ struct Counts {
     done: AtomicU64,
 }
 
-/// Runs a job in two processes of its own: what one job leaves behind in memory would be room for the next.
+/// Runs a job in two processes of its own: what one job leaves behind in memory would be room for
+/// the next.
 pub(crate) fn run_apart(job: Job) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let (flows, time) = (job.flows.to_string(), job.time.as_millis().to_string());

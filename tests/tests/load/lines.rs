@@ -1,4 +1,5 @@
-//! Lines of one length, and what carries them: flows of mimic, or a runtime's own streams (`own.rs`).
+//! Lines of one length, and what carries them: flows of mimic, or a runtime's own streams
+//! (`own.rs`).
 
 use std::io;
 

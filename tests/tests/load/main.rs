@@ -1,5 +1,6 @@
-//! Many flows at once, between two processes: every line that is sent comes back, in order, and both sides agree on how
-//! many there were. Prints what a flow costs in memory, and what the runtime's own stream does in the same program.
+//! Many flows at once, between two processes: every line that is sent comes back, in order, and
+//! both sides agree on how many there were. Prints what a flow costs in memory, and what the
+//! runtime's own stream does in the same program.
 //!
 //! `cargo test` runs it small; `tests/load` runs all of it. See `Job` for the arguments.
 

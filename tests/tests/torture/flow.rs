@@ -1,5 +1,5 @@
-//! The flow that makes it hard: each call is pending once before it does anything, and the one that the script names
-//! has a fault.
+//! The flow that makes it hard: each call is pending once before it does anything, and the one that
+//! the script names has a fault.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
@@ -186,8 +186,8 @@ pub(crate) struct Tortured<F> {
     script: Script,
     /// Which calls have been pending, one bit each.
     paused: u8,
-    /// Whether there is something to flush: to be pending for nothing, again and again, would keep two attempts of a
-    /// race awake for ever.
+    /// Whether there is something to flush: to be pending for nothing, again and again, would keep
+    /// two attempts of a race awake for ever.
     written: bool,
     broken: Option<Fault>,
 }

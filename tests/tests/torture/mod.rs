@@ -1,8 +1,10 @@
-//! Torture: one scenario (connect over TLS over TCP, exchange, close), run over and over. It is cancelled at its n-th
-//! pending point for n = 1, 2, …, until a run ends first; and in each run the n-th call of the flow that carries it
-//! fails, for every n and every fault; and likewise the n-th step to such a flow.
+//! Torture: one scenario (connect over TLS over TCP, exchange, close), run over and over. It is
+//! cancelled at its n-th pending point for n = 1, 2, …, until a run ends first; and in each run the
+//! n-th call of the flow that carries it fails, for every n and every fault; and likewise the n-th
+//! step to such a flow.
 //!
-//! `cargo test -p mimic-tests --release --test 'torture_*'` with `MIMIC_TORTURE=n` goes n times round.
+//! `cargo test -p mimic-tests --release --test 'torture_*'` with `MIMIC_TORTURE=n` goes n times
+//! round.
 
 #![allow(dead_code, reason = "each runtime uses a part")]
 
@@ -64,7 +66,8 @@ pub(crate) async fn scenario<M: Mode>(ctx: &Ctx<M>, script: &Script) -> Result<(
     flow.close().await
 }
 
-/// Polls `work` until it is pending for the `at`-th time, and then drops it and gives `None`. Counts how often it was.
+/// Polls `work` until it is pending for the `at`-th time, and then drops it and gives `None`.
+/// Counts how often it was.
 pub(crate) async fn cut<T>(work: impl Future<Output = T>, at: usize, pending: &Cell<usize>) -> Option<T> {
     let mut work = Some(Box::pin(work));
     pending.set(0);
@@ -83,13 +86,15 @@ pub(crate) async fn cut<T>(work: impl Future<Output = T>, at: usize, pending: &C
     output.await
 }
 
-/// The result of a run in which the n-th call had a fault: an error that says where. Gives whether there was one.
+/// The result of a run in which the n-th call had a fault: an error that says where. Gives whether
+/// there was one.
 pub(crate) fn judge(n: usize, fault: Fault, script: &Script, result: Result<(), Error>) -> bool {
     let (stage, call) = (script.stage(), script.hit());
     let what = format!("{fault:?} at call {n} ({call:?}, {stage:?})");
     let error = match result {
         Err(error) => error,
-        // Who closes does not mind that the peer has gone (`FlowExt::close`); and what does not concern a call is no fault.
+        // Who closes does not mind that the peer has gone (`FlowExt::close`); and what does not
+        // concern a call is no fault.
         Ok(()) if call.is_none() || stage == Stage::Closing => return false,
         Ok(()) => panic!("{what}: nobody noticed"),
     };
@@ -99,7 +104,8 @@ pub(crate) fn judge(n: usize, fault: Fault, script: &Script, result: Result<(), 
         println!("{what}: {:?}: {text}", error.kind());
     }
     let phase = error.phase().unwrap_or_else(|| panic!("{what}: no phase: {error:?}"));
-    // Where it was noticed: what is sent last in a handshake fails no sooner than with the first read.
+    // Where it was noticed: what is sent last in a handshake fails no sooner than with the first
+    // read.
     match script.entered() {
         Stage::Connecting => {
             assert!(error.layer().is_some_and(|layer| layer.contains("\"tls\"")), "{what}: no layer: {error:?}");

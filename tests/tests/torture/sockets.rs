@@ -1,5 +1,5 @@
-//! Torture over real sockets, for any hosted runtime. Linux only, where all of 127.0.0.0/8 is this machine and
-//! `/proc/self/fd` tells what is open.
+//! Torture over real sockets, for any hosted runtime. Linux only, where all of 127.0.0.0/8 is this
+//! machine and `/proc/self/fd` tells what is open.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -42,7 +42,8 @@ fn serve(listener: TcpListener, seen: Seen, one: impl Fn(TcpStream) -> std::io::
             socket.set_read_timeout(Some(LIMIT)).unwrap();
             socket.set_write_timeout(Some(LIMIT)).unwrap();
             let begun = Instant::now();
-            // That a client goes is no fault of the server's; that it does not go is one of the client's.
+            // That a client goes is no fault of the server's; that it does not go is one of the
+            // client's.
             let _ = one(socket);
             assert!(begun.elapsed() < LIMIT, "a connection was kept open");
             seen.0.1.fetch_add(1, SeqCst);
@@ -80,8 +81,8 @@ const SOURCE: i64 = 512;
 pub(crate) enum Memory {
     /// On the thread that allocated it.
     Stays,
-    /// async-io's thread frees the one allocation of a source if it is the last to hold it. So one per connection may
-    /// seem to be left, and nothing else.
+    /// async-io's thread frees the one allocation of a source if it is the last to hold it. So one
+    /// per connection may seem to be left, and nothing else.
     Moves,
 }
 
@@ -239,7 +240,8 @@ pub(crate) fn torture(context: fn() -> Context, memory: Memory, run: Run<'_>) {
         println!("cancelled at {points} points; {runs} faults, {failed} runs failed");
         bench.leaves_nothing("steps", memory, || {
             (runs, failed) = bench.fail(STEPS, |n, fault, script, result| {
-                // What has come by itself while the race looked at the clock wins over the deadline.
+                // What has come by itself while the race looked at the clock wins over the
+                // deadline.
                 let won = fault == Fault::Late && result.is_ok();
                 !won && judge_step(n, fault, script, result)
             });

@@ -1,5 +1,5 @@
-//! The steps to a flow, which may fail: a question, a link, a timer. And the time of the deadline, which may have come
-//! whenever somebody looks at the clock.
+//! The steps to a flow, which may fail: a question, a link, a timer. And the time of the deadline,
+//! which may have come whenever somebody looks at the clock.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -34,7 +34,8 @@ for_each_mode!(M => {
             .layer(Link, "step", (), move |to, below, ()| {
                 let script = links.clone();
                 async move {
-                    // Twice: each wait is one more look at the clock, and so one more place for the deadline.
+                    // Twice: each wait is one more look at the clock, and so one more place for the
+                    // deadline.
                     yield_now().await;
                     yield_now().await;
                     script.fail(Call::Link)?;
@@ -76,8 +77,8 @@ impl<T: Timer> fmt::Debug for Hurried<T> {
     }
 }
 
-/// The result of a run in which the n-th step of a kind had its fault, on the way to one address: an error that says which
-/// step it was, of whom, and why. Gives whether there was one.
+/// The result of a run in which the n-th step of a kind had its fault, on the way to one address:
+/// an error that says which step it was, of whom, and why. Gives whether there was one.
 pub(crate) fn judge_step(n: usize, fault: Fault, script: &Script, result: Result<(), Error>) -> bool {
     let hit = script.hit();
     let what = format!("{fault:?} at call {n} ({hit:?})");

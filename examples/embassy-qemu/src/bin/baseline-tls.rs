@@ -1,4 +1,5 @@
-//! The baseline of TLS: what `ping` does over TLS, written by hand on embassy-net and rustls's unbuffered connection.
+//! The baseline of TLS: what `ping` does over TLS, written by hand on embassy-net and rustls's
+//! unbuffered connection.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,5 @@
-//! The baseline: what `ping` does over TCP, written by hand on embassy-net. mimic's cost is measured against it.
+//! The baseline: what `ping` does over TCP, written by hand on embassy-net. mimic's cost is
+//! measured against it.
 
 #![no_std]
 #![no_main]

@@ -1,8 +1,9 @@
-//! A trial: 1 MiB to a peer that echoes it, written and read at the same time; then connecting again and again.
+//! A trial: 1 MiB to a peer that echoes it, written and read at the same time; then connecting
+//! again and again.
 //!
-//! It prints what came back and how it was, and, after the connects, how much of the heap is in use: the same each time,
-//! or something leaks. Then it opens flows until there is no socket left for one, says what the error was, and drops them:
-//! there is one again.
+//! It prints what came back and how it was, and, after the connects, how much of the heap is in
+//! use: the same each time, or something leaks. Then it opens flows until there is no socket left
+//! for one, says what the error was, and drops them: there is one again.
 //!
 //! `--timeout` is how long the peer may acknowledge nothing.
 

@@ -24,10 +24,11 @@ use static_cell::ConstStaticCell;
 /// One, or as many as may race.
 const SOCKETS: usize = if cfg!(feature = "happy-eyeballs") { 4 } else { 1 };
 
-/// How long the peer may take to close. The machine stops with the firmware, and with it the network: other than on a
-/// host, nobody would send what is still to be sent.
+/// How long the peer may take to close. The machine stops with the firmware, and with it the
+/// network: other than on a host, nobody would send what is still to be sent.
 const LAST_WORDS: embassy_time::Duration = embassy_time::Duration::from_secs(1);
-/// For the same reason, what an error takes to reach the peer: an alert of TLS, the end of the connection.
+/// For the same reason, what an error takes to reach the peer: an alert of TLS, the end of the
+/// connection.
 const FAREWELL: embassy_time::Duration = embassy_time::Duration::from_millis(20);
 
 static BUFFERS: ConstStaticCell<Buffers<SOCKETS, 4096, 4096>> = ConstStaticCell::new(Buffers::new());
@@ -59,8 +60,8 @@ async fn ping(ctx: LocalContext, options: Options<'static>) -> Result<(), Error>
     talk(ctx, options.timeout, &mut stdout).await.map_err(|error| error.to_target(endpoint))
 }
 
-/// `limit` is for connecting and talking together; without it, only the deadline of the context applies, and only to
-/// connecting.
+/// `limit` is for connecting and talking together; without it, only the deadline of the context
+/// applies, and only to connecting.
 async fn talk(ctx: LocalContext, limit: Option<Duration>, transcript: &mut Output) -> Result<(), Error> {
     let (ctx, ends) = match limit.map(|limit| (limit, limit.try_into())) {
         Some((limit, Ok(ticks))) => (ctx.with(Deadline, limit), Instant::now() + ticks),

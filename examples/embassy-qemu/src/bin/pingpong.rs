@@ -1,7 +1,7 @@
 //! A measurement: 64 bytes there and back between two stacks in this memory, by hand or by mimic.
 //!
-//! Under QEMU's `-icount shift=0` an instruction takes a nanosecond, and the clock counts instructions:
-//! `examples/embassy-qemu/pingpong` runs it so.
+//! Under QEMU's `-icount shift=0` an instruction takes a nanosecond, and the clock counts
+//! instructions: `examples/embassy-qemu/pingpong` runs it so.
 
 #![no_std]
 #![no_main]

@@ -51,7 +51,8 @@ fn tcp(table: &mut Table, runtime: &str, ours: &impl Net, theirs: &impl Net) {
     vectored_calls(table, runtime, ours, theirs);
 }
 
-/// System calls, as Linux counts them for the whole process: `writev` is among them, and the answers' `send` is not.
+/// System calls, as Linux counts them for the whole process: `writev` is among them, and the
+/// answers' `send` is not.
 fn vectored_calls(table: &mut Table, runtime: &str, ours: &impl Net, theirs: &impl Net) {
     let work = format!("vectored write of 8 x 1 KiB, {runtime}: system calls");
     if !table.wants(&work) {

@@ -1,7 +1,7 @@
 //! What mimic costs: one table, each row against its baseline in the same run.
 //!
-//! `cargo bench -p mimic-speed` prints the table, and `-- --plots DIR` draws how cost grows, too. Instructions are counted
-//! by `tests/speed/counts`.
+//! `cargo bench -p mimic-speed` prints the table, and `-- --plots DIR` draws how cost grows, too.
+//! Instructions are counted by `tests/speed/counts`.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a program that measures stops at a failure")]

@@ -14,8 +14,8 @@ impl Pairs {
         Self::in_parts(rounds, 1, ours, theirs)
     }
 
-    /// As [`run`](Self::run), but each round is made of so many parts of either, again in turn, and counts with their
-    /// mean: what disturbs a part then disturbs a part of the round.
+    /// As [`run`](Self::run), but each round is made of so many parts of either, again in turn, and
+    /// counts with their mean: what disturbs a part then disturbs a part of the round.
     pub(crate) fn in_parts(
         rounds: usize,
         parts: u32,

@@ -75,8 +75,8 @@ pub(crate) fn silent_server() {
     runtime.block_on(async { tokio::time::sleep(Duration::from_millis(500)).await });
     let ours = || seconds(|| runtime.block_on(at_once(|| ours(ctx.clone(), at))));
     let theirs = || seconds(|| runtime.block_on(at_once(|| theirs(at))));
-    // By the runtime on which the names are waited for, and by another of the process. Before tokio's own
-    // connects, which leave its pool hundreds of threads.
+    // By the runtime on which the names are waited for, and by another of the process. Before
+    // tokio's own connects, which leave its pool hundreds of threads.
     let other = self::runtime();
     let [busy, free] = [&runtime, &other].map(|runtime| || seconds(|| runtime.block_on(one_by_one(FILES, read))));
     let reads = Pairs::run(101, busy, free);

@@ -14,7 +14,8 @@ pub(crate) struct Row {
     pub(crate) mimic: String,
     /// What was measured for the baseline; empty without one.
     pub(crate) baseline: String,
-    /// What is compared with the goal, and of how many pairs it is the median, with the quartiles around it.
+    /// What is compared with the goal, and of how many pairs it is the median, with the quartiles
+    /// around it.
     pub(crate) value: f64,
     pub(crate) spread: Option<([f64; 2], usize)>,
     /// What the value is: "ratio of time", "ns more", …

@@ -1,6 +1,8 @@
-//! Does one thing so many times, for callgrind to count instructions: `counts WHAT TIMES`. `tests/speed/counts` calls it.
+//! Does one thing so many times, for callgrind to count instructions: `counts WHAT TIMES`.
+//! `tests/speed/counts` calls it.
 //!
-//! Making what is used is the same however often it is used, and so drops out of the difference of two runs.
+//! Making what is used is the same however often it is used, and so drops out of the difference of
+//! two runs.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a program that measures stops at a failure")]

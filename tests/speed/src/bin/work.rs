@@ -1,7 +1,7 @@
 //! Does the work of one row over loopback, for strace, perf and callgrind: `work NET WORK TIMES`.
 //!
-//! Nets: `mimic-tokio`, `tokio-rustls`, `mimic-smol`, `futures-rustls`. Work: `full` and `resumed` handshakes, `ping`s of
-//! 64 bytes over TLS.
+//! Nets: `mimic-tokio`, `tokio-rustls`, `mimic-smol`, `futures-rustls`. Work: `full` and `resumed`
+//! handshakes, `ping`s of 64 bytes over TLS.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a program that measures stops at a failure")]

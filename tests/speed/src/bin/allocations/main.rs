@@ -1,6 +1,8 @@
-//! Counts what the allocator is asked for: prints a line `NAME VALUE` for each thing that is counted.
+//! Counts what the allocator is asked for: prints a line `NAME VALUE` for each thing that is
+//! counted.
 //!
-//! A program of its own, because counting costs time. The counts are those of one thread, where everything is.
+//! A program of its own, because counting costs time. The counts are those of one thread, where
+//! everything is.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a program that measures stops at a failure")]
