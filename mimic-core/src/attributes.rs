@@ -3,8 +3,8 @@
 use core::any::Any;
 use core::fmt;
 
+use crate::Key;
 use crate::key::Id;
-use crate::{Flow, Key};
 
 /// A question for one attribute, passed down the layers of a flow until one [gives](Ask::give) the
 /// answer.
@@ -15,7 +15,16 @@ pub struct Ask<'a> {
     answered: bool,
 }
 
-impl Ask<'_> {
+impl<'a> Ask<'a> {
+    /// A question for `key`, whose answer goes into `slot`.
+    pub(crate) fn new<K: Key>(key: &K, slot: &'a mut Option<K::Value>) -> Self {
+        Self { id: Id::of(key), slot, answered: false }
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answered
+    }
+
     /// Answers if `key` is what is asked for and nobody has answered; `value` is not called
     /// otherwise. `None` leaves the question to the layers below.
     pub fn give<K: Key>(&mut self, key: K, value: impl FnOnce() -> Option<K::Value>) -> &mut Self {
@@ -48,20 +57,4 @@ impl fmt::Debug for Ask<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ask").field("key", &self.id).field("answered", &self.answered).finish_non_exhaustive()
     }
-}
-
-/// Asks `flow`, then the flow below it, and so on; the first that knows answers.
-pub(crate) fn ask<K: Key, F: Flow + ?Sized>(flow: &F, key: &K) -> Option<K::Value> {
-    let mut slot: Option<K::Value> = None;
-    let mut ask = Ask { id: Id::of(key), slot: &mut slot, answered: false };
-    flow.answer(&mut ask);
-    let mut below = flow.lower();
-    while let Some(flow) = below {
-        if ask.answered {
-            break;
-        }
-        flow.answer(&mut ask);
-        below = flow.lower();
-    }
-    slot
 }

@@ -8,7 +8,6 @@ use core::task::{Context, Poll, ready};
 
 use embedded_io_async::ErrorKind;
 
-use crate::attributes;
 use crate::{Ask, Error, Key};
 
 /// A bidirectional byte stream, polled.
@@ -153,7 +152,18 @@ pub trait FlowExt: Flow {
     /// The attribute `key` (peer address, ALPN, …): asked from the top, the first layer that knows
     /// answers.
     fn attribute<K: Key>(&self, key: K) -> Option<K::Value> {
-        attributes::ask(self, &key)
+        let mut slot: Option<K::Value> = None;
+        let mut ask = Ask::new(&key, &mut slot);
+        self.answer(&mut ask);
+        let mut below = self.lower();
+        while let Some(flow) = below {
+            if ask.is_answered() {
+                break;
+            }
+            flow.answer(&mut ask);
+            below = flow.lower();
+        }
+        slot
     }
 
     /// Closes the writing side; see [`Flow::poll_shutdown`]. Cancel-safe: call it again to go on.

@@ -4,8 +4,6 @@ use core::any::TypeId;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use crate::Role;
-
 /// A type that names a typed value: `Port` names a `u16`, `Host` a [`Text`](crate::Text).
 ///
 /// Identity is the Rust type together with [`instance`](Key::instance); the name is for people.
@@ -120,10 +118,10 @@ pub(crate) struct Id {
 }
 
 /// A type of keys or of roles. There may be several of one type, in different parts of a program.
-struct Kind {
-    ty: TypeId,
-    is_role: bool,
-    name: &'static str,
+pub(crate) struct Kind {
+    pub(crate) ty: TypeId,
+    pub(crate) is_role: bool,
+    pub(crate) name: &'static str,
 }
 
 impl Id {
@@ -131,11 +129,7 @@ impl Id {
         Self::new(const { &Kind { ty: TypeId::of::<K>(), is_role: false, name: K::NAME } }, key.instance())
     }
 
-    pub(crate) fn role<R: Role>(role: &R) -> Self {
-        Self::new(const { &Kind { ty: TypeId::of::<R>(), is_role: true, name: R::NAME } }, role.instance())
-    }
-
-    fn new(kind: &'static Kind, instance: u32) -> Self {
+    pub(crate) fn new(kind: &'static Kind, instance: u32) -> Self {
         /// The bits of a type's id, which are a hash already.
         struct Bits(u32);
         impl Hasher for Bits {

@@ -86,11 +86,12 @@
 //! | to change | see |
 //! |---|---|
 //! | what the context holds; merging; the methods of [`Ctx`] | `context.rs`, `values.rs`, `table.rs`, `register.rs` |
-//! | how it is decided who dials | `needs.rs`, `spec.rs`, `engine.rs`, `plan.rs`, and its twin `explain.rs` |
-//! | dialling, deadlines, what errors tell | `dialer.rs`, `record.rs`, `error.rs` |
+//! | how it is decided who dials | `needs.rs`, `spec.rs`, `engine.rs`, `plan.rs`, and the engine's twin `explain.rs` |
+//! | how it is told | `explanation.rs`, `record.rs`, `error.rs` |
+//! | dialling, deadlines | `dialer.rs`, `timer.rs` |
 //! | the byte stream | `flow.rs`, `attributes.rs`, `split.rs`, `wakers.rs`, `pump.rs`, `memory.rs`, `buf_reader.rs` |
 //! | standard keys, roles, schemes and protocols | `standard.rs`, `until.rs`, `protocols.rs`, `endpoint.rs` |
-//! | modes, time, listeners | `mode.rs`, `timer.rs`, `listener.rs` |
+//! | modes, listeners | `mode.rs`, `listener.rs` |
 //!
 //! # Features
 //!
@@ -114,6 +115,7 @@ mod endpoint;
 mod engine;
 mod error;
 mod explain;
+mod explanation;
 mod flow;
 mod key;
 mod listener;
@@ -121,6 +123,7 @@ mod memory;
 mod mode;
 mod needs;
 mod plan;
+mod priority;
 mod protocols;
 mod pump;
 mod read_write;
@@ -150,7 +153,7 @@ pub use dialer::Dialer;
 pub use embedded_io_async::{self, ErrorKind};
 pub use endpoint::{Endpoint, percent_decode};
 pub use error::{Error, Phase, PlanError};
-pub use explain::{Choice, ChoiceKind, Explanation, Goal, GoalKind, Input, Verdict};
+pub use explanation::{Choice, ChoiceKind, Explanation, Goal, GoalKind, Input, Verdict};
 pub use flow::{Flow, FlowExt};
 pub use key::Key;
 pub use listener::{Listener, ListenerExt, Listeners};
@@ -159,7 +162,7 @@ pub use memory::{Memory, memory_pair};
 pub use mode::Shared;
 pub use mode::{Cell, Local, Mode};
 pub use needs::{Given, Is, Map, Need, Needs, Opt, OrDefault, Over, Req, given, is, map, opt, or_default, over, req};
-pub use plan::Priority;
+pub use priority::Priority;
 pub use protocols::{
     ClientSchemes, Dialers, InOrder, Schemes, ServerSchemes, dial_addresses, dial_host, first_ok, listen_addresses,
     listen_host,

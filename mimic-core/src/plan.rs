@@ -11,7 +11,7 @@ use crate::record::Record;
 use crate::spec::{Declared, Slot};
 use crate::sync::Arc;
 use crate::text::Plain;
-use crate::{Cell, ChoiceKind, Mode};
+use crate::{Cell, ChoiceKind, Mode, Priority};
 
 /// One registration: a function for a key, or a candidate or layer for a role.
 pub(crate) struct Unit<M: Mode> {
@@ -48,39 +48,6 @@ impl<M: Mode> fmt::Display for Unit<M> {
             ChoiceKind::Function if self.name.is_empty() => write!(f, "the function for {}", self.id),
             ChoiceKind::Function => write!(f, "the function \"{}\" for {}", Plain(&self.name), self.id),
             _ => write!(f, "{} \"{}\"", self.id, Plain(&self.name)),
-        }
-    }
-}
-
-/// The rank of a candidate or a function: lower first; equal ranks, latest registered first;
-/// [`NONE`](Priority::NONE) last.
-///
-/// Made from a number: `register(Transport, "tcp", 100, …)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Priority(Rank);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    At(i32),
-    Last,
-}
-
-impl Priority {
-    /// After every number.
-    pub const NONE: Self = Self(Rank::Last);
-}
-
-impl From<i32> for Priority {
-    fn from(rank: i32) -> Self {
-        Self(Rank::At(rank))
-    }
-}
-
-impl fmt::Display for Priority {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Rank::At(rank) => write!(f, "{rank}"),
-            Rank::Last => f.write_str("last"),
         }
     }
 }

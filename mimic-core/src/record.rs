@@ -8,7 +8,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::Explanation;
-use crate::explain::Lines;
+use crate::explanation::Lines;
 
 /// How many attempts are kept of one connect, and how many of them are its first.
 const KEPT: usize = 32;

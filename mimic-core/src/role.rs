@@ -1,7 +1,9 @@
 //! Roles: keys whose value is a dialer.
 
+use core::any::TypeId;
 use core::fmt::Debug;
 
+use crate::key::{Id, Kind};
 use crate::{Error, Mode};
 
 /// A job that protocols compete for: from a target to an output. [`Transport`](crate::Transport)
@@ -48,6 +50,12 @@ pub trait Role: Clone + Send + Sync + 'static {
     fn accept<M: Mode>(&self, target: &Self::Target, output: &Self::Output<M>) -> Result<(), Error> {
         let _ = (target, output);
         Ok(())
+    }
+}
+
+impl Id {
+    pub(crate) fn role<R: Role>(role: &R) -> Self {
+        Self::new(const { &Kind { ty: TypeId::of::<R>(), is_role: true, name: R::NAME } }, role.instance())
     }
 }
 
