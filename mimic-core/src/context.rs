@@ -1,7 +1,5 @@
 //! The context: values, functions, protocols and layers, and how they are looked up.
 
-use alloc::string::ToString;
-use alloc::vec::Vec;
 use core::fmt;
 
 use crate::dialer;
@@ -9,13 +7,13 @@ use crate::explain;
 use crate::key::Id;
 #[cfg(target_has_atomic = "ptr")]
 use crate::mode::Shared;
-use crate::plan::{Node, Unit};
-use crate::sync::Arc;
+use crate::plan::Unit;
+use crate::registry::Registry;
 use crate::table::Table;
 use crate::values::Value;
 use crate::{
-    ChoiceKind, Dialer, Endpoint, Error, Explanation, Host, Key, Listen, Local, Mode, Password, Path, Port, Query,
-    Role, Scheme, Stream, User,
+    Dialer, Endpoint, Error, Explanation, Host, Key, Listen, Local, Mode, Password, Path, Port, Query, Role, Scheme,
+    Stream, User,
 };
 
 /// A context whose flows, futures and functions are `Send`.
@@ -32,20 +30,7 @@ pub type LocalContext = Ctx<Local>;
 /// state, and every method that changes it returns the changed one.
 #[derive(Clone, Default)]
 pub struct Ctx<M: Mode> {
-    pub(crate) values: Arc<Table<Value>>,
-    /// What was registered, by key and role, sorted so that the engine only walks.
-    pub(crate) registry: Arc<Table<Entry<M>>>,
-}
-
-/// What was registered for one key or role.
-#[derive(Clone, Default)]
-pub(crate) struct Entry<M: Mode> {
-    /// Replaces the candidates.
-    pub(crate) given: Option<Arc<Node<M>>>,
-    /// Functions or candidates in the order of trying.
-    pub(crate) units: Vec<Arc<Unit<M>>>,
-    /// Oldest (innermost) first.
-    pub(crate) layers: Vec<Arc<Unit<M>>>,
+    registry: Registry<M>,
 }
 
 /// A set of registrations, installed by [`Ctx::install`]. Crates that serve both modes implement it
@@ -80,7 +65,7 @@ impl<M: Mode> Ctx<M> {
     /// The value of `key`, if one was given. Functions are not asked.
     #[must_use]
     pub fn get<K: Key>(&self, key: K) -> Option<K::Value> {
-        self.values.get(&Id::of(&key))?.downcast_ref().cloned()
+        self.registry.value(&key)
     }
 
     /// Sets [`Scheme`], [`User`], [`Password`], [`Host`], [`Port`], [`Path`] and [`Query`] from an
@@ -118,20 +103,7 @@ impl<M: Mode> Ctx<M> {
     /// dialers of `other` win.
     #[must_use]
     pub fn merge(mut self, other: &Self) -> Self {
-        for (id, value) in other.values.iter() {
-            Arc::make_mut(&mut self.values).insert(id, value.clone());
-        }
-        if Arc::ptr_eq(&self.registry, &other.registry) {
-            return self;
-        }
-        let registry = Arc::make_mut(&mut self.registry);
-        for (id, entry) in other.registry.iter() {
-            let own = registry.entry(id, Entry::default());
-            if let Some(given) = &entry.given {
-                *own = Entry { given: Some(given.clone()), ..Entry::default() };
-            }
-            entry.units.iter().rev().chain(&entry.layers).for_each(|unit| own.add(unit.clone()));
-        }
+        self.registry.merge(&other.registry);
         self
     }
 
@@ -145,26 +117,16 @@ impl<M: Mode> Ctx<M> {
     /// this context applies, not that of the one the dialer came from.
     #[must_use]
     pub fn with_dialer<R: Role>(mut self, role: R, dialer: Dialer<R, M>) -> Self {
-        let given = Entry { given: Some(dialer.into_node()), ..Entry::default() };
-        Arc::make_mut(&mut self.registry).insert(Id::role(&role), given);
+        self.registry.give(Id::role(&role), dialer.into_node());
         self
     }
 
     fn set<K: Key>(&mut self, key: &K, value: Option<K::Value>) {
-        self.set_value(Id::of(key), value.and_then(Value::new));
-    }
-
-    // Not generic, so that it is there once.
-    fn set_value(&mut self, id: Id, value: Option<Value>) {
-        match value {
-            Some(value) => Arc::make_mut(&mut self.values).insert(id, value),
-            None if self.values.get(&id).is_some() => Arc::make_mut(&mut self.values).remove(&id),
-            None => {}
-        }
+        self.registry.set(Id::of(key), value.and_then(Value::new));
     }
 
     pub(crate) fn add(mut self, unit: Unit<M>) -> Self {
-        Arc::make_mut(&mut self.registry).entry(unit.id, Entry::default()).add(Arc::new(unit));
+        self.registry.add(unit);
         self
     }
 
@@ -178,7 +140,7 @@ impl<M: Mode> Ctx<M> {
     /// Dropping the future closes all it had opened. A system look-up that cannot be cancelled is
     /// left to finish.
     pub async fn resolve<R: Role>(&self, role: R, target: R::Target) -> Result<R::Output<M>, Error> {
-        dialer::resolve(self, role, target).await
+        dialer::resolve(&self.registry, role, target).await
     }
 
     /// Decides once who fills `role`, to dial many times: functions run now, and their results are
@@ -189,7 +151,7 @@ impl<M: Mode> Ctx<M> {
     /// # Errors
     /// As [`resolve`](Ctx::resolve), for the part before dialling.
     pub async fn dialer<R: Role>(&self, role: R) -> Result<Dialer<R, M>, Error> {
-        dialer::keep(self, role).await
+        dialer::keep(&self.registry, role).await
     }
 
     /// A flow to the endpoint: resolves the root [`Stream`].
@@ -215,31 +177,12 @@ impl<M: Mode> Ctx<M> {
     /// refuse the values that it is given: of `unix:/a?b` the plan says yes, and the connect
     /// refuses the query.
     pub fn explain<R: Role>(&self, role: R) -> Explanation {
-        explain::explain(self, Id::role(&role), &Table::default())
-    }
-}
-
-impl<M: Mode> Entry<M> {
-    /// Adds a unit as the newest of its kind, unless it is there.
-    fn add(&mut self, unit: Arc<Unit<M>>) {
-        let is_layer = unit.kind == ChoiceKind::Layer;
-        let units = if is_layer { &mut self.layers } else { &mut self.units };
-        if !units.iter().any(|other| Arc::ptr_eq(other, &unit)) {
-            let at = if is_layer { units.len() } else { units.partition_point(|other| other.priority < unit.priority) };
-            units.insert(at, unit);
-        }
+        explain::explain(&self.registry, Id::role(&role), &Table::default())
     }
 }
 
 impl<M: Mode> fmt::Debug for Ctx<M> {
-    /// Names only: values may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut map = f.debug_map();
-        map.entry(&"values", &self.values.iter().map(|(id, _)| id).collect::<Vec<_>>());
-        for (id, entry) in self.registry.iter() {
-            let units = entry.units.iter().chain(&entry.layers);
-            map.entry(&id, &units.map(|unit| unit.to_string()).collect::<Vec<_>>());
-        }
-        map.finish()
+        fmt::Debug::fmt(&self.registry, f)
     }
 }

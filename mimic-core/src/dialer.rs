@@ -10,16 +10,16 @@ use core::time::Duration;
 
 use crate::engine::Engine;
 use crate::error::misfit;
-use crate::explain::{Memo, for_report};
+use crate::explain::for_report;
 use crate::key::Id;
-use crate::plan::{Node, Run, Scope, Sleeper, Unit};
+use crate::plan::{Memo, Node, Run, Scope, Sleeper, Unit};
 use crate::record::{Record, Tried};
+use crate::registry::Registry;
 use crate::spec::Inputs;
 use crate::sync::Arc;
 use crate::text::{Brief, clean};
 use crate::{
-    Attempt, ChoiceKind, Ctx, Deadline, Error, Explanation, Instant, Mode, Outcome, PlanError, Report, Role, Sleep,
-    Timer,
+    Attempt, ChoiceKind, Deadline, Error, Explanation, Instant, Mode, Outcome, PlanError, Report, Role, Sleep, Timer,
 };
 
 /// The value of a role: dials targets. Cheap to clone.
@@ -45,7 +45,7 @@ enum Origin<M: Mode> {
 
 /// What the dials of a kept dialer need, beside the plan.
 struct Kept<M: Mode> {
-    ctx: Ctx<M>,
+    registry: Registry<M>,
     role: Id,
     memo: Memo,
     deadline: Option<Sleeper<M>>,
@@ -93,8 +93,12 @@ impl<R: Role, M: Mode> Debug for Dialer<R, M> {
 }
 
 /// See [`Ctx::resolve`].
-pub(crate) async fn resolve<R: Role, M: Mode>(ctx: &Ctx<M>, role: R, target: R::Target) -> Result<R::Output<M>, Error> {
-    let mut engine = Engine::new(ctx);
+pub(crate) async fn resolve<R: Role, M: Mode>(
+    registry: &Registry<M>,
+    role: R,
+    target: R::Target,
+) -> Result<R::Output<M>, Error> {
+    let mut engine = Engine::new(registry);
     let mut alarm = None;
     let id = Id::role(&role);
     let node = plan(&mut engine, id, &mut alarm).await?;
@@ -106,11 +110,11 @@ pub(crate) async fn resolve<R: Role, M: Mode>(ctx: &Ctx<M>, role: R, target: R::
 }
 
 /// See [`Ctx::dialer`].
-pub(crate) async fn keep<R: Role, M: Mode>(ctx: &Ctx<M>, role: R) -> Result<Dialer<R, M>, Error> {
-    let mut engine = Engine::new(ctx);
+pub(crate) async fn keep<R: Role, M: Mode>(registry: &Registry<M>, role: R) -> Result<Dialer<R, M>, Error> {
+    let mut engine = Engine::new(registry);
     let id = Id::role(&role);
     let node = plan(&mut engine, id, &mut None).await?;
-    let kept = Kept { ctx: ctx.clone(), role: id, memo: engine.memo(), deadline: engine.deadline.take() };
+    let kept = Kept { registry: registry.clone(), role: id, memo: engine.memo(), deadline: engine.deadline.take() };
     Ok(Dialer { role, node, origin: Origin::Kept(Arc::new(kept)) })
 }
 
@@ -122,10 +126,10 @@ async fn plan<M: Mode>(
     alarm: &mut Option<Alarm<M>>,
 ) -> Result<Arc<Node<M>>, Error> {
     let sleep = Id::role(&Sleep);
-    if let Some(duration) = engine.ctx.get(Deadline)
+    if let Some(duration) = engine.registry.value(&Deadline)
         && role != sleep
     {
-        if engine.ctx.registry.get(&sleep).is_none() {
+        if engine.registry.entries.get(&sleep).is_none() {
             return Err(PlanError::NoSleep.into());
         }
         let node = engine.run(sleep).await.map_err(|error| failed(engine, sleep, error, None))?;
@@ -150,9 +154,9 @@ async fn plan<M: Mode>(
 fn failed<M: Mode>(engine: &Engine<'_, M>, role: Id, error: Error, alarm: Option<&Alarm<M>>) -> Error {
     let computing = engine.computing();
     let mut error = error.at_layer(computing.clone().unwrap_or_else(|| role.to_string()));
-    let plan = for_report(engine.ctx, role, &engine.memo());
+    let plan = for_report(engine.registry, role, &engine.memo());
     let deadline = alarm.map(|alarm| alarm.duration);
-    error.set_report(Report { plan, computing, tried: close(engine.scope.as_ref()), deadline, inner: None });
+    error.set_report(Report { plan, computing, tried: Scope::close(engine.scope.as_ref()), deadline, inner: None });
     error
 }
 
@@ -344,7 +348,7 @@ impl<'a, M: Mode> Course<'a, M> {
             };
             return Err(self.failed_below(above, error, target));
         }
-        let tried = close(self.scope.as_ref());
+        let tried = Scope::close(self.scope.as_ref());
         let Err(error) = result else { return Ok(()) };
         match (state, self.deadline()) {
             (State::Running, _) => Err(self.failed(error, &self.node.unit, tried, target)),
@@ -372,8 +376,8 @@ impl<'a, M: Mode> Course<'a, M> {
     fn failed(&self, error: Error, unit: &Unit<M>, tried: Tried, target: &dyn Debug) -> Error {
         let mut error = locate(error, unit, target, &tried);
         let plan = match (self.engine, self.origin) {
-            (Some((engine, role)), _) => for_report(engine.ctx, role, &engine.memo()),
-            (_, Origin::Kept(kept)) => for_report(&kept.ctx, kept.role, &kept.memo),
+            (Some((engine, role)), _) => for_report(engine.registry, role, &engine.memo()),
+            (_, Origin::Kept(kept)) => for_report(&kept.registry, kept.role, &kept.memo),
             (_, Origin::Alone | Origin::Below(_)) => Explanation::default(),
         };
         let deadline = self.alarm.as_ref().map(|alarm| alarm.duration);
@@ -397,7 +401,7 @@ impl<'a, M: Mode> Course<'a, M> {
         if let (Origin::Below(above), 1.., State::Running) = (self.origin, self.id, &self.state) {
             self.enter(above, target, Outcome::Cancelled);
         } else if self.id == 0 {
-            close(self.scope.as_ref());
+            Scope::close(self.scope.as_ref());
         }
     }
 
@@ -413,11 +417,6 @@ impl<'a, M: Mode> Course<'a, M> {
         above.with(|record| record.end(attempt.clone()));
         attempt
     }
-}
-
-/// Ends a connect: whoever dials on with what it was given is on its own.
-pub(crate) fn close<M: Mode>(scope: Option<&Scope<M>>) -> Tried {
-    scope.and_then(|scope| scope.with(Record::close)).unwrap_or_default()
 }
 
 /// Says where an error happened, if nobody below has: for a deadline, in the innermost dial that it

@@ -18,20 +18,18 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::context::Entry;
-use crate::dialer::close;
 use crate::error::misfit;
-use crate::explain::Memo;
 use crate::key::Id;
-use crate::plan::{Node, Run, Scope, Sleeper, Unit};
+use crate::plan::{Memo, Node, Run, Scope, Sleeper, Unit};
+use crate::registry::{Entry, Registry};
 use crate::spec::{How, Inputs, Slot, Spec, unknown};
 use crate::sync::Arc;
 use crate::table::Table;
 use crate::values::Value;
-use crate::{ChoiceKind, Ctx, Endpoint, Error, Host, Listen, Mode, Path, Phase, PlanError, Port, Scheme, Stream};
+use crate::{ChoiceKind, Endpoint, Error, Host, Listen, Mode, Path, Phase, PlanError, Port, Scheme, Stream};
 
 pub(crate) struct Engine<'a, M: Mode> {
-    pub(crate) ctx: &'a Ctx<M>,
+    pub(crate) registry: &'a Registry<M>,
     /// The keys and roles that were asked for, without those that have a given value. `None` is
     /// still on the stack.
     decided: Table<Option<Slot<M>>>,
@@ -46,7 +44,7 @@ pub(crate) struct Engine<'a, M: Mode> {
 /// dials on its own, with its own deadline.
 impl<M: Mode> Drop for Engine<'_, M> {
     fn drop(&mut self) {
-        close(self.scope.as_ref());
+        Scope::close(self.scope.as_ref());
     }
 }
 
@@ -86,8 +84,8 @@ impl<'a, M: Mode> Goal<'a, M> {
 type Call<M> = <M as Mode>::Future<Result<Option<Value>, Error>>;
 
 impl<'a, M: Mode> Engine<'a, M> {
-    pub(crate) fn new(ctx: &'a Ctx<M>) -> Self {
-        Self { ctx, decided: Table::default(), stack: Vec::new(), scope: None, deadline: None }
+    pub(crate) fn new(registry: &'a Registry<M>) -> Self {
+        Self { registry, decided: Table::default(), stack: Vec::new(), scope: None, deadline: None }
     }
 
     /// Decides what fills `role`.
@@ -168,13 +166,13 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     /// What is given or decided for a key or role; `None` if it has yet to be decided.
     fn find(&self, id: &Id) -> Result<Option<Slot<M>>, Error> {
-        if let Some(value) = self.ctx.values.get(id) {
+        if let Some(value) = self.registry.values.get(id) {
             return Ok(Some(Slot::Value(value.clone())));
         }
         match self.decided.get(id) {
             Some(Some(found)) => Ok(Some(found.clone())),
             Some(None) => Err(self.cycle(*id)),
-            None if self.ctx.registry.get(id).is_none() => Ok(Some(Slot::Empty)),
+            None if self.registry.entries.get(id).is_none() => Ok(Some(Slot::Empty)),
             None => Ok(None),
         }
     }
@@ -202,7 +200,7 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     /// Puts a goal on the stack. Without registrations it is decided at once.
     fn push(&mut self, id: Id) {
-        let Some(entry) = self.ctx.registry.get(&id) else { return };
+        let Some(entry) = self.registry.entries.get(&id) else { return };
         self.decided.insert(id, None);
         self.stack.push(Goal { id, entry, plan: entry.given.clone(), at: 0, need: 0, inputs: Vec::new() });
     }
@@ -229,19 +227,19 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     #[cold]
     fn no_candidate(&self, role: Id) -> Error {
-        let units = self.ctx.registry.get(&role).map_or(&[][..], |entry| &entry.units);
-        let known = |id: &Id| match (self.ctx.values.get(id), self.decided.get(id)) {
+        let units = self.registry.entries.get(&role).map_or(&[][..], |entry| &entry.units);
+        let known = |id: &Id| match (self.registry.values.get(id), self.decided.get(id)) {
             (Some(value), _) => Some(Some(value)),
             (None, Some(decided)) => decided.as_ref().map(Slot::value),
-            (None, None) => self.ctx.registry.get(id).is_none().then_some(None),
+            (None, None) => self.registry.entries.get(id).is_none().then_some(None),
         };
         let error = unknown(role, units, known).unwrap_or_else(|| PlanError::NoCandidate { role: role.to_string() });
         // The roots are decided by the endpoint.
         let is_root = [Id::role(&Stream), Id::role(&Listen)].contains(&role);
-        match self.ctx.get(Scheme).filter(|_| is_root) {
+        match self.registry.value(&Scheme).filter(|_| is_root) {
             Some(scheme) => {
-                let (host, port) = (self.ctx.get(Host), self.ctx.get(Port));
-                let path = self.ctx.get(Path).filter(|_| host.is_none());
+                let (host, port) = (self.registry.value(&Host), self.registry.value(&Port));
+                let path = self.registry.value(&Path).filter(|_| host.is_none());
                 let (user, password, query) = (None, None, None);
                 Error::from(error).to_target(Endpoint { scheme, user, password, host, port, path, query })
             }

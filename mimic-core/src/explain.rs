@@ -10,29 +10,27 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::key::Id;
-use crate::plan::Unit;
+use crate::plan::{Memo, Unit};
+use crate::registry::Registry;
 use crate::spec::{How, Spec, unknown};
 use crate::sync::Arc;
 use crate::table::Table;
 use crate::values::Value;
-use crate::{Choice, ChoiceKind, Ctx, Deadline, Explanation, Goal, GoalKind, Input, Mode, PlanError, Sleep, Verdict};
-
-/// What the functions of a resolve answered; `None` is "not me".
-pub(crate) type Memo = Table<Option<Value>>;
+use crate::{Choice, ChoiceKind, Deadline, Explanation, Goal, GoalKind, Input, Mode, PlanError, Sleep, Verdict};
 
 /// The plan that an error tells of, with the feature `reports`.
-pub(crate) fn for_report<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explanation {
-    if cfg!(feature = "reports") { explain(ctx, root, memo) } else { Explanation::default() }
+pub(crate) fn for_report<M: Mode>(registry: &Registry<M>, root: Id, memo: &Memo) -> Explanation {
+    if cfg!(feature = "reports") { explain(registry, root, memo) } else { Explanation::default() }
 }
 
 /// Explains `root`. After a resolve, its memo turns "maybe" into what the functions said.
-pub(crate) fn explain<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explanation {
+pub(crate) fn explain<M: Mode>(registry: &Registry<M>, root: Id, memo: &Memo) -> Explanation {
     let (goals, known, stack, half, behind) = (Vec::new(), Table::default(), Vec::new(), Vec::new(), Vec::new());
-    let mut twin = Twin { ctx, memo, goals, known, stack, half, behind };
+    let mut twin = Twin { registry, memo, goals, known, stack, half, behind };
     twin.explain(root);
     // What tells when the deadline strikes is had before all else.
     let (id, mut sleep, own) = (Id::role(&Sleep), None, twin.goals.len());
-    if root != id && ctx.get(Deadline).is_some() {
+    if root != id && registry.value(&Deadline).is_some() {
         sleep = twin.explain(id);
         let verdict = sleep.map_or(Verdict::Yes, |sleep| twin.goals[sleep].verdict.clone());
         let whole = &mut twin.goals[0].verdict;
@@ -52,7 +50,7 @@ pub(crate) fn explain<M: Mode>(ctx: &Ctx<M>, root: Id, memo: &Memo) -> Explanati
 }
 
 struct Twin<'a, M: Mode> {
-    ctx: &'a Ctx<M>,
+    registry: &'a Registry<M>,
     memo: &'a Memo,
     goals: Vec<Goal>,
     known: Table<Known>,
@@ -169,7 +167,7 @@ impl<'a, M: Mode> Twin<'a, M> {
 
     fn enter(&mut self, id: Id) {
         let (mut choices, mut units, mut can) = (Vec::new(), Vec::new(), Can::LACK);
-        if let Some(entry) = self.ctx.registry.get(&id) {
+        if let Some(entry) = self.registry.entries.get(&id) {
             units.extend(entry.layers.iter().rev());
             units.extend(entry.units.iter().rev());
             if let Some(given) = &entry.given {
@@ -221,7 +219,7 @@ impl<'a, M: Mode> Twin<'a, M> {
                     (format!("it is {found}").into(), Verdict::No(reason))
                 }
                 (How::Is(_), Verdict::Yes, _) | (_, Verdict::Yes, None) => ("yes".into(), Verdict::Yes),
-                (_, Verdict::Yes, Some(_)) if self.ctx.values.get(&spec.id).is_none() => {
+                (_, Verdict::Yes, Some(_)) if self.registry.values.get(&spec.id).is_none() => {
                     ("computed".into(), Verdict::Yes)
                 }
                 (_, Verdict::Yes, Some(_)) => ("given".into(), Verdict::Yes),
@@ -280,10 +278,10 @@ impl<'a, M: Mode> Twin<'a, M> {
     fn look(&self, spec: &Spec, circles: &mut Vec<usize>) -> Result<(Verdict, Option<&Value>, Option<usize>, Can), Id> {
         // Which of the functions said "not me", and what the others missed, is worth telling.
         let computed = || self.memo.get(&spec.id)?.as_ref();
-        if let Some(value) = self.ctx.values.get(&spec.id).or_else(computed) {
+        if let Some(value) = self.registry.values.get(&spec.id).or_else(computed) {
             return Ok((Verdict::Yes, Some(value), None, Can::BE));
         }
-        if !spec.id.is_role() && self.ctx.registry.get(&spec.id).is_none() {
+        if !spec.id.is_role() && self.registry.entries.get(&spec.id).is_none() {
             return Ok((Verdict::No("not given".into()), None, None, Can::LACK));
         }
         let &Known { goal, can, circle } = self.known.get(&spec.id).ok_or(spec.id)?;
@@ -305,11 +303,11 @@ impl<'a, M: Mode> Twin<'a, M> {
 
     /// The value of a key, or that it has none, if that is known.
     fn value(&self, id: &Id) -> Option<Option<&Value>> {
-        let given = self.ctx.values.get(id);
+        let given = self.registry.values.get(id);
         let computed = self.memo.get(id).map(Option::as_ref);
         let lacks = match self.known.get(id) {
             Some(known) => known.can == Some(Can::LACK),
-            None => self.ctx.registry.get(id).is_none(),
+            None => self.registry.entries.get(id).is_none(),
         };
         given.map(Some).or(computed).or(lacks.then_some(None))
     }
@@ -353,7 +351,7 @@ impl<'a, M: Mode> Twin<'a, M> {
                 "nothing is registered for it".into()
             }
             Can::LACK if id.is_role() => {
-                let units = self.ctx.registry.get(&id).map_or(&[][..], |entry| &entry.units);
+                let units = self.registry.entries.get(&id).map_or(&[][..], |entry| &entry.units);
                 unknown(id, units, |id| self.value(id)).map_or("no candidate applies".into(), |error| error.to_string())
             }
             Can::LACK => "no function applies".into(),

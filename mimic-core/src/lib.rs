@@ -85,7 +85,7 @@
 //!
 //! | to change | see |
 //! |---|---|
-//! | what the context holds; merging; the methods of [`Ctx`] | `context.rs`, `values.rs`, `table.rs`, `register.rs` |
+//! | what the context holds; merging; the methods of [`Ctx`] | `context.rs`, `registry.rs`, `values.rs`, `table.rs`, `register.rs` |
 //! | how it is decided who dials | `needs.rs`, `spec.rs`, `engine.rs`, `plan.rs`, and the engine's twin `explain.rs` |
 //! | how it is told | `explanation.rs`, `record.rs`, `error.rs` |
 //! | dialling, deadlines | `dialer.rs`, `timer.rs` |
@@ -129,6 +129,7 @@ mod pump;
 mod read_write;
 mod record;
 mod register;
+mod registry;
 mod role;
 mod spec;
 mod split;

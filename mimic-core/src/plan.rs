@@ -7,10 +7,12 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::key::Id;
-use crate::record::Record;
+use crate::record::{Record, Tried};
 use crate::spec::{Declared, Slot};
 use crate::sync::Arc;
+use crate::table::Table;
 use crate::text::Plain;
+use crate::values::Value;
 use crate::{Cell, ChoiceKind, Mode, Priority};
 
 /// One registration: a function for a key, or a candidate or layer for a role.
@@ -81,6 +83,11 @@ pub(crate) struct Scope<M: Mode> {
 pub(crate) type Sleeper<M> = (Duration, Arc<Node<M>>);
 
 impl<M: Mode> Scope<M> {
+    /// Ends a connect: a dialer that it was given dials on its own from now on.
+    pub(crate) fn close(scope: Option<&Self>) -> Tried {
+        scope.and_then(|scope| scope.with(Record::close)).unwrap_or_default()
+    }
+
     pub(crate) fn open(deadline: Option<Sleeper<M>>) -> Self {
         Self { record: Arc::new(M::Cell::new(Record::default())), parent: 0, wrapped: false, deadline }
     }
@@ -107,3 +114,6 @@ impl<M: Mode> Clone for Scope<M> {
         Self { wrapped: self.wrapped, ..self.under(self.parent) }
     }
 }
+
+/// What the functions of a resolve answered; `None` is "not me".
+pub(crate) type Memo = Table<Option<Value>>;
