@@ -24,8 +24,9 @@ use crate::{
 
 /// The value of a role: dials targets. Cheap to clone.
 ///
-/// [`Ctx::dialer`] plans one; a protocol receives one for each role it is [`over`](crate::over), a
-/// layer one for what it wraps; [`Dialer::shared`] and [`Dialer::local`] make one of a function.
+/// [`Ctx::dialer`](crate::Ctx::dialer) plans one; a protocol receives one for each role it is
+/// [`over`](crate::over), a layer one for what it wraps; [`Dialer::shared`] and [`Dialer::local`]
+/// make one of a function.
 #[derive(Clone)]
 pub struct Dialer<R: Role, M: Mode> {
     role: R,
@@ -72,12 +73,13 @@ impl<R: Role, M: Mode> Dialer<R, M> {
     /// Dials `target`.
     ///
     /// Within a connect (as `below`, or an argument from `over`) it shares that connect's deadline
-    /// and report. After that connect, and from [`Ctx::dialer`], each dial has the deadline of the
-    /// context and a report of its own; made of a function, it has no deadline. One that has begun
-    /// within a connect and outlives it, because it was spawned, has no deadline any more.
+    /// and report. After that connect, and from [`Ctx::dialer`](crate::Ctx::dialer), each dial has
+    /// the deadline of the context and a report of its own; made of a function, it has no deadline.
+    /// One that has begun within a connect and outlives it, because it was spawned, has no deadline
+    /// any more.
     ///
     /// # Errors
-    /// As [`Ctx::resolve`].
+    /// As [`Ctx::resolve`](crate::Ctx::resolve).
     ///
     /// # Cancellation
     /// Dropping the future closes all it had opened.
@@ -92,7 +94,7 @@ impl<R: Role, M: Mode> Debug for Dialer<R, M> {
     }
 }
 
-/// See [`Ctx::resolve`].
+/// See [`Ctx::resolve`](crate::Ctx::resolve).
 pub(crate) async fn resolve<R: Role, M: Mode>(
     registry: &Registry<M>,
     role: R,
@@ -109,7 +111,7 @@ pub(crate) async fn resolve<R: Role, M: Mode>(
     (&mut dial).await
 }
 
-/// See [`Ctx::dialer`].
+/// See [`Ctx::dialer`](crate::Ctx::dialer).
 pub(crate) async fn keep<R: Role, M: Mode>(registry: &Registry<M>, role: R) -> Result<Dialer<R, M>, Error> {
     let mut engine = Engine::new(registry);
     let id = Id::role(&role);
