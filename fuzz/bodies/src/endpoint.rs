@@ -93,6 +93,10 @@ fn decoded(text: &str) -> String {
 /// A secret is in no error and in no endpoint that is printed, whatever is wrong around it.
 fn keeps_secrets(text: &str) {
     const SECRET: &str = "Zq7secret";
+    // A text that has it itself says nothing of the places below.
+    if text.contains(SECRET) {
+        return;
+    }
     for url in [
         format!("tcp://user:{SECRET}{text}@host"),
         format!("tcp://{SECRET}{text}@host"),
