@@ -198,7 +198,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         }
     }
 
-    /// Puts a goal on the stack. Without registrations it is decided at once.
+    /// Puts a goal on the stack. Where nothing is registered there is nothing to decide.
     fn push(&mut self, id: Id) {
         let Some(entry) = self.registry.entries.get(&id) else { return };
         self.decided.insert(id, None);
