@@ -4,7 +4,7 @@ use core::any::Any;
 use core::fmt;
 
 use crate::Key;
-use crate::key::Id;
+use crate::id::Id;
 
 /// A question for one attribute, passed down the layers of a flow until one [gives](Ask::give) the
 /// answer.

@@ -103,6 +103,9 @@ pub enum Verdict {
     /// It would end the resolve with this error: the gates match and a need is missing, or needs
     /// run in a circle.
     Fails(String),
+    /// No resolve gets there: a candidate before it applies for certain, or a layer has nothing to
+    /// wrap.
+    NotConsidered,
 }
 
 impl fmt::Display for Verdict {
@@ -112,6 +115,7 @@ impl fmt::Display for Verdict {
             Self::No(reason) => write!(f, "no: {reason}"),
             Self::Maybe(reason) => write!(f, "maybe: {reason}"),
             Self::Fails(reason) => write!(f, "fails: {reason}"),
+            Self::NotConsidered => f.write_str("not considered"),
         }
     }
 }
@@ -216,7 +220,7 @@ impl Lines<'_, '_> {
 impl Choice {
     /// Whether it may take part.
     fn is_open(&self) -> bool {
-        !matches!(self.verdict, Verdict::No(_))
+        !matches!(self.verdict, Verdict::No(_) | Verdict::NotConsidered)
     }
 }
 
@@ -236,11 +240,7 @@ impl fmt::Display for Choice {
         if let Some(priority) = self.priority {
             write!(f, " [{priority}]")?;
         }
-        write!(f, ": {}", self.verdict)?;
-        if self.verdict == Verdict::Yes && !self.taken && self.kind != ChoiceKind::Layer {
-            f.write_str(", but one before it applies")?;
-        }
-        Ok(())
+        write!(f, ": {}", self.verdict)
     }
 }
 

@@ -79,7 +79,7 @@
 //! gates match, a missing need is an error and not a reason to try another, and a failed connect
 //! never moves on. So neither a reset nor an unreadable trust store turns TLS into clear text.
 //! Fallback is written down, with [`first_ok`]. What a role promises is checked of every output
-//! ([`Role::accept`]).
+//! ([`Role::verify`]).
 //!
 //! # Where things are
 //!
@@ -112,36 +112,28 @@ mod buf_reader;
 mod context;
 mod dialer;
 mod endpoint;
-mod engine;
 mod error;
-mod explain;
 mod explanation;
 mod flow;
+mod id;
 mod key;
 mod listener;
 mod memory;
 mod mode;
-mod needs;
-mod plan;
 mod priority;
-mod protocols;
 mod pump;
 mod read_write;
-mod record;
-mod register;
 mod registry;
+mod resolve;
 mod role;
-mod spec;
+mod schemes;
 mod split;
 mod standard;
 #[cfg(feature = "std")]
 mod std_io;
 mod sync;
-mod table;
 mod text;
 mod timer;
-mod until;
-mod values;
 #[cfg(target_has_atomic = "ptr")]
 mod wakers;
 
@@ -151,36 +143,37 @@ pub use buf_reader::BufReader;
 pub use context::Context;
 pub use context::{Ctx, Install, LocalContext};
 pub use dialer::Dialer;
+pub use dialer::attempts::{Attempt, Outcome, Report};
+pub use dialer::handshake::Handshake;
+pub use dialer::needs::{
+    Gate, KeyNeed, Map, Need, Needs, Over, TakeHandshake, When, given, handshake, has, is, map, opt, or_default, over,
+    req, when,
+};
 pub use embedded_io_async::{self, ErrorKind};
 pub use endpoint::{Endpoint, percent_decode};
 pub use error::{Error, Phase, PlanError};
 pub use explanation::{Choice, ChoiceKind, Explanation, Goal, GoalKind, Input, Verdict};
 pub use flow::{Flow, FlowExt};
 pub use key::Key;
-pub use listener::{Listener, ListenerExt, Listeners};
+pub use listener::ListenerExt;
 pub use memory::{Memory, memory_pair};
 #[cfg(target_has_atomic = "ptr")]
 pub use mode::Shared;
-pub use mode::{Cell, Local, Mode};
-pub use needs::{Given, Is, Map, Need, Needs, Opt, OrDefault, Over, Req, given, is, map, opt, or_default, over, req};
+pub use mode::{Cell, Listener, Listeners, Local, Mode};
 pub use priority::Priority;
-pub use protocols::{
-    ClientSchemes, Dialers, InOrder, Schemes, ServerSchemes, dial_addresses, dial_host, first_ok, listen_addresses,
-    listen_host,
-};
 pub use pump::{Repoll, pump};
 #[doc(hidden)]
 pub use read_write::poll_write_all;
-pub use record::{Attempt, Outcome, Report};
 pub use role::Role;
+pub use schemes::{
+    ClientSchemes, Dialers, InOrder, Schemes, ServerSchemes, dial_addresses, dial_host, first_ok, listen_addresses,
+    listen_host,
+};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteHalf};
 pub use standard::*;
 #[doc(hidden)]
 pub use text::Plain;
 pub use text::{Secret, Text};
 pub use timer::{Instant, Timer, sleep, timeout};
-pub use until::Handshake;
-#[doc(hidden)]
-pub use until::Until;
 #[cfg(target_has_atomic = "ptr")]
 pub use wakers::TwoWakers;

@@ -13,8 +13,7 @@ use embedded_io_async::ErrorKind;
 
 use crate::endpoint::{decode_path, split_at, write_host};
 use crate::text::{Clean, Plain};
-use crate::until::Until;
-use crate::{Error, FlowExt, Handshake, Mode, Phase, Role, Secret, Text};
+use crate::{Error, FlowExt, Mode, Phase, Role, Secret, Text};
 
 crate::key! {
     /// The scheme of the endpoint, in lower case: `tcp`, `unix`, `http`.
@@ -108,21 +107,9 @@ crate::role! {
     pub Link: SocketAddr;
     /// From a path to a byte stream: a Unix socket.
     pub Unix: UnixPath;
-}
-
-/// From a host and port to a byte stream between here and there, in clear text. Proxies are layers
-/// on it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Transport;
-
-impl Role for Transport {
-    type Target = HostPort;
-    type Output<M: Mode> = M::Flow;
-    const NAME: &'static str = "Transport";
-
-    fn arrive(&self, target: HostPort) -> HostPort {
-        HostPort { offered: target.until, until: None, ..target }
-    }
+    /// From a host and port to a byte stream between here and there, in clear text. Proxies are layers
+    /// on it.
+    pub Transport: HostPort;
 }
 
 /// As [`Transport`], authenticated and encrypted, by TLS or any other protocol.
@@ -138,7 +125,7 @@ impl Role for Secure {
     type Output<M: Mode> = M::Flow;
     const NAME: &'static str = "Secure";
 
-    fn accept<M: Mode>(&self, target: &HostPort, flow: &M::Flow) -> Result<(), Error> {
+    fn verify<M: Mode>(&self, target: &HostPort, flow: &M::Flow) -> Result<(), Error> {
         let reason = match flow.attribute(Protection) {
             None => "the flow is not protected, or its peer not authenticated".into(),
             Some(by) if by.peer == target.host => return Ok(()),
@@ -170,54 +157,21 @@ crate::role! {
     pub BindUnix: UnixPath => M::Listener;
 }
 
-/// The target of [`Transport`]: a host, not looked up yet, and a port. Two are equal if these are.
-#[derive(Clone)]
+/// The target of [`Transport`]: a host, not looked up yet, and a port.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct HostPort {
     /// A name, an IPv4 address, or an IPv6 address without brackets, perhaps with a zone
     /// (`fe80::1%eth0`).
     pub host: Text,
     /// The port.
     pub port: u16,
-    /// What connecting is to include.
-    until: Option<Until>,
-    /// The handshake that this target arrived with. The receiver may claim it; dialling the target
-    /// onwards drops it.
-    offered: Option<Until>,
-}
-
-impl PartialEq for HostPort {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.host, self.port) == (&other.host, other.port)
-    }
-}
-
-impl Eq for HostPort {}
-
-impl core::hash::Hash for HostPort {
-    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
-        (&self.host, self.port).hash(state);
-    }
 }
 
 impl HostPort {
     /// A target.
     #[must_use]
     pub fn new(host: impl Into<Text>, port: u16) -> Self {
-        Self { host: host.into(), port, until: None, offered: None }
-    }
-
-    /// The same, to be taken for connected only after `handshake`.
-    #[must_use]
-    pub fn until<M: Mode>(self, handshake: Handshake<M>) -> Self {
-        Self { until: M::until(handshake), ..self }
-    }
-
-    /// Takes out the handshake after which it is connected, if there is one of this mode. A layer
-    /// that is dialled with one finds it here, and dials without unless it says
-    /// [`until`](Self::until) again.
-    #[must_use]
-    pub fn take_handshake<M: Mode>(&mut self) -> Option<Handshake<M>> {
-        M::handshake(self.until.take().or(self.offered.take())?)
+        Self { host: host.into(), port }
     }
 
     /// Returns the socket address, if the host is an address rather than a name.

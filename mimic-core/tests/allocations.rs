@@ -239,7 +239,7 @@ mod graph {
     use std::pin::pin;
     use std::task::{Context as Task, Poll, Waker};
 
-    use mimic_core::{Context, Host, HostPort, Port, Scheme, Stream, Transport, is, key, or_default, req};
+    use mimic_core::{Context, Host, HostPort, Port, Scheme, Stream, Transport, is, key, or_default, req, when};
 
     use super::allocations;
     use super::common::{Nth, named};
@@ -254,14 +254,14 @@ mod graph {
                 Stream,
                 "tcp",
                 20,
-                (is(Scheme, "http"), req(Ip), or_default(Port, 80)),
+                when(is(Scheme, "http")).needs((req(Ip), or_default(Port, 80))),
                 |(), (_ip, _port)| async { named("flow") },
             )
             .register(
                 Stream,
                 "tls",
                 10,
-                (is(Scheme, "https"), req(Host), req(Ip), or_default(Port, 443)),
+                when(is(Scheme, "https")).needs((req(Host), req(Ip), or_default(Port, 443))),
                 |(), (_host, _ip, _port)| async { named("flow") },
             )
             .register(Transport, "leaf", 0, (), |_: HostPort, ()| async { named("flow") })

@@ -83,13 +83,12 @@ all_debug!(
     Verdict,
     Local,
     Shared,
-    Given,
-    Is,
-    Map<Req<Port>, fn(u16) -> u16>,
-    Opt<Port>,
-    OrDefault<Port>,
+    Gate,
+    When<()>,
+    KeyNeed<Port, u16>,
+    Map<KeyNeed<Port, u16>, fn(u16) -> u16>,
     Over<Transport>,
-    Req<Port>,
+    TakeHandshake,
     Priority,
     Schemes,
     ClientSchemes,
@@ -207,7 +206,7 @@ struct Echo;
 for_each_mode!(M => {
     impl Install<M> for Echo {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            ctx.register(Transport, "echo", 0, (is(Scheme, "tcp"), opt(Host)), |to: HostPort, (host,)| async move {
+            ctx.register(Transport, "echo", 0, when(is(Scheme, "tcp")).needs((opt(Host),)), |to: HostPort, (host,)| async move {
                 let (here, there) = memory_pair::<M>(8);
                 let mut there: <M as Mode>::Flow = Box::new(there);
                 assert_eq!(host, Some(to.host));

@@ -10,7 +10,7 @@ use std::task::{Context as Task, Poll};
 use common::*;
 use mimic_core::{
     Ask, Context, Dialer, Error, ErrorKind, Flow, HostPort, Phase, Priority, Protected, Protection, RequestedName,
-    Secure, ServerName, Stream, TlsVersion, req,
+    Secure, ServerName, Shared, Stream, TlsVersion, req,
 };
 
 /// One way to add a function, by its name.
@@ -182,7 +182,7 @@ fn secure(host: &str, flow: &'static [Says]) -> Result<Boxed, Error> {
                 below.dial(to).await?;
                 Ok(made())
             }),
-        Context::new().with_dialer(Secure, Dialer::shared(Secure, move |_| async move { Ok(made()) })),
+        Context::new().with_dialer(Secure, Dialer::<_, Shared>::from_fn(Secure, move |_| async move { Ok(made()) })),
     ];
     let [candidate, layer, given] = ctxs.map(|ctx| block_on(ctx.resolve(Secure, HostPort::new(host, 443))));
     let same = |other: &Result<Boxed, Error>| match (&candidate, other) {

@@ -44,6 +44,7 @@ impl Count {
             Verdict::No(_) => self.no += 1,
             Verdict::Maybe(_) => self.maybe += 1,
             Verdict::Fails(_) => self.fails += 1,
+            Verdict::NotConsidered => {}
         }
     }
 
@@ -147,6 +148,7 @@ fn agrees(verdict: &Verdict, fate: Option<&Fate>) -> bool {
         (Verdict::Yes, Some(fate)) => *fate == Fate::Applied,
         (Verdict::No(_), Some(fate)) => *fate == Fate::Skipped,
         (Verdict::Fails(_), Some(fate)) => *fate == Fate::Ended { by_plan: true },
+        (Verdict::NotConsidered, Some(_)) => false,
     }
 }
 
@@ -154,7 +156,8 @@ fn agrees(verdict: &Verdict, fate: Option<&Fate>) -> bool {
 /// circle closes.
 fn hangs_on_a_function(explanation: &Explanation, choice: &Choice) -> bool {
     let mut below = choice.inputs.iter().filter_map(|input| explanation.goals().get(input.goal?));
-    let circle = matches!(&choice.verdict, Verdict::Maybe(reason) if reason.starts_with("if it gets that far"));
+    let circle = matches!(&choice.verdict, Verdict::Maybe(reason)
+        if reason.starts_with("if it gets that far") || reason.starts_with("a cycle"));
     circle || choice.kind == ChoiceKind::Function || below.any(|goal| matches!(goal.verdict, Verdict::Maybe(_)))
 }
 

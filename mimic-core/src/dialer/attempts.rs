@@ -1,5 +1,13 @@
-//! The record of one connect: what was tried below it. It lives outside the future, so that a
-//! deadline or a drop leaves it behind.
+//! The attempt log of one connect. It lives outside the future, so that it is complete after a
+//! deadline or a drop.
+//!
+//! ```text
+//! 1  Secure "tls" to example.org:443                      the log after the deadline:
+//! 2    Transport "happy-eyeballs" to example.org:443      1, 2, 4: cancelled
+//! 3      Lookup "system" to example.org                   3: succeeded, no entry
+//! 4      Tcp "tcp" to 192.0.2.1:443                       5: refused
+//! 5      Tcp "tcp" to [2001:db8::1]:443
+//! ```
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -7,19 +15,66 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::Explanation;
 use crate::explanation::Lines;
+use crate::registry::plan::DeadlinePlan;
+use crate::sync::Arc;
+use crate::{Cell, Explanation, Mode};
 
 /// How many attempts are kept of one connect, and how many of them are its first.
 const KEPT: usize = 32;
 const FIRST: usize = 8;
 
+/// The attempt log that one connect shares with the dials below it, and the place in it.
+pub(crate) struct AttemptScope<M: Mode> {
+    pub(super) log: Arc<M::Cell<AttemptLog>>,
+    /// The attempt that dials in this scope; 0 is the connect itself.
+    pub(crate) parent: u32,
+    /// Whether the dial in this scope is of what the layer `parent` wraps.
+    pub(crate) wrapped: bool,
+    /// For dials after the connect is over.
+    pub(crate) deadline: Option<DeadlinePlan<M>>,
+}
+
+impl<M: Mode> AttemptScope<M> {
+    pub(crate) fn open(deadline: Option<DeadlinePlan<M>>) -> Self {
+        Self { log: Arc::new(M::Cell::new(AttemptLog::default())), parent: 0, wrapped: false, deadline }
+    }
+
+    pub(crate) fn under(&self, parent: u32) -> Self {
+        Self { parent, wrapped: false, ..self.clone() }
+    }
+
+    /// Seals the log and returns it. A dialer of the connect dials on its own from now on.
+    pub(crate) fn seal(scope: Option<&Self>) -> Tried {
+        scope.and_then(|scope| scope.with(AttemptLog::seal)).unwrap_or_default()
+    }
+
+    /// Calls `f` with the log. Another thread may have it for the few instructions that an entry
+    /// takes.
+    pub(crate) fn with<O>(&self, f: impl FnOnce(&mut AttemptLog) -> O) -> Option<O> {
+        let mut f = Some(f);
+        loop {
+            match self.log.try_with(|log| f.take().map(|f| f(log))) {
+                Some(output) => return output,
+                None => core::hint::spin_loop(),
+            }
+        }
+    }
+}
+
+impl<M: Mode> Clone for AttemptScope<M> {
+    fn clone(&self) -> Self {
+        let Self { log, parent, wrapped, deadline } = self;
+        Self { log: log.clone(), parent: *parent, wrapped: *wrapped, deadline: deadline.clone() }
+    }
+}
+
 /// What the dials of one connect have written. Successes leave no entry, but for the
 /// [hops](Tried::hops) of layers.
 #[derive(Debug, Default)]
-pub(crate) struct Record {
+pub(crate) struct AttemptLog {
     started: u32,
-    closed: bool,
+    sealed: bool,
     /// The deadline has struck: whatever is dropped now is cut off by it.
     pub(crate) struck: bool,
     tried: Tried,
@@ -44,11 +99,11 @@ impl Tried {
     }
 }
 
-impl Record {
+impl AttemptLog {
     /// The number of a new attempt; `None` once the connect is over, and then the dial is one of
     /// its own.
     pub(crate) fn start(&mut self) -> Option<u32> {
-        if self.closed {
+        if self.sealed {
             return None;
         }
         self.started += 1;
@@ -58,7 +113,7 @@ impl Record {
     /// Inserts the attempt in start order. Beyond [`KEPT`] entries it drops the oldest after the
     /// first [`FIRST`], so that a retry loop stays bounded.
     pub(crate) fn end(&mut self, attempt: Attempt) {
-        if !self.closed {
+        if !self.sealed {
             let Tried { attempts, omitted, .. } = &mut self.tried;
             let later = attempts.iter().rev().take_while(|other| other.id > attempt.id).count();
             attempts.insert(attempts.len() - later, Attempt { struck: self.struck, ..attempt });
@@ -74,7 +129,7 @@ impl Record {
 
     /// Keeps what the layer `id` has dialled below, in place of what it had dialled before.
     pub(crate) fn reached(&mut self, id: u32, target: String) {
-        if !self.closed {
+        if !self.sealed {
             self.forget(id);
             self.tried.hops.push((id, target));
         }
@@ -92,9 +147,9 @@ impl Record {
         self.tried.attempts.iter().any(|attempt| attempt.parent == id)
     }
 
-    /// Ends the record.
-    pub(crate) fn close(&mut self) -> Tried {
-        self.closed = true;
+    /// Seals the log: no entry is added any more.
+    pub(crate) fn seal(&mut self) -> Tried {
+        self.sealed = true;
         core::mem::take(&mut self.tried)
     }
 }
