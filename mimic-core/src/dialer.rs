@@ -9,15 +9,15 @@ use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 use crate::engine::Engine;
-use crate::error::misfit;
+use crate::error::{Tried, misfit};
+use crate::escape::{Brief, clean};
 use crate::explain::for_report;
 use crate::key::Id;
 use crate::plan::{Memo, Node, Run, Scope, Sleeper, Unit};
-use crate::record::{Record, Tried};
+use crate::record::Record;
 use crate::registry::Registry;
 use crate::spec::Inputs;
 use crate::sync::Arc;
-use crate::text::{Brief, clean};
 use crate::{
     Attempt, ChoiceKind, Deadline, Error, Explanation, Instant, Mode, Outcome, PlanError, Report, Role, Sleep, Timer,
 };

@@ -87,10 +87,10 @@
 //! |---|---|
 //! | what the context holds; merging; the methods of [`Ctx`] | `context.rs`, `registry.rs`, `values.rs`, `table.rs`, `register.rs` |
 //! | how it is decided who dials | `needs.rs`, `spec.rs`, `engine.rs`, `plan.rs`, and the engine's twin `explain.rs` |
-//! | how it is told | `explanation.rs`, `record.rs`, `error.rs` |
+//! | how it is told | `error/`, `record.rs` |
 //! | dialling, deadlines | `dialer.rs`, `timer.rs` |
 //! | the byte stream | `flow.rs`, `attributes.rs`, `split.rs`, `wakers.rs`, `pump.rs`, `memory.rs`, `buf_reader.rs` |
-//! | standard keys, roles, schemes and protocols | `standard.rs`, `until.rs`, `protocols.rs`, `endpoint.rs` |
+//! | standard keys, roles, schemes and protocols | `standard/`, `until.rs`, `protocols.rs` |
 //! | modes, listeners | `mode.rs`, `listener.rs` |
 //!
 //! # Features
@@ -111,11 +111,10 @@ mod attributes;
 mod buf_reader;
 mod context;
 mod dialer;
-mod endpoint;
 mod engine;
 mod error;
+mod escape;
 mod explain;
-mod explanation;
 mod flow;
 mod key;
 mod listener;
@@ -123,7 +122,6 @@ mod memory;
 mod mode;
 mod needs;
 mod plan;
-mod priority;
 mod protocols;
 mod pump;
 mod read_write;
@@ -152,9 +150,12 @@ pub use context::Context;
 pub use context::{Ctx, Install, LocalContext};
 pub use dialer::Dialer;
 pub use embedded_io_async::{self, ErrorKind};
-pub use endpoint::{Endpoint, percent_decode};
-pub use error::{Error, Phase, PlanError};
-pub use explanation::{Choice, ChoiceKind, Explanation, Goal, GoalKind, Input, Verdict};
+pub use error::{
+    Attempt, Choice, ChoiceKind, Error, Explanation, Goal, GoalKind, Input, Outcome, Phase, PlanError, Priority,
+    Report, Verdict,
+};
+#[doc(hidden)]
+pub use escape::Plain;
 pub use flow::{Flow, FlowExt};
 pub use key::Key;
 pub use listener::{Listener, ListenerExt, Listeners};
@@ -163,7 +164,6 @@ pub use memory::{Memory, memory_pair};
 pub use mode::Shared;
 pub use mode::{Cell, Local, Mode};
 pub use needs::{Given, Is, Map, Need, Needs, Opt, OrDefault, Over, Req, given, is, map, opt, or_default, over, req};
-pub use priority::Priority;
 pub use protocols::{
     ClientSchemes, Dialers, InOrder, Schemes, ServerSchemes, dial_addresses, dial_host, first_ok, listen_addresses,
     listen_host,
@@ -171,12 +171,9 @@ pub use protocols::{
 pub use pump::{Repoll, pump};
 #[doc(hidden)]
 pub use read_write::poll_write_all;
-pub use record::{Attempt, Outcome, Report};
 pub use role::Role;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteHalf};
 pub use standard::*;
-#[doc(hidden)]
-pub use text::Plain;
 pub use text::{Secret, Text};
 pub use timer::{Instant, Timer, sleep, timeout};
 pub use until::Handshake;

@@ -6,12 +6,13 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use crate::error::Tried;
+use crate::escape::Plain;
 use crate::key::Id;
-use crate::record::{Record, Tried};
+use crate::record::Record;
 use crate::spec::{Declared, Slot};
 use crate::sync::Arc;
 use crate::table::Table;
-use crate::text::Plain;
 use crate::values::Value;
 use crate::{Cell, ChoiceKind, Mode, Priority};
 

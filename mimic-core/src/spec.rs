@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 use core::fmt::{self, Debug};
 use core::marker::PhantomData;
 
+use crate::escape::{HIDDEN, debug};
 use crate::key::Id;
 use crate::plan::{Node, Scope, Unit};
 use crate::sync::Arc;
-use crate::text::{HIDDEN, debug};
 use crate::values::Value;
 use crate::{Dialer, Key, Mode, Needs, PlanError, Role, Scheme};
 

@@ -9,7 +9,7 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 
 use crate::Error;
-use crate::text::Brief;
+use crate::escape::Brief;
 
 /// A point on a monotonic clock: the time since the clock's own epoch. Only instants of one clock
 /// compare.

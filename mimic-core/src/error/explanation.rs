@@ -6,8 +6,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::Priority;
-use crate::text::Plain;
+use super::Priority;
+use crate::escape::Plain;
 
 /// What would be tried for a role, and why not the rest. Plain data; `Display` is a text tree,
 /// [`dot`](Self::dot) a Graphviz graph.
