@@ -16,7 +16,7 @@ pub(crate) const HIDDEN: &str = "…";
 /// knows some alphabets, and escapes the others.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
-pub struct Plain<'a>(pub &'a str);
+pub struct Escaped<'a>(pub &'a str);
 
 /// Latin, Greek and Cyrillic; Japanese, Chinese, Korean; and what this crate writes itself.
 #[rustfmt::skip]
@@ -25,7 +25,7 @@ const LETTERS: [(char, char); 10] = [
     ('\u{48a}', '\u{52f}'), ('…', '…'), ('\u{3041}', '\u{3096}'), ('\u{4e00}', '\u{9fff}'), ('\u{ac00}', '\u{d7a3}'),
 ];
 
-impl fmt::Display for Plain<'_> {
+impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|letter| match letter {
             '"' => f.write_str("\\\""),
@@ -94,7 +94,7 @@ pub(crate) fn cleaned(text: Cow<'static, str>) -> Cow<'static, str> {
 /// knows.
 pub(crate) fn debug<T: fmt::Debug + 'static>(value: &T) -> String {
     match (value as &dyn Any).downcast_ref::<&'static str>() {
-        Some(text) => format!("\"{}\"", Plain(text)),
+        Some(text) => format!("\"{}\"", Escaped(text)),
         None => clean(format_args!("{value:?}")),
     }
 }
@@ -130,7 +130,7 @@ mod tests {
     use alloc::format;
     use alloc::string::ToString;
 
-    use super::{Brief, Duration, Plain, clean};
+    use super::{Brief, Duration, Escaped, clean};
 
     #[test]
     fn a_brief_duration_is_that_of_debug() {
@@ -148,12 +148,12 @@ mod tests {
         let last = if cfg!(miri) { '\u{400}' } else { char::MAX };
         for letter in ('\0'..=last).filter(|letter| *letter != '\'') {
             let escaped = format!("{}", letter.escape_debug());
-            let plain = format!("{}", Plain(letter.encode_utf8(&mut [0; 4])));
+            let plain = format!("{}", Escaped(letter.encode_utf8(&mut [0; 4])));
             // Or more.
             let more = !letter.is_ascii() && plain == format!("{}", letter.escape_unicode());
             assert!(plain == escaped || more, "{plain} {escaped}");
         }
-        assert_eq!(format!("{}", Plain("Bücher\u{202e}.例")), "Bücher\\u{202e}.例");
+        assert_eq!(format!("{}", Escaped("Bücher\u{202e}.例")), "Bücher\\u{202e}.例");
     }
 
     #[test]

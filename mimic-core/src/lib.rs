@@ -155,7 +155,7 @@ pub use error::{
     Report, Verdict,
 };
 #[doc(hidden)]
-pub use escape::Plain;
+pub use escape::Escaped;
 pub use flow::{Flow, FlowExt};
 pub use key::Key;
 pub use listener::{Listener, ListenerExt, Listeners};

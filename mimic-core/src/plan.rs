@@ -7,7 +7,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::error::Tried;
-use crate::escape::Plain;
+use crate::escape::Escaped;
 use crate::key::Id;
 use crate::record::Record;
 use crate::spec::{Declared, Slot};
@@ -49,8 +49,8 @@ impl<M: Mode> fmt::Display for Unit<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             ChoiceKind::Function if self.name.is_empty() => write!(f, "the function for {}", self.id),
-            ChoiceKind::Function => write!(f, "the function \"{}\" for {}", Plain(&self.name), self.id),
-            _ => write!(f, "{} \"{}\"", self.id, Plain(&self.name)),
+            ChoiceKind::Function => write!(f, "the function \"{}\" for {}", Escaped(&self.name), self.id),
+            _ => write!(f, "{} \"{}\"", self.id, Escaped(&self.name)),
         }
     }
 }

@@ -12,7 +12,7 @@ use alloc::boxed::Box as Inner;
 #[cfg(target_has_atomic = "ptr")]
 use alloc::sync::Arc as Inner;
 
-use crate::escape::{HIDDEN, Plain};
+use crate::escape::{Escaped, HIDDEN};
 
 /// An immutable string: the value of [`Scheme`](crate::Scheme), [`Host`](crate::Host) and
 /// [`Path`](crate::Path).
@@ -69,7 +69,7 @@ impl fmt::Display for Text {
 
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", Plain(self))
+        write!(f, "\"{}\"", Escaped(self))
     }
 }
 

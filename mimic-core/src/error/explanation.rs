@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::Priority;
-use crate::escape::Plain;
+use crate::escape::Escaped;
 
-/// What would be tried for a role, and why not the rest. Plain data; `Display` is a text tree,
+/// What would be tried for a role, and why not the rest. Escaped data; `Display` is a text tree,
 /// [`dot`](Self::dot) a Graphviz graph.
 ///
 /// The verdicts hold as far as can be said without running anything: a function that fails ends any
@@ -228,10 +228,10 @@ impl fmt::Display for Choice {
             _ => "- ",
         })?;
         match self.kind {
-            ChoiceKind::Function => write!(f, "function {}", Plain(&self.name))?,
-            ChoiceKind::Candidate => write!(f, "{}", Plain(&self.name))?,
-            ChoiceKind::Layer => write!(f, "layer {}", Plain(&self.name))?,
-            ChoiceKind::Given => write!(f, "{} (given dialer)", Plain(&self.name))?,
+            ChoiceKind::Function => write!(f, "function {}", Escaped(&self.name))?,
+            ChoiceKind::Candidate => write!(f, "{}", Escaped(&self.name))?,
+            ChoiceKind::Layer => write!(f, "layer {}", Escaped(&self.name))?,
+            ChoiceKind::Given => write!(f, "{} (given dialer)", Escaped(&self.name))?,
         }
         if let Some(priority) = self.priority {
             write!(f, " [{priority}]")?;

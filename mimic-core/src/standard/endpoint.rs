@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::percent::{decode_each, fault, located};
 use super::redact::{is_shown, short, split_at, split_before};
-use crate::escape::{Clean, HIDDEN, Plain};
+use crate::escape::{Clean, Escaped, HIDDEN};
 use crate::{Error, Secret, Text};
 
 /// A parsed endpoint string: `tcp://example.org:7`, `https://[::1]/index.html`,
@@ -309,5 +309,5 @@ pub(super) fn write_host(f: &mut impl Write, host: &str) -> fmt::Result {
 }
 
 fn quoted(letter: char) -> String {
-    format!("'{}'", Plain(letter.encode_utf8(&mut [0; 4])))
+    format!("'{}'", Escaped(letter.encode_utf8(&mut [0; 4])))
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use embedded_io_async::ErrorKind;
 
 use super::redact::{redacted, short};
-use crate::escape::Plain;
+use crate::escape::Escaped;
 use crate::{Error, Phase};
 
 /// Decodes the percent-encoding of a part of an endpoint (RFC 3986, section 2.1), such as the value
@@ -45,7 +45,7 @@ pub(super) fn fault(reason: impl Into<Cow<'static, str>>, advice: &'static str) 
 }
 
 pub(super) fn located(error: Error, text: &str) -> Error {
-    error.to_target(Plain(&short(&redacted(text))))
+    error.to_target(Escaped(&short(&redacted(text))))
 }
 
 pub(super) fn decode_each(text: &str, mut decoded: impl FnMut(u8)) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use embedded_io_async::ErrorKind;
 use super::endpoint::write_host;
 use super::percent::decode_path;
 use super::redact::split_at;
-use crate::escape::{Clean, Plain};
+use crate::escape::{Clean, Escaped};
 use crate::until::Until;
 use crate::{Error, Handshake, Mode, Phase, Text};
 
@@ -118,7 +118,7 @@ impl UnixPath {
         let fault = |reason, path: &[u8]| {
             Err(Error::new(ErrorKind::InvalidInput, reason)
                 .in_phase(Phase::Endpoint)
-                .to_target(Plain(&String::from_utf8_lossy(path)))
+                .to_target(Escaped(&String::from_utf8_lossy(path)))
                 .advise("give the path of a file: Linux's abstract names are not supported"))
         };
         match path.as_slice() {
