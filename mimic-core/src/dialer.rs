@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use crate::engine::Engine;
 use crate::error::{Tried, misfit};
-use crate::escape::{Brief, clean};
+use crate::escape::{ShortDuration, clean};
 use crate::explain::for_report;
 use crate::key::Id;
 use crate::plan::{Memo, Node, Run, Scope, Sleeper, Unit};
@@ -177,7 +177,7 @@ impl<M: Mode> Alarm<M> {
     /// Waits for the error that it is.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         self.timer.poll_until(cx, self.at).map(|()| {
-            Error::deadline(format!("the deadline of {} passed", Brief(self.duration)))
+            Error::deadline(format!("the deadline of {} passed", ShortDuration(self.duration)))
                 .advise("raise the key Deadline, or find out why the peer does not answer")
         })
     }

@@ -100,9 +100,9 @@ pub(crate) fn debug<T: fmt::Debug + 'static>(value: &T) -> String {
 }
 
 /// A duration for people, as its `Debug` prints it, which can do more and takes 2 KiB.
-pub(crate) struct Brief(pub(crate) Duration);
+pub(crate) struct ShortDuration(pub(crate) Duration);
 
-impl fmt::Display for Brief {
+impl fmt::Display for ShortDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = self.0.subsec_nanos();
         let (whole, mut fraction, mut digits, unit) = match (self.0.as_secs(), nanos) {
@@ -130,17 +130,17 @@ mod tests {
     use alloc::format;
     use alloc::string::ToString;
 
-    use super::{Brief, Duration, Escaped, clean};
+    use super::{Duration, Escaped, ShortDuration, clean};
 
     #[test]
-    fn a_brief_duration_is_that_of_debug() {
+    fn a_short_duration_is_that_of_debug() {
         for nanos in [0, 1, 999, 1_000, 1_500, 999_999, 1_000_000, 250_000_000, 999_999_999, 1_000_000_000] {
             for more in [0, 10, 1_234, 5_000_000, 30_000_000_000, 86_400_000_000_000] {
                 let duration = Duration::from_nanos(nanos + more);
-                assert_eq!(format!("{}", Brief(duration)), format!("{duration:?}"));
+                assert_eq!(format!("{}", ShortDuration(duration)), format!("{duration:?}"));
             }
         }
-        assert_eq!(format!("{}", Brief(Duration::MAX)), format!("{:?}", Duration::MAX));
+        assert_eq!(format!("{}", ShortDuration(Duration::MAX)), format!("{:?}", Duration::MAX));
     }
 
     #[test]
