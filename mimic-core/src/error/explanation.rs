@@ -150,7 +150,7 @@ impl Explanation {
     }
 
     /// Prints the text tree.
-    pub(crate) fn print(&self, lines: &mut Lines<'_, '_>, margin: usize) -> fmt::Result {
+    pub(crate) fn print(&self, printer: &mut TreePrinter<'_, '_>, margin: usize) -> fmt::Result {
         let mut printed = Vec::new();
         printed.resize(self.goals.len(), false);
         // Where to go on: a goal and how many of its choices are printed, with how many inputs of
@@ -159,8 +159,8 @@ impl Explanation {
         for root in self.goals.first().map(|_| 0).into_iter().chain(self.sleep) {
             let Goal { name, verdict, .. } = &self.goals[root];
             match root {
-                0 => lines.line(margin, 0, format_args!("{name}"))?,
-                _ => lines.line(margin, 0, format_args!("{name}, which the deadline needs: {verdict}"))?,
+                0 => printer.line(margin, 0, format_args!("{name}"))?,
+                _ => printer.line(margin, 0, format_args!("{name}, which the deadline needs: {verdict}"))?,
             }
             if core::mem::replace(&mut printed[root], true) {
                 continue;
@@ -177,12 +177,12 @@ impl Explanation {
                     if choice.is_open() || input.goal.is_some() {
                         let below = input.goal.filter(|&below| !core::mem::replace(&mut printed[below], true));
                         let above = if input.goal.is_some() && below.is_none() { " (see above)" } else { "" };
-                        lines.line(margin, depth + 1, format_args!("{}: {}{above}", input.need, input.state))?;
+                        printer.line(margin, depth + 1, format_args!("{}: {}{above}", input.need, input.state))?;
                         stack.extend(below.map(|below| (below, 0, 0)));
                     }
                 } else if let Some(choice) = all.get(choices) {
                     stack.push((goal, choices + 1, 0));
-                    lines.line(margin, depth, format_args!("{choice}"))?;
+                    printer.line(margin, depth, format_args!("{choice}"))?;
                 }
             }
         }
@@ -191,12 +191,12 @@ impl Explanation {
 }
 
 /// Prints lines of a tree, with line feeds between them.
-pub(crate) struct Lines<'a, 'b> {
+pub(crate) struct TreePrinter<'a, 'b> {
     pub(crate) to: &'a mut fmt::Formatter<'b>,
     pub(crate) any: bool,
 }
 
-impl Lines<'_, '_> {
+impl TreePrinter<'_, '_> {
     /// Two spaces per level, up to a limit; a number says what the limit hides.
     pub(crate) fn line(&mut self, margin: usize, depth: usize, line: fmt::Arguments<'_>) -> fmt::Result {
         const LIMIT: usize = 30;
@@ -246,6 +246,6 @@ impl fmt::Display for Choice {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.print(&mut Lines { to: f, any: false }, 0)
+        self.print(&mut TreePrinter { to: f, any: false }, 0)
     }
 }

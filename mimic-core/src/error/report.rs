@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use super::explanation::{Explanation, Lines};
+use super::explanation::{Explanation, TreePrinter};
 
 /// How many of the first attempts of a connect are always kept.
 pub(crate) const FIRST: usize = 8;
@@ -150,31 +150,31 @@ impl Report {
         self.inner.as_deref()
     }
 
-    fn print(&self, lines: &mut Lines<'_, '_>) -> fmt::Result {
+    fn print(&self, printer: &mut TreePrinter<'_, '_>) -> fmt::Result {
         if let Some(function) = &self.computing {
-            lines.line(1, 0, format_args!("running: {function}"))?;
+            printer.line(1, 0, format_args!("running: {function}"))?;
         }
         let Tried { attempts, omitted, .. } = &self.tried;
         if !attempts.is_empty() {
-            lines.line(1, 0, format_args!("tried:"))?;
+            printer.line(1, 0, format_args!("tried:"))?;
         }
         // Attempts come in starting order, so a parent stands before its children; one that
         // succeeded is not listed.
         let mut path: Vec<u32> = Vec::new();
         for (at, attempt) in attempts.iter().enumerate() {
             if at == FIRST && *omitted > 0 {
-                lines.line(1, 1, format_args!("({omitted} more)"))?;
+                printer.line(1, 1, format_args!("({omitted} more)"))?;
             }
             while path.last().is_some_and(|&id| id != attempt.parent) {
                 path.pop();
             }
-            lines.line(1, path.len() + 1, format_args!("{attempt}"))?;
+            printer.line(1, path.len() + 1, format_args!("{attempt}"))?;
             path.push(attempt.id);
         }
         #[cfg(feature = "reports")]
         if !self.plan.goals().is_empty() {
-            lines.line(1, 0, format_args!("plan:"))?;
-            self.plan.print(lines, 2)?;
+            printer.line(1, 0, format_args!("plan:"))?;
+            self.plan.print(printer, 2)?;
         }
         Ok(())
     }
@@ -182,13 +182,13 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines = Lines { to: f, any: false };
+        let mut printer = TreePrinter { to: f, any: false };
         let mut report = Some(self);
         while let Some(this) = report {
-            this.print(&mut lines)?;
+            this.print(&mut printer)?;
             report = this.inner();
             if report.is_some() {
-                lines.line(2, 0, format_args!("and in the resolve within:"))?;
+                printer.line(2, 0, format_args!("and in the resolve within:"))?;
             }
         }
         Ok(())
