@@ -136,7 +136,7 @@ async fn plan<M: Mode>(
         }
         let node = engine.run(sleep).await.map_err(|error| failed(engine, sleep, error, None))?;
         let timer = connect::<Sleep, M>(&node, (), None)?.await;
-        let timer = timer.map_err(|error| failed(engine, sleep, error.at_layer(node.unit.to_string()), None))?;
+        let timer = timer.map_err(|error| failed(engine, sleep, error.located_at(node.unit.to_string()), None))?;
         *alarm = Some(Alarm::new(duration, timer));
         engine.deadline = Some((duration, node));
     }
@@ -155,7 +155,7 @@ async fn plan<M: Mode>(
 #[cold]
 fn failed<M: Mode>(engine: &Engine<'_, M>, role: Id, error: Error, alarm: Option<&Alarm<M>>) -> Error {
     let computing = engine.computing();
-    let mut error = error.at_layer(computing.clone().unwrap_or_else(|| role.to_string()));
+    let mut error = error.located_at(computing.clone().unwrap_or_else(|| role.to_string()));
     let plan = for_report(engine.registry, role, &engine.memo());
     let deadline = alarm.map(|alarm| alarm.duration);
     error.set_report(Report { plan, computing, tried: Scope::close(engine.scope.as_ref()), deadline, inner: None });
@@ -390,11 +390,11 @@ impl<'a, M: Mode> Course<'a, M> {
     #[cold]
     fn failed_below(&self, above: &Scope<M>, error: Error, target: &dyn Debug) -> Error {
         // An error from a dial below has an entry of its own.
-        let below = above.with(|record| record.has_below(self.id)).unwrap_or_default() && error.has_layer();
+        let below = above.with(|record| record.has_below(self.id)).unwrap_or_default() && error.is_located();
         let outcome = if below { Outcome::FailedBelow } else { Outcome::Failed(error.why()) };
-        let own = !error.has_layer();
-        let Attempt { layer, target, via, .. } = self.enter(above, target, outcome);
-        let error = error.at_layer(layer).toward(&target);
+        let own = !error.is_located();
+        let Attempt { at, target, via, .. } = self.enter(above, target, outcome);
+        let error = error.located_at(at).toward(&target);
         if own { error.passing(&via) } else { error }
     }
 
@@ -410,12 +410,12 @@ impl<'a, M: Mode> Course<'a, M> {
     /// Leaves an entry in the record above.
     #[cold]
     fn enter(&self, above: &Scope<M>, target: &dyn Debug, outcome: Outcome) -> Attempt {
-        let (layer, target) = (self.node.unit.to_string(), show(target));
+        let (at, target) = (self.node.unit.to_string(), show(target));
         let mut via = above.with(|record| record.forget(self.id)).unwrap_or_default();
         if outcome == Outcome::FailedBelow || via == target {
             via.clear();
         }
-        let attempt = Attempt { id: self.id, parent: above.parent, layer, target, via, outcome, struck: false };
+        let attempt = Attempt { id: self.id, parent: above.parent, at, target, via, outcome, struck: false };
         above.with(|record| record.end(attempt.clone()));
         attempt
     }
@@ -424,7 +424,7 @@ impl<'a, M: Mode> Course<'a, M> {
 /// Says where an error happened, if nobody below has: for a deadline, in the innermost dial that it
 /// cut off.
 fn locate<M: Mode>(error: Error, unit: &Unit<M>, target: &dyn Debug, tried: &Tried) -> Error {
-    if error.has_layer() {
+    if error.is_located() {
         return error;
     }
     let attempts = &tried.attempts;
@@ -433,10 +433,10 @@ fn locate<M: Mode>(error: Error, unit: &Unit<M>, target: &dyn Debug, tried: &Tri
         Some(attempt) if error.is_deadline() => {
             // A timer has no target, but whoever waits for it has.
             let above = attempts.iter().find(|above| above.id == attempt.parent).map_or("", Attempt::target);
-            let error = error.at_layer(attempt.layer.clone()).toward(&attempt.target).toward(above);
+            let error = error.located_at(attempt.at.clone()).toward(&attempt.target).toward(above);
             error.toward(&show(target)).passing(&attempt.via)
         }
-        _ => error.at_layer(unit.to_string()).toward(&show(target)).passing(tried.hop(0)),
+        _ => error.located_at(unit.to_string()).toward(&show(target)).passing(tried.hop(0)),
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) use report::{FIRST, Tried};
 /// Why a flow could not be had, or broke.
 ///
 /// It is one pointer wide, `Send + Sync` in both modes, and says what was tried
-/// ([`target`](Error::target)), at which layer ([`layer`](Error::layer)), in which
+/// ([`target`](Error::target)), where ([`at`](Error::at)), in which
 /// [`phase`](Error::phase), why ([`kind`](Error::kind), [`source`](core::error::Error::source)),
 /// and what to do.
 ///
@@ -39,7 +39,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     phase: Option<Phase>,
-    layer: Option<Cow<'static, str>>,
+    at: Option<Cow<'static, str>>,
     target: Option<String>,
     /// What was being dialled below, or had been, if it is another.
     via: Option<String>,
@@ -111,8 +111,7 @@ impl Error {
             Cause::Text(reason) => Cause::Text(cleaned(reason)),
             other => other,
         };
-        let inner =
-            Inner { kind, phase: None, layer: None, target: None, via: None, cause, advice: None, report: None };
+        let inner = Inner { kind, phase: None, at: None, target: None, via: None, cause, advice: None, report: None };
         Self(Box::new(inner))
     }
 
@@ -147,8 +146,8 @@ impl Error {
     /// Says at which layer it happened, unless that was said before.
     #[must_use]
     #[inline(never)]
-    pub fn at_layer(mut self, layer: impl Into<Cow<'static, str>>) -> Self {
-        self.0.layer.get_or_insert_with(|| cleaned(layer.into()));
+    pub fn located_at(mut self, place: impl Into<Cow<'static, str>>) -> Self {
+        self.0.at.get_or_insert_with(|| cleaned(place.into()));
         self
     }
 
@@ -186,8 +185,8 @@ impl Error {
         Self::from_cause(ErrorKind::TimedOut, Cause::Deadline(reason))
     }
 
-    pub(crate) fn has_layer(&self) -> bool {
-        self.0.layer.is_some()
+    pub(crate) fn is_located(&self) -> bool {
+        self.0.at.is_some()
     }
 
     /// The kind, as `embedded-io` sorts them. [`InvalidInput`](ErrorKind::InvalidInput) says that
@@ -219,8 +218,8 @@ impl Error {
 
     /// The layer, if it is known: role and name, as in `Transport "in-order"`.
     #[must_use]
-    pub fn layer(&self) -> Option<&str> {
-        self.0.layer.as_deref()
+    pub fn at(&self) -> Option<&str> {
+        self.0.at.as_deref()
     }
 
     /// What was being reached, if it is known: `example.org:443`.
@@ -296,7 +295,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
         // `LAYER to TARGET via HOP: `, as far as they are known.
-        let places = [("", self.layer()), (" to ", self.target()), (" via ", self.via())];
+        let places = [("", self.at()), (" to ", self.target()), (" via ", self.via())];
         let mut any = false;
         for (word, place) in places {
             if let Some(place) = place {

@@ -35,7 +35,7 @@ impl Tried {
 pub struct Attempt {
     pub(crate) id: u32,
     pub(crate) parent: u32,
-    pub(crate) layer: String,
+    pub(crate) at: String,
     pub(crate) target: String,
     /// Empty unless it is a layer's, and another than the target.
     pub(crate) via: String,
@@ -47,8 +47,8 @@ pub struct Attempt {
 impl Attempt {
     /// Role and name: `Link "tcp"`.
     #[must_use]
-    pub fn layer(&self) -> &str {
-        &self.layer
+    pub fn at(&self) -> &str {
+        &self.at
     }
 
     /// What was being reached; empty for roots.
@@ -73,7 +73,7 @@ impl Attempt {
 
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.layer)?;
+        f.write_str(&self.at)?;
         if !self.target.is_empty() {
             write!(f, " to {}", self.target)?;
         }
