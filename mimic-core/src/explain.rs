@@ -32,17 +32,19 @@ pub(crate) fn explain<M: Mode>(registry: &Registry<M>, root: Id, memo: &Memo) ->
     let (id, mut sleep, own) = (Id::role(&Sleep), None, twin.goals.len());
     if root != id && registry.value(&Deadline).is_some() {
         sleep = twin.explain(id);
-        let verdict = sleep.map_or(Verdict::Yes, |sleep| twin.goals[sleep].verdict.clone());
+        let verdict = sleep.map_or(Verdict::Applies, |sleep| twin.goals[sleep].verdict.clone());
         let whole = &mut twin.goals[0].verdict;
         match verdict {
-            Verdict::Yes => {
+            Verdict::Applies => {
                 sleep = None;
                 twin.goals.truncate(own);
             }
-            Verdict::Maybe(reason) if *whole == Verdict::Yes => *whole = Verdict::Maybe(format!("{id}: {reason}")),
-            Verdict::Maybe(_) => {}
-            Verdict::No(reason) | Verdict::Fails(reason) => {
-                *whole = Verdict::Fails(format!("the deadline needs {id}: {reason}"));
+            Verdict::Depends(reason) if *whole == Verdict::Applies => {
+                *whole = Verdict::Depends(format!("{id}: {reason}"))
+            }
+            Verdict::Depends(_) => {}
+            Verdict::Skipped(reason) | Verdict::Errors(reason) => {
+                *whole = Verdict::Errors(format!("the deadline needs {id}: {reason}"));
             }
         }
     }
@@ -97,10 +99,10 @@ impl Can {
 
     fn verdict(self, reason: String) -> Verdict {
         match self {
-            Self::BE => Verdict::Yes,
-            Self::LACK => Verdict::No(reason),
-            Self::FAIL => Verdict::Fails(reason),
-            _ => Verdict::Maybe(reason),
+            Self::BE => Verdict::Applies,
+            Self::LACK => Verdict::Skipped(reason),
+            Self::FAIL => Verdict::Errors(reason),
+            _ => Verdict::Depends(reason),
         }
     }
 }
@@ -172,13 +174,13 @@ impl<'a, M: Mode> Twin<'a, M> {
             units.extend(entry.units.iter().rev());
             if let Some(given) = &entry.given {
                 can = Can::BE;
-                let (kind, name, verdict) = (ChoiceKind::Given, given.unit.name.clone(), Verdict::Yes);
+                let (kind, name, verdict) = (ChoiceKind::Given, given.unit.name.clone(), Verdict::Applies);
                 choices.push(Choice { kind, name, priority: None, verdict, taken: true, inputs: Vec::new() });
             }
         }
         let goal = self.goals.len();
         let kind = if id.is_role() { GoalKind::Role } else { GoalKind::Key };
-        self.goals.push(Goal { name: id.to_string(), kind, verdict: Verdict::Yes, choices });
+        self.goals.push(Goal { name: id.to_string(), kind, verdict: Verdict::Applies, choices });
         self.known.insert(id, Known { goal, can: None, circle: NONE });
         let (unasked, half) = (Vec::new(), self.half.len());
         self.stack.push(Frame { id, goal, units, unasked, late: false, can, circle: NONE, again: false, half });
@@ -213,40 +215,45 @@ impl<'a, M: Mode> Twin<'a, M> {
         for spec in &unit.needs.specs {
             let (known, value, goal, found) = self.look(spec, circles)?;
             let (state, outcome): (Cow<'static, str>, Verdict) = match (&spec.how, known, value) {
-                (How::Is(gate), Verdict::Yes, Some(value)) if !gate.matches(value) => {
+                (How::Is(gate), Verdict::Applies, Some(value)) if !gate.matches(value) => {
                     let (found, wanted) = (gate.found(value), gate.wanted());
                     let reason = format!("{} is {found}, not {wanted}", spec.id);
-                    (format!("it is {found}").into(), Verdict::No(reason))
+                    (format!("it is {found}").into(), Verdict::Skipped(reason))
                 }
-                (How::Is(_), Verdict::Yes, _) | (_, Verdict::Yes, None) => ("yes".into(), Verdict::Yes),
-                (_, Verdict::Yes, Some(_)) if self.registry.values.get(&spec.id).is_none() => {
-                    ("computed".into(), Verdict::Yes)
+                (How::Is(_), Verdict::Applies, _) | (_, Verdict::Applies, None) => ("yes".into(), Verdict::Applies),
+                (_, Verdict::Applies, Some(_)) if self.registry.values.get(&spec.id).is_none() => {
+                    ("computed".into(), Verdict::Applies)
                 }
-                (_, Verdict::Yes, Some(_)) => ("given".into(), Verdict::Yes),
-                (How::Opt, Verdict::No(reason), _) => (format!("{reason}, which is fine").into(), Verdict::Yes),
-                (How::OrDefault, Verdict::No(reason), _) => {
-                    (format!("{reason}, the default is taken").into(), Verdict::Yes)
+                (_, Verdict::Applies, Some(_)) => ("given".into(), Verdict::Applies),
+                (How::Opt, Verdict::Skipped(reason), _) => {
+                    (format!("{reason}, which is fine").into(), Verdict::Applies)
                 }
-                (How::Is(_) | How::Given, Verdict::No(reason), _) => {
-                    let no = Verdict::No(format!("{}: {reason}", spec.id));
+                (How::OrDefault, Verdict::Skipped(reason), _) => {
+                    (format!("{reason}, the default is taken").into(), Verdict::Applies)
+                }
+                (How::Is(_) | How::Given, Verdict::Skipped(reason), _) => {
+                    let no = Verdict::Skipped(format!("{}: {reason}", spec.id));
                     (reason.into(), no)
                 }
-                (How::Req | How::Over, Verdict::No(reason), _) => {
+                (How::Req | How::Over, Verdict::Skipped(reason), _) => {
                     let missing = format!("{spec:?}: {reason}");
-                    let verdict = if unit.is_committed() { Verdict::Fails(missing) } else { Verdict::No(missing) };
+                    let verdict =
+                        if unit.is_committed() { Verdict::Errors(missing) } else { Verdict::Skipped(missing) };
                     (reason.into(), verdict)
                 }
-                (How::Opt | How::OrDefault, Verdict::Maybe(_), _) if !found.fail => {
-                    ("computed by a function".into(), Verdict::Yes)
+                (How::Opt | How::OrDefault, Verdict::Depends(_), _) if !found.fail => {
+                    ("computed by a function".into(), Verdict::Applies)
                 }
-                (How::Over, Verdict::Maybe(reason), _) => (format!("maybe: {reason}").into(), Verdict::Maybe(reason)),
-                (_, Verdict::Maybe(reason), _) => ("computed by a function".into(), Verdict::Maybe(reason)),
-                (_, Verdict::Fails(reason), _) => (format!("fails: {reason}").into(), Verdict::Fails(reason)),
+                (How::Over, Verdict::Depends(reason), _) => {
+                    (format!("maybe: {reason}").into(), Verdict::Depends(reason))
+                }
+                (_, Verdict::Depends(reason), _) => ("computed by a function".into(), Verdict::Depends(reason)),
+                (_, Verdict::Errors(reason), _) => (format!("fails: {reason}").into(), Verdict::Errors(reason)),
             };
             inputs.push(Input { need: format!("{spec:?}"), state, goal });
             match outcome {
-                Verdict::Yes => {}
-                Verdict::Maybe(reason) => {
+                Verdict::Applies => {}
+                Verdict::Depends(reason) => {
                     can.fail |= found.fail;
                     match spec.how {
                         How::Is(_) => can.lack = true,
@@ -259,11 +266,11 @@ impl<'a, M: Mode> Twin<'a, M> {
                         maybe = reason;
                     }
                 }
-                Verdict::No(reason) => {
+                Verdict::Skipped(reason) => {
                     let can = Can { be: false, lack: true, ..can };
                     return Ok((can, if can.fail { maybe } else { reason }));
                 }
-                Verdict::Fails(reason) => {
+                Verdict::Errors(reason) => {
                     let can = Can { be: false, fail: true, ..can };
                     return Ok((can, if can.lack { may_fail(&reason) } else { reason }));
                 }
@@ -279,10 +286,10 @@ impl<'a, M: Mode> Twin<'a, M> {
         // Which of the functions said "not me", and what the others missed, is worth telling.
         let computed = || self.memo.get(&spec.id)?.as_ref();
         if let Some(value) = self.registry.values.get(&spec.id).or_else(computed) {
-            return Ok((Verdict::Yes, Some(value), None, Can::BE));
+            return Ok((Verdict::Applies, Some(value), None, Can::BE));
         }
         if !spec.id.is_role() && self.registry.entries.get(&spec.id).is_none() {
-            return Ok((Verdict::No("not given".into()), None, None, Can::LACK));
+            return Ok((Verdict::Skipped("not given".into()), None, None, Can::LACK));
         }
         let &Known { goal, can, circle } = self.known.get(&spec.id).ok_or(spec.id)?;
         circles.extend(Some(circle).filter(|circle| *circle != NONE));
@@ -291,11 +298,11 @@ impl<'a, M: Mode> Twin<'a, M> {
             _ if can.is_none() => {
                 let begin = self.stack.iter().position(|frame| frame.id == spec.id).unwrap_or_default();
                 circles.push(begin);
-                Verdict::Fails(self.cycle(begin, spec.id))
+                Verdict::Errors(self.cycle(begin, spec.id))
             }
             // The reason stands where it arose: repeated at every level above, a long circle would
             // fill the memory.
-            Verdict::Fails(_) => Verdict::Fails(format!("{} fails", spec.id)),
+            Verdict::Errors(_) => Verdict::Errors(format!("{} fails", spec.id)),
             verdict => verdict.clone(),
         };
         Ok((verdict, None, Some(goal), can.unwrap_or(Can::FAIL)))
@@ -321,7 +328,7 @@ impl<'a, M: Mode> Twin<'a, M> {
         frame.units.pop();
         frame.circle = circles.iter().fold(frame.circle, |circle, at| circle.min(*at));
         let is_layer = choice.kind == ChoiceKind::Layer;
-        choice.taken = choice.verdict == Verdict::Yes && !frame.late && (is_layer || frame.can == Can::LACK);
+        choice.taken = choice.verdict == Verdict::Applies && !frame.late && (is_layer || frame.can == Can::LACK);
         match is_layer {
             true => frame.can.be = can.be || can.lack,
             false => frame.can = Can { be: frame.can.be || can.be, lack: can.lack, ..frame.can },
@@ -342,8 +349,8 @@ impl<'a, M: Mode> Twin<'a, M> {
             return;
         };
         let reasons = self.goals[goal].choices.iter().filter_map(|choice| match &choice.verdict {
-            Verdict::Maybe(_) if can == Can::FAIL => None,
-            Verdict::Maybe(reason) | Verdict::Fails(reason) => Some(reason.clone()),
+            Verdict::Depends(_) if can == Can::FAIL => None,
+            Verdict::Depends(reason) | Verdict::Errors(reason) => Some(reason.clone()),
             _ => None,
         });
         self.goals[goal].verdict = can.verdict(match can {
@@ -390,8 +397,8 @@ impl<'a, M: Mode> Twin<'a, M> {
         known.can = Some(Can::ANY);
         let goal = &mut self.goals[known.goal];
         for verdict in goal.choices.iter_mut().map(|choice| &mut choice.verdict).chain([&mut goal.verdict]) {
-            if let Verdict::Fails(reason) = verdict {
-                *verdict = Verdict::Maybe(may_fail(reason));
+            if let Verdict::Errors(reason) = verdict {
+                *verdict = Verdict::Depends(may_fail(reason));
             }
         }
     }

@@ -18,15 +18,15 @@ mimic_core::role! {
 }
 
 fn no(reason: &str) -> Verdict {
-    Verdict::No(reason.into())
+    Verdict::Skipped(reason.into())
 }
 
 fn maybe(reason: &str) -> Verdict {
-    Verdict::Maybe(reason.into())
+    Verdict::Depends(reason.into())
 }
 
 fn fails(reason: &str) -> Verdict {
-    Verdict::Fails(reason.into())
+    Verdict::Errors(reason.into())
 }
 
 fn verdict<'a>(explained: &'a Explanation, name: &str) -> &'a Verdict {
@@ -61,7 +61,7 @@ fn every_verdict_has_its_reason() {
         .register(Stream, "maybe committed", 0, (is(B, 3), req(D)), |(), _| async { named("") })
         .register(Stream, "below", 0, over(Transport), |(), _| async { named("") });
     let explained = ctx.explain(Stream);
-    assert_eq!(*verdict(&explained, "yes"), Verdict::Yes);
+    assert_eq!(*verdict(&explained, "yes"), Verdict::Applies);
     assert_eq!(*verdict(&explained, "shut"), no("A is 1, not 2"));
     assert_eq!(*verdict(&explained, "not given"), no("D: not given"));
     assert_eq!(*verdict(&explained, "missing"), no("req D: not given"));
@@ -79,7 +79,7 @@ fn the_timer_of_the_deadline_is_part_of_it() {
     let ctx = Context::new().register(Stream, "root", 0, (), |(), ()| async { named("") });
     let timed = ctx.clone().with(Deadline, std::time::Duration::from_secs(1));
     let root = |ctx: &Context| ctx.explain(Stream).goals()[0].verdict.clone();
-    assert_eq!(root(&ctx), Verdict::Yes, "no deadline, no timer");
+    assert_eq!(root(&ctx), Verdict::Applies, "no deadline, no timer");
     assert_eq!(ctx.explain(Stream).to_string(), clock.install(timed.clone()).explain(Stream).to_string());
 
     assert_eq!(root(&timed), fails("the deadline needs Sleep: nothing is registered for it"));
@@ -209,7 +209,7 @@ fn the_first_that_applies_is_taken_and_says_what_resolve_does() {
         let taken: Vec<_> = explained.goals()[0].choices.iter().filter(|choice| choice.taken).collect();
         assert_eq!(taken.iter().map(|choice| &*choice.name).collect::<Vec<_>>(), [name, "layer"]);
         assert_eq!((taken[0].kind, taken[1].kind), (ChoiceKind::Candidate, ChoiceKind::Layer));
-        assert_eq!(explained.goals()[0].verdict, Verdict::Yes);
+        assert_eq!(explained.goals()[0].verdict, Verdict::Applies);
         assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), name);
     }
 }
@@ -307,11 +307,11 @@ fn what_stands_behind_a_certain_candidate_decides_nothing() {
         .register(Stream, "both", 0, (over(X), over(Y), over(Z)), |(), (_, y, _)| async move { y.dial(()).await });
     assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "x1");
     let explained = ctx.explain(Stream);
-    assert!(explained.goals().iter().all(|goal| goal.verdict == Verdict::Yes), "{explained}");
+    assert!(explained.goals().iter().all(|goal| goal.verdict == Verdict::Applies), "{explained}");
     assert!(explained.to_string().contains("- x2 [1]: yes, but one before it applies"), "{explained}");
     let given = ctx.with_dialer(Y, mimic_core::Dialer::shared(Y, |()| async { named("given") }));
     assert_eq!(name_of(&block_on(given.connect()).unwrap()), "given");
-    assert_eq!(given.explain(Stream).goals()[0].verdict, Verdict::Yes);
+    assert_eq!(given.explain(Stream).goals()[0].verdict, Verdict::Applies);
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn what_may_be_passed_over_does_not_fail_for_certain() {
         .register(Stream, "first", 0, (req(A), over(Y)), |(), _| async { named("first") })
         .register(Stream, "second", 1, (), |(), ()| async { named("second") });
     assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "second");
-    assert!(matches!(verdict(&ctx.explain(Stream), "first"), Verdict::Maybe(_)));
+    assert!(matches!(verdict(&ctx.explain(Stream), "first"), Verdict::Depends(_)));
 }
 
 #[test]
@@ -355,7 +355,7 @@ fn what_may_fail_behind_opt_is_not_certain() {
         .derive(A, (), |()| async { Ok(Some(1)) })
         .derive(B, (is(A, 1), req(B)), |_| async { Ok(Some(1)) })
         .register(Stream, "root", 0, opt(B), |(), _| async { named("root") });
-    assert!(matches!(verdict(&ctx.explain(Stream), "root"), Verdict::Maybe(_)));
+    assert!(matches!(verdict(&ctx.explain(Stream), "root"), Verdict::Depends(_)));
     assert!(block_on(ctx.connect()).unwrap_err().to_string().contains("B -> B"));
 }
 
@@ -370,10 +370,10 @@ fn a_circle_is_one_only_where_it_is_entered() {
         .register(Stream, "root", 0, (req(A), req(B)), |(), _| async { named("root") });
     assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "root");
     let explained = ctx.explain(Stream);
-    assert!(explained.goals().iter().all(|goal| matches!(goal.verdict, Verdict::Maybe(_))), "{explained}");
+    assert!(explained.goals().iter().all(|goal| matches!(goal.verdict, Verdict::Depends(_))), "{explained}");
     // Where C is certain, so is the circle.
     let circle = ctx.with(C, 1).explain(Stream);
-    assert!(matches!(circle.goals()[0].verdict, Verdict::Fails(_)), "{circle}");
+    assert!(matches!(circle.goals()[0].verdict, Verdict::Errors(_)), "{circle}");
 }
 
 /// B and C need each other, in a circle within that of A. Asked for after A was decided otherwise,
@@ -391,7 +391,7 @@ fn a_circle_within_a_circle_is_one_only_where_it_is_entered() {
         .register(Stream, "root", 0, (opt(A), req(C)), |(), _| async { named("root") });
     assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "root");
     let explained = ctx.explain(Stream);
-    assert!(explained.goals().iter().all(|goal| matches!(goal.verdict, Verdict::Maybe(_))), "{explained}");
+    assert!(explained.goals().iter().all(|goal| matches!(goal.verdict, Verdict::Depends(_))), "{explained}");
 }
 
 /// B and C need each other wherever they are asked for: it does not matter that A, from where they
@@ -440,6 +440,6 @@ fn what_gets_out_of_a_circle_may_say_not_me() {
         .register(Stream, "second", 1, over(Stream), |(), _| async { named("second") });
     assert!(block_on(ctx.connect()).unwrap_err().to_string().contains("Stream -> Stream"));
     let explained = ctx.explain(Stream);
-    assert!(matches!(verdict(&explained, "first"), Verdict::Maybe(_)), "{explained}");
+    assert!(matches!(verdict(&explained, "first"), Verdict::Depends(_)), "{explained}");
     assert_eq!(*verdict(&explained, "second"), fails("a cycle: Stream -> Stream"), "{explained}");
 }

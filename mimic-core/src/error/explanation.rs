@@ -95,23 +95,23 @@ pub struct Input {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It does.
-    Yes,
+    Applies,
     /// It does not, for this reason.
-    No(String),
+    Skipped(String),
     /// A function decides, which may say "not me".
-    Maybe(String),
+    Depends(String),
     /// It would end the resolve with this error: the gates match and a need is missing, or needs
     /// run in a circle.
-    Fails(String),
+    Errors(String),
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Yes => f.write_str("yes"),
-            Self::No(reason) => write!(f, "no: {reason}"),
-            Self::Maybe(reason) => write!(f, "maybe: {reason}"),
-            Self::Fails(reason) => write!(f, "fails: {reason}"),
+            Self::Applies => f.write_str("yes"),
+            Self::Skipped(reason) => write!(f, "no: {reason}"),
+            Self::Depends(reason) => write!(f, "maybe: {reason}"),
+            Self::Errors(reason) => write!(f, "fails: {reason}"),
         }
     }
 }
@@ -216,14 +216,14 @@ impl TreePrinter<'_, '_> {
 impl Choice {
     /// Whether it may take part.
     fn is_open(&self) -> bool {
-        !matches!(self.verdict, Verdict::No(_))
+        !matches!(self.verdict, Verdict::Skipped(_))
     }
 }
 
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.verdict {
-            Verdict::Maybe(_) => "? ",
+            Verdict::Depends(_) => "? ",
             _ if self.taken => "+ ",
             _ => "- ",
         })?;
@@ -237,7 +237,7 @@ impl fmt::Display for Choice {
             write!(f, " [{priority}]")?;
         }
         write!(f, ": {}", self.verdict)?;
-        if self.verdict == Verdict::Yes && !self.taken && self.kind != ChoiceKind::Layer {
+        if self.verdict == Verdict::Applies && !self.taken && self.kind != ChoiceKind::Layer {
             f.write_str(", but one before it applies")?;
         }
         Ok(())
