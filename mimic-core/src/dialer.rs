@@ -303,7 +303,7 @@ impl<'a, M: Mode> Course<'a, M> {
                     return match (work(cx, self.node, self.scope.as_ref()), &mut self.alarm) {
                         (Poll::Pending, Some(alarm)) => alarm.poll(cx).map(|error| {
                             if let Some(scope) = &self.scope {
-                                scope.with(|record| record.struck = true);
+                                scope.with(|record| record.timed_out = true);
                             }
                             Err(error)
                         }),
@@ -415,7 +415,7 @@ impl<'a, M: Mode> Course<'a, M> {
         if outcome == Outcome::FailedBelow || via == target {
             via.clear();
         }
-        let attempt = Attempt { id: self.id, parent: above.parent, at, target, via, outcome, struck: false };
+        let attempt = Attempt { id: self.id, parent: above.parent, at, target, via, outcome, timed_out: false };
         above.with(|record| record.end(attempt.clone()));
         attempt
     }
@@ -428,7 +428,7 @@ fn locate<M: Mode>(error: Error, unit: &Unit<M>, target: &dyn Debug, tried: &Tri
         return error;
     }
     let attempts = &tried.attempts;
-    let cut = attempts.iter().rev().find(|attempt| attempt.struck);
+    let cut = attempts.iter().rev().find(|attempt| attempt.timed_out);
     match cut {
         Some(attempt) if error.is_deadline() => {
             // A timer has no target, but whoever waits for it has.

@@ -14,8 +14,8 @@ const KEPT: usize = 32;
 pub(crate) struct Record {
     started: u32,
     closed: bool,
-    /// The deadline has struck: whatever is dropped now is cut off by it.
-    pub(crate) struck: bool,
+    /// The deadline has timed_out: whatever is dropped now is cut off by it.
+    pub(crate) timed_out: bool,
     tried: Tried,
 }
 
@@ -36,11 +36,11 @@ impl Record {
         if !self.closed {
             let Tried { attempts, omitted, .. } = &mut self.tried;
             let later = attempts.iter().rev().take_while(|other| other.id > attempt.id).count();
-            attempts.insert(attempts.len() - later, Attempt { struck: self.struck, ..attempt });
+            attempts.insert(attempts.len() - later, Attempt { timed_out: self.timed_out, ..attempt });
             if attempts.len() > KEPT {
                 // Not the one that the deadline cut off, which may have begun long before the
                 // others.
-                let later = attempts.iter().skip(FIRST).position(|attempt| !attempt.struck);
+                let later = attempts.iter().skip(FIRST).position(|attempt| !attempt.timed_out);
                 attempts.remove(FIRST + later.unwrap_or_default());
                 *omitted += 1;
             }

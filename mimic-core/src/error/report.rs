@@ -41,7 +41,7 @@ pub struct Attempt {
     pub(crate) via: String,
     pub(crate) outcome: Outcome,
     /// Whether a deadline cut it off.
-    pub(crate) struck: bool,
+    pub(crate) timed_out: bool,
 }
 
 impl Attempt {
@@ -96,7 +96,7 @@ pub enum Outcome {
     Failed(String),
     /// Something it dialled failed; that has an attempt of its own.
     FailedBelow,
-    /// It was dropped before it ended: a deadline struck, or another attempt won.
+    /// It was dropped before it ended: a deadline timed_out, or another attempt won.
     Cancelled,
 }
 
