@@ -9,7 +9,7 @@ use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 use crate::engine::Engine;
-use crate::error::{Tried, misfit};
+use crate::error::{Attempts, plan_mismatch};
 use crate::escape::{ShortDuration, clean};
 use crate::explain::for_report;
 use crate::key::Id;
@@ -200,7 +200,7 @@ fn connect<R: Role, M: Mode>(
         Run::Connect(erased) => M::restore::<R>(erased).and_then(|connect| connect(target, &mut inputs)),
         Run::Derive(_) => None,
     };
-    dialled.ok_or_else(misfit)
+    dialled.ok_or_else(plan_mismatch)
 }
 
 /// The future of a dial: what depends on the role. The rest is its [`Course`], which is there once
@@ -240,7 +240,7 @@ impl<R: Role, M: Mode> Future for Dial<'_, R, M> {
         // Before the record is closed: what a deadline cuts off says so.
         *dialled = None;
         course.end(result, target)?;
-        Poll::Ready(output.ok_or_else(misfit))
+        Poll::Ready(output.ok_or_else(plan_mismatch))
     }
 }
 
@@ -310,7 +310,7 @@ impl<'a, M: Mode> Course<'a, M> {
                         (poll, _) => poll,
                     };
                 }
-                State::Done => return Poll::Ready(Err(misfit())),
+                State::Done => return Poll::Ready(Err(plan_mismatch())),
             }
         }
     }
@@ -375,7 +375,7 @@ impl<'a, M: Mode> Course<'a, M> {
     }
 
     #[cold]
-    fn failed(&self, error: Error, unit: &Unit<M>, tried: Tried, target: &dyn Debug) -> Error {
+    fn failed(&self, error: Error, unit: &Unit<M>, tried: Attempts, target: &dyn Debug) -> Error {
         let mut error = locate(error, unit, target, &tried);
         let plan = match (self.engine, self.origin) {
             (Some((engine, role)), _) => for_report(engine.registry, role, &engine.memo()),
@@ -423,7 +423,7 @@ impl<'a, M: Mode> Course<'a, M> {
 
 /// Says where an error happened, if nobody below has: for a deadline, in the innermost dial that it
 /// cut off.
-fn locate<M: Mode>(error: Error, unit: &Unit<M>, target: &dyn Debug, tried: &Tried) -> Error {
+fn locate<M: Mode>(error: Error, unit: &Unit<M>, target: &dyn Debug, tried: &Attempts) -> Error {
     if error.is_located() {
         return error;
     }

@@ -18,7 +18,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::error::misfit;
+use crate::error::plan_mismatch;
 use crate::key::Id;
 use crate::plan::{Memo, Node, Run, Scope, Sleeper, Unit};
 use crate::registry::{Entry, Registry};
@@ -185,7 +185,7 @@ impl<'a, M: Mode> Engine<'a, M> {
                     self.scope.get_or_insert_with(|| Scope::open(None)).deadline = self.deadline.clone();
                 }
                 let inputs = self.stack.last().map(|goal| goal.inputs.as_slice()).unwrap_or_default();
-                derive(&mut Inputs::new(inputs, None, self.scope.as_ref())).ok_or_else(misfit).map(Some)
+                derive(&mut Inputs::new(inputs, None, self.scope.as_ref())).ok_or_else(plan_mismatch).map(Some)
             }
             Run::Connect(_) => {
                 let goal = self.goal()?;
@@ -213,7 +213,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     }
 
     fn goal(&mut self) -> Result<&mut Goal<'a, M>, Error> {
-        self.stack.last_mut().ok_or_else(misfit)
+        self.stack.last_mut().ok_or_else(plan_mismatch)
     }
 
     /// The circle that closes at `again`, which is on the stack.

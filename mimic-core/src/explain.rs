@@ -16,7 +16,7 @@ use crate::spec::{How, Spec, unknown};
 use crate::sync::Arc;
 use crate::table::Table;
 use crate::values::Value;
-use crate::{Choice, ChoiceKind, Deadline, Explanation, Goal, GoalKind, Input, Mode, PlanError, Sleep, Verdict};
+use crate::{Choice, ChoiceKind, Deadline, Explanation, Goal, GoalKind, Mode, NeedOutcome, PlanError, Sleep, Verdict};
 
 /// The plan that an error tells of, with the feature `reports`.
 pub(crate) fn for_report<M: Mode>(registry: &Registry<M>, root: Id, memo: &Memo) -> Explanation {
@@ -209,7 +209,12 @@ impl<'a, M: Mode> Twin<'a, M> {
     }
 
     /// Looks at the inputs of a unit until one of them decides, and says what they come to.
-    fn inputs(&self, unit: &Unit<M>, inputs: &mut Vec<Input>, circles: &mut Vec<usize>) -> Result<(Can, String), Id> {
+    fn inputs(
+        &self,
+        unit: &Unit<M>,
+        inputs: &mut Vec<NeedOutcome>,
+        circles: &mut Vec<usize>,
+    ) -> Result<(Can, String), Id> {
         let mut maybe = String::new();
         let mut can = Can::BE;
         for spec in &unit.needs.specs {
@@ -250,7 +255,7 @@ impl<'a, M: Mode> Twin<'a, M> {
                 (_, Verdict::Depends(reason), _) => ("computed by a function".into(), Verdict::Depends(reason)),
                 (_, Verdict::Errors(reason), _) => (format!("fails: {reason}").into(), Verdict::Errors(reason)),
             };
-            inputs.push(Input { need: format!("{spec:?}"), state, goal });
+            inputs.push(NeedOutcome { need: format!("{spec:?}"), state, goal });
             match outcome {
                 Verdict::Applies => {}
                 Verdict::Depends(reason) => {

@@ -151,7 +151,7 @@ pub use context::{Ctx, Install, LocalContext};
 pub use dialer::Dialer;
 pub use embedded_io_async::{self, ErrorKind};
 pub use error::{
-    Attempt, Choice, ChoiceKind, Error, Explanation, Goal, GoalKind, Input, Outcome, Phase, PlanError, Priority,
+    Attempt, Choice, ChoiceKind, Error, Explanation, Goal, GoalKind, NeedOutcome, Outcome, Phase, PlanError, Priority,
     Report, Verdict,
 };
 #[doc(hidden)]

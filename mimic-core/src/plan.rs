@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::error::Tried;
+use crate::error::Attempts;
 use crate::escape::Escaped;
 use crate::key::Id;
 use crate::record::Record;
@@ -85,7 +85,7 @@ pub(crate) type Sleeper<M> = (Duration, Arc<Node<M>>);
 
 impl<M: Mode> Scope<M> {
     /// Ends a connect: a dialer that it was given dials on its own from now on.
-    pub(crate) fn close(scope: Option<&Self>) -> Tried {
+    pub(crate) fn close(scope: Option<&Self>) -> Attempts {
         scope.and_then(|scope| scope.with(Record::close)).unwrap_or_default()
     }
 

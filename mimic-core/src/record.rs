@@ -3,20 +3,20 @@
 
 use alloc::string::String;
 
-use crate::error::{Attempt, FIRST, Tried};
+use crate::error::{Attempt, Attempts, FIRST};
 
 /// How many attempts are kept of one connect. [`FIRST`] of them are its first.
 const KEPT: usize = 32;
 
 /// What the dials of one connect have written. Successes leave no entry, but for the
-/// [hops](Tried::hops) of layers.
+/// [hops](Attempts::hops) of layers.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     started: u32,
     closed: bool,
-    /// The deadline has timed_out: whatever is dropped now is cut off by it.
+    /// The deadline has expired. It cuts off each attempt that is dropped from now on.
     pub(crate) timed_out: bool,
-    tried: Tried,
+    tried: Attempts,
 }
 
 impl Record {
@@ -34,7 +34,7 @@ impl Record {
     /// first [`FIRST`], so that a retry loop stays bounded.
     pub(crate) fn end(&mut self, attempt: Attempt) {
         if !self.closed {
-            let Tried { attempts, omitted, .. } = &mut self.tried;
+            let Attempts { attempts, omitted, .. } = &mut self.tried;
             let later = attempts.iter().rev().take_while(|other| other.id > attempt.id).count();
             attempts.insert(attempts.len() - later, Attempt { timed_out: self.timed_out, ..attempt });
             if attempts.len() > KEPT {
@@ -68,7 +68,7 @@ impl Record {
     }
 
     /// Ends the record.
-    pub(crate) fn close(&mut self) -> Tried {
+    pub(crate) fn close(&mut self) -> Attempts {
         self.closed = true;
         core::mem::take(&mut self.tried)
     }

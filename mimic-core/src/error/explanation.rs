@@ -23,7 +23,7 @@ pub struct Explanation {
 }
 
 /// A role or key that takes part, and everything registered for it. A key with a value is an
-/// [`Input`] only.
+/// [`NeedOutcome`] only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Goal {
@@ -63,7 +63,7 @@ pub struct Choice {
     /// skipped.
     pub taken: bool,
     /// Its inputs, gates first, as far as they were looked at.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<NeedOutcome>,
 }
 
 /// What a [`Choice`] is.
@@ -82,7 +82,7 @@ pub enum ChoiceKind {
 /// One need of a [`Choice`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Input {
+pub struct NeedOutcome {
     /// The need as written: `req Host`, `Scheme is "tcp"`, `over Transport`.
     pub need: String,
     /// What there is for it.

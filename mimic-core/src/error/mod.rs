@@ -15,11 +15,11 @@ mod plan_error;
 mod priority;
 mod report;
 
-pub use explanation::{Choice, ChoiceKind, Explanation, Goal, GoalKind, Input, Verdict};
+pub use explanation::{Choice, ChoiceKind, Explanation, Goal, GoalKind, NeedOutcome, Verdict};
 pub use plan_error::PlanError;
 pub use priority::Priority;
 pub use report::{Attempt, Outcome, Report};
-pub(crate) use report::{FIRST, Tried};
+pub(crate) use report::{Attempts, FIRST};
 
 /// Why a flow could not be had, or broke.
 ///
@@ -348,6 +348,6 @@ impl From<ErrorKind> for Error {
 /// A plan that does not fit the function it was made for: a fault of this crate, reported rather
 /// than a panic.
 #[cold]
-pub(crate) fn misfit() -> Error {
+pub(crate) fn plan_mismatch() -> Error {
     Error::new(ErrorKind::Other, "internal: the plan does not fit the registration; please report this")
 }

@@ -13,7 +13,7 @@ pub(crate) const FIRST: usize = 8;
 
 /// Attempts, in the order in which they started.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tried {
+pub(crate) struct Attempts {
     pub(crate) attempts: Vec<Attempt>,
     /// How many more there were, between the first and the last.
     pub(crate) omitted: usize,
@@ -23,7 +23,7 @@ pub(crate) struct Tried {
     pub(crate) hops: Vec<(u32, String)>,
 }
 
-impl Tried {
+impl Attempts {
     /// What the layer `id` had dialled below; empty if nothing.
     pub(crate) fn hop(&self, id: u32) -> &str {
         self.hops.iter().find(|(layer, _)| *layer == id).map_or("", |(_, target)| target)
@@ -96,7 +96,7 @@ pub enum Outcome {
     Failed(String),
     /// Something it dialled failed; that has an attempt of its own.
     FailedBelow,
-    /// It was dropped before it ended: a deadline timed_out, or another attempt won.
+    /// It was dropped before it ended: a deadline expired, or another attempt won.
     Cancelled,
 }
 
@@ -105,7 +105,7 @@ pub enum Outcome {
 pub struct Report {
     pub(crate) plan: Explanation,
     pub(crate) computing: Option<String>,
-    pub(crate) tried: Tried,
+    pub(crate) tried: Attempts,
     pub(crate) deadline: Option<Duration>,
     pub(crate) inner: Option<Box<Report>>,
 }
@@ -154,7 +154,7 @@ impl Report {
         if let Some(function) = &self.computing {
             printer.line(1, 0, format_args!("running: {function}"))?;
         }
-        let Tried { attempts, omitted, .. } = &self.tried;
+        let Attempts { attempts, omitted, .. } = &self.tried;
         if !attempts.is_empty() {
             printer.line(1, 0, format_args!("tried:"))?;
         }
