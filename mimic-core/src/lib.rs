@@ -87,10 +87,10 @@
 //! |---|---|
 //! | what the context holds; merging; the methods of [`Ctx`] | `context.rs`, `registry.rs`, `values.rs`, `table.rs`, `register.rs` |
 //! | how it is decided who dials | `needs.rs`, `spec.rs`, `engine.rs`, `plan.rs`, and the engine's twin `explain.rs` |
-//! | how it is told | `explanation.rs`, `record.rs`, `error.rs` |
+//! | how it is told | `error/`, `record.rs` |
 //! | dialling, deadlines | `dialer.rs`, `timer.rs` |
 //! | the byte stream | `flow.rs`, `attributes.rs`, `split.rs`, `wakers.rs`, `pump.rs`, `memory.rs`, `buf_reader.rs` |
-//! | standard keys, roles, schemes and protocols | `standard.rs`, `until.rs`, `protocols.rs`, `endpoint.rs` |
+//! | standard keys, roles, schemes and protocols | `standard/`, `until.rs`, `protocols.rs` |
 //! | modes, listeners | `mode.rs`, `listener.rs` |
 //!
 //! # Features
@@ -111,16 +111,14 @@ mod attributes;
 mod buf_reader;
 mod context;
 mod dialer;
-mod endpoint;
 mod error;
-mod explanation;
+mod escape;
 mod flow;
 mod id;
 mod key;
 mod listener;
 mod memory;
 mod mode;
-mod priority;
 mod pump;
 mod read_write;
 mod registry;
@@ -143,16 +141,18 @@ pub use buf_reader::BufReader;
 pub use context::Context;
 pub use context::{Ctx, Install, LocalContext};
 pub use dialer::Dialer;
-pub use dialer::attempts::{Attempt, Outcome, Report};
 pub use dialer::handshake::Handshake;
 pub use dialer::needs::{
     Gate, KeyNeed, Map, Need, Needs, Over, TakeHandshake, When, given, handshake, has, is, map, opt, or_default, over,
     req, when,
 };
 pub use embedded_io_async::{self, ErrorKind};
-pub use endpoint::{Endpoint, percent_decode};
-pub use error::{Error, Phase, PlanError};
-pub use explanation::{Choice, ChoiceKind, Explanation, Goal, GoalKind, Input, Verdict};
+pub use error::{
+    Attempt, Choice, ChoiceKind, Error, Explanation, Goal, GoalKind, NeedOutcome, Outcome, Phase, PlanError, Priority,
+    Report, Verdict,
+};
+#[doc(hidden)]
+pub use escape::Escaped;
 pub use flow::{Flow, FlowExt};
 pub use key::Key;
 pub use listener::ListenerExt;
@@ -160,7 +160,6 @@ pub use memory::{Memory, memory_pair};
 #[cfg(target_has_atomic = "ptr")]
 pub use mode::Shared;
 pub use mode::{Cell, Listener, Listeners, Local, Mode};
-pub use priority::Priority;
 pub use pump::{Repoll, pump};
 #[doc(hidden)]
 pub use read_write::poll_write_all;
@@ -171,8 +170,6 @@ pub use schemes::{
 };
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteHalf};
 pub use standard::*;
-#[doc(hidden)]
-pub use text::Plain;
 pub use text::{Secret, Text};
 pub use timer::{Instant, Timer, sleep, timeout};
 #[cfg(target_has_atomic = "ptr")]

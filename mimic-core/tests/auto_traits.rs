@@ -79,7 +79,7 @@ all_debug!(
     ChoiceKind,
     Goal,
     GoalKind,
-    Input,
+    NeedOutcome,
     Verdict,
     Local,
     Shared,

@@ -191,7 +191,7 @@ fn an_unknown_scheme_is_named_with_the_host_and_those_that_are_known() {
     }
     let explained = ctx.explain(Stream);
     let reason = format!("the scheme \"gopher\" is not known here; {known}");
-    assert_eq!(explained.goals()[0].verdict, Verdict::No(reason));
+    assert_eq!(explained.goals()[0].verdict, Verdict::Skipped(reason));
     // What has no host is named by its path.
     let error = connect(&ctx.with_url("serial:/dev/tty?baud=1").unwrap()).unwrap_err();
     assert_eq!(error.target(), Some("serial:/dev/tty"));

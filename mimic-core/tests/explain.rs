@@ -18,15 +18,15 @@ mimic_core::role! {
 }
 
 fn no(reason: &str) -> Verdict {
-    Verdict::No(reason.into())
+    Verdict::Skipped(reason.into())
 }
 
 fn maybe(reason: &str) -> Verdict {
-    Verdict::Maybe(reason.into())
+    Verdict::Depends(reason.into())
 }
 
 fn fails(reason: &str) -> Verdict {
-    Verdict::Fails(reason.into())
+    Verdict::Errors(reason.into())
 }
 
 fn verdict<'a>(explained: &'a Explanation, name: &str) -> &'a Verdict {
@@ -62,7 +62,7 @@ fn every_verdict_has_its_reason() {
     let explained = ctx.explain(Stream);
     let ctx = ctx.register(Stream, "committed", -1, when(is(A, 1)).needs((req(D),)), |(), _| async { named("") });
     let ended = ctx.explain(Stream);
-    assert_eq!(*verdict(&explained, "yes"), Verdict::Yes);
+    assert_eq!(*verdict(&explained, "yes"), Verdict::Applies);
     assert_eq!(*verdict(&explained, "shut"), no("A is 1, not 2"));
     assert_eq!(*verdict(&explained, "not given"), no("D: not given"));
     assert_eq!(*verdict(&explained, "missing"), no("req D: not given"));
@@ -81,7 +81,7 @@ fn the_timer_of_the_deadline_is_part_of_it() {
     let ctx = Context::new().register(Stream, "root", 0, (), |(), ()| async { named("") });
     let timed = ctx.clone().with(Deadline, std::time::Duration::from_secs(1));
     let root = |ctx: &Context| ctx.explain(Stream).goals()[0].verdict.clone();
-    assert_eq!(root(&ctx), Verdict::Yes, "no deadline, no timer");
+    assert_eq!(root(&ctx), Verdict::Applies, "no deadline, no timer");
     assert_eq!(ctx.explain(Stream).to_string(), clock.install(timed.clone()).explain(Stream).to_string());
 
     assert_eq!(root(&timed), fails("the deadline needs Sleep: nothing is registered for it"));
@@ -211,7 +211,7 @@ fn the_first_that_applies_is_taken_and_says_what_resolve_does() {
         let taken: Vec<_> = explained.goals()[0].choices.iter().filter(|choice| choice.taken).collect();
         assert_eq!(taken.iter().map(|choice| &*choice.name).collect::<Vec<_>>(), [name, "layer"]);
         assert_eq!((taken[0].kind, taken[1].kind), (ChoiceKind::Candidate, ChoiceKind::Layer));
-        assert_eq!(explained.goals()[0].verdict, Verdict::Yes);
+        assert_eq!(explained.goals()[0].verdict, Verdict::Applies);
         assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), name);
     }
 }
@@ -309,11 +309,11 @@ fn what_stands_behind_a_certain_candidate_decides_nothing() {
         .register(Stream, "both", 0, (over(X), over(Y), over(Z)), |(), (_, y, _)| async move { y.dial(()).await });
     assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "x1");
     let explained = ctx.explain(Stream);
-    assert!(explained.goals().iter().all(|goal| goal.verdict == Verdict::Yes), "{explained}");
+    assert!(explained.goals().iter().all(|goal| goal.verdict == Verdict::Applies), "{explained}");
     assert!(explained.to_string().contains("- x2 [1]: not considered"), "{explained}");
     let given = ctx.with_dialer(Y, mimic_core::Dialer::<_, Shared>::from_fn(Y, |()| async { named("given") }));
     assert_eq!(name_of(&block_on(given.connect()).unwrap()), "given");
-    assert_eq!(given.explain(Stream).goals()[0].verdict, Verdict::Yes);
+    assert_eq!(given.explain(Stream).goals()[0].verdict, Verdict::Applies);
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn what_may_be_passed_over_does_not_fail_for_certain() {
         .register(Stream, "first", 0, (req(A), over(Y)), |(), _| async { named("first") })
         .register(Stream, "second", 1, (), |(), ()| async { named("second") });
     assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "second");
-    assert!(matches!(verdict(&ctx.explain(Stream), "first"), Verdict::Maybe(_)));
+    assert!(matches!(verdict(&ctx.explain(Stream), "first"), Verdict::Depends(_)));
 }
 
 #[test]
@@ -357,7 +357,7 @@ fn what_may_fail_behind_opt_is_not_certain() {
         .derive(A, (), |()| async { Ok(Some(1)) })
         .derive(B, when(is(A, 1)).needs((req(B),)), |_| async { Ok(Some(1)) })
         .register(Stream, "root", 0, opt(B), |(), _| async { named("root") });
-    assert!(matches!(verdict(&ctx.explain(Stream), "root"), Verdict::Maybe(_)));
+    assert!(matches!(verdict(&ctx.explain(Stream), "root"), Verdict::Depends(_)));
     assert!(block_on(ctx.connect()).unwrap_err().to_string().contains("B -> B"));
 }
 
@@ -372,10 +372,10 @@ fn a_circle_is_one_only_where_it_is_entered() {
         .register(Stream, "root", 0, (req(A), req(B)), |(), _| async { named("root") });
     assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "root");
     let explained = ctx.explain(Stream);
-    assert!(explained.goals().iter().all(|goal| matches!(goal.verdict, Verdict::Maybe(_))), "{explained}");
+    assert!(explained.goals().iter().all(|goal| matches!(goal.verdict, Verdict::Depends(_))), "{explained}");
     // Where C is certain, so is the circle.
     let circle = ctx.with(C, 1).explain(Stream);
-    assert!(matches!(circle.goals()[0].verdict, Verdict::Fails(_)), "{circle}");
+    assert!(matches!(circle.goals()[0].verdict, Verdict::Errors(_)), "{circle}");
 }
 
 /// B and C need each other, in a circle within that of A. Asked for after A was decided otherwise,
@@ -393,7 +393,7 @@ fn a_circle_within_a_circle_is_one_only_where_it_is_entered() {
         .register(Stream, "root", 0, (opt(A), req(C)), |(), _| async { named("root") });
     assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "root");
     let explained = ctx.explain(Stream);
-    assert!(explained.goals().iter().all(|goal| matches!(goal.verdict, Verdict::Maybe(_))), "{explained}");
+    assert!(explained.goals().iter().all(|goal| matches!(goal.verdict, Verdict::Depends(_))), "{explained}");
 }
 
 /// B and C need each other wherever they are asked for: it does not matter that A, from where they
@@ -426,7 +426,7 @@ fn a_circle_is_judged_where_it_is_met_first() {
         .register(Stream, "root", 0, req(A), |(), _| async { named("root") });
     assert!(block_on(ctx.connect()).unwrap_err().to_string().contains("A -> C -> A"));
     let explained = ctx.explain(Stream);
-    assert!(matches!(explained.goals()[0].verdict, Verdict::Maybe(_)), "{explained}");
+    assert!(matches!(explained.goals()[0].verdict, Verdict::Depends(_)), "{explained}");
 }
 
 /// Out of its circle, B may fail, be had or not: if it is not, the second is asked, which is in a
@@ -442,6 +442,6 @@ fn what_gets_out_of_a_circle_may_say_not_me() {
         .register(Stream, "second", 1, over(Stream), |(), _| async { named("second") });
     assert!(block_on(ctx.connect()).unwrap_err().to_string().contains("Stream -> Stream"));
     let explained = ctx.explain(Stream);
-    assert!(matches!(verdict(&explained, "first"), Verdict::Maybe(_)), "{explained}");
+    assert!(matches!(verdict(&explained, "first"), Verdict::Depends(_)), "{explained}");
     assert_eq!(*verdict(&explained, "second"), fails("a cycle: Stream -> Stream"), "{explained}");
 }

@@ -69,7 +69,7 @@ fn error_is_clean(what: &str, error: &Error) {
     for text in [format!("{error:#}"), format!("{error:?}"), format!("{error:#?}")] {
         assert_clean(what, &text);
     }
-    let parts = [error.layer(), error.target(), error.via(), error.advice(), Some(&error.reason())];
+    let parts = [error.at(), error.target(), error.via(), error.advice(), Some(&error.reason())];
     parts.into_iter().flatten().for_each(|part| assert_one_line(what, part));
     let Some(report) = error.report() else { return };
     assert_clean(what, &format!("{report} {report:?} {report:#?}"));
@@ -289,7 +289,7 @@ fn control_characters_of_given_values_are_escaped() {
         }
     }
     impl std::error::Error for Theirs {}
-    let error = Error::with_source(ErrorKind::Other, Theirs(bad.clone())).at_layer(bad.clone());
+    let error = Error::with_source(ErrorKind::Other, Theirs(bad.clone())).located_at(bad.clone());
     error_is_clean("an error with a source", &error.to_target(&bad).advise(bad.clone()));
     error_is_clean("an error with a reason", &Error::new(ErrorKind::Other, bad.clone()));
     let plan = PlanError::Missing { need: "Host".into(), of: "Stream \"x\"".into() };

@@ -100,15 +100,15 @@ Stream
         .trim()
     );
     let error = block_on(named.connect()).map(drop).unwrap_err();
-    assert_eq!(error.layer(), Some("the function \"the store\" for A"));
-    assert_eq!(error.report().unwrap().computing(), error.layer());
+    assert_eq!(error.at(), Some("the function \"the store\" for A"));
+    assert_eq!(error.report().unwrap().computing(), error.at());
     assert!(format!("{error:#}").contains("? function the store [last]"), "{error:#}");
 
     let error = block_on(ctx.derive(A, (), fails).connect()).map(drop).unwrap_err();
-    assert_eq!(error.layer(), Some("the function #1 for A"), "the latest is asked first");
+    assert_eq!(error.at(), Some("the function #1 for A"), "the latest is asked first");
     let last = Context::new().derive(A, (), fails).derive(A, (), |()| async { Ok(None) });
     let error = block_on(last.register(Stream, "root", 0, req(A), |(), _| async { common::named("root") }).connect());
-    assert_eq!(error.map(drop).unwrap_err().layer(), Some("the function #2 for A"));
+    assert_eq!(error.map(drop).unwrap_err().at(), Some("the function #2 for A"));
 }
 
 /// A toy of a flow that some protocol protects, or pretends to.

@@ -84,7 +84,7 @@ for_each_mode!(M => {
             let (host, config, alpn, mark) = (host.clone(), config.clone(), alpn.clone(), mark.clone());
             async move {
                 // Whoever runs it may be another layer, whose failure it is not.
-                let flow = connect_with(flow, config, alpn, &host, room).await.map_err(|error| error.at_layer(LAYER))?;
+                let flow = connect_with(flow, config, alpn, &host, room).await.map_err(|error| error.located_at(LAYER))?;
                 Ok(Box::new(flow.marked(mark)) as <M as Mode>::Flow)
             }
         })

@@ -20,9 +20,9 @@ use core::marker::PhantomData;
 
 use super::value::Value;
 use crate::Key;
+use crate::escape::{HIDDEN, debug};
 use crate::id::Id;
 use crate::sync::Arc;
-use crate::text::{HIDDEN, debug};
 
 /// One need as data.
 #[derive(Clone)]

@@ -17,9 +17,9 @@ use core::time::Duration;
 use super::need::{Found, NeedList};
 use super::table::Table;
 use super::value::Value;
+use crate::escape::Escaped;
 use crate::id::Id;
 use crate::sync::Arc;
-use crate::text::Plain;
 use crate::{ChoiceKind, Mode, Priority};
 
 /// One registration: a function for a key, or a candidate or a layer for a role.
@@ -56,8 +56,8 @@ impl<M: Mode> fmt::Display for Registration<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             ChoiceKind::Function if self.name.is_empty() => write!(f, "the function for {}", self.id),
-            ChoiceKind::Function => write!(f, "the function \"{}\" for {}", Plain(&self.name), self.id),
-            _ => write!(f, "{} \"{}\"", self.id, Plain(&self.name)),
+            ChoiceKind::Function => write!(f, "the function \"{}\" for {}", Escaped(&self.name), self.id),
+            _ => write!(f, "{} \"{}\"", self.id, Escaped(&self.name)),
         }
     }
 }

@@ -4,7 +4,7 @@ use alloc::format;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use crate::text::Brief;
+use crate::escape::ShortDuration;
 use crate::{Error, Instant, Mode, Timer};
 
 /// A deadline whose timer runs.
@@ -23,7 +23,7 @@ impl<M: Mode> ArmedDeadline<M> {
     /// Waits until the deadline expires, and returns its error.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         self.timer.poll_until(cx, self.at).map(|()| {
-            Error::deadline(format!("the deadline of {} passed", Brief(self.after)))
+            Error::deadline(format!("the deadline of {} passed", ShortDuration(self.after)))
                 .advise("raise the key Deadline, or find out why the peer does not answer")
         })
     }

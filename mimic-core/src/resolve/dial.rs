@@ -20,13 +20,13 @@ use super::deadline::ArmedDeadline;
 use super::engine::Engine;
 use super::explain::explain_for_report;
 use crate::dialer::arguments::Arguments;
-use crate::dialer::attempts::{AttemptLog, AttemptScope, Tried};
+use crate::dialer::attempts::{AttemptLog, AttemptScope};
 use crate::dialer::{Dialer, Origin};
-use crate::error::misfit;
+use crate::error::{Attempts, plan_mismatch};
+use crate::escape::clean;
 use crate::id::Id;
 use crate::registry::plan::{DeadlinePlan, Plan, Registration};
 use crate::sync::Arc;
-use crate::text::clean;
 use crate::{Attempt, ChoiceKind, Error, Explanation, Handshake, Mode, Outcome, Report, Role, Sleep};
 
 impl<R: Role, M: Mode> Dialer<R, M> {
@@ -73,7 +73,7 @@ pub(super) fn connect<R: Role, M: Mode>(
 ) -> Result<Dialling<R, M>, Error> {
     let arguments = Arguments::of_plan(plan, scope, handshake);
     let function = M::restore::<(R::Target, Arguments<M>), Option<Dialling<R, M>>>(&plan.registration.run);
-    function.and_then(|function| function((target, arguments))).ok_or_else(misfit)
+    function.and_then(|function| function((target, arguments))).ok_or_else(plan_mismatch)
 }
 
 /// The part of a dial that depends on the role.
@@ -118,7 +118,7 @@ impl<R: Role, M: Mode> Future for Dial<'_, R, M> {
         // Before the log is sealed: a dial that the deadline cuts off below adds its entry.
         *dialled = None;
         state.end(result, target)?;
-        Poll::Ready(output.ok_or_else(misfit))
+        Poll::Ready(output.ok_or_else(plan_mismatch))
     }
 }
 
@@ -181,14 +181,14 @@ impl<'a, M: Mode> DialState<'a, M> {
                     return match (work(cx, self.plan, self.scope.as_ref()), &mut self.deadline) {
                         (Poll::Pending, Some(deadline)) => deadline.poll(cx).map(|error| {
                             if let Some(scope) = &self.scope {
-                                scope.with(|log| log.struck = true);
+                                scope.with(|log| log.timed_out = true);
                             }
                             Err(error)
                         }),
                         (poll, _) => poll,
                     };
                 }
-                Stage::Done => return Poll::Ready(Err(misfit())),
+                Stage::Done => return Poll::Ready(Err(plan_mismatch())),
             }
         }
     }
@@ -251,7 +251,7 @@ impl<'a, M: Mode> DialState<'a, M> {
     }
 
     #[cold]
-    fn failed(&self, error: Error, registration: &Registration<M>, tried: Tried, target: &dyn Debug) -> Error {
+    fn failed(&self, error: Error, registration: &Registration<M>, tried: Attempts, target: &dyn Debug) -> Error {
         let mut error = locate(error, registration, target, &tried);
         let plan = match (self.engine, self.origin) {
             (Some((engine, role)), _) => explain_for_report(engine.registry, role, &engine.answers()),
@@ -266,11 +266,11 @@ impl<'a, M: Mode> DialState<'a, M> {
     #[cold]
     fn failed_below(&self, above: &AttemptScope<M>, error: Error, target: &dyn Debug) -> Error {
         // An error from a dial below has an entry of its own.
-        let below = above.with(|log| log.has_below(self.id)).unwrap_or_default() && error.has_layer();
+        let below = above.with(|log| log.has_below(self.id)).unwrap_or_default() && error.is_located();
         let outcome = if below { Outcome::FailedBelow } else { Outcome::Failed(error.why()) };
-        let own = !error.has_layer();
-        let Attempt { layer, target, via, .. } = self.enter(above, target, outcome);
-        let error = error.at_layer(layer).toward(&target);
+        let own = !error.is_located();
+        let Attempt { at, target, via, .. } = self.enter(above, target, outcome);
+        let error = error.located_at(at).toward(&target);
         if own { error.passing(&via) } else { error }
     }
 
@@ -286,12 +286,12 @@ impl<'a, M: Mode> DialState<'a, M> {
     /// Adds an entry to the log.
     #[cold]
     fn enter(&self, above: &AttemptScope<M>, target: &dyn Debug, outcome: Outcome) -> Attempt {
-        let (layer, target) = (self.plan.registration.to_string(), show(target));
+        let (at, target) = (self.plan.registration.to_string(), show(target));
         let mut via = above.with(|log| log.forget(self.id)).unwrap_or_default();
         if outcome == Outcome::FailedBelow || via == target {
             via.clear();
         }
-        let attempt = Attempt { id: self.id, parent: above.parent, layer, target, via, outcome, struck: false };
+        let attempt = Attempt { id: self.id, parent: above.parent, at, target, via, outcome, timed_out: false };
         above.with(|log| log.end(attempt.clone()));
         attempt
     }
@@ -299,20 +299,20 @@ impl<'a, M: Mode> DialState<'a, M> {
 
 /// Names the place where an error happened, unless a dial below has: for a deadline, the innermost
 /// dial that it cut off.
-fn locate<M: Mode>(error: Error, registration: &Registration<M>, target: &dyn Debug, tried: &Tried) -> Error {
-    if error.has_layer() {
+fn locate<M: Mode>(error: Error, registration: &Registration<M>, target: &dyn Debug, tried: &Attempts) -> Error {
+    if error.is_located() {
         return error;
     }
     let attempts = &tried.attempts;
-    let cut = attempts.iter().rev().find(|attempt| attempt.struck);
+    let cut = attempts.iter().rev().find(|attempt| attempt.timed_out);
     match cut {
         Some(attempt) if error.is_deadline() => {
             // A timer has no target; the dial that waits for it has.
             let above = attempts.iter().find(|above| above.id == attempt.parent).map_or("", Attempt::target);
-            let error = error.at_layer(attempt.layer.clone()).toward(&attempt.target).toward(above);
+            let error = error.located_at(attempt.at.clone()).toward(&attempt.target).toward(above);
             error.toward(&show(target)).passing(&attempt.via)
         }
-        _ => error.at_layer(registration.to_string()).toward(&show(target)).passing(tried.hop(0)),
+        _ => error.located_at(registration.to_string()).toward(&show(target)).passing(tried.hop(0)),
     }
 }
 

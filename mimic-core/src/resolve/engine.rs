@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 
 use crate::dialer::arguments::Arguments;
 use crate::dialer::attempts::AttemptScope;
-use crate::error::misfit;
+use crate::error::plan_mismatch;
 use crate::id::Id;
 use crate::registry::need::{Found, Met, NeedKind, NeedSpec};
 use crate::registry::plan::{Answers, DeadlinePlan, Plan, Registration, Resolved};
@@ -195,7 +195,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         }
         let arguments = Arguments::of_function(inputs, self.scope.clone());
         let function = M::restore::<Arguments<M>, Option<Answer<M>>>(&registration.run);
-        function.and_then(|function| function(arguments)).ok_or_else(misfit).map(Some)
+        function.and_then(|function| function(arguments)).ok_or_else(plan_mismatch).map(Some)
     }
 
     /// Puts a goal on the stack. Where nothing is registered there is nothing to decide.
@@ -213,7 +213,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     }
 
     fn goal(&mut self) -> Result<&mut Goal<'a, M>, Error> {
-        self.stack.last_mut().ok_or_else(misfit)
+        self.stack.last_mut().ok_or_else(plan_mismatch)
     }
 
     /// The circle that closes at `again`, which is on the stack.

@@ -27,7 +27,7 @@ use crate::registry::plan::{Answers, Registration};
 use crate::registry::table::Table;
 use crate::registry::value::Value;
 use crate::sync::Arc;
-use crate::{Choice, ChoiceKind, Deadline, Explanation, Goal, GoalKind, Input, Mode, PlanError, Sleep, Verdict};
+use crate::{Choice, ChoiceKind, Deadline, Explanation, Goal, GoalKind, Mode, NeedOutcome, PlanError, Sleep, Verdict};
 
 /// Explains the plan for a report, with the feature `reports`.
 pub(crate) fn explain_for_report<M: Mode>(registry: &Registry<M>, root: Id, answers: &Answers) -> Explanation {
@@ -42,15 +42,17 @@ pub(crate) fn explain<M: Mode>(registry: &Registry<M>, root: Id, answers: &Answe
     let (id, mut sleep, own) = (Id::role(&Sleep), None, judge.goals.len());
     if root != id && registry.value(&Deadline).is_some() {
         sleep = judge.explain(id);
-        let verdict = sleep.map_or(Verdict::Yes, |sleep| judge.goals[sleep].verdict.clone());
+        let verdict = sleep.map_or(Verdict::Applies, |sleep| judge.goals[sleep].verdict.clone());
         let whole = &mut judge.goals[0].verdict;
         match verdict {
-            Verdict::Maybe(reason) if *whole == Verdict::Yes => *whole = Verdict::Maybe(format!("{id}: {reason}")),
-            Verdict::No(reason) | Verdict::Fails(reason) => {
-                *whole = Verdict::Fails(format!("the deadline needs {id}: {reason}"));
+            Verdict::Depends(reason) if *whole == Verdict::Applies => {
+                *whole = Verdict::Depends(format!("{id}: {reason}"))
             }
-            Verdict::Maybe(_) => {}
-            Verdict::Yes | Verdict::NotConsidered => {
+            Verdict::Skipped(reason) | Verdict::Errors(reason) => {
+                *whole = Verdict::Errors(format!("the deadline needs {id}: {reason}"));
+            }
+            Verdict::Depends(_) => {}
+            Verdict::Applies | Verdict::NotConsidered => {
                 sleep = None;
                 judge.goals.truncate(own);
             }
@@ -93,10 +95,10 @@ impl Outcomes {
 
     fn verdict(self, reason: String) -> Verdict {
         match self {
-            Self::APPLIES => Verdict::Yes,
-            Self::SKIPPED => Verdict::No(reason),
-            Self::ERRORS => Verdict::Fails(reason),
-            _ => Verdict::Maybe(reason),
+            Self::APPLIES => Verdict::Applies,
+            Self::SKIPPED => Verdict::Skipped(reason),
+            Self::ERRORS => Verdict::Errors(reason),
+            _ => Verdict::Depends(reason),
         }
     }
 }
@@ -155,12 +157,17 @@ impl<'a, M: Mode> Judge<'a, M> {
             if let Some(given) = &entry.given {
                 outcomes = Outcomes::APPLIES;
                 let (kind, priority, taken) = (ChoiceKind::Given, None, true);
-                choices.push(Choice { kind, priority, taken, ..choice(&given.registration, Verdict::Yes, Vec::new()) });
+                choices.push(Choice {
+                    kind,
+                    priority,
+                    taken,
+                    ..choice(&given.registration, Verdict::Applies, Vec::new())
+                });
             }
         }
         let goal = self.goals.len();
         let kind = if id.is_role() { GoalKind::Role } else { GoalKind::Key };
-        self.goals.push(Goal { name: id.to_string(), kind, verdict: Verdict::Yes, choices });
+        self.goals.push(Goal { name: id.to_string(), kind, verdict: Verdict::Applies, choices });
         self.known.insert(id, (goal, None));
         self.stack.push(Frame { id, goal, rest, outcomes, sure: false });
     }
@@ -168,7 +175,7 @@ impl<'a, M: Mode> Judge<'a, M> {
     /// Judges one registration of the goal on top, or returns the goal that must be judged before.
     fn judge(&mut self, registration: &Registration<M>) -> Result<(Choice, Outcomes), Id> {
         let Some(frame) = self.stack.last() else {
-            return Ok((choice(registration, Verdict::Yes, Vec::new()), Outcomes::ANY));
+            return Ok((choice(registration, Verdict::Applies, Vec::new()), Outcomes::ANY));
         };
         let (id, so_far) = (frame.id, [Outcomes::SKIPPED, Outcomes::APPLIES].contains(&frame.outcomes));
         let (mut outcomes, mut reason, mut inputs) = (Outcomes::APPLIES, String::new(), Vec::new());
@@ -178,7 +185,7 @@ impl<'a, M: Mode> Judge<'a, M> {
             }
             let source = self.source(spec)?;
             let met = met(spec, &source, registration.is_committed());
-            inputs.push(Input { need: format!("{spec:?}"), state: state(spec, &source), goal: source.goal });
+            inputs.push(NeedOutcome { need: format!("{spec:?}"), state: state(spec, &source), goal: source.goal });
             let why = why(spec, &source, met);
             outcomes = Outcomes { applies: false, ..outcomes }.or(met);
             match met {
@@ -233,9 +240,9 @@ impl<'a, M: Mode> Judge<'a, M> {
         let reason = match &self.goals[goal].verdict {
             // The reason stands where it arose. Repeated at every level above, a long chain would
             // fill the memory.
-            Verdict::Fails(_) => format!("{} fails", spec.id).into(),
-            Verdict::No(reason) | Verdict::Maybe(reason) => reason.clone().into(),
-            Verdict::Yes | Verdict::NotConsidered => "".into(),
+            Verdict::Errors(_) => format!("{} fails", spec.id).into(),
+            Verdict::Skipped(reason) | Verdict::Depends(reason) => reason.clone().into(),
+            Verdict::Applies | Verdict::NotConsidered => "".into(),
         };
         Ok(Source { value: None, outcomes, goal: Some(goal), closes_circle: false, reason })
     }
@@ -245,7 +252,7 @@ impl<'a, M: Mode> Judge<'a, M> {
         let Some(frame) = self.stack.last_mut() else { return };
         frame.rest.pop();
         let is_layer = choice.kind == ChoiceKind::Layer;
-        choice.taken = choice.verdict == Verdict::Yes && (is_layer || frame.outcomes == Outcomes::SKIPPED);
+        choice.taken = choice.verdict == Verdict::Applies && (is_layer || frame.outcomes == Outcomes::SKIPPED);
         if let Some(outcomes) = outcomes {
             match is_layer {
                 true => frame.outcomes.applies = outcomes.applies || outcomes.skipped,
@@ -274,8 +281,8 @@ impl<'a, M: Mode> Judge<'a, M> {
             Outcomes::SKIPPED => "no function applies".into(),
             _ => {
                 let reasons = self.goals[goal].choices.iter().filter_map(|choice| match &choice.verdict {
-                    Verdict::Maybe(_) if outcomes == Outcomes::ERRORS => None,
-                    Verdict::Maybe(reason) | Verdict::Fails(reason) => Some(reason.clone()),
+                    Verdict::Depends(_) if outcomes == Outcomes::ERRORS => None,
+                    Verdict::Depends(reason) | Verdict::Errors(reason) => Some(reason.clone()),
                     _ => None,
                 });
                 { reasons }.next().unwrap_or_default()
@@ -297,7 +304,7 @@ impl<'a, M: Mode> Judge<'a, M> {
     }
 }
 
-fn choice<M: Mode>(registration: &Registration<M>, verdict: Verdict, inputs: Vec<Input>) -> Choice {
+fn choice<M: Mode>(registration: &Registration<M>, verdict: Verdict, inputs: Vec<NeedOutcome>) -> Choice {
     let (kind, name) = (registration.kind, registration.name.clone());
     let priority = (kind != ChoiceKind::Layer).then_some(registration.priority);
     Choice { kind, name, priority, verdict, taken: false, inputs }

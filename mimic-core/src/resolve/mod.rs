@@ -83,7 +83,7 @@ async fn arm<M: Mode>(engine: &mut Engine<'_, M>, id: Id) -> Result<Option<Armed
     }
     let plan = engine.plan(sleep).await.map_err(|error| failed(engine, sleep, error, None))?;
     let timer = connect::<Sleep, M>(&plan, (), None, None)?.await;
-    let timer = timer.map_err(|error| failed(engine, sleep, error.at_layer(plan.registration.to_string()), None))?;
+    let timer = timer.map_err(|error| failed(engine, sleep, error.located_at(plan.registration.to_string()), None))?;
     engine.deadline = Some(DeadlinePlan { after, timer: plan });
     Ok(Some(ArmedDeadline::new(after, timer)))
 }
@@ -121,7 +121,7 @@ async fn decide_plan<M: Mode>(
 #[cold]
 fn failed<M: Mode>(engine: &Engine<'_, M>, id: Id, error: Error, deadline: Option<&ArmedDeadline<M>>) -> Error {
     let computing = engine.computing();
-    let mut error = error.at_layer(computing.clone().unwrap_or_else(|| id.to_string()));
+    let mut error = error.located_at(computing.clone().unwrap_or_else(|| id.to_string()));
     let plan = explain_for_report(engine.registry, id, &engine.answers());
     let (tried, deadline) = (AttemptScope::seal(engine.scope.as_ref()), deadline.map(|deadline| deadline.after));
     error.set_report(Report { plan, computing, tried, deadline, inner: None });

@@ -372,7 +372,7 @@ fn seen(result: Result<Got, Error>, log: &Log) -> (Seen, Option<Explanation>) {
         calls,
         result: Err(error.reason()),
         kind: Some(error.kind()),
-        layer: error.layer().map(Into::into),
+        layer: error.at().map(Into::into),
         target: error.target().map(Into::into),
         via: error.via().map(Into::into),
         phase: error.phase(),

@@ -6,10 +6,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::Priority;
-use crate::text::Plain;
+use super::Priority;
+use crate::escape::Escaped;
 
-/// What would be tried for a role, and why not the rest. Plain data; `Display` is a text tree,
+/// What would be tried for a role, and why not the rest. Escaped data; `Display` is a text tree,
 /// [`dot`](Self::dot) a Graphviz graph.
 ///
 /// The verdicts hold as far as can be said without running anything: a function that fails ends any
@@ -23,7 +23,7 @@ pub struct Explanation {
 }
 
 /// A role or key that takes part, and everything registered for it. A key with a value is an
-/// [`Input`] only.
+/// [`NeedOutcome`] only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Goal {
@@ -63,7 +63,7 @@ pub struct Choice {
     /// skipped.
     pub taken: bool,
     /// Its inputs, gates first, as far as they were looked at.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<NeedOutcome>,
 }
 
 /// What a [`Choice`] is.
@@ -82,7 +82,7 @@ pub enum ChoiceKind {
 /// One need of a [`Choice`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Input {
+pub struct NeedOutcome {
     /// The need as written: `req Host`, `Scheme is "tcp"`, `over Transport`.
     pub need: String,
     /// What there is for it.
@@ -95,14 +95,14 @@ pub struct Input {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It does.
-    Yes,
+    Applies,
     /// It does not, for this reason.
-    No(String),
+    Skipped(String),
     /// A function decides, which may say "not me".
-    Maybe(String),
+    Depends(String),
     /// It would end the resolve with this error: the gates match and a need is missing, or needs
     /// run in a circle.
-    Fails(String),
+    Errors(String),
     /// No resolve gets there: a candidate before it applies for certain, or a layer has nothing to
     /// wrap.
     NotConsidered,
@@ -111,10 +111,10 @@ pub enum Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Yes => f.write_str("yes"),
-            Self::No(reason) => write!(f, "no: {reason}"),
-            Self::Maybe(reason) => write!(f, "maybe: {reason}"),
-            Self::Fails(reason) => write!(f, "fails: {reason}"),
+            Self::Applies => f.write_str("yes"),
+            Self::Skipped(reason) => write!(f, "no: {reason}"),
+            Self::Depends(reason) => write!(f, "maybe: {reason}"),
+            Self::Errors(reason) => write!(f, "fails: {reason}"),
             Self::NotConsidered => f.write_str("not considered"),
         }
     }
@@ -154,7 +154,7 @@ impl Explanation {
     }
 
     /// Prints the text tree.
-    pub(crate) fn print(&self, lines: &mut Lines<'_, '_>, margin: usize) -> fmt::Result {
+    pub(crate) fn print(&self, printer: &mut TreePrinter<'_, '_>, margin: usize) -> fmt::Result {
         let mut printed = Vec::new();
         printed.resize(self.goals.len(), false);
         // Where to go on: a goal and how many of its choices are printed, with how many inputs of
@@ -163,8 +163,8 @@ impl Explanation {
         for root in self.goals.first().map(|_| 0).into_iter().chain(self.sleep) {
             let Goal { name, verdict, .. } = &self.goals[root];
             match root {
-                0 => lines.line(margin, 0, format_args!("{name}"))?,
-                _ => lines.line(margin, 0, format_args!("{name}, which the deadline needs: {verdict}"))?,
+                0 => printer.line(margin, 0, format_args!("{name}"))?,
+                _ => printer.line(margin, 0, format_args!("{name}, which the deadline needs: {verdict}"))?,
             }
             if core::mem::replace(&mut printed[root], true) {
                 continue;
@@ -181,12 +181,12 @@ impl Explanation {
                     if choice.is_open() || input.goal.is_some() {
                         let below = input.goal.filter(|&below| !core::mem::replace(&mut printed[below], true));
                         let above = if input.goal.is_some() && below.is_none() { " (see above)" } else { "" };
-                        lines.line(margin, depth + 1, format_args!("{}: {}{above}", input.need, input.state))?;
+                        printer.line(margin, depth + 1, format_args!("{}: {}{above}", input.need, input.state))?;
                         stack.extend(below.map(|below| (below, 0, 0)));
                     }
                 } else if let Some(choice) = all.get(choices) {
                     stack.push((goal, choices + 1, 0));
-                    lines.line(margin, depth, format_args!("{choice}"))?;
+                    printer.line(margin, depth, format_args!("{choice}"))?;
                 }
             }
         }
@@ -195,12 +195,12 @@ impl Explanation {
 }
 
 /// Prints lines of a tree, with line feeds between them.
-pub(crate) struct Lines<'a, 'b> {
+pub(crate) struct TreePrinter<'a, 'b> {
     pub(crate) to: &'a mut fmt::Formatter<'b>,
     pub(crate) any: bool,
 }
 
-impl Lines<'_, '_> {
+impl TreePrinter<'_, '_> {
     /// Two spaces per level, up to a limit; a number says what the limit hides.
     pub(crate) fn line(&mut self, margin: usize, depth: usize, line: fmt::Arguments<'_>) -> fmt::Result {
         const LIMIT: usize = 30;
@@ -220,22 +220,22 @@ impl Lines<'_, '_> {
 impl Choice {
     /// Whether it may take part.
     fn is_open(&self) -> bool {
-        !matches!(self.verdict, Verdict::No(_) | Verdict::NotConsidered)
+        !matches!(self.verdict, Verdict::Skipped(_) | Verdict::NotConsidered)
     }
 }
 
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.verdict {
-            Verdict::Maybe(_) => "? ",
+            Verdict::Depends(_) => "? ",
             _ if self.taken => "+ ",
             _ => "- ",
         })?;
         match self.kind {
-            ChoiceKind::Function => write!(f, "function {}", Plain(&self.name))?,
-            ChoiceKind::Candidate => write!(f, "{}", Plain(&self.name))?,
-            ChoiceKind::Layer => write!(f, "layer {}", Plain(&self.name))?,
-            ChoiceKind::Given => write!(f, "{} (given dialer)", Plain(&self.name))?,
+            ChoiceKind::Function => write!(f, "function {}", Escaped(&self.name))?,
+            ChoiceKind::Candidate => write!(f, "{}", Escaped(&self.name))?,
+            ChoiceKind::Layer => write!(f, "layer {}", Escaped(&self.name))?,
+            ChoiceKind::Given => write!(f, "{} (given dialer)", Escaped(&self.name))?,
         }
         if let Some(priority) = self.priority {
             write!(f, " [{priority}]")?;
@@ -246,6 +246,6 @@ impl fmt::Display for Choice {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.print(&mut Lines { to: f, any: false }, 0)
+        self.print(&mut TreePrinter { to: f, any: false }, 0)
     }
 }

@@ -1,6 +1,5 @@
 //! Endpoint strings: where to connect, or to listen, as people write it.
 
-use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,11 +7,12 @@ use core::fmt::{self, Write};
 use core::net::Ipv6Addr;
 use core::str::FromStr;
 
-use embedded_io_async::ErrorKind;
 use zeroize::Zeroizing;
 
-use crate::text::{Clean, HIDDEN, Plain};
-use crate::{Error, Phase, Secret, Text};
+use super::percent::{decode_each, fault, located};
+use super::redact::{is_shown, short, split_at, split_before};
+use crate::escape::{Clean, Escaped, HIDDEN};
+use crate::{Error, Secret, Text};
 
 /// A parsed endpoint string: `tcp://example.org:7`, `https://[::1]/index.html`,
 /// `unix:/run/app.sock`, `redis://:password@host`, `serial:///dev/ttyUSB0?baud=115200`.
@@ -78,74 +78,6 @@ impl FromStr for Endpoint {
     fn from_str(text: &str) -> Result<Self, Error> {
         parse(text).map_err(|error| located(error, text))
     }
-}
-
-/// Decodes the percent-encoding of a part of an endpoint (RFC 3986, section 2.1), such as the value
-/// of [`Path`](crate::Path) or of [`Query`](crate::Query). A `+` stays one.
-///
-/// Split the part at its delimiters first: an encoded one (`%2F`, `%26`) belongs to the text.
-///
-/// ```
-/// # use mimic_core::{Context, Error, Query, percent_decode};
-/// let ctx = Context::new().with_url("mqtt://host/?topic=a%26b&id=7")?;
-/// let query = ctx.get(Query).unwrap();
-/// let values: Vec<_> = query.split('&').map(percent_decode).collect::<Result<_, _>>()?;
-/// assert_eq!(values, [&b"topic=a&b"[..], b"id=7"]);
-/// # Ok::<(), Error>(())
-/// ```
-///
-/// # Errors
-/// [`InvalidInput`](ErrorKind::InvalidInput), in [`Phase::Endpoint`], if two hexadecimal digits do
-/// not follow a `%`. It does not repeat the text, which may be secret.
-pub fn percent_decode(text: &str) -> Result<Vec<u8>, Error> {
-    let mut decoded = Vec::with_capacity(text.len());
-    decode_each(text, |byte| decoded.push(byte))?;
-    Ok(decoded)
-}
-
-/// As [`percent_decode`], for a path: the error names it.
-pub(crate) fn decode_path(path: &str) -> Result<Vec<u8>, Error> {
-    percent_decode(path).map_err(|error| located(error, path))
-}
-
-/// What is wrong, and what to write.
-#[cold]
-#[inline(never)]
-fn fault(reason: impl Into<Cow<'static, str>>, advice: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidInput, reason).in_phase(Phase::Endpoint).advise(advice)
-}
-
-fn located(error: Error, text: &str) -> Error {
-    error.to_target(Plain(&short(&redacted(text))))
-}
-
-fn decode_each(text: &str, mut decoded: impl FnMut(u8)) -> Result<(), Error> {
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded(byte);
-            continue;
-        }
-        let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16));
-        match (digit(), digit()) {
-            (Some(high), Some(low)) => u8::try_from(high * 16 + low).into_iter().for_each(&mut decoded),
-            _ => return Err(fault("a `%` is not followed by two hexadecimal digits", "write a percent sign as `%25`")),
-        }
-    }
-    Ok(())
-}
-
-/// The text before the first of some ASCII bytes, and the text from there on.
-fn split_before<'a>(text: &'a str, at: &[u8]) -> (&'a str, &'a str) {
-    let place = text.bytes().position(|byte| at.contains(&byte));
-    // Not by an index, which would bring the panic for a bad one.
-    place.and_then(|place| text.split_at_checked(place)).unwrap_or((text, ""))
-}
-
-/// The texts before and after the first of some ASCII byte.
-pub(crate) fn split_at(text: &str, at: u8) -> Option<(&str, &str)> {
-    let (before, after) = split_before(text, &[at]);
-    Some((before, after.get(1..)?))
 }
 
 fn parse(text: &str) -> Result<Endpoint, Error> {
@@ -327,73 +259,6 @@ fn parse_bracketed(rest: &str, shown: bool) -> Result<(Text, &str), Error> {
     }
 }
 
-fn quoted(letter: char) -> String {
-    format!("'{}'", Plain(letter.encode_utf8(&mut [0; 4])))
-}
-
-/// Tells if [`redacted`] certainly shows what stands there.
-fn is_shown(text: &str, at: usize) -> bool {
-    !text.bytes().any(|byte| byte == b'@')
-        && !text.bytes().take(at).any(|byte| b"?#".contains(&byte))
-        && hidden_port(text).is_none_or(|from| at < from)
-}
-
-/// Returns the length of the scheme with the delimiter that follows it; 0 if there is none.
-fn scheme_len(text: &str) -> usize {
-    let (before, after) = split_before(text, b":");
-    match after {
-        // No scheme has an `@`, but users may look like one.
-        _ if split_at(before, b'@').is_some() => 0,
-        _ if after.starts_with("://") => before.len() + 3,
-        _ if after.starts_with(":/") => before.len() + 1,
-        _ => 0,
-    }
-}
-
-/// Finds the place behind the colon of a port that is not a number. Without an `@`, it may be a
-/// password whose host was forgotten, or whose `@` is encoded.
-fn hidden_port(text: &str) -> Option<usize> {
-    let (shown, _) = split_before(text, b"?#");
-    let rest = shown.get(scheme_len(shown)..)?;
-    let rest = rest.strip_prefix("//").unwrap_or(rest);
-    let (authority, path) = split_before(rest, b"/");
-    let bracketed = authority.strip_prefix('[').and_then(|address| split_at(address, b']'));
-    let (_, port) = split_before(bracketed.map_or(authority, |(_, rest)| rest), b":");
-    // A line feed at the end belongs to what the string was read from.
-    let port = port.get(1..).filter(|port| !port.trim_ascii_end().bytes().all(|c| c.is_ascii_digit()))?;
-    Some(shown.len() - path.len() - port.len())
-}
-
-/// Errors are logged: whatever may be user information (RFC 3986, section 3.2.1) or part of a query
-/// is left out, even of a malformed string. If a `?` or `#` comes before an `@`, the parts cannot
-/// be told apart. Then everything after the scheme is hidden.
-fn redacted(text: &str) -> String {
-    let (shown, query) = split_before(text, b"?#");
-    let scheme = scheme_len(shown);
-    let cut = |range| shown.get(range).unwrap_or_default();
-    let place = |text: &str| text.bytes().rposition(|byte| byte == b'@');
-    match (place(query), place(shown)) {
-        (Some(_), _) => [cut(0..scheme), HIDDEN].concat(),
-        (None, Some(at)) => {
-            let query = if query.is_empty() { "" } else { HIDDEN };
-            [cut(0..scheme), HIDDEN, cut(at..shown.len()), query].concat()
-        }
-        (None, None) => {
-            let (shown, port) = hidden_port(text).map_or((shown, ""), |from| (cut(0..from), HIDDEN));
-            [shown, port, query.get(..1).unwrap_or_default(), if query.len() > 1 { HIDDEN } else { "" }].concat()
-        }
-    }
-}
-
-/// Enough of a string for a message.
-fn short(text: &str) -> Cow<'_, str> {
-    const SHOWN: usize = 80;
-    match text.char_indices().nth(SHOWN).and_then(|(end, _)| text.get(..end)) {
-        Some(start) => [start, "…"].concat().into(),
-        None => text.into(),
-    }
-}
-
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Its parts are public, and may have come from elsewhere.
@@ -431,7 +296,7 @@ impl fmt::Debug for Endpoint {
 }
 
 /// An IPv6 address goes into brackets, and its zone behind `%25` (RFC 6874): as it is parsed again.
-pub(crate) fn write_host(f: &mut impl Write, host: &str) -> fmt::Result {
+pub(super) fn write_host(f: &mut impl Write, host: &str) -> fmt::Result {
     if !host.bytes().any(|letter| letter == b':') {
         return f.write_str(host);
     }
@@ -441,4 +306,8 @@ pub(crate) fn write_host(f: &mut impl Write, host: &str) -> fmt::Result {
         write!(f, "%25{zone}")?;
     }
     f.write_str("]")
+}
+
+fn quoted(letter: char) -> String {
+    format!("'{}'", Escaped(letter.encode_utf8(&mut [0; 4])))
 }

@@ -8,13 +8,23 @@ use core::fmt;
 
 use embedded_io_async::ErrorKind;
 
-use crate::Report;
-use crate::text::{clean, cleaned};
+use crate::escape::{clean, cleaned};
+
+mod explanation;
+mod plan_error;
+mod priority;
+mod report;
+
+pub use explanation::{Choice, ChoiceKind, Explanation, Goal, GoalKind, NeedOutcome, Verdict};
+pub use plan_error::PlanError;
+pub use priority::Priority;
+pub use report::{Attempt, Outcome, Report};
+pub(crate) use report::{Attempts, FIRST};
 
 /// Why a flow could not be had, or broke.
 ///
 /// It is one pointer wide, `Send + Sync` in both modes, and says what was tried
-/// ([`target`](Error::target)), at which layer ([`layer`](Error::layer)), in which
+/// ([`target`](Error::target)), where ([`at`](Error::at)), in which
 /// [`phase`](Error::phase), why ([`kind`](Error::kind), [`source`](core::error::Error::source)),
 /// and what to do.
 ///
@@ -29,7 +39,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     phase: Option<Phase>,
-    layer: Option<Cow<'static, str>>,
+    at: Option<Cow<'static, str>>,
     target: Option<String>,
     /// What was being dialled below, or had been, if it is another.
     via: Option<String>,
@@ -101,8 +111,7 @@ impl Error {
             Cause::Text(reason) => Cause::Text(cleaned(reason)),
             other => other,
         };
-        let inner =
-            Inner { kind, phase: None, layer: None, target: None, via: None, cause, advice: None, report: None };
+        let inner = Inner { kind, phase: None, at: None, target: None, via: None, cause, advice: None, report: None };
         Self(Box::new(inner))
     }
 
@@ -137,8 +146,8 @@ impl Error {
     /// Says at which layer it happened, unless that was said before.
     #[must_use]
     #[inline(never)]
-    pub fn at_layer(mut self, layer: impl Into<Cow<'static, str>>) -> Self {
-        self.0.layer.get_or_insert_with(|| cleaned(layer.into()));
+    pub fn located_at(mut self, place: impl Into<Cow<'static, str>>) -> Self {
+        self.0.at.get_or_insert_with(|| cleaned(place.into()));
         self
     }
 
@@ -176,8 +185,8 @@ impl Error {
         Self::from_cause(ErrorKind::TimedOut, Cause::Deadline(reason))
     }
 
-    pub(crate) fn has_layer(&self) -> bool {
-        self.0.layer.is_some()
+    pub(crate) fn is_located(&self) -> bool {
+        self.0.at.is_some()
     }
 
     /// The kind, as `embedded-io` sorts them. [`InvalidInput`](ErrorKind::InvalidInput) says that
@@ -209,8 +218,8 @@ impl Error {
 
     /// The layer, if it is known: role and name, as in `Transport "in-order"`.
     #[must_use]
-    pub fn layer(&self) -> Option<&str> {
-        self.0.layer.as_deref()
+    pub fn at(&self) -> Option<&str> {
+        self.0.at.as_deref()
     }
 
     /// What was being reached, if it is known: `example.org:443`.
@@ -286,7 +295,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
         // `LAYER to TARGET via HOP: `, as far as they are known.
-        let places = [("", self.layer()), (" to ", self.target()), (" via ", self.via())];
+        let places = [("", self.at()), (" to ", self.target()), (" via ", self.via())];
         let mut any = false;
         for (word, place) in places {
             if let Some(place) = place {
@@ -339,126 +348,6 @@ impl From<ErrorKind> for Error {
 /// A plan that does not fit the function it was made for: a fault of this crate, reported rather
 /// than a panic.
 #[cold]
-pub(crate) fn misfit() -> Error {
+pub(crate) fn plan_mismatch() -> Error {
     Error::new(ErrorKind::Other, "internal: the plan does not fit the registration; please report this")
-}
-
-/// What a context lacks: the source of errors in [`Phase::Plan`].
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PlanError {
-    /// No candidate of the role applied, or none is registered.
-    NoCandidate {
-        /// The role.
-        role: String,
-    },
-    /// Every candidate of the role has a gate [`is`](crate::is) on one key, and is for another
-    /// value of it: a scheme that nothing was registered for.
-    #[non_exhaustive]
-    UnknownValue {
-        /// The role.
-        role: String,
-        /// The key.
-        key: String,
-        /// The value, as `Debug` prints it; `None` if the key has none.
-        found: Option<String>,
-        /// The values that the candidates are for, sorted.
-        known: alloc::vec::Vec<String>,
-        /// Whether the key is [`Scheme`](crate::Scheme), and not another of that name.
-        is_scheme: bool,
-    },
-    /// A candidate was committed (its gates matched), or a layer was, and a need is missing.
-    Missing {
-        /// The key, or the role.
-        need: String,
-        /// Who needs it.
-        of: String,
-    },
-    /// Keys or roles need each other in a circle.
-    Cycle {
-        /// The circle, first and last alike.
-        path: alloc::vec::Vec<String>,
-        /// A key on it, if there is one: a value for it breaks the circle.
-        key: Option<String>,
-    },
-    /// A deadline is set and nothing fills `Sleep`.
-    NoSleep,
-}
-
-impl fmt::Display for PlanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoCandidate { role } => write!(f, "no candidate for {role} applies"),
-            Self::UnknownValue { role, key, found, known, is_scheme } => {
-                match found {
-                    Some(found) if *is_scheme => write!(f, "the scheme {found} is not known here; known: ")?,
-                    Some(found) => write!(f, "{key} is {found}; {role} has candidates for ")?,
-                    None => write!(f, "{key} is not given; {role} has candidates for ")?,
-                }
-                list(f, known, ", ")
-            }
-            Self::Missing { need, of } => write!(f, "{of} needs {need}, which is missing"),
-            Self::Cycle { path, .. } => {
-                f.write_str("a cycle: ")?;
-                list(f, path, " -> ")
-            }
-            Self::NoSleep => f.write_str("a deadline is set, and nothing fills Sleep"),
-        }
-    }
-}
-
-fn list(f: &mut fmt::Formatter<'_>, names: &[String], between: &str) -> fmt::Result {
-    let mut names = names.iter().enumerate();
-    names.try_for_each(|(at, name)| write!(f, "{}{name}", if at > 0 { between } else { "" }))
-}
-
-/// As `Display`: what is derived takes more flash.
-impl fmt::Debug for PlanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl core::error::Error for PlanError {}
-
-/// Says what to do where a key has no value.
-fn give(key: &str) -> [&str; 5] {
-    let place = match key {
-        "Scheme" | "Host" | "Port" => "scheme://host:port",
-        "Path" => "scheme://host/path` or `scheme:/path",
-        "User" | "Password" => "scheme://user:password@host",
-        "Query" => "scheme://host?query",
-        _ => return ["give it: with(", key, ", …)", "", ""],
-    };
-    ["write it in the endpoint (`", place, "`), or give it: with(", key, ", …)"]
-}
-
-impl From<PlanError> for Error {
-    fn from(error: PlanError) -> Self {
-        let fill = "register a protocol that fills ";
-        let advice: &[&str] = match &error {
-            PlanError::NoCandidate { role } => &[fill, role, ", or check the keys that its gates ask for"],
-            PlanError::UnknownValue { role, found: Some(_), is_scheme: true, .. } => {
-                &["check the scheme, or register a protocol for it that fills ", role]
-            }
-            PlanError::UnknownValue { role, key, found: Some(_), .. } => {
-                &["check ", key, ", or register a protocol for that value that fills ", role]
-            }
-            PlanError::UnknownValue { key, found: None, .. } => &give(key),
-            PlanError::Missing { need, .. } => match need.strip_prefix("over ") {
-                Some(role) => &[fill, role],
-                None => &give(need),
-            },
-            PlanError::Cycle { key: Some(key), .. } => {
-                &["break it: give one of its keys a value, for example with(", key, ", …)"]
-            }
-            PlanError::Cycle { path, key: None } => {
-                let role = path.first().map_or("", |role| role);
-                &["a layer dials `below`, not over its own role; or give a dialer, with_dialer(", role, ", …)"]
-            }
-            PlanError::NoSleep => &["install an adapter, register Sleep, or drop the key Deadline"],
-        };
-        let advice = advice.concat();
-        Self::with_source(ErrorKind::InvalidInput, error).in_phase(Phase::Plan).advise(advice)
-    }
 }
