@@ -89,7 +89,7 @@
 //! | how it is decided who dials | `needs.rs`, `spec.rs`, `engine.rs`, `plan.rs`, and the engine's twin `explain.rs` |
 //! | how it is told | `explanation.rs`, `record.rs`, `error.rs` |
 //! | dialling, deadlines | `dialer.rs`, `timer.rs` |
-//! | the byte stream | `flow.rs`, `attributes.rs`, `split.rs`, `wakers.rs`, `pump.rs`, `memory.rs`, `buf_reader.rs` |
+//! | the byte stream | `flow/`; what is made of flows: `io/` |
 //! | standard keys, roles, schemes and protocols | `standard.rs`, `until.rs`, `protocols.rs`, `endpoint.rs` |
 //! | modes, listeners | `mode.rs`, `listener.rs` |
 //!
@@ -107,8 +107,6 @@
 
 extern crate alloc;
 
-mod attributes;
-mod buf_reader;
 mod context;
 mod dialer;
 mod endpoint;
@@ -117,22 +115,19 @@ mod error;
 mod explain;
 mod explanation;
 mod flow;
+mod io;
 mod key;
 mod listener;
-mod memory;
 mod mode;
 mod needs;
 mod plan;
 mod priority;
 mod protocols;
-mod pump;
-mod read_write;
 mod record;
 mod register;
 mod registry;
 mod role;
 mod spec;
-mod split;
 mod standard;
 #[cfg(feature = "std")]
 mod std_io;
@@ -142,11 +137,7 @@ mod text;
 mod timer;
 mod until;
 mod values;
-#[cfg(target_has_atomic = "ptr")]
-mod wakers;
 
-pub use attributes::Ask;
-pub use buf_reader::BufReader;
 #[cfg(target_has_atomic = "ptr")]
 pub use context::Context;
 pub use context::{Ctx, Install, LocalContext};
@@ -155,10 +146,16 @@ pub use embedded_io_async::{self, ErrorKind};
 pub use endpoint::{Endpoint, percent_decode};
 pub use error::{Error, Phase, PlanError};
 pub use explanation::{Choice, ChoiceKind, Explanation, Goal, GoalKind, Input, Verdict};
-pub use flow::{Flow, FlowExt};
+#[doc(hidden)]
+pub use flow::poll_write_all;
+pub use flow::{Ask, Flow, FlowExt};
+#[cfg(target_has_atomic = "ptr")]
+pub use io::TwoWakers;
+pub use io::{
+    BufReader, Memory, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Repoll, Split, SplitRef, WriteHalf, memory_pair, pump,
+};
 pub use key::Key;
 pub use listener::{Listener, ListenerExt, Listeners};
-pub use memory::{Memory, memory_pair};
 #[cfg(target_has_atomic = "ptr")]
 pub use mode::Shared;
 pub use mode::{Cell, Local, Mode};
@@ -168,12 +165,8 @@ pub use protocols::{
     ClientSchemes, Dialers, InOrder, Schemes, ServerSchemes, dial_addresses, dial_host, first_ok, listen_addresses,
     listen_host,
 };
-pub use pump::{Repoll, pump};
-#[doc(hidden)]
-pub use read_write::poll_write_all;
 pub use record::{Attempt, Outcome, Report};
 pub use role::Role;
-pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteHalf};
 pub use standard::*;
 #[doc(hidden)]
 pub use text::Plain;
@@ -182,5 +175,3 @@ pub use timer::{Instant, Timer, sleep, timeout};
 pub use until::Handshake;
 #[doc(hidden)]
 pub use until::Until;
-#[cfg(target_has_atomic = "ptr")]
-pub use wakers::TwoWakers;

@@ -1,5 +1,8 @@
 //! The flow: one object-safe byte stream, whatever carries the bytes.
 
+mod attributes;
+mod read_write;
+
 use alloc::boxed::Box;
 use core::any::Any;
 use core::fmt;
@@ -8,7 +11,10 @@ use core::task::{Context, Poll, ready};
 
 use embedded_io_async::ErrorKind;
 
-use crate::{Ask, Error, Key};
+pub use self::attributes::Ask;
+#[doc(hidden)]
+pub use self::read_write::poll_write_all;
+use crate::{Error, Key};
 
 /// A bidirectional byte stream, polled.
 ///
