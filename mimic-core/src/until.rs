@@ -21,7 +21,7 @@ use crate::{Error, Local, Mode, Phase};
 ///   [`until`](crate::HostPort::until) again, for the same target, or by a handshake that goes
 ///   through the proxy first.
 /// - A layer that does so gets back a flow on which the handshake was done, and its own flow must
-///   answer [`Flow::lower`](crate::Flow::lower). Nobody has to run what it made either: it finds
+///   answer [`Flow::inner`](crate::Flow::inner). Nobody has to run what it made either: it finds
 ///   out as everybody does.
 #[derive(Clone)]
 pub struct Handshake<M: Mode>(M::Handshake);

@@ -154,7 +154,7 @@ impl<F: Flow> Flow for Coloured<F> {
         self.0.poll_shutdown(cx)
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&self.0)
     }
 

@@ -146,7 +146,7 @@ impl Flow for Toy {
         Poll::Ready(Ok(()))
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&**self.below.as_ref()?)
     }
 

@@ -252,7 +252,7 @@ impl<F: Flow> Flow for Raced<F> {
         self.below.abort();
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&self.below)
     }
 

@@ -512,7 +512,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         self.below.abort();
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&*self.below)
     }
 

@@ -212,7 +212,7 @@ impl<F: Flow> Flow for Over<F> {
         self.below.poll_shutdown(cx)
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         if self.hides { None } else { Some(&self.below) }
     }
 
@@ -283,7 +283,7 @@ fn a_layer_that_hides_what_is_below_ends_in_an_error_soon() {
     let error = dial(&ctx).unwrap_err();
     assert!(!error.is_timeout(), "{error}");
     assert_eq!(error.phase(), Some(Phase::Handshake));
-    assert!(error.to_string().contains("Flow::lower"), "{error}");
+    assert!(error.to_string().contains("Flow::inner"), "{error}");
 }
 
 #[test]

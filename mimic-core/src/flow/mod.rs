@@ -102,7 +102,7 @@ pub trait Flow: AsAny + fmt::Debug {
     fn abort(&mut self) {}
 
     /// The flow that this one is a layer over.
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         None
     }
 
@@ -161,13 +161,13 @@ pub trait FlowExt: Flow {
         let mut slot: Option<K::Value> = None;
         let mut ask = Ask::new(&key, &mut slot);
         self.answer(&mut ask);
-        let mut below = self.lower();
+        let mut below = self.inner();
         while let Some(flow) = below {
             if ask.is_answered() {
                 break;
             }
             flow.answer(&mut ask);
-            below = flow.lower();
+            below = flow.inner();
         }
         slot
     }
@@ -260,8 +260,8 @@ impl<F: Flow + ?Sized> Flow for Box<F> {
         (**self).abort();
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
-        (**self).lower()
+    fn inner(&self) -> Option<&dyn Flow> {
+        (**self).inner()
     }
 
     fn answer(&self, ask: &mut Ask<'_>) {
@@ -273,7 +273,7 @@ macro_rules! for_boxed_flows {
     ($([$flow:ty, $borrowed:ty]),+) => {$(
         impl $flow {
             /// The concrete flow, if it is a `T`. Looks at the topmost layer only; see
-            /// [`Flow::lower`].
+            /// [`Flow::inner`].
             pub fn downcast_ref<T: Flow + 'static>(&self) -> Option<&T> {
                 self.as_any().downcast_ref()
             }

@@ -38,7 +38,7 @@ impl Flow for Layer {
         self.0.poll_shutdown(cx)
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&*self.0)
     }
 
@@ -94,11 +94,11 @@ pub(super) async fn the_layers_below_come_to_an_end(rig: &Rig<'_>) -> Check {
     let Pair { near, far: _far } = rig.pair().await?;
     // Counted first: a question would go round for ever.
     let mut layers = vec![];
-    let mut below = near.lower();
+    let mut below = near.inner();
     while let Some(flow) = below {
         layers.push(flow);
         ensure!(layers.len() < 100, "a hundred layers, and no end");
-        below = flow.lower();
+        below = flow.inner();
     }
     for flow in layers {
         ensure!(flow.attribute(Unheard).is_none(), "a layer answers a key that nobody knows");

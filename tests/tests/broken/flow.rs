@@ -187,7 +187,7 @@ impl Flow for Broken {
         }
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         if self.fault == Fault::Ouroboros { Some(self) } else { None }
     }
 
