@@ -148,7 +148,7 @@ pub use error::{Error, Phase, PlanError};
 pub use explanation::{Choice, ChoiceKind, Explanation, Goal, GoalKind, Input, Verdict};
 #[doc(hidden)]
 pub use flow::poll_write_all;
-pub use flow::{Ask, Flow, FlowExt};
+pub use flow::{AttributeRequest, Flow, FlowExt};
 #[cfg(target_has_atomic = "ptr")]
 pub use io::TwoWakers;
 pub use io::{

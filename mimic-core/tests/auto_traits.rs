@@ -72,7 +72,7 @@ macro_rules! all_debug {
 
 // Every public type that is not above.
 all_debug!(
-    Ask<'static>,
+    AttributeRequest<'static>,
     Phase,
     PlanError,
     Choice,

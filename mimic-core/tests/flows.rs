@@ -13,8 +13,8 @@ use embedded_io_async::{Read, ReadExactError, Write};
 use flow_kit::*;
 use futures_lite::future::{poll_once, zip};
 use mimic_core::{
-    Ask, Error, ErrorKind, Flow, FlowExt, Key, Local, LocalAddr, Memory, Mode, PeerAddr, Shared, TlsVersion,
-    memory_pair,
+    AttributeRequest, Error, ErrorKind, Flow, FlowExt, Key, Local, LocalAddr, Memory, Mode, PeerAddr, Shared,
+    TlsVersion, memory_pair,
 };
 
 both_modes! {
@@ -341,10 +341,10 @@ impl Flow for Probe {
         self.inner.as_deref().map(|inner| inner as _)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        self.call("answer");
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        self.call("provide");
         let (version, peer) = self.attributes;
-        ask.give(TlsVersion, || version).give(PeerAddr, || Some(peer?.parse().unwrap()));
+        request.provide_value(TlsVersion, || version).provide_value(PeerAddr, || Some(peer?.parse().unwrap()));
     }
 }
 
@@ -389,7 +389,7 @@ both_boxes! {
         assert!(Flow::inner(&flow).is_none());
         assert_eq!(flow.attribute(TlsVersion), None);
         let calls = [
-            "read", "write", "flush", "shutdown", "write_vectored", "is_write_vectored", "abort", "inner", "answer",
+            "read", "write", "flush", "shutdown", "write_vectored", "is_write_vectored", "abort", "inner", "provide",
             "inner",
         ];
         assert_eq!(*flow.downcast_ref::<Probe>().unwrap().calls.lock().unwrap(), calls);
@@ -507,11 +507,12 @@ fn attributes_of_one_type_are_told_apart_by_their_number() {
         fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
             self.0.poll_shutdown(cx)
         }
-        fn answer(&self, ask: &mut Ask<'_>) {
-            ask.give(Channel(1), || Some("one"))
-                .give(Channel(2), || None)
-                .give(Channel(2), || Some("two"))
-                .give(Channel(2), || panic!("computed although it was answered"));
+        fn provide(&self, request: &mut AttributeRequest<'_>) {
+            request
+                .provide_value(Channel(1), || Some("one"))
+                .provide_value(Channel(2), || None)
+                .provide_value(Channel(2), || Some("two"))
+                .provide_value(Channel(2), || panic!("computed although it was answered"));
         }
     }
     let radio = Radio(Probe::default());

@@ -6,8 +6,8 @@ mod common;
 
 use common::{A, Name, block_on, named};
 use mimic_core::{
-    Ask, Context, Dialer, Error, ErrorKind, Flow, Handshake, Host, HostPort, Phase, PlanError, Shared, Text, Transport,
-    TwoWakers, UnixPath, is, map, memory_pair, req,
+    AttributeRequest, Context, Dialer, Error, ErrorKind, Flow, Handshake, Host, HostPort, Phase, PlanError, Shared,
+    Text, Transport, TwoWakers, UnixPath, is, map, memory_pair, req,
 };
 
 #[test]
@@ -158,13 +158,13 @@ impl<F: Flow> Flow for Coloured<F> {
         Some(&self.0)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        assert!(format!("{ask:?}").contains("Colour"), "{ask:?}");
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        assert!(format!("{request:?}").contains("Colour"), "{request:?}");
         if self.2 {
-            ask.know(Colour, || self.1);
+            request.provide_final(Colour, || self.1);
         } else {
             // An answer to another question is none.
-            ask.give(A, || Some(9)).give(Colour, || self.1);
+            request.provide_value(A, || Some(9)).provide_value(Colour, || self.1);
         }
     }
 }

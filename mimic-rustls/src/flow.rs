@@ -8,8 +8,8 @@ use core::mem;
 use core::task::{Context, Poll, ready};
 
 use mimic_core::{
-    Ask, Error, ErrorKind, Flow, Phase, Protected, Protection, RequestedName, ServerName, Text, TlsVersion, TwoWakers,
-    key,
+    AttributeRequest, Error, ErrorKind, Flow, Phase, Protected, Protection, RequestedName, ServerName, Text,
+    TlsVersion, TwoWakers, key,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ProtocolVersion};
@@ -516,22 +516,23 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         Some(&*self.below)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
         let state = self.machine.state();
-        ask.give(TlsVersion, || state.protocol_version().map(u16::from))
-            .know(CipherSuite, || state.negotiated_cipher_suite().map(|suite| suite.suite().into()))
-            .know(AlpnProtocol, || state.alpn_protocol().map(Into::into))
-            .know(PeerCertificates, || {
+        request
+            .provide_value(TlsVersion, || state.protocol_version().map(u16::from))
+            .provide_final(CipherSuite, || state.negotiated_cipher_suite().map(|suite| suite.suite().into()))
+            .provide_final(AlpnProtocol, || state.alpn_protocol().map(Into::into))
+            .provide_final(PeerCertificates, || {
                 let certificates = state.peer_certificates()?;
                 Some(certificates.iter().map(|certificate| certificate.clone().into_owned()).collect())
             })
-            .know(Resumed, || state.handshake_kind().map(|kind| kind == HandshakeKind::Resumed))
+            .provide_final(Resumed, || state.handshake_kind().map(|kind| kind == HandshakeKind::Resumed))
             // `None` is known at the server's end: the peer that a TLS below authenticated is
             // another.
-            .know(Protection, || Some(Protected::new(protocol(state.protocol_version()?), self.peer.clone()?)))
-            .know(ServerName, || self.peer.clone())
-            .know(RequestedName, || self.requested.clone())
-            .know(MarkOf, || self.mark.clone());
+            .provide_final(Protection, || Some(Protected::new(protocol(state.protocol_version()?), self.peer.clone()?)))
+            .provide_final(ServerName, || self.peer.clone())
+            .provide_final(RequestedName, || self.requested.clone())
+            .provide_final(MarkOf, || self.mark.clone());
     }
 }
 

@@ -17,9 +17,9 @@ use common::{Authority, BOTH};
 use futures_lite::future::block_on;
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
-    Ask, Context, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Instant, Link, Lookup,
-    Memory, Phase, Question, Record, RecordType, Secure, Shared, Sleep, Timer, TlsVersion, Transport, memory_pair,
-    over,
+    AttributeRequest, Context, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Instant, Link,
+    Lookup, Memory, Phase, Question, Record, RecordType, Secure, Shared, Sleep, Timer, TlsVersion, Transport,
+    memory_pair, over,
 };
 use mimic_happy_eyeballs::{Config, HappyEyeballs, RaceConfig, RaceError, Timeline, What};
 use mimic_rustls::rustls::{self, ClientConfig, ServerConfig};
@@ -216,7 +216,7 @@ impl<F: Flow> Flow for Over<F> {
         if self.hides { None } else { Some(&self.below) }
     }
 
-    fn answer(&self, _: &mut Ask<'_>) {}
+    fn provide(&self, _: &mut AttributeRequest<'_>) {}
 }
 
 #[test]

@@ -11,7 +11,7 @@ use core::task::{Context, Poll, ready};
 
 use embedded_io_async::ErrorKind;
 
-pub use self::attributes::Ask;
+pub use self::attributes::AttributeRequest;
 #[doc(hidden)]
 pub use self::read_write::poll_write_all;
 use crate::{Error, Key};
@@ -107,8 +107,8 @@ pub trait Flow: AsAny + fmt::Debug {
     }
 
     /// Gives the attributes this flow knows; see [`FlowExt::attribute`].
-    fn answer(&self, ask: &mut Ask<'_>) {
-        let _ = ask;
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        let _ = request;
     }
 }
 
@@ -159,14 +159,14 @@ pub trait FlowExt: Flow {
     /// answers.
     fn attribute<K: Key>(&self, key: K) -> Option<K::Value> {
         let mut slot: Option<K::Value> = None;
-        let mut ask = Ask::new(&key, &mut slot);
-        self.answer(&mut ask);
+        let mut request = AttributeRequest::new(&key, &mut slot);
+        self.provide(&mut request);
         let mut below = self.inner();
         while let Some(flow) = below {
-            if ask.is_answered() {
+            if request.is_answered() {
                 break;
             }
-            flow.answer(&mut ask);
+            flow.provide(&mut request);
             below = flow.inner();
         }
         slot
@@ -264,8 +264,8 @@ impl<F: Flow + ?Sized> Flow for Box<F> {
         (**self).inner()
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        (**self).answer(ask);
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        (**self).provide(request);
     }
 }
 

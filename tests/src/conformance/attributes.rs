@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Ask, Error, Flow, FlowExt, LocalAddr, PeerAddr, key};
+use mimic_core::{AttributeRequest, Error, Flow, FlowExt, LocalAddr, PeerAddr, key};
 
 use super::ends::{Check, Pair, both, greet, pass, settle};
 use super::failure::ensure;
@@ -42,8 +42,8 @@ impl Flow for Layer {
         Some(&*self.0)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        ask.give(Told, || self.1);
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        request.provide_value(Told, || self.1);
     }
 }
 
