@@ -152,7 +152,8 @@ pub use flow::{AttributeRequest, Flow, FlowExt};
 #[cfg(target_has_atomic = "ptr")]
 pub use io::TwoWakers;
 pub use io::{
-    BufReader, Memory, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Repoll, Split, SplitRef, WriteHalf, memory_pair, pump,
+    BufReader, CancelSafeDevice, Memory, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteHalf,
+    memory_pair, pump,
 };
 pub use key::Key;
 pub use listener::{Listener, ListenerExt, Listeners};

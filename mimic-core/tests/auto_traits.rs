@@ -95,7 +95,7 @@ all_debug!(
     ClientSchemes,
     ServerSchemes,
     InOrder,
-    Repoll<Vec<u8>>,
+    CancelSafeDevice<Vec<u8>>,
     Attempt,
     Outcome,
     SplitRef<Boxed, Shared>,

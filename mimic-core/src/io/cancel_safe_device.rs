@@ -16,12 +16,12 @@ use crate::{Error, Flow, Phase};
 /// `TcpSocket`). With a device that does not, bytes are lost; use [`pump()`]. Allocates nothing.
 /// [`shutdown`](Flow::poll_shutdown) flushes and refuses later writes.
 #[derive(Debug)]
-pub struct Repoll<T> {
+pub struct CancelSafeDevice<T> {
     device: T,
     shut: bool,
 }
 
-impl<T: Read + Write> Repoll<T> {
+impl<T: Read + Write> CancelSafeDevice<T> {
     /// A flow from a device, which must keep the promise above.
     pub fn new(device: T) -> Self {
         Self { device, shut: false }
@@ -38,7 +38,7 @@ impl<T: Read + Write> Repoll<T> {
     }
 }
 
-impl<T: Read + Write + fmt::Debug + 'static> Flow for Repoll<T> {
+impl<T: Read + Write + fmt::Debug + 'static> Flow for CancelSafeDevice<T> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         match buf {
             [] => Poll::Ready(Ok(0)),

@@ -9,7 +9,7 @@ mod pump;
 mod split;
 
 pub use buf_reader::BufReader;
-pub use cancel_safe_device::Repoll;
+pub use cancel_safe_device::CancelSafeDevice;
 #[cfg(target_has_atomic = "ptr")]
 pub use duplex_waker::TwoWakers;
 pub use memory::{Memory, memory_pair};
