@@ -150,7 +150,7 @@ pub use explanation::{Choice, ChoiceKind, Explanation, Goal, GoalKind, Input, Ve
 pub use flow::poll_write_all;
 pub use flow::{AttributeRequest, Flow, FlowExt};
 #[cfg(target_has_atomic = "ptr")]
-pub use io::TwoWakers;
+pub use io::DuplexWaker;
 pub use io::{
     BufReader, CancelSafeDevice, Memory, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteHalf,
     memory_pair, pump,

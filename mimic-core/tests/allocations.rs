@@ -16,7 +16,7 @@ use embedded_io_async::{ErrorType, Read, Write};
 use flow_kit::*;
 use futures_lite::future::{poll_once, zip};
 use mimic_core::{
-    BufReader, CancelSafeDevice, ErrorKind, Flow, FlowExt, Local, Shared, Split, TwoWakers, memory_pair, pump,
+    BufReader, CancelSafeDevice, DuplexWaker, ErrorKind, Flow, FlowExt, Local, Shared, Split, memory_pair, pump,
 };
 
 /// How often `run` allocates. Growing in place counts too.
@@ -221,9 +221,9 @@ fn reading_lines() {
 
 #[test]
 fn waking_two() {
-    let (wakers, task) = (TwoWakers::new(), Task::new());
+    let (wakers, task) = (DuplexWaker::new(), Task::new());
     let (mut here, mut there) = memory_pair::<Shared>(1);
-    assert_steady("TwoWakers", || {
+    assert_steady("DuplexWaker", || {
         wakers.reader(&task.cx());
         wakers.writer(&task.cx());
         let mut cx = std::task::Context::from_waker(wakers.both());

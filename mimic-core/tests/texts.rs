@@ -6,8 +6,8 @@ mod common;
 
 use common::{A, Name, block_on, named};
 use mimic_core::{
-    AttributeRequest, Context, Dialer, Error, ErrorKind, Flow, Handshake, Host, HostPort, Phase, PlanError, Shared,
-    Text, Transport, TwoWakers, UnixPath, is, map, memory_pair, req,
+    AttributeRequest, Context, Dialer, DuplexWaker, Error, ErrorKind, Flow, Handshake, Host, HostPort, Phase,
+    PlanError, Shared, Text, Transport, UnixPath, is, map, memory_pair, req,
 };
 
 #[test]
@@ -183,7 +183,7 @@ fn the_first_layer_that_knows_answers() {
 
 #[test]
 fn two_wakers_wake_both() {
-    let wakers = TwoWakers::default();
+    let wakers = DuplexWaker::default();
     let (reader, writer) = (CountWakes::new(), CountWakes::new());
     wakers.reader(&std::task::Context::from_waker(&reader.clone().into()));
     wakers.writer(&std::task::Context::from_waker(&writer.clone().into()));

@@ -8,8 +8,8 @@ use core::mem;
 use core::task::{Context, Poll, ready};
 
 use mimic_core::{
-    AttributeRequest, Error, ErrorKind, Flow, Phase, Protected, Protection, RequestedName, ServerName, Text,
-    TlsVersion, TwoWakers, key,
+    AttributeRequest, DuplexWaker, Error, ErrorKind, Flow, Phase, Protected, Protection, RequestedName, ServerName,
+    Text, TlsVersion, key,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ProtocolVersion};
@@ -93,7 +93,7 @@ pub struct TlsFlow<F, S: Side> {
     /// Emptied when it is dropped.
     below: ScopeGuard<F, fn(F)>,
     machine: Machine<S>,
-    wakers: TwoWakers,
+    wakers: DuplexWaker,
     /// The server that TLS authenticated, named as the client named it; none at the server's end.
     peer: Option<Text>,
     /// What the client asked for; none at its own end.
@@ -152,7 +152,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
         Self {
             below: guard(below, empty),
             machine: Machine::new(connection, room),
-            wakers: TwoWakers::new(),
+            wakers: DuplexWaker::new(),
             peer,
             requested: None,
             mark: None,

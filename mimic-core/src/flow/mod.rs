@@ -25,7 +25,7 @@ use crate::{Error, Key};
 /// - **Wakers.** A method that returns `Pending` wakes the task of its last call when it can go on.
 ///   `poll_read` keeps one waker; `poll_write`, `poll_flush` and `poll_shutdown` share another, so
 ///   that a reader and a writer may wait in two tasks. A layer whose read must write below uses
-///   [`TwoWakers`](crate::TwoWakers).
+///   [`DuplexWaker`](crate::DuplexWaker).
 /// - **Cancellation.** `Pending` means that nothing was taken and nothing was lost: stop polling
 ///   whenever you like.
 /// - **Errors** are final for their direction unless the flow says otherwise.

@@ -11,7 +11,7 @@ mod split;
 pub use buf_reader::BufReader;
 pub use cancel_safe_device::CancelSafeDevice;
 #[cfg(target_has_atomic = "ptr")]
-pub use duplex_waker::TwoWakers;
+pub use duplex_waker::DuplexWaker;
 pub use memory::{Memory, memory_pair};
 pub use pump::pump;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteHalf};
