@@ -83,15 +83,21 @@
 //!
 //! # Where things are
 //!
-//! | to change | see |
-//! |---|---|
-//! | what the context holds; merging; the methods of [`Ctx`] | `context.rs`, `registry.rs`, `values.rs`, `table.rs`, `register.rs` |
-//! | how it is decided who dials | `needs.rs`, `spec.rs`, `engine.rs`, `plan.rs`, and the engine's twin `explain.rs` |
-//! | how it is told | `error/`, `record.rs` |
-//! | dialling, deadlines | `dialer.rs`, `timer.rs` |
-//! | the byte stream | `flow.rs`, `attributes.rs`, `split.rs`, `wakers.rs`, `pump.rs`, `memory.rs`, `buf_reader.rs` |
-//! | standard keys, roles, schemes and protocols | `standard/`, `until.rs`, `protocols.rs` |
-//! | modes, listeners | `mode.rs`, `listener.rs` |
+//! Each floor imports only from those below it. To read the crate, begin at the bottom.
+//!
+//! | floor | file in `src` | what it is |
+//! |---|---|---|
+//! | 9 | `schemes.rs` | what `tcp`, `http`, `git` and `unix` mean; addresses in order; fallback |
+//! | 8 | `context/` | [`Ctx`]: the public face of the three floors below; registering |
+//! | 7 | `resolve/` | decides which plan fills a role, dials it, explains |
+//! | 6 | `dialer/` | [`Dialer`], the typed needs, the attempt log that one connect shares |
+//! | 6 | `standard/` | the standard keys, roles and targets; DNS records; endpoint strings |
+//! | 5 | `registry/` | what a context holds, as data: values, registrations, plans |
+//! | 5 | `role.rs`, `io/` | [`Role`]; what is made of flows: halves, pumps, a buffered reader |
+//! | 4 | `mode.rs` | [`Shared`], [`Local`], [`Listener`]; the accept loop is in `listener.rs` |
+//! | 3 | `flow/` | [`Flow`], [`FlowExt`], attributes |
+//! | 2 | `key.rs`, `timer.rs` | [`Key`], [`Timer`] |
+//! | 1 | `error/`, `text.rs`, `escape.rs`, `id.rs` | [`Error`] and what it tells, as data |
 //!
 //! # Features
 //!
@@ -107,36 +113,27 @@
 
 extern crate alloc;
 
-mod attributes;
-mod buf_reader;
 mod context;
 mod dialer;
 mod error;
 mod escape;
 mod flow;
 mod id;
+mod io;
 mod key;
 mod listener;
-mod memory;
 mod mode;
-mod pump;
-mod read_write;
 mod registry;
 mod resolve;
 mod role;
 mod schemes;
-mod split;
 mod standard;
 #[cfg(feature = "std")]
 mod std_io;
 mod sync;
 mod text;
 mod timer;
-#[cfg(target_has_atomic = "ptr")]
-mod wakers;
 
-pub use attributes::Ask;
-pub use buf_reader::BufReader;
 #[cfg(target_has_atomic = "ptr")]
 pub use context::Context;
 pub use context::{Ctx, Install, LocalContext};
@@ -153,24 +150,25 @@ pub use error::{
 };
 #[doc(hidden)]
 pub use escape::Escaped;
-pub use flow::{Flow, FlowExt};
+#[doc(hidden)]
+pub use flow::poll_write_all;
+pub use flow::{AttributeRequest, Flow, FlowExt};
+#[cfg(target_has_atomic = "ptr")]
+pub use io::DuplexWaker;
+pub use io::{
+    BufReader, CancelSafeDevice, Memory, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteHalf,
+    memory_pair, pump,
+};
 pub use key::Key;
 pub use listener::ListenerExt;
-pub use memory::{Memory, memory_pair};
 #[cfg(target_has_atomic = "ptr")]
 pub use mode::Shared;
 pub use mode::{Cell, Listener, Listeners, Local, Mode};
-pub use pump::{Repoll, pump};
-#[doc(hidden)]
-pub use read_write::poll_write_all;
 pub use role::Role;
 pub use schemes::{
     ClientSchemes, Dialers, InOrder, Schemes, ServerSchemes, dial_addresses, dial_host, first_ok, listen_addresses,
     listen_host,
 };
-pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteHalf};
 pub use standard::*;
 pub use text::{Secret, Text};
 pub use timer::{Instant, Timer, sleep, timeout};
-#[cfg(target_has_atomic = "ptr")]
-pub use wakers::TwoWakers;

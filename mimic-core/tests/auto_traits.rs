@@ -50,7 +50,7 @@ assert_not_impl_any!(WriteHalf<&'static Split<Boxed, Local>>: Send, Sync);
 assert_impl_all!(Dialer<Transport, Shared>: Send, Sync, Clone, Unpin, Debug);
 assert_impl_all!(Dialer<Transport, Local>: Clone, Unpin, Debug);
 assert_not_impl_any!(Dialer<Transport, Local>: Send, Sync);
-assert_impl_all!(TwoWakers: Send, Sync, Unpin, Debug);
+assert_impl_all!(DuplexWaker: Send, Sync, Unpin, Debug);
 assert_impl_all!(BufReader<Boxed>: Read, Write, Send, Unpin, Debug);
 assert_impl_all!(Explanation: Send, Sync, Clone, Debug);
 assert_impl_all!(Report: Send, Sync, Clone, Debug);
@@ -72,7 +72,7 @@ macro_rules! all_debug {
 
 // Every public type that is not above.
 all_debug!(
-    Ask<'static>,
+    AttributeRequest<'static>,
     Phase,
     PlanError,
     Choice,
@@ -94,7 +94,7 @@ all_debug!(
     ClientSchemes,
     ServerSchemes,
     InOrder,
-    Repoll<Vec<u8>>,
+    CancelSafeDevice<Vec<u8>>,
     Attempt,
     Outcome,
     SplitRef<Boxed, Shared>,

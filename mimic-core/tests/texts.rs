@@ -6,8 +6,8 @@ mod common;
 
 use common::{A, Name, block_on, named};
 use mimic_core::{
-    Ask, Context, Dialer, Error, ErrorKind, Flow, Handshake, Host, HostPort, Phase, PlanError, Shared, Text, Transport,
-    TwoWakers, UnixPath, is, map, memory_pair, req,
+    AttributeRequest, Context, Dialer, DuplexWaker, Error, ErrorKind, Flow, Handshake, Host, HostPort, Phase,
+    PlanError, Shared, Text, Transport, UnixPath, is, map, memory_pair, req,
 };
 
 #[test]
@@ -153,17 +153,17 @@ impl<F: Flow> Flow for Coloured<F> {
         self.0.poll_shutdown(cx)
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&self.0)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        assert!(format!("{ask:?}").contains("Colour"), "{ask:?}");
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        assert!(format!("{request:?}").contains("Colour"), "{request:?}");
         if self.2 {
-            ask.know(Colour, || self.1);
+            request.provide_final(Colour, || self.1);
         } else {
             // An answer to another question is none.
-            ask.give(A, || Some(9)).give(Colour, || self.1);
+            request.provide_value(A, || Some(9)).provide_value(Colour, || self.1);
         }
     }
 }
@@ -182,7 +182,7 @@ fn the_first_layer_that_knows_answers() {
 
 #[test]
 fn two_wakers_wake_both() {
-    let wakers = TwoWakers::default();
+    let wakers = DuplexWaker::default();
     let (reader, writer) = (CountWakes::new(), CountWakes::new());
     wakers.reader(&std::task::Context::from_waker(&reader.clone().into()));
     wakers.writer(&std::task::Context::from_waker(&writer.clone().into()));

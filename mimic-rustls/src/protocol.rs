@@ -157,7 +157,7 @@ for_each_mode!(M => {
 fn hidden() -> Error {
     Error::new(ErrorKind::Unsupported, "a layer hides the TLS below it")
         .in_phase(Phase::Handshake)
-        .advise("let the flow of the layer that passes the handshake on answer Flow::lower")
+        .advise("let the flow of the layer that passes the handshake on answer Flow::inner")
 }
 
 type Listening<M> = (Text, u16, Arc<ServerConfig>, Conduct, Dialer<Lookup, M>, Dialer<Bind, M>, Dialer<Sleep, M>);

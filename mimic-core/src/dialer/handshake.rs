@@ -27,7 +27,7 @@ use crate::{Error, Local, Mode, Phase};
 ///   gets the handshake of the server.
 /// - A layer with the need may pass another handshake to what it dials below: one that goes through
 ///   the proxy first. The flow that it returns names the flow below by
-///   [`Flow::lower`](crate::Flow::lower).
+///   [`Flow::inner`](crate::Flow::inner).
 pub struct Handshake<M: Mode>(Arc<Function<M>>);
 
 type Function<M> = <M as Mode>::Function<<M as Mode>::Flow, Shaken<M>>;
