@@ -112,7 +112,7 @@ for_each_mode!(M => {
                         check(&config, &to.host)?;
                         let mark = Mark::default();
                         let handshake = handshake(to.host.clone(), config, alpn, room, mark.clone());
-                        let flow = transport.dial(to.until(handshake.clone())).await?;
+                        let flow = transport.dial_with(to, handshake.clone()).await?;
                         // Whoever connected may have done it, to choose between addresses by it.
                         match mark.is_on(&flow) {
                             true => Ok(flow),

@@ -168,6 +168,7 @@ impl<M: Mode, N: Needs<M>> Needs<M> for When<N> {
 }
 
 /// A need of a key: [`req`], [`opt`], [`or_default`], [`given`].
+#[derive(Clone)]
 pub struct KeyNeed<K: Key, A> {
     id: Id,
     kind: NeedKind,
