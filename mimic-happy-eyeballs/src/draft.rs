@@ -44,19 +44,19 @@
 //!
 //! | § | requirement | where | shown by |
 //! |---|---|---|---|
-//! | 6 | attempts SHOULD NOT be simultaneous; there is no option | `pace.rs` | `s6_one_attempt_after_the_other` |
+//! | 6 | attempts SHOULD NOT be simultaneous; there is no option | `pacing.rs` | `s6_one_attempt_after_the_other` |
 //! | 6 | others SHOULD be cancelled by a success; there is no option | `machine.rs` `finish` | `s6_a_success_cancels_the_others` |
 //! | 6 | endpoints not attempted SHOULD be ignored then | `machine.rs` `finish` | `s6_a_success_cancels_the_others` |
 //! | 6 | SHOULD start with the most preferred application group | `order.rs` `rebuild` | `s5_1_groups_by_protocol` |
 //! | 6 | a group SHOULD be started before the next | `order.rs` `rebuild` | `s6_groups_follow_each_other` |
-//! | 6 | attempts SHOULD continue in parallel across groups | `pace.rs` | `s6_groups_follow_each_other` |
+//! | 6 | attempts SHOULD continue in parallel across groups | `pacing.rs` | `s6_groups_follow_each_other` |
 //! | 6 | delay recommended 250 ms: [`Config::attempt_delay`](crate::Config::attempt_delay) | `config.rs` | `s6_default_delay` |
-//! | 6 | the delay MUST have a lower bound; MUST NOT start within 10 ms | `config.rs` `clamp`, `pace.rs` `due` | `s6_floor_of_the_delay`, `s6_floor_after_failures`, `s6_floor_and_unsent_attempts`, `tests/schedules.rs` |
+//! | 6 | the delay MUST have a lower bound; MUST NOT start within 10 ms | `config.rs` `clamp`, `pacing.rs` `due` | `s6_floor_of_the_delay`, `s6_floor_after_failures`, `s6_floor_and_unsent_attempts`, `tests/schedules.rs` |
 //! | 6 | minimum recommended 100 ms: [`Config::minimum_attempt_delay`](crate::Config::minimum_attempt_delay) | `config.rs` `delay` | `s6_minimum_delay` |
 //! | 6 | the delay SHOULD have an upper bound, 2 s: [`Config::maximum_attempt_delay`](crate::Config::maximum_attempt_delay) | `config.rs` `clamp` | `s6_maximum_delay` |
 //! | 6 | (required) the timer ends with the list | `machine.rs` `due` | `s6_timer_ends_with_the_list` |
 //! | 6.1 | SHOULD wait for TLS before cancelling | caller, by when it says [`Input::Succeeded`](crate::Input::Succeeded) | `s6_1_progress_cancels_nothing`; of the driver `tests/handshakes.rs` |
-//! | 6.1 | progress SHOULD extend the timer; option: not to tell of it | `pace.rs` `progressed` | `s6_1_progress_extends_the_timer` |
+//! | 6.1 | progress SHOULD extend the timer; option: not to tell of it | `pacing.rs` `progressed` | `s6_1_progress_extends_the_timer` |
 //! | 6.1 | MUST wait for SVCB records before the handshake if it relies on them: [`Config::wait_for_services`](crate::Config::wait_for_services) | `machine.rs` `may_handshake`, `decide` | `s6_1_handshakes_wait_for_services`, `s6_1_handshakes_wait_for_aliases`, `s6_1_others_start_unless_one_waits`, `s6_1_lost_while_waiting` |
 //! | 6.2 | SHOULD perform RFC 9460 §7.1.2; option: no [`Config::protocols`](crate::Config::protocols) | `services.rs` `Kept::new` | `s6_2_services_without_a_common_protocol` |
 //! | 6.2 | SHOULD NOT connect to services without a common protocol; same option | `services.rs`, `order.rs` | `s6_2_services_without_a_common_protocol` |
@@ -73,7 +73,7 @@
 //! | 7 | a removed endpoint's attempt SHOULD NOT be cancelled | `addresses.rs` `withdraw` | `s7_removed_endpoints`, `s7_endpoints_come_back` |
 //! | 7 | a removed endpoint not attempted SHOULD be removed | `addresses.rs` `withdraw` | `s7_removed_endpoints`, `s7_removed_endpoints_leave_no_trace`, `s7_endpoints_go_from_one_name_and_stay_with_another`, `s7_services_change` |
 //! | 7 | added endpoints SHOULD be sorted into the complete list | `order.rs` `rebuild` | `s7_added_endpoints_are_sorted_in`, `s7_turns_count_what_is_gone` |
-//! | 7 | (an update alone justifies no rescheduling) | `pace.rs` | `s7_updates_leave_the_timer` |
+//! | 7 | (an update alone justifies no rescheduling) | `pacing.rs` | `s7_updates_leave_the_timer` |
 //! | 8.1 | with a NAT64 prefix, MUST ask for A besides AAAA | as for §4.1 | `s4_1_a_is_asked_with_nat64` |
 //! | 8.2 | synthesised addresses MUST be de-synthesised | `addresses.rs` `effect` | `s8_2_aaaa_answers_are_desynthesised`, `s8_2_one_attempt_for_both_forms`, `s8_2_sources_of_synthesised_addresses_are_not_of_ipv4` |
 //! | 8.2 | aware of the prefix, MUST check AAAA answers | `addresses.rs` `effect` | `s8_2_aaaa_answers_are_desynthesised` |

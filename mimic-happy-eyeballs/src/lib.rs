@@ -80,7 +80,7 @@
 //! | what is dialled and looked up | `driver.rs`, `race.rs` |
 //! | what waits until there is room | `lists.rs`, `addresses.rs` |
 //! | how it is told | `timeline.rs`, `race_error.rs` |
-//! | what happens when | `machine.rs`, `pace.rs` |
+//! | what happens when | `machine.rs`, `pacing.rs` |
 //! | what is told | `event.rs`, `query.rs`, `candidate.rs`, `services.rs`, `tick.rs` |
 //! | options and their defaults | `config.rs` |
 //! | which is tried before which | `order.rs`, `select.rs` |
@@ -108,7 +108,7 @@ mod lists;
 mod machine;
 mod nat64;
 mod order;
-mod pace;
+mod pacing;
 mod queries;
 mod query;
 mod race;

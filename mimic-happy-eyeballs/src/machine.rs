@@ -6,7 +6,7 @@ use core::time::Duration;
 use crate::addresses::{Addresses, Entry, Nat, Use, Via};
 use crate::attempts::Attempts;
 use crate::order::Order;
-use crate::pace::Pace;
+use crate::pacing::Pacing;
 use crate::queries::{ALIASES, Queries, State};
 use crate::services::{Kept, Services, shuffle};
 use crate::tick::Clock;
@@ -41,7 +41,7 @@ pub struct Machine<T, E, const ENDPOINTS: usize = 32, const SERVICES: usize = 4,
     addresses: Addresses<ENDPOINTS>,
     order: Order<ENDPOINTS>,
     attempts: Attempts<E, ENDPOINTS>,
-    pace: Pace,
+    pacing: Pacing,
     prefix: Option<Prefix>,
     /// When the first address came, from which the resolution delay runs.
     first_address: Option<Duration>,
@@ -73,7 +73,7 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
             addresses: Addresses::new(),
             order: Order::new(),
             attempts: Attempts::new(),
-            pace: Pace::default(),
+            pacing: Pacing::default(),
             prefix: config.prefix,
             first_address: None,
             resolved: false,
@@ -106,13 +106,13 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
             Input::More { list, addresses, last } => self.more(list, addresses, last),
             Input::Progress { attempt } if self.attempts.is_open(attempt) => {
                 self.attempts.progress(attempt);
-                self.pace.progressed(self.elapsed());
+                self.pacing.progressed(self.elapsed());
             }
             Input::Progress { .. } => {}
             Input::Succeeded { attempt } => self.attempts.succeed(attempt),
             Input::Failed { attempt, reason, sent } => {
                 if self.attempts.end(attempt, Outcome::Failed { reason, sent }, self.clock.elapsed()) {
-                    self.pace.failed(self.attempts.is_latest(attempt), self.attempts.last_sent());
+                    self.pacing.failed(self.attempts.is_latest(attempt), self.attempts.last_sent());
                 }
             }
             Input::Prefix(prefix) => self.renumber(prefix),
@@ -291,7 +291,7 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         let exhausted = self.order.is_empty() || self.attempts.is_over();
         let full = self.attempts.running() >= self.config.in_flight().min(ENDPOINTS);
         let held = waits || exhausted || full || self.attempts.holding();
-        (!held).then(|| self.pace.due(self.attempts.running() == 0))
+        (!held).then(|| self.pacing.due(self.attempts.running() == 0))
     }
 
     fn start(&mut self) -> Option<Output<T>> {
@@ -299,7 +299,7 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         let endpoint = self.order.next(&self.addresses)?;
         let attempt = self.attempts.start(endpoint, now)?;
         let rtt = self.order.started(attempt, &mut self.addresses);
-        self.pace.started(now, idle, rtt, &self.config);
+        self.pacing.started(now, idle, rtt, &self.config);
         Some(Output::Start { attempt, endpoint })
     }
 

@@ -7,7 +7,7 @@ use crate::config::FLOOR;
 
 /// The Next Connection Attempt Timer (§6), and the policy where the draft is silent.
 #[derive(Debug, Default)]
-pub(crate) struct Pace {
+pub(crate) struct Pacing {
     /// When the timer fires.
     timer: Option<Duration>,
     /// The most recent attempt failed: nothing is to be waited for but the floor.
@@ -20,7 +20,7 @@ pub(crate) struct Pace {
     fired: u32,
 }
 
-impl Pace {
+impl Pacing {
     /// When the next attempt may start: a time that has passed if at once. `idle` says that none is
     /// running.
     pub(crate) fn due(&self, idle: bool) -> Duration {
