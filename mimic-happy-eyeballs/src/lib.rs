@@ -81,7 +81,7 @@
 //! | what waits until there is room | `lists.rs`, `addresses.rs` |
 //! | how it is told | `timeline.rs`, `race_error.rs` |
 //! | what happens when | `machine.rs`, `pacing.rs` |
-//! | what is told | `event.rs`, `query.rs`, `candidate.rs`, `services.rs`, `tick.rs` |
+//! | what is told | `event.rs`, `query.rs`, `candidate.rs`, `services.rs`, `clock.rs` |
 //! | options and their defaults | `config.rs` |
 //! | which is tried before which | `order.rs`, `select.rs` |
 //! | what is kept of answers | `queries.rs`, `addresses.rs`, `services.rs`, `nat64.rs` |
@@ -100,6 +100,7 @@ extern crate alloc;
 mod addresses;
 mod attempts;
 mod candidate;
+mod clock;
 mod config;
 pub mod draft;
 mod driver;
@@ -115,11 +116,11 @@ mod race;
 mod race_error;
 pub mod select;
 mod services;
-mod tick;
 mod timeline;
 
 pub use attempts::{Attempt, Outcome};
 pub use candidate::{Candidate, Family, Source};
+pub use clock::Timestamp;
 pub use config::Config;
 pub use driver::{HappyEyeballs, RaceConfig};
 pub use event::{Answer, AttemptId, Dropped, End, Endpoint, Failure, Input, List, Output, Target};
@@ -129,5 +130,4 @@ pub use nat64::Prefix;
 pub use query::{Kind, Name, Query, ServiceId};
 pub use race_error::RaceError;
 pub use services::Service;
-pub use tick::Tick;
 pub use timeline::{Event, Observer, Peer, Raced, Timeline, What};

@@ -5,14 +5,14 @@ use core::time::Duration;
 
 use crate::addresses::{Addresses, Entry, Nat, Use, Via};
 use crate::attempts::Attempts;
+use crate::clock::Clock;
 use crate::order::Order;
 use crate::pacing::Pacing;
 use crate::queries::{ALIASES, Queries, State};
 use crate::services::{Kept, Services, shuffle};
-use crate::tick::Clock;
 use crate::{
     Answer, Attempt, Candidate, Config, Dropped, End, Failure, Family, Input, Kind, List, Name, Outcome, Output,
-    Prefix, Query, Service, ServiceId, Target, Tick,
+    Prefix, Query, Service, ServiceId, Target, Timestamp,
 };
 
 /// A race to one target: told what happens, says what to do. It does no input or output, knows no
@@ -59,7 +59,7 @@ pub struct Machine<T, E, const ENDPOINTS: usize = 32, const SERVICES: usize = 4,
     wake_told: bool,
 }
 
-impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: usize>
+impl<T: Timestamp, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: usize>
     Machine<T, E, ENDPOINTS, SERVICES, QUERIES>
 {
     /// A race that starts `now`.
@@ -148,7 +148,7 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         // What lies beyond the clock never comes.
         let wake = due.filter(|due| !self.wake_told && *due < Duration::MAX);
         self.wake_told = wake.is_some();
-        wake.map(|due| Output::Wake(self.clock.tick(due)))
+        wake.map(|due| Output::Wake(self.clock.timestamp(due)))
     }
 
     /// The attempts that run and the latest of those that have ended, at most `ENDPOINTS`, in the

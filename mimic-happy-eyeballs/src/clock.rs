@@ -6,7 +6,7 @@ use core::time::Duration;
 ///
 /// The machine only ever measures how much time has passed since it was last told the time. A clock
 /// that goes back counts as one that stood still, and never stops a race.
-pub trait Tick: Copy + Ord {
+pub trait Timestamp: Copy + Ord {
     /// This point, `duration` later. Saturates.
     #[must_use]
     fn plus(self, duration: Duration) -> Self;
@@ -17,7 +17,7 @@ pub trait Tick: Copy + Ord {
 }
 
 /// The time since an epoch of the caller's: for simulated time.
-impl Tick for Duration {
+impl Timestamp for Duration {
     fn plus(self, duration: Duration) -> Self {
         self.saturating_add(duration)
     }
@@ -27,7 +27,7 @@ impl Tick for Duration {
     }
 }
 
-impl Tick for mimic_core::Instant {
+impl Timestamp for mimic_core::Instant {
     fn plus(self, duration: Duration) -> Self {
         self + duration
     }
@@ -44,7 +44,7 @@ pub(crate) struct Clock<T> {
     elapsed: Duration,
 }
 
-impl<T: Tick> Clock<T> {
+impl<T: Timestamp> Clock<T> {
     pub(crate) fn new(now: T) -> Self {
         Self { last: now, elapsed: Duration::ZERO }
     }
@@ -59,7 +59,7 @@ impl<T: Tick> Clock<T> {
     }
 
     /// When, on the caller's clock, `elapsed` will be `at`.
-    pub(crate) fn tick(&self, at: Duration) -> T {
+    pub(crate) fn timestamp(&self, at: Duration) -> T {
         self.last.plus(at.saturating_sub(self.elapsed))
     }
 }
