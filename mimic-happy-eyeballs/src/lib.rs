@@ -102,7 +102,8 @@ mod attempts;
 mod candidate;
 mod clock;
 mod config;
-pub mod draft;
+#[doc = include_str!("draft.md")]
+pub mod draft {}
 mod driver;
 mod event;
 mod lists;
