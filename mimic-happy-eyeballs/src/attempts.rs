@@ -9,7 +9,7 @@ use crate::{AttemptId, Endpoint};
 /// One attempt of a race: where to, when, and what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Attempt<E> {
+pub struct RaceAttempt<E> {
     /// Its number.
     pub id: AttemptId,
     /// Where to.
@@ -58,7 +58,7 @@ impl<E> Outcome<E> {
 #[derive(Debug)]
 pub(crate) struct Attempts<E, const N: usize> {
     /// Those that run, and the latest of the others.
-    list: Vec<Attempt<E>, N>,
+    list: Vec<RaceAttempt<E>, N>,
     /// How many there have been.
     started: u32,
     running: usize,
@@ -73,7 +73,7 @@ impl<E, const N: usize> Attempts<E, N> {
         Self { list: Vec::new(), started: 0, running: 0, connected: 0, sent_before: None }
     }
 
-    pub(crate) fn list(&self) -> &[Attempt<E>] {
+    pub(crate) fn list(&self) -> &[RaceAttempt<E>] {
         &self.list
     }
 
@@ -101,7 +101,7 @@ impl<E, const N: usize> Attempts<E, N> {
         u16::try_from(self.started).ok().map(AttemptId)
     }
 
-    fn get_mut(&mut self, id: AttemptId) -> Option<&mut Attempt<E>> {
+    fn get_mut(&mut self, id: AttemptId) -> Option<&mut RaceAttempt<E>> {
         self.list.iter_mut().find(|attempt| attempt.id == id)
     }
 
@@ -114,7 +114,8 @@ impl<E, const N: usize> Attempts<E, N> {
         if self.list.is_full() {
             self.forget();
         }
-        let attempt = Attempt { id, endpoint, started: now, ended: None, outcome: Outcome::Running, progressed: false };
+        let attempt =
+            RaceAttempt { id, endpoint, started: now, ended: None, outcome: Outcome::Running, progressed: false };
         self.list.push(attempt).ok()?;
         self.started += 1;
         self.running += 1;

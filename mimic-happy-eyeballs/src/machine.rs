@@ -11,8 +11,8 @@ use crate::pacing::Pacing;
 use crate::queries::{ALIASES, Queries, State};
 use crate::services::{Kept, Services, shuffle};
 use crate::{
-    Answer, Attempt, Candidate, Config, Dropped, End, Failure, Family, Input, Kind, List, Name, Outcome, Output,
-    Prefix, Query, Service, ServiceId, Target, Timestamp,
+    Answer, Candidate, Config, Dropped, End, Failure, Family, Input, Kind, List, Name, Outcome, Output, Prefix, Query,
+    RaceAttempt, Service, ServiceId, Target, Timestamp,
 };
 
 /// A race to one target: told what happens, says what to do. It does no input or output, knows no
@@ -154,7 +154,7 @@ impl<T: Timestamp, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERI
     /// The attempts that run and the latest of those that have ended, at most `ENDPOINTS`, in the
     /// order in which they started.
     #[must_use]
-    pub fn attempts(&self) -> &[Attempt<E>] {
+    pub fn attempts(&self) -> &[RaceAttempt<E>] {
         self.attempts.list()
     }
 

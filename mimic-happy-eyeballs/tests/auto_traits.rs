@@ -2,14 +2,14 @@
 
 use core::time::Duration;
 
-use mimic_happy_eyeballs::{Attempt, Candidate, Config, Failure, Machine, Output, Prefix, Service};
+use mimic_happy_eyeballs::{Candidate, Config, Failure, Machine, Output, Prefix, RaceAttempt, Service};
 
 fn all<T: Send + Sync + Unpin + core::fmt::Debug>() {}
 
 #[test]
 fn everything_is_send_sync_unpin_and_debug() {
     all::<Machine<Duration, &'static str>>();
-    all::<Attempt<u8>>();
+    all::<RaceAttempt<u8>>();
     all::<Candidate>();
     all::<Config>();
     all::<Output<Duration>>();
