@@ -19,15 +19,15 @@ pub struct RaceAttempt<E> {
     /// When it ended, since the machine was made; none while it runs.
     pub ended: Option<Duration>,
     /// What became of it.
-    pub outcome: Outcome<E>,
+    pub state: AttemptState<E>,
     /// Whether a lower handshake is done.
     pub(crate) progressed: bool,
 }
 
 /// What became of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome<E> {
-    /// It has no outcome yet.
+pub enum AttemptState<E> {
+    /// Neither connected nor ended.
     Running,
     /// Connected, but the race is not decided yet.
     Connected,
@@ -44,7 +44,7 @@ pub enum Outcome<E> {
     Cancelled,
 }
 
-impl<E> Outcome<E> {
+impl<E> AttemptState<E> {
     fn open(&self) -> bool {
         matches!(self, Self::Running | Self::Connected)
     }
@@ -106,7 +106,7 @@ impl<E, const N: usize> Attempts<E, N> {
     }
 
     pub(crate) fn is_open(&self, id: AttemptId) -> bool {
-        self.list.iter().any(|attempt| attempt.id == id && attempt.outcome.open())
+        self.list.iter().any(|attempt| attempt.id == id && attempt.state.open())
     }
 
     pub(crate) fn start(&mut self, endpoint: Endpoint, now: Duration) -> Option<AttemptId> {
@@ -115,7 +115,7 @@ impl<E, const N: usize> Attempts<E, N> {
             self.forget();
         }
         let attempt =
-            RaceAttempt { id, endpoint, started: now, ended: None, outcome: Outcome::Running, progressed: false };
+            RaceAttempt { id, endpoint, started: now, ended: None, state: AttemptState::Running, progressed: false };
         self.list.push(attempt).ok()?;
         self.started += 1;
         self.running += 1;
@@ -124,29 +124,29 @@ impl<E, const N: usize> Attempts<E, N> {
 
     /// Forgets the oldest that has ended.
     fn forget(&mut self) {
-        let Some(place) = self.list.iter().position(|attempt| !attempt.outcome.open()) else { return };
+        let Some(place) = self.list.iter().position(|attempt| !attempt.state.open()) else { return };
         let attempt = self.list.remove(place);
-        if attempt.outcome.sent() {
+        if attempt.state.sent() {
             self.sent_before = self.sent_before.max(Some(attempt.started));
         }
     }
 
     pub(crate) fn succeed(&mut self, id: AttemptId) {
         if let Some(attempt) = self.get_mut(id)
-            && matches!(attempt.outcome, Outcome::Running)
+            && matches!(attempt.state, AttemptState::Running)
         {
-            attempt.outcome = Outcome::Connected;
+            attempt.state = AttemptState::Connected;
             self.connected += 1;
         }
     }
 
     /// Ends an attempt that has not ended, and says whether there was one.
-    pub(crate) fn end(&mut self, id: AttemptId, outcome: Outcome<E>, now: Duration) -> bool {
-        let Some(attempt) = self.get_mut(id).filter(|attempt| attempt.outcome.open()) else {
+    pub(crate) fn end(&mut self, id: AttemptId, state: AttemptState<E>, now: Duration) -> bool {
+        let Some(attempt) = self.get_mut(id).filter(|attempt| attempt.state.open()) else {
             return false;
         };
-        let connected = matches!(attempt.outcome, Outcome::Connected);
-        attempt.outcome = outcome;
+        let connected = matches!(attempt.state, AttemptState::Connected);
+        attempt.state = state;
         attempt.ended = Some(now);
         self.connected -= usize::from(connected);
         self.running -= 1;
@@ -161,7 +161,7 @@ impl<E, const N: usize> Attempts<E, N> {
 
     /// Whether one that has not ended got to its upper handshake.
     pub(crate) fn any_progressed(&self) -> bool {
-        self.list.iter().any(|attempt| attempt.progressed && attempt.outcome.open())
+        self.list.iter().any(|attempt| attempt.progressed && attempt.state.open())
     }
 
     /// The earliest started that is connected.
@@ -169,7 +169,7 @@ impl<E, const N: usize> Attempts<E, N> {
         if self.connected == 0 {
             return None;
         }
-        self.list.iter().find(|attempt| matches!(attempt.outcome, Outcome::Connected)).map(|attempt| attempt.id)
+        self.list.iter().find(|attempt| matches!(attempt.state, AttemptState::Connected)).map(|attempt| attempt.id)
     }
 
     /// Any that has not ended.
@@ -177,7 +177,7 @@ impl<E, const N: usize> Attempts<E, N> {
         if self.running == 0 {
             return None;
         }
-        self.list.iter().find(|attempt| attempt.outcome.open()).map(|attempt| attempt.id)
+        self.list.iter().find(|attempt| attempt.state.open()).map(|attempt| attempt.id)
     }
 
     pub(crate) fn is_latest(&self, id: AttemptId) -> bool {
@@ -186,7 +186,7 @@ impl<E, const N: usize> Attempts<E, N> {
 
     /// When the last attempt started that may have sent a packet.
     pub(crate) fn last_sent(&self) -> Option<Duration> {
-        let last = self.list.iter().rfind(|attempt| attempt.outcome.sent()).map(|attempt| attempt.started);
+        let last = self.list.iter().rfind(|attempt| attempt.state.sent()).map(|attempt| attempt.started);
         last.max(self.sent_before)
     }
 
@@ -213,7 +213,7 @@ mod tests {
         for number in 0..=u16::MAX {
             assert!(!attempts.is_over());
             assert_eq!(attempts.start(endpoint, Duration::ZERO), Some(AttemptId(number)));
-            assert!(attempts.end(AttemptId(number), Outcome::Cancelled, Duration::ZERO));
+            assert!(attempts.end(AttemptId(number), AttemptState::Cancelled, Duration::ZERO));
         }
         assert!(attempts.is_over());
         assert_eq!(attempts.start(endpoint, Duration::ZERO), None);
@@ -229,7 +229,7 @@ mod tests {
         let at = Duration::from_millis;
         for (now, sent) in [(1, true), (2, true), (3, false), (4, false), (5, false), (6, false)] {
             let id = attempts.start(endpoint, at(now)).unwrap_or(AttemptId(u16::MAX));
-            assert!(attempts.end(id, Outcome::Failed { reason: (), sent }, at(now)));
+            assert!(attempts.end(id, AttemptState::Failed { reason: (), sent }, at(now)));
         }
         assert_eq!(attempts.last_sent(), Some(at(2)));
     }

@@ -119,7 +119,7 @@ pub mod select;
 mod services;
 mod timeline;
 
-pub use attempts::{Outcome, RaceAttempt};
+pub use attempts::{AttemptState, RaceAttempt};
 pub use candidate::{Candidate, Family, Source};
 pub use clock::Timestamp;
 pub use config::Config;

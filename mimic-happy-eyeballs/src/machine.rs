@@ -11,8 +11,8 @@ use crate::pacing::Pacing;
 use crate::queries::{ALIASES, Queries, State};
 use crate::services::{Kept, Services, shuffle};
 use crate::{
-    Answer, Candidate, Config, Dropped, End, Failure, Family, Input, Kind, List, Name, Outcome, Output, Prefix, Query,
-    RaceAttempt, Service, ServiceId, Target, Timestamp,
+    Answer, AttemptState, Candidate, Config, Dropped, End, Failure, Family, Input, Kind, List, Name, Output, Prefix,
+    Query, RaceAttempt, Service, ServiceId, Target, Timestamp,
 };
 
 /// A race to one target: told what happens, says what to do. It does no input or output, knows no
@@ -111,7 +111,7 @@ impl<T: Timestamp, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERI
             Input::Progress { .. } => {}
             Input::Succeeded { attempt } => self.attempts.succeed(attempt),
             Input::Failed { attempt, reason, sent } => {
-                if self.attempts.end(attempt, Outcome::Failed { reason, sent }, self.clock.elapsed()) {
+                if self.attempts.end(attempt, AttemptState::Failed { reason, sent }, self.clock.elapsed()) {
                     self.pacing.failed(self.attempts.is_latest(attempt), self.attempts.last_sent());
                 }
             }
@@ -258,10 +258,10 @@ impl<T: Timestamp, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERI
     fn finish(&mut self, end: End) -> Option<Output<T>> {
         let now = self.elapsed();
         if let End::Won(winner) = end {
-            self.attempts.end(winner, Outcome::Won, now);
+            self.attempts.end(winner, AttemptState::Won, now);
         }
         if let Some(attempt) = self.attempts.next_open() {
-            self.attempts.end(attempt, Outcome::Cancelled, now);
+            self.attempts.end(attempt, AttemptState::Cancelled, now);
             return Some(Output::Cancel { attempt });
         }
         match end {

@@ -15,7 +15,7 @@ use core::time::Duration;
 
 use harness::{A, AAAA, ALT, HTTPS, Race, Said, at, c, failed, from, ip, ms, start, succeeded};
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, Config, End, Failure, Input, Machine, Name, Outcome, Output, Query, Service, Target,
+    Answer, AttemptId, AttemptState, Config, End, Failure, Input, Machine, Name, Output, Query, Service, Target,
 };
 
 #[test]
@@ -250,7 +250,7 @@ fn outcomes_that_come_twice() {
     // A success that is lost before it counts; one told twice.
     race.inputs(349, &[succeeded(1), failed(1)]).expect(&[(349, start(2, "2001:db8::2"))]);
     race.inputs(350, &[succeeded(2), succeeded(2)]).expect(&[(350, Said::Won(2))]);
-    assert!(matches!(race.machine.attempts()[1].outcome, Outcome::Failed { .. }));
+    assert!(matches!(race.machine.attempts()[1].state, AttemptState::Failed { .. }));
 }
 
 #[test]

@@ -11,7 +11,7 @@
 mod harness;
 
 use harness::{A, AAAA, HTTPS, Play, Race, Said, at, c, from, ip, ms, start};
-use mimic_happy_eyeballs::{AttemptId, Config, End, Failure, Input, Name, Outcome, Prefix, Service, Source};
+use mimic_happy_eyeballs::{AttemptId, AttemptState, Config, End, Failure, Input, Name, Prefix, Service, Source};
 
 use Play::{Fail, Hang, Ok, Refuse};
 
@@ -145,8 +145,8 @@ fn scenario_13() {
     let mut race = Race::to(Config::new(), &v6(4));
     race.play(&[Fail(100), Fail(200), Fail(10_000), Fail(250)]);
     assert_eq!(race.log.back(), Some(&(10_300, Said::Failed(Failure::AllFailed))));
-    let reasons: Vec<_> = race.machine.attempts().iter().map(|attempt| attempt.outcome).collect();
-    let failed = |reason| Outcome::Failed { reason, sent: true };
+    let reasons: Vec<_> = race.machine.attempts().iter().map(|attempt| attempt.state).collect();
+    let failed = |reason| AttemptState::Failed { reason, sent: true };
     assert_eq!(reasons, [failed(0), failed(1), failed(2), failed(3)]);
     let times: Vec<_> = race.machine.attempts().iter().map(|a| (a.started, a.ended.unwrap())).collect();
     assert_eq!(times, [(0, 100), (100, 300), (300, 10_300), (550, 800)].map(|(a, b)| (ms(a), ms(b))));
@@ -158,7 +158,7 @@ fn scenario_14() {
     race.ok(300, 1).log.clear();
     race.ok(301, 0).fail(302, 0).expect(&[]);
     race.assert_end(End::Won(AttemptId(1)));
-    assert_eq!(race.machine.attempts()[0].outcome, Outcome::Cancelled);
+    assert_eq!(race.machine.attempts()[0].state, AttemptState::Cancelled);
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn scenario_22() {
     race.input(5000, Input::Cancel);
     race.expect(&[0, 1, 2, 3].map(|attempt| (5000, Said::Cancel(attempt))));
     race.assert_end(End::Cancelled);
-    assert!(race.machine.attempts().iter().all(|a| a.outcome == Outcome::Cancelled && a.ended == Some(ms(5000))));
+    assert!(race.machine.attempts().iter().all(|a| a.state == AttemptState::Cancelled && a.ended == Some(ms(5000))));
 }
 
 #[test]

@@ -18,8 +18,8 @@ use core::time::Duration;
 
 use harness::Rng;
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, Candidate, Config, End, Endpoint, Failure, Family, Input, Kind, List, Machine, Name, Outcome,
-    Output, Prefix, Query, Service, ServiceId, Source, Target,
+    Answer, AttemptId, AttemptState, Candidate, Config, End, Endpoint, Failure, Family, Input, Kind, List, Machine,
+    Name, Output, Prefix, Query, Service, ServiceId, Source, Target,
 };
 
 const FLOOR: Duration = Duration::from_millis(10);
@@ -704,12 +704,12 @@ impl World {
         assert!(self.seen.iter().zip(0..).all(|(seen, id)| !seen.running || known(id)), "what runs is remembered");
         for attempt in race.attempts() {
             let seen = &self.seen[usize::from(attempt.id.0)];
-            let open = matches!(attempt.outcome, Outcome::Running | Outcome::Connected);
+            let open = matches!(attempt.state, AttemptState::Running | AttemptState::Connected);
             assert_eq!(open, seen.running, "what is listed is what happened");
             assert_eq!(open, attempt.ended.is_none());
             assert_eq!(attempt.endpoint, seen.endpoint);
         }
-        let wins = race.attempts().iter().filter(|attempt| attempt.outcome == Outcome::Won).count();
+        let wins = race.attempts().iter().filter(|attempt| attempt.state == AttemptState::Won).count();
         assert_eq!(wins, usize::from(self.won.is_some()));
     }
 }

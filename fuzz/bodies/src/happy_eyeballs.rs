@@ -6,8 +6,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, Candidate, Config, Endpoint, Failure, Family, Input, Kind, List, Machine, Name, Outcome, Output,
-    Prefix, Query, Service, Source, Target,
+    Answer, AttemptId, AttemptState, Candidate, Config, Endpoint, Failure, Family, Input, Kind, List, Machine, Name,
+    Output, Prefix, Query, Service, Source, Target,
 };
 
 use super::script::Script;
@@ -270,7 +270,10 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
         assert_eq!(self.machine.attempts().len(), self.seen.len().min(E));
         for attempt in self.machine.attempts() {
             assert_eq!(attempt.endpoint, self.seen[usize::from(attempt.id.0)].endpoint);
-            assert!(!matches!(attempt.outcome, Outcome::Running | Outcome::Connected), "nothing runs after the end");
+            assert!(
+                !matches!(attempt.state, AttemptState::Running | AttemptState::Connected),
+                "nothing runs after the end"
+            );
         }
     }
 }

@@ -7,8 +7,8 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, Candidate, Config, End, Endpoint, Failure, Input, Kind, Machine, Name, Outcome, Output, Query,
-    Service, Source, Target,
+    Answer, AttemptId, AttemptState, Candidate, Config, End, Endpoint, Failure, Input, Kind, Machine, Name, Output,
+    Query, Service, Source, Target,
 };
 
 pub(crate) fn ms(ms: u64) -> Duration {
@@ -208,7 +208,7 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
                     continue;
                 };
                 let at = attempt.started + ms(*after);
-                if matches!(attempt.outcome, Outcome::Running) && next.is_none_or(|(other, _)| at < other) {
+                if matches!(attempt.state, AttemptState::Running) && next.is_none_or(|(other, _)| at < other) {
                     next = Some((at, index));
                 }
             }
