@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use heapless::Vec;
 
-use crate::{AttemptId, Endpoint};
+use crate::{AttemptId, RaceEndpoint};
 
 /// One attempt of a race: where to, when, and what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct RaceAttempt<E> {
     /// Its number.
     pub id: AttemptId,
     /// Where to.
-    pub endpoint: Endpoint,
+    pub endpoint: RaceEndpoint,
     /// When it started, since the machine was made.
     pub started: Duration,
     /// When it ended, since the machine was made; none while it runs.
@@ -109,7 +109,7 @@ impl<E, const N: usize> Attempts<E, N> {
         self.list.iter().any(|attempt| attempt.id == id && attempt.state.open())
     }
 
-    pub(crate) fn start(&mut self, endpoint: Endpoint, now: Duration) -> Option<AttemptId> {
+    pub(crate) fn start(&mut self, endpoint: RaceEndpoint, now: Duration) -> Option<AttemptId> {
         let id = self.next_id()?;
         if self.list.is_full() {
             self.forget();
@@ -191,7 +191,7 @@ impl<E, const N: usize> Attempts<E, N> {
     }
 
     /// Whether this address, port and protocol have been tried by one in the list.
-    pub(crate) fn tried(&self, endpoint: &Endpoint) -> bool {
+    pub(crate) fn tried(&self, endpoint: &RaceEndpoint) -> bool {
         self.list.iter().any(|attempt| attempt.endpoint.same(endpoint))
     }
 }
@@ -209,7 +209,7 @@ mod tests {
         let mut attempts: Attempts<(), 2> = Attempts::new();
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let (name, original) = (Name::ORIGINAL, address);
-        let endpoint = Endpoint { address, scope_id: 0, original, port: None, name, service: None, protocol: None };
+        let endpoint = RaceEndpoint { address, scope_id: 0, original, port: None, name, service: None, protocol: None };
         for number in 0..=u16::MAX {
             assert!(!attempts.is_over());
             assert_eq!(attempts.start(endpoint, Duration::ZERO), Some(AttemptId(number)));
@@ -225,7 +225,7 @@ mod tests {
         let mut attempts: Attempts<(), 2> = Attempts::new();
         let (address, name) = (IpAddr::V4(Ipv4Addr::LOCALHOST), Name::ORIGINAL);
         let original = address;
-        let endpoint = Endpoint { address, scope_id: 0, original, port: None, name, service: None, protocol: None };
+        let endpoint = RaceEndpoint { address, scope_id: 0, original, port: None, name, service: None, protocol: None };
         let at = Duration::from_millis;
         for (now, sent) in [(1, true), (2, true), (3, false), (4, false), (5, false), (6, false)] {
             let id = attempts.start(endpoint, at(now)).unwrap_or(AttemptId(u16::MAX));

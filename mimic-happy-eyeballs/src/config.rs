@@ -254,7 +254,7 @@ impl Config {
     }
 
     /// Says which port the caller connects to where no record gives another: so that a record that
-    /// spells it out adds no second endpoint, and [`Endpoint::port`](crate::Endpoint::port) is none
+    /// spells it out adds no second endpoint, and [`RaceEndpoint::port`](crate::RaceEndpoint::port) is none
     /// for it. The driver gives it by itself. Default: not known.
     pub const fn port(self, port: u16) -> Self {
         Self { port: Some(port), ..self }

@@ -102,7 +102,7 @@ pub enum Output<T> {
         /// The number of the attempt, by which to tell of it.
         attempt: AttemptId,
         /// Where to.
-        endpoint: Endpoint,
+        endpoint: RaceEndpoint,
     },
     /// Stop this attempt, and close it if it is connected.
     Cancel {
@@ -128,7 +128,7 @@ pub struct AttemptId(pub u16);
 /// Where an attempt connects to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Endpoint {
+pub struct RaceEndpoint {
     /// The address to connect to.
     pub address: IpAddr,
     /// The zone of a link-local address.

@@ -124,7 +124,7 @@ pub use candidate::{Candidate, Family, Source};
 pub use clock::Timestamp;
 pub use config::Config;
 pub use driver::{HappyEyeballs, RaceConfig};
-pub use event::{Answer, AttemptId, Dropped, End, Endpoint, Failure, Input, List, Output, Target};
+pub use event::{Answer, AttemptId, Dropped, End, Failure, Input, List, Output, RaceEndpoint, Target};
 pub use lists::SourceAddress;
 pub use machine::Machine;
 pub use nat64::Prefix;

@@ -18,7 +18,7 @@ use crate::{
 /// A race to one target: told what happens, says what to do. It does no input or output, knows no
 /// clock and allocates nothing.
 ///
-/// `E` is the caller's reason for a failed attempt. There is room for `ENDPOINTS` addresses at a
+/// `E` is the caller's reason for a failed attempt. There is room for `ADDRESSES` addresses at a
 /// time and as many attempts, for `SERVICES` records of SVCB or HTTPS and for `QUERIES` queries:
 /// three, and three for each other name in such records. What does not fit is counted in
 /// [`dropped`](Self::dropped).
@@ -33,14 +33,14 @@ use crate::{
 /// time, the one that started earlier wins, and a success beats a timer. Nothing panics, whatever
 /// the input.
 #[derive(Debug)]
-pub struct Machine<T, E, const ENDPOINTS: usize = 32, const SERVICES: usize = 4, const QUERIES: usize = 16> {
+pub struct Machine<T, E, const ADDRESSES: usize = 32, const SERVICES: usize = 4, const QUERIES: usize = 16> {
     config: Config,
     clock: Clock<T>,
     queries: Queries<QUERIES>,
     services: Services<SERVICES>,
-    addresses: Addresses<ENDPOINTS>,
-    order: Order<ENDPOINTS>,
-    attempts: Attempts<E, ENDPOINTS>,
+    addresses: Addresses<ADDRESSES>,
+    order: Order<ADDRESSES>,
+    attempts: Attempts<E, ADDRESSES>,
     pacing: Pacing,
     prefix: Option<Prefix>,
     /// When the first address came, from which the resolution delay runs.
@@ -59,8 +59,8 @@ pub struct Machine<T, E, const ENDPOINTS: usize = 32, const SERVICES: usize = 4,
     wake_told: bool,
 }
 
-impl<T: Timestamp, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: usize>
-    Machine<T, E, ENDPOINTS, SERVICES, QUERIES>
+impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERIES: usize>
+    Machine<T, E, ADDRESSES, SERVICES, QUERIES>
 {
     /// A race that starts `now`.
     #[must_use]
@@ -151,7 +151,7 @@ impl<T: Timestamp, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERI
         wake.map(|due| Output::Wake(self.clock.timestamp(due)))
     }
 
-    /// The attempts that run and the latest of those that have ended, at most `ENDPOINTS`, in the
+    /// The attempts that run and the latest of those that have ended, at most `ADDRESSES`, in the
     /// order in which they started.
     #[must_use]
     pub fn attempts(&self) -> &[RaceAttempt<E>] {
@@ -289,7 +289,7 @@ impl<T: Timestamp, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERI
         // One that waits for records would not be helped by another that does.
         let waits = !self.may_handshake() && self.attempts.any_progressed();
         let exhausted = self.order.is_empty() || self.attempts.is_over();
-        let full = self.attempts.running() >= self.config.in_flight().min(ENDPOINTS);
+        let full = self.attempts.running() >= self.config.in_flight().min(ADDRESSES);
         let held = waits || exhausted || full || self.attempts.holding();
         (!held).then(|| self.pacing.due(self.attempts.running() == 0))
     }

@@ -11,7 +11,7 @@ use crate::attempts::Attempts;
 use crate::queries::{ALIASES, Queries};
 use crate::select::Key;
 use crate::services::{Kept, Services};
-use crate::{AttemptId, Config, Endpoint, Family, Name, ServiceId};
+use crate::{AttemptId, Config, Family, Name, RaceEndpoint, ServiceId};
 
 /// What is still to be tried, the next first.
 #[derive(Debug)]
@@ -39,8 +39,8 @@ struct Planned {
 }
 
 impl Planned {
-    fn endpoint(&self, entry: &Entry) -> Endpoint {
-        Endpoint {
+    fn endpoint(&self, entry: &Entry) -> RaceEndpoint {
+        RaceEndpoint {
             address: entry.connect,
             scope_id: entry.candidate.scope_id,
             original: entry.original,
@@ -78,7 +78,7 @@ impl<const N: usize> Order<N> {
     }
 
     /// The next to try.
-    pub(crate) fn next(&self, addresses: &Addresses<N>) -> Option<Endpoint> {
+    pub(crate) fn next(&self, addresses: &Addresses<N>) -> Option<RaceEndpoint> {
         let planned = self.list.get(self.next)?;
         Some(planned.endpoint(addresses.get(planned.entry)?))
     }
@@ -242,7 +242,7 @@ fn ranks<'a>(kept: &'a Kept, config: &Config) -> impl Iterator<Item = (Rank, &'a
     (0..32).filter(spoken).map(move |bit| (Rank { protocol: bit, ..rank }, kept, Some(bit))).chain(whole)
 }
 
-impl Endpoint {
+impl RaceEndpoint {
     /// Whether an attempt to one is an attempt to the other.
     pub(crate) fn same(&self, other: &Self) -> bool {
         self.address == other.address

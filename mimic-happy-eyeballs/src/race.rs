@@ -13,7 +13,7 @@ use crate::lists::{Found, Hinted, Lists, Part, candidate};
 use crate::race_error::{Errors, RaceError, Untold};
 use crate::timeline::{Event, Events, Peer, Raced, What};
 use crate::{
-    Answer, AttemptId, Candidate, Config, Endpoint, Failure, Input, Kind, Machine, Name, Query, Service, Target,
+    Answer, AttemptId, Candidate, Config, Failure, Input, Kind, Machine, Name, Query, RaceEndpoint, Service, Target,
 };
 
 const HTTPS: Query = Query { name: Name::ORIGINAL, kind: Kind::Https };
@@ -96,8 +96,8 @@ impl<M: Mode> Race<M> {
         Some(peer)
     }
 
-    fn peer(&self, endpoint: &Endpoint) -> Peer {
-        let Endpoint { address, scope_id, port, .. } = *endpoint;
+    fn peer(&self, endpoint: &RaceEndpoint) -> Peer {
+        let RaceEndpoint { address, scope_id, port, .. } = *endpoint;
         Peer { address, port: port.unwrap_or(self.port), scope_id }
     }
 
@@ -201,7 +201,7 @@ impl<M: Mode> Race<M> {
     }
 
     /// Where to connect to; none if it was tried before, which the machine may have forgotten.
-    pub(crate) fn start(&mut self, attempt: AttemptId, endpoint: &Endpoint) -> Option<SocketAddr> {
+    pub(crate) fn start(&mut self, attempt: AttemptId, endpoint: &RaceEndpoint) -> Option<SocketAddr> {
         let to = self.peer(endpoint).into();
         let Err(place) = self.dialled.binary_search(&to) else {
             self.machine.input(Input::Failed { attempt, reason: ErrorKind::Other, sent: false }, self.now);

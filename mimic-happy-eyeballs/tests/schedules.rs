@@ -18,8 +18,8 @@ use core::time::Duration;
 
 use harness::Rng;
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, AttemptState, Candidate, Config, End, Endpoint, Failure, Family, Input, Kind, List, Machine,
-    Name, Output, Prefix, Query, Service, ServiceId, Source, Target,
+    Answer, AttemptId, AttemptState, Candidate, Config, End, Failure, Family, Input, Kind, List, Machine, Name, Output,
+    Prefix, Query, RaceEndpoint, Service, ServiceId, Source, Target,
 };
 
 const FLOOR: Duration = Duration::from_millis(10);
@@ -45,7 +45,7 @@ enum Event {
 /// An attempt, as the outside sees it.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
-    endpoint: Endpoint,
+    endpoint: RaceEndpoint,
     started: Duration,
     running: bool,
     connected: bool,
@@ -622,13 +622,13 @@ impl World {
         live.any(|(_, address)| useful(address) && *address != IpAddr::V4(Ipv4Addr::BROADCAST))
     }
 
-    fn start(&mut self, race: &Race, attempt: AttemptId, endpoint: Endpoint, now: Duration) {
+    fn start(&mut self, race: &Race, attempt: AttemptId, endpoint: RaceEndpoint, now: Duration) {
         assert_eq!(usize::from(attempt.0), self.seen.len());
         assert!(self.seen.iter().all(|seen| !seen.connected), "nothing starts after a success");
         let running = self.seen.iter().filter(|seen| seen.running).count();
         assert!(running < self.options.in_flight.min(ROOM), "never more in flight than configured");
         assert!(endpoint.port.is_none() || endpoint.port != self.options.port, "the own port is not spelt out");
-        let same = |e: Endpoint| (e.address, e.scope_id, e.port, e.protocol);
+        let same = |e: RaceEndpoint| (e.address, e.scope_id, e.port, e.protocol);
         let known = race.attempts().iter().filter(|other| same(other.endpoint) == same(endpoint)).count();
         assert_eq!(known, 1, "an endpoint is tried once, for as long as its attempt is remembered");
         for seen in &self.seen {

@@ -6,8 +6,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, AttemptState, Candidate, Config, Endpoint, Failure, Family, Input, Kind, List, Machine, Name,
-    Output, Prefix, Query, Service, Source, Target,
+    Answer, AttemptId, AttemptState, Candidate, Config, Failure, Family, Input, Kind, List, Machine, Name, Output,
+    Prefix, Query, RaceEndpoint, Service, Source, Target,
 };
 
 use super::script::Script;
@@ -28,7 +28,7 @@ pub fn happy_eyeballs(data: &[u8]) {
 
 /// An attempt, as the outside sees it.
 struct Seen {
-    endpoint: Endpoint,
+    endpoint: RaceEndpoint,
     started: Duration,
     running: bool,
     connected: bool,
@@ -222,13 +222,13 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
         panic!("the machine never stops talking");
     }
 
-    fn start(&mut self, attempt: AttemptId, endpoint: Endpoint) {
+    fn start(&mut self, attempt: AttemptId, endpoint: RaceEndpoint) {
         assert_eq!(usize::from(attempt.0), self.seen.len(), "attempts are numbered in turn");
         let running = self.seen.iter().filter(|seen| seen.running).count();
         assert!(running < self.limit.min(E), "never more in flight than configured");
         let address = endpoint.address;
         assert!(!address.is_unspecified() && !address.is_multicast() && address != IpAddr::V4(Ipv4Addr::BROADCAST));
-        let same = |e: Endpoint| (e.address, e.scope_id, e.port, e.protocol);
+        let same = |e: RaceEndpoint| (e.address, e.scope_id, e.port, e.protocol);
         let known = self.machine.attempts().iter().filter(|other| same(other.endpoint) == same(endpoint)).count();
         assert_eq!(known, 1, "an endpoint is tried once, for as long as its attempt is remembered");
         for seen in &self.seen {

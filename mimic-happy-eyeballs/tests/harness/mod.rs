@@ -7,8 +7,8 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, AttemptState, Candidate, Config, End, Endpoint, Failure, Input, Kind, Machine, Name, Output,
-    Query, Service, Source, Target,
+    Answer, AttemptId, AttemptState, Candidate, Config, End, Failure, Input, Kind, Machine, Name, Output, Query,
+    RaceEndpoint, Service, Source, Target,
 };
 
 pub(crate) fn ms(ms: u64) -> Duration {
@@ -59,7 +59,7 @@ pub(crate) struct Race<const N: usize = 32, const S: usize = 4, const Q: usize =
     pub(crate) now: Duration,
     pub(crate) wake: Option<Duration>,
     pub(crate) log: VecDeque<(u64, Said)>,
-    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) endpoints: Vec<RaceEndpoint>,
 }
 
 impl Race {
