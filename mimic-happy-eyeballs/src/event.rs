@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::IpAddr;
 
 use crate::query::{Name, Query, ServiceId};
-use crate::{Candidate, Family, Prefix, Service};
+use crate::{Candidate, Family, Prefix, ServiceRecord};
 
 /// What to connect to.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ pub enum Answer<'a> {
     First(&'a [Candidate]),
     /// The SVCB or HTTPS records there are now, which replace those of an earlier answer. None: as
     /// above.
-    Services(&'a [Service<'a>]),
+    Services(&'a [ServiceRecord<'a>]),
     /// Not known: SERVFAIL, a timeout, a failed validation. Counts as a negative answer if there
     /// was none before, and otherwise changes nothing.
     Failed,
@@ -205,7 +205,7 @@ pub struct Dropped {
     /// Aliases that ran in a circle or were nested too deep.
     pub aliases: u32,
     /// Records with a mandatory key that the client does not know
-    /// ([`Service::unsupported`](crate::Service)).
+    /// ([`ServiceRecord::unsupported`](crate::ServiceRecord)).
     pub unsupported: u32,
     /// Records of services that speak none of the [`Config::protocols`](crate::Config::protocols).
     pub protocols: u32,

@@ -130,5 +130,5 @@ pub use machine::Machine;
 pub use nat64::Prefix;
 pub use query::{Kind, Name, Query, ServiceId};
 pub use race_error::RaceError;
-pub use services::Service;
+pub use services::ServiceRecord;
 pub use timeline::{Event, Observer, Peer, Raced, Timeline, What};

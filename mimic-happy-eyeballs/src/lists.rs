@@ -16,7 +16,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
 use core::task::Poll;
 
-use mimic_core::{Dialer, Error, ErrorKind, Instant, Lookup, Mode, Question, Record, RecordType, Text};
+use mimic_core::{Dialer, Error, ErrorKind, Instant, Lookup, Mode, Question, Record, RecordType, Service, Text};
 
 use crate::{Candidate, Family, Kind, List, Machine, Query, ServiceId, Source};
 
@@ -38,7 +38,7 @@ const PORT: u16 = 9;
 /// What a look-up found.
 pub(crate) enum Found {
     Addresses(Vec<SocketAddr>),
-    Services(Vec<mimic_core::Service>),
+    Services(Vec<Service>),
 }
 
 pub(crate) async fn look_up<M: Mode>(lookup: &Dialer<Lookup, M>, kind: Kind, name: Text) -> Result<Found, Error> {
@@ -83,7 +83,7 @@ pub(crate) enum Part {
 
 /// A service record and where its hints are: IPv4 first.
 pub(crate) struct Hinted {
-    pub(crate) record: mimic_core::Service,
+    pub(crate) record: Service,
     pub(crate) hints: [Range<usize>; 2],
     pub(crate) more: [bool; 2],
 }
@@ -136,12 +136,7 @@ impl Lists {
     }
 
     /// The hints of the best services come first, as the machine keeps these.
-    fn services(
-        &mut self,
-        query: Query,
-        records: Vec<mimic_core::Service>,
-        mut room: usize,
-    ) -> (Part, Vec<SocketAddr>) {
+    fn services(&mut self, query: Query, records: Vec<Service>, mut room: usize) -> (Part, Vec<SocketAddr>) {
         let mut services: Vec<_> =
             records.into_iter().map(|record| Hinted { record, hints: [0..0, 0..0], more: [false; 2] }).collect();
         let mut order: Vec<_> = services.iter_mut().zip(0..u16::MAX).collect();

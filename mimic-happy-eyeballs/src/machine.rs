@@ -12,7 +12,7 @@ use crate::queries::{ALIASES, Queries, State};
 use crate::services::{Kept, Services, shuffle};
 use crate::{
     Answer, AttemptState, Candidate, Config, Dropped, End, Failure, Family, Input, Kind, List, Name, Output, Prefix,
-    Query, RaceAttempt, Service, ServiceId, Target, Timestamp,
+    Query, RaceAttempt, ServiceId, ServiceRecord, Target, Timestamp,
 };
 
 /// A race to one target: told what happens, says what to do. It does no input or output, knows no
@@ -422,7 +422,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
     }
 
     /// Takes service records in place of what `owner` had.
-    fn serve(&mut self, owner: Name, kind: Kind, list: &[Service<'_>]) {
+    fn serve(&mut self, owner: Name, kind: Kind, list: &[ServiceRecord<'_>]) {
         self.stale = true;
         self.services.remove(owner);
         self.addresses.withdraw(|entry| matches!(entry.via, Via::Hint { owner: of, .. } if of == owner));

@@ -13,7 +13,8 @@ use crate::lists::{Found, Hinted, Lists, Part, candidate};
 use crate::race_error::{Errors, RaceError, Untold};
 use crate::timeline::{Event, Events, Peer, Raced, What};
 use crate::{
-    Answer, AttemptId, Candidate, Config, Failure, Input, Kind, Machine, Name, Query, RaceEndpoint, Service, Target,
+    Answer, AttemptId, Candidate, Config, Failure, Input, Kind, Machine, Name, Query, RaceEndpoint, ServiceRecord,
+    Target,
 };
 
 const HTTPS: Query = Query { name: Name::ORIGINAL, kind: Kind::Https };
@@ -178,7 +179,7 @@ impl<M: Mode> Race<M> {
         let services: Vec<_> = (services.iter().zip(&targets).zip(&alpn))
             .map(|((Hinted { record, hints, more }, target), alpn)| {
                 let [ipv4_hints, ipv6_hints] = hints.clone().map(|range| candidates.get(range).unwrap_or_default());
-                Service {
+                ServiceRecord {
                     priority: record.priority,
                     target: *target,
                     alpn,

@@ -6,7 +6,7 @@ use crate::{Candidate, Config, Name, ServiceId};
 
 /// An SVCB or HTTPS record, as an answer gave it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Service<'a> {
+pub struct ServiceRecord<'a> {
     /// The priority. 0 makes it an alias (AliasMode): then only [`target`](Self::target) counts.
     pub priority: u16,
     /// The TargetName; none for `.`, which is the name that was asked.
@@ -51,7 +51,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) fn new(service: &Service<'_>, id: ServiceId, config: &Config) -> Self {
+    pub(crate) fn new(service: &ServiceRecord<'_>, id: ServiceId, config: &Config) -> Self {
         let default = config.default_protocol.filter(|_| !service.no_default_alpn);
         let speaks = |protocol: &[u8]| service.alpn.contains(&protocol) || default == Some(protocol);
         let protocols = (config.protocols.iter().zip(0_u32..32))

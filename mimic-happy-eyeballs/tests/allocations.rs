@@ -11,7 +11,9 @@
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
-use mimic_happy_eyeballs::{Answer, Candidate, Config, Input, Kind, Machine, Name, Output, Query, Service, Target};
+use mimic_happy_eyeballs::{
+    Answer, Candidate, Config, Input, Kind, Machine, Name, Output, Query, ServiceRecord, Target,
+};
 
 #[test]
 fn a_race_allocates_nothing() {
@@ -22,7 +24,7 @@ fn a_race_allocates_nothing() {
         let v6: [_; 4] =
             core::array::from_fn(|n| Candidate::new(Ipv6Addr::from((0x2001_0db8 << 96) | (n as u128 + 1)).into()));
         let v4: [_; 4] = core::array::from_fn(|n| Candidate::new(Ipv4Addr::from(0xc000_0201 + n as u32).into()));
-        let service = Service { priority: 1, ipv6_hints: &v6[..1], ..Service::default() };
+        let service = ServiceRecord { priority: 1, ipv6_hints: &v6[..1], ..ServiceRecord::default() };
         let answers = [
             (Kind::Https, Answer::Services(core::slice::from_ref(&service))),
             (Kind::Aaaa, Answer::Addresses(&v6)),

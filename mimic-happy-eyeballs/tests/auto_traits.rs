@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mimic_happy_eyeballs::{Candidate, Config, Failure, Machine, Output, Prefix, RaceAttempt, Service};
+use mimic_happy_eyeballs::{Candidate, Config, Failure, Machine, Output, Prefix, RaceAttempt, ServiceRecord};
 
 fn all<T: Send + Sync + Unpin + core::fmt::Debug>() {}
 
@@ -14,7 +14,7 @@ fn everything_is_send_sync_unpin_and_debug() {
     all::<Config>();
     all::<Output<Duration>>();
     all::<Prefix>();
-    all::<Service<'static>>();
+    all::<ServiceRecord<'static>>();
     all::<Box<dyn core::error::Error + Send + Sync>>();
     let failure: Box<dyn core::error::Error> = Box::new(Failure::AllFailed);
     assert_eq!(failure.to_string(), "every connection attempt failed");

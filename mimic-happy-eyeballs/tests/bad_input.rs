@@ -15,7 +15,7 @@ use core::time::Duration;
 
 use harness::{A, AAAA, ALT, HTTPS, Race, Said, at, c, failed, from, ip, ms, start, succeeded};
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, AttemptState, Config, End, Failure, Input, Machine, Name, Output, Query, Service, Target,
+    Answer, AttemptId, AttemptState, Config, End, Failure, Input, Machine, Name, Output, Query, ServiceRecord, Target,
 };
 
 #[test]
@@ -91,8 +91,9 @@ fn a_thousand_answers() {
 
 #[test]
 fn too_many_services_and_queries() {
-    let list: Vec<_> =
-        (0..100).map(|n| Service { priority: 100 - n, target: Some(Name(n)), ..Service::default() }).collect();
+    let list: Vec<_> = (0..100)
+        .map(|n| ServiceRecord { priority: 100 - n, target: Some(Name(n)), ..ServiceRecord::default() })
+        .collect();
     let mut race: Race<4, 2, 6> = Race::sized(Config::new().https());
     race.log.clear();
     race.services(0, HTTPS, &list);
@@ -224,10 +225,10 @@ fn unknown_attempts_and_queries() {
         race.inputs(1, &[succeeded(attempt), failed(attempt), Input::Progress { attempt: AttemptId(attempt) }]);
     }
     for query in [HTTPS, at(ALT, A), at(Name(u16::MAX), AAAA), Query { name: Name(3), ..HTTPS }] {
-        race.answer(2, query, &["2001:db8::1"]).servfail(2, query).services(2, query, &[Service::default()]);
+        race.answer(2, query, &["2001:db8::1"]).servfail(2, query).services(2, query, &[ServiceRecord::default()]);
     }
     // Nor is the answer to another kind of question one.
-    race.services(3, AAAA, &[Service { priority: 1, ..Service::default() }]).until(100).expect(&[]);
+    race.services(3, AAAA, &[ServiceRecord { priority: 1, ..ServiceRecord::default() }]).until(100).expect(&[]);
     assert!(race.machine.end().is_none());
 }
 
@@ -258,8 +259,8 @@ fn odd_services() {
     let mut race = Race::asked(Config::new().https().protocols(&[b"h2"]).default_protocol(b"h2"));
     let hints = [c("0.0.0.0"), c("::ffff:192.0.2.7"), c("192.0.2.7")];
     let list = [
-        Service { priority: u16::MAX, ipv4_hints: &hints, ipv6_hints: &hints, ..Service::default() },
-        Service { priority: 5, target: Some(Name::ORIGINAL), alpn: &[b""], ..Service::default() },
+        ServiceRecord { priority: u16::MAX, ipv4_hints: &hints, ipv6_hints: &hints, ..ServiceRecord::default() },
+        ServiceRecord { priority: 5, target: Some(Name::ORIGINAL), alpn: &[b""], ..ServiceRecord::default() },
     ];
     race.services(0, HTTPS, &list).answer(1, AAAA, &[]).answer(1, A, &["192.0.2.8"]).until(9000);
     assert!(race.machine.dropped().unusable > 0);
@@ -267,11 +268,11 @@ fn odd_services() {
     assert!(tried.contains(&ip("192.0.2.7")) && tried.iter().all(|address| !address.is_unspecified()));
     // Nobody listens on port 0.
     let mut race = Race::asked(Config::new().https());
-    race.services(0, HTTPS, &[Service { priority: 1, port: Some(0), ..Service::default() }]);
+    race.services(0, HTTPS, &[ServiceRecord { priority: 1, port: Some(0), ..ServiceRecord::default() }]);
     race.answer(1, AAAA, &[]).answer(1, A, &["192.0.2.8"]).until(9000);
     assert!(race.machine.attempts().is_empty());
     // An alias to nowhere, among others: there is no service.
     let mut race = Race::asked(Config::new().https());
-    race.services(0, HTTPS, &[list[0], Service::default(), list[1]]).answer(1, AAAA, &["2001:db8::1"]);
+    race.services(0, HTTPS, &[list[0], ServiceRecord::default(), list[1]]).answer(1, AAAA, &["2001:db8::1"]);
     race.expect(&[(1, start(0, "2001:db8::1"))]);
 }

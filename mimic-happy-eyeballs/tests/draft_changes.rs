@@ -11,10 +11,10 @@
 mod harness;
 
 use harness::{A, AAAA, ALT, HTTPS, Race, Said, at, c, from, ip, ms, start};
-use mimic_happy_eyeballs::{Candidate, Config, Input, Prefix, Service, Source};
+use mimic_happy_eyeballs::{Candidate, Config, Input, Prefix, ServiceRecord, Source};
 
-fn service() -> Service<'static> {
-    Service { priority: 1, ..Service::default() }
+fn service() -> ServiceRecord<'static> {
+    ServiceRecord { priority: 1, ..ServiceRecord::default() }
 }
 
 /// §7 "Endpoints from SVCB IP hints SHOULD be removed … if the endpoints from the hints are absent
@@ -23,7 +23,7 @@ fn service() -> Service<'static> {
 fn s7_hints_give_way() {
     let hints = ["2001:db8::a", "2001:db8::b", "2001:db8::c"].map(c);
     let mut race = Race::asked(Config::new().https());
-    race.services(0, HTTPS, &[Service { ipv6_hints: &hints, ..service() }]);
+    race.services(0, HTTPS, &[ServiceRecord { ipv6_hints: &hints, ..service() }]);
     race.answer(10, AAAA, &["2001:db8::c", "2001:db8::1"]).answer(10, A, &[]);
     assert_eq!(race.order(), ["2001:db8::a", "2001:db8::c", "2001:db8::1"]);
 }
@@ -33,8 +33,8 @@ fn s7_hints_give_way() {
 fn s7_services_change() {
     let hints = [[c("2001:db8::a"), c("2001:db8::b")], [c("2001:db8::c"), c("2001:db8::d")]];
     let mut race = Race::asked(Config::new().https());
-    race.services(0, HTTPS, &[Service { ipv6_hints: &hints[0], ..service() }]);
-    race.services(10, HTTPS, &[Service { ipv6_hints: &hints[1], port: Some(99), ..service() }]);
+    race.services(0, HTTPS, &[ServiceRecord { ipv6_hints: &hints[0], ..service() }]);
+    race.services(10, HTTPS, &[ServiceRecord { ipv6_hints: &hints[1], port: Some(99), ..service() }]);
     assert_eq!(race.order(), ["2001:db8::a", "2001:db8::c", "2001:db8::d"]);
     assert_eq!(race.endpoints.iter().map(|endpoint| endpoint.port).collect::<Vec<_>>(), [None, Some(99), Some(99)]);
 }
@@ -77,8 +77,9 @@ fn s7_endpoints_come_back() {
 #[test]
 fn s7_endpoints_go_from_one_name_and_stay_with_another() {
     for (own, alternative) in [(1, 2), (2, 1)] {
-        let own = Service { priority: own, port: Some(99), ..Service::default() };
-        let alternative = Service { priority: alternative, target: Some(ALT), port: Some(99), ..Service::default() };
+        let own = ServiceRecord { priority: own, port: Some(99), ..ServiceRecord::default() };
+        let alternative =
+            ServiceRecord { priority: alternative, target: Some(ALT), port: Some(99), ..ServiceRecord::default() };
         let mut race = Race::asked(Config::new().https());
         race.services(0, HTTPS, &[]).answer(0, AAAA, &["2001:db8::1", "2001:db8::2"]).answer(0, A, &[]);
         race.services(10, HTTPS, &[own, alternative]).answer(10, at(ALT, AAAA), &["2001:db8::1"]);
@@ -111,7 +112,7 @@ fn s7_added_endpoints_are_sorted_in() {
 fn s7_turns_count_what_is_gone() {
     let hints = [c("2001:db8::a")];
     let mut race = Race::asked(Config::new().https());
-    race.services(0, HTTPS, &[Service { ipv6_hints: &hints, ..service() }]);
+    race.services(0, HTTPS, &[ServiceRecord { ipv6_hints: &hints, ..service() }]);
     race.answer(10, AAAA, &["2001:db8::1"]).answer(10, A, &["192.0.2.1"]);
     assert_eq!(race.order(), ["2001:db8::a", "192.0.2.1", "2001:db8::1"]);
 }
@@ -203,7 +204,7 @@ fn s8_3_a_records_are_synthesised() {
 fn s8_3_hints_are_synthesised() {
     let hints = [v4_unreachable("192.0.2.1")];
     let mut race = Race::asked(v6_only().https());
-    race.services(0, HTTPS, &[Service { ipv4_hints: &hints, ..service() }]).answer(0, AAAA, &[]);
+    race.services(0, HTTPS, &[ServiceRecord { ipv4_hints: &hints, ..service() }]).answer(0, AAAA, &[]);
     race.expect(&[(0, start(0, "64:ff9b::192.0.2.1"))]);
 }
 

@@ -12,7 +12,7 @@ mod harness;
 
 use harness::{A, AAAA, HTTPS, Play, Race, c, failed};
 use mimic_happy_eyeballs::{
-    Answer, Candidate, Config, End, Failure, Family, Input, List, Name, Query, Service, ServiceId,
+    Answer, Candidate, Config, End, Failure, Family, Input, List, Name, Query, ServiceId, ServiceRecord,
 };
 
 #[test]
@@ -55,7 +55,7 @@ fn the_larger_family_makes_way() {
 /// all at a time.
 #[test]
 fn endpoints_that_do_not_fit_come_later() {
-    let list = [1, 2, 3].map(|n| Service { priority: n, port: Some(n), ..Service::default() });
+    let list = [1, 2, 3].map(|n| ServiceRecord { priority: n, port: Some(n), ..ServiceRecord::default() });
     let mut race: Race<2, 3, 3> = Race::sized(Config::new().https());
     race.answer(0, AAAA, &["2001:db8::1", "2001:db8::2"]).answer(0, A, &[]).services(0, HTTPS, &list);
     race.play(&[Play::Fail(1000); 9]);
@@ -186,7 +186,8 @@ fn lists_share_the_room() {
 #[test]
 fn hints_come_in_parts() {
     let hints = many("2001:db8::", 40);
-    let record = Service { priority: 1, ipv6_hints: &hints[..2], more_ipv6_hints: true, ..Service::default() };
+    let record =
+        ServiceRecord { priority: 1, ipv6_hints: &hints[..2], more_ipv6_hints: true, ..ServiceRecord::default() };
     let of = |family| List::Hints(ServiceId { owner: Name::ORIGINAL, index: 0 }, family);
     let mut race: Race<8, 2, 3> = Race::sized(Config::new().https());
     race.services(0, HTTPS, &[record]).servfail(0, AAAA).answer(0, A, &[]);
@@ -207,7 +208,7 @@ fn hints_come_in_parts() {
 /// ends.
 #[test]
 fn what_records_leave_out_is_not_waited_for() {
-    let h3 = Service { priority: 1, alpn: &[b"h3"], no_default_alpn: true, ..Service::default() };
+    let h3 = ServiceRecord { priority: 1, alpn: &[b"h3"], no_default_alpn: true, ..ServiceRecord::default() };
     let v4 = many("192.0.2.", 100);
     let mut race: Race<8, 2, 3> = Race::sized(Config::new().https().protocols(&[b"h2"]));
     race.services(0, HTTPS, &[h3]).answer(0, AAAA, &[]);
@@ -220,10 +221,10 @@ fn what_records_leave_out_is_not_waited_for() {
 #[test]
 fn services_stay_by_priority() {
     let ports = |priorities: [u16; 3]| {
-        let list = [(0, 1), (1, 2), (2, 3)].map(|(at, port)| Service {
+        let list = [(0, 1), (1, 2), (2, 3)].map(|(at, port)| ServiceRecord {
             priority: priorities[at],
             port: Some(port),
-            ..Service::default()
+            ..ServiceRecord::default()
         });
         let mut race: Race<8, 2, 3> = Race::sized(Config::new().https());
         race.answer(0, AAAA, &["2001:db8::1"]).answer(0, A, &[]).services(0, HTTPS, &list);

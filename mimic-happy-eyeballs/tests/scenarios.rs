@@ -11,7 +11,7 @@
 mod harness;
 
 use harness::{A, AAAA, HTTPS, Play, Race, Said, at, c, from, ip, ms, start};
-use mimic_happy_eyeballs::{AttemptId, AttemptState, Config, End, Failure, Input, Name, Prefix, Service, Source};
+use mimic_happy_eyeballs::{AttemptId, AttemptState, Config, End, Failure, Input, Name, Prefix, ServiceRecord, Source};
 
 use Play::{Fail, Hang, Ok, Refuse};
 
@@ -176,7 +176,7 @@ fn scenario_15() {
 fn scenario_16() {
     let mut race = Race::asked(Config::new().https());
     let hints = [c("2001:db8::1")];
-    race.services(10, HTTPS, &[Service { priority: 1, ipv6_hints: &hints, ..Service::default() }]);
+    race.services(10, HTTPS, &[ServiceRecord { priority: 1, ipv6_hints: &hints, ..ServiceRecord::default() }]);
     race.answer(20, AAAA, &["2001:db8::1"]).answer(20, A, &[]).until(5000);
     race.expect(&[(10, start(0, "2001:db8::1"))]);
 }
@@ -200,7 +200,7 @@ fn scenario_17() {
 fn scenario_18() {
     let mut race = Race::asked(Config::new().https());
     let hints = [c("2001:db8::a"), c("2001:db8::b")];
-    race.services(10, HTTPS, &[Service { priority: 1, ipv6_hints: &hints, ..Service::default() }]);
+    race.services(10, HTTPS, &[ServiceRecord { priority: 1, ipv6_hints: &hints, ..ServiceRecord::default() }]);
     race.answer(20, AAAA, &["2001:db8::1"]).answer(20, A, &[]).until(1000);
     race.expect(&[(10, start(0, "2001:db8::a")), (260, start(1, "2001:db8::1"))]);
     race.ok(1001, 0).expect(&[(1001, Said::Cancel(1)), (1001, Said::Won(0))]);
@@ -211,7 +211,7 @@ fn scenario_19() {
     let mut race = Race::asked(Config::new().https());
     race.answer(10, AAAA, &["2001:db8::1"]).answer(10, A, &[]);
     let other = Name(7);
-    race.services(20, HTTPS, &[Service { target: Some(other), ..Service::default() }]);
+    race.services(20, HTTPS, &[ServiceRecord { target: Some(other), ..ServiceRecord::default() }]);
     race.expect(&[
         (20, Said::Query(at(other, HTTPS))),
         (20, Said::Query(at(other, AAAA))),

@@ -19,7 +19,7 @@ use core::time::Duration;
 use harness::Rng;
 use mimic_happy_eyeballs::{
     Answer, AttemptId, AttemptState, Candidate, Config, End, Failure, Family, Input, Kind, List, Machine, Name, Output,
-    Prefix, Query, RaceEndpoint, Service, ServiceId, Source, Target,
+    Prefix, Query, RaceEndpoint, ServiceId, ServiceRecord, Source, Target,
 };
 
 const FLOOR: Duration = Duration::from_millis(10);
@@ -444,7 +444,7 @@ impl World {
                     rests.push((List::Hints(id, family), list[..count].to_vec(), false));
                 }
             }
-            Service {
+            ServiceRecord {
                 priority: if alias { 0 } else { 1 + self.rng.below(3) as u16 },
                 target: self.rng.one_in(2).then(|| Name(self.rng.below(4) as u16)),
                 alpn: ALPN[self.rng.below(4) as usize],

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use mimic_happy_eyeballs::{
     Answer, AttemptId, AttemptState, Candidate, Config, Failure, Family, Input, Kind, List, Machine, Name, Output,
-    Prefix, Query, RaceEndpoint, Service, Source, Target,
+    Prefix, Query, RaceEndpoint, ServiceRecord, Source, Target,
 };
 
 use super::script::Script;
@@ -360,9 +360,9 @@ fn candidate(script: &mut Script<'_>) -> Candidate {
     if shape >> 7 == 1 { candidate.rtt(script.millis()) } else { candidate }
 }
 
-fn service<'a>(script: &mut Script<'_>, v6: &'a [Candidate], v4: &'a [Candidate]) -> Service<'a> {
+fn service<'a>(script: &mut Script<'_>, v6: &'a [Candidate], v4: &'a [Candidate]) -> ServiceRecord<'a> {
     let [a, b] = [script.byte(), script.byte()];
-    Service {
+    ServiceRecord {
         priority: u16::from(a & 3),
         target: (a & 4 != 0).then(|| Name(u16::from(b >> 4))),
         alpn: ALPN[usize::from(a >> 3 & 3)],
@@ -372,6 +372,6 @@ fn service<'a>(script: &mut Script<'_>, v6: &'a [Candidate], v4: &'a [Candidate]
         ipv6_hints: if b & 2 == 0 { &[] } else { v6 },
         ech: b & 4 != 0,
         unsupported: b & 8 != 0,
-        ..Service::default()
+        ..ServiceRecord::default()
     }
 }

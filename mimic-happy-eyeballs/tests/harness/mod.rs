@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use mimic_happy_eyeballs::{
     Answer, AttemptId, AttemptState, Candidate, Config, End, Failure, Input, Kind, Machine, Name, Output, Query,
-    RaceEndpoint, Service, Source, Target,
+    RaceEndpoint, ServiceRecord, Source, Target,
 };
 
 pub(crate) fn ms(ms: u64) -> Duration {
@@ -148,7 +148,7 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
         self.input(when, Input::Answer { query, answer: Answer::Addresses(candidates) })
     }
 
-    pub(crate) fn services(&mut self, when: u64, query: Query, services: &[Service<'_>]) -> &mut Self {
+    pub(crate) fn services(&mut self, when: u64, query: Query, services: &[ServiceRecord<'_>]) -> &mut Self {
         self.input(when, Input::Answer { query, answer: Answer::Services(services) })
     }
 
