@@ -17,7 +17,7 @@ use mimic_core::{
 use crate::lists::{Found, SourceAddress, candidate, look_up, sources};
 use crate::race::Race;
 use crate::timeline::{Event, Observer, Raced, What};
-use crate::{AttemptId, Config, Input, Output, Query, Source, Target};
+use crate::{AttemptId, Config, Output, Query, RaceInput, Source, Target};
 
 key! {
     /// How races are run; [`Config::new`] when it is not given. The driver falls back to the origin
@@ -110,7 +110,7 @@ async fn race<M: Mode>(
             begun = None;
             if let Some(handshake) = handshake.as_ref().filter(|_| race.machine.may_handshake()) {
                 for (attempt, flow) in mem::take(&mut race.waiting) {
-                    race.machine.input(Input::Progress { attempt }, race.now);
+                    race.machine.input(RaceInput::Progress { attempt }, race.now);
                     handshakes.push(Box::pin(shake(handshake, attempt, flow)));
                 }
             }

@@ -24,7 +24,7 @@ pub enum Answer<'a> {
     /// that type, or no such name (NXDOMAIN).
     Addresses(&'a [Candidate]),
     /// The first of the addresses there are now, as many as there is [room](crate::Machine::room)
-    /// for; the others follow by [`Input::More`]. Otherwise as [`Addresses`](Self::Addresses).
+    /// for; the others follow by [`RaceInput::More`]. Otherwise as [`Addresses`](Self::Addresses).
     First(&'a [Candidate]),
     /// The SVCB or HTTPS records there are now, which replace those of an earlier answer. None: as
     /// above.
@@ -46,7 +46,7 @@ pub enum List {
 /// What happened. Whatever names a query that was not asked or an attempt that does not run is
 /// ignored, and so is everything after the end.
 #[derive(Clone, Copy, Debug)]
-pub enum Input<'a, E> {
+pub enum RaceInput<'a, E> {
     /// An answer came, or changed: by a push or a query made again.
     Answer {
         /// The query.
@@ -155,7 +155,7 @@ pub enum End {
     Won(AttemptId),
     /// Without one.
     Failed(Failure),
-    /// By [`Input::Cancel`].
+    /// By [`RaceInput::Cancel`].
     Cancelled,
 }
 

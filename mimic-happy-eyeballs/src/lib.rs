@@ -30,12 +30,12 @@
 //! # The machine
 //!
 //! [`Machine`] is that algorithm and nothing else: it does no input or output, knows no runtime and
-//! no clock, and allocates nothing. It is told what happens and the time ([`Input`]), and says what
+//! no clock, and allocates nothing. It is told what happens and the time ([`RaceInput`]), and says what
 //! to do ([`Output`]).
 //!
 //! ```
 //! use core::time::Duration;
-//! use mimic_happy_eyeballs::{Answer, Candidate, Config, Input, Kind, Machine, Name, Output, Query, Target};
+//! use mimic_happy_eyeballs::{Answer, Candidate, Config, RaceInput, Kind, Machine, Name, Output, Query, Target};
 //!
 //! let mut machine: Machine<Duration, &str> = Machine::new(Config::new(), Target::Name, Duration::ZERO);
 //! let at = Duration::from_millis;
@@ -45,11 +45,11 @@
 //! assert_eq!(machine.output(at(0)), None);
 //!
 //! let found = [Candidate::new("2001:db8::1".parse()?)];
-//! machine.input(Input::Answer { query: aaaa, answer: Answer::Addresses(&found) }, at(30));
+//! machine.input(RaceInput::Answer { query: aaaa, answer: Answer::Addresses(&found) }, at(30));
 //! let Some(Output::Start { attempt, endpoint }) = machine.output(at(30)) else { panic!("an attempt") };
 //! assert_eq!(endpoint.address, found[0].address);
 //!
-//! machine.input(Input::Succeeded { attempt }, at(50));
+//! machine.input(RaceInput::Succeeded { attempt }, at(50));
 //! assert_eq!(machine.output(at(50)), Some(Output::Won { attempt }));
 //! # Ok::<(), core::net::AddrParseError>(())
 //! ```
@@ -64,7 +64,7 @@
 //! - While a query is open, running out of addresses is not a failure; nor is it while a list that
 //!   was given in part has more ([`List`]). A list gets as many places as are still free. What was
 //!   tried makes way, and had its family's turn.
-//! - There is no deadline, neither for an attempt nor for the race: [`Input::Cancel`] ends it.
+//! - There is no deadline, neither for an attempt nor for the race: [`RaceInput::Cancel`] ends it.
 //! - A family without connectivity ([`Config::connectivity`]) counts as unreachable where the
 //!   source is unknown.
 //! - Whether two endpoints are one is decided by address, zone, port and protocol, however they
@@ -124,7 +124,7 @@ pub use candidate::{Candidate, Family, Source};
 pub use clock::Timestamp;
 pub use config::Config;
 pub use driver::{HappyEyeballs, RaceConfig};
-pub use event::{Answer, AttemptId, Dropped, End, Failure, Input, List, Output, RaceEndpoint, Target};
+pub use event::{Answer, AttemptId, Dropped, End, Failure, List, Output, RaceEndpoint, RaceInput, Target};
 pub use lists::SourceAddress;
 pub use machine::Machine;
 pub use nat64::Prefix;

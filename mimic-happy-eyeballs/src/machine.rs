@@ -11,8 +11,8 @@ use crate::pacing::Pacing;
 use crate::queries::{ALIASES, Queries, State};
 use crate::services::{Kept, Services, shuffle};
 use crate::{
-    Answer, AttemptState, Candidate, Config, Dropped, End, Failure, Family, Input, Kind, List, Name, Output, Prefix,
-    Query, RaceAttempt, ServiceId, ServiceRecord, Target, Timestamp,
+    Answer, AttemptState, Candidate, Config, Dropped, End, Failure, Family, Kind, List, Name, Output, Prefix, Query,
+    RaceAttempt, RaceInput, ServiceId, ServiceRecord, Target, Timestamp,
 };
 
 /// A race to one target: told what happens, says what to do. It does no input or output, knows no
@@ -24,7 +24,7 @@ use crate::{
 /// [`dropped`](Self::dropped).
 ///
 /// Addresses that have been tried make room for others. So a long answer is given in parts
-/// ([`Answer::First`], [`Input::More`]), as [`room`](Self::room) says. An address is tried once for
+/// ([`Answer::First`], [`RaceInput::More`]), as [`room`](Self::room) says. An address is tried once for
 /// as long as it has a place or its attempt is in [`attempts`](Self::attempts): a list must not
 /// have one again.
 ///
@@ -95,28 +95,28 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
     }
 
     /// Tells what has happened. Nothing is decided before [`output`](Self::output).
-    pub fn input(&mut self, input: Input<'_, E>, now: T) {
+    pub fn input(&mut self, input: RaceInput<'_, E>, now: T) {
         self.clock.advance(now);
         if self.end.is_some() {
             return;
         }
         self.wake_told = false;
         match input {
-            Input::Answer { query, answer } => self.answer(query, answer),
-            Input::More { list, addresses, last } => self.more(list, addresses, last),
-            Input::Progress { attempt } if self.attempts.is_open(attempt) => {
+            RaceInput::Answer { query, answer } => self.answer(query, answer),
+            RaceInput::More { list, addresses, last } => self.more(list, addresses, last),
+            RaceInput::Progress { attempt } if self.attempts.is_open(attempt) => {
                 self.attempts.progress(attempt);
                 self.pacing.progressed(self.elapsed());
             }
-            Input::Progress { .. } => {}
-            Input::Succeeded { attempt } => self.attempts.succeed(attempt),
-            Input::Failed { attempt, reason, sent } => {
+            RaceInput::Progress { .. } => {}
+            RaceInput::Succeeded { attempt } => self.attempts.succeed(attempt),
+            RaceInput::Failed { attempt, reason, sent } => {
                 if self.attempts.end(attempt, AttemptState::Failed { reason, sent }, self.clock.elapsed()) {
                     self.pacing.failed(self.attempts.is_latest(attempt), self.attempts.last_sent());
                 }
             }
-            Input::Prefix(prefix) => self.renumber(prefix),
-            Input::Cancel => self.end = Some(End::Cancelled),
+            RaceInput::Prefix(prefix) => self.renumber(prefix),
+            RaceInput::Cancel => self.end = Some(End::Cancelled),
         }
     }
 
@@ -124,7 +124,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
     /// last [`Output::Wake`] has come; calling it at other times is harmless.
     ///
     /// At the end come the [`Output::Cancel`] of every attempt that runs and then, unless the end
-    /// is [`Input::Cancel`], [`Output::Won`] or [`Output::Failed`]; after that, nothing ever.
+    /// is [`RaceInput::Cancel`], [`Output::Won`] or [`Output::Failed`]; after that, nothing ever.
     pub fn output(&mut self, now: T) -> Option<Output<T>> {
         self.clock.advance(now);
         if self.end.is_none() {

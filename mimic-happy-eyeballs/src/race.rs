@@ -13,7 +13,7 @@ use crate::lists::{Found, Hinted, Lists, Part, candidate};
 use crate::race_error::{Errors, RaceError, Untold};
 use crate::timeline::{Event, Events, Peer, Raced, What};
 use crate::{
-    Answer, AttemptId, Candidate, Config, Failure, Input, Kind, Machine, Name, Query, RaceEndpoint, ServiceRecord,
+    Answer, AttemptId, Candidate, Config, Failure, Kind, Machine, Name, Query, RaceEndpoint, RaceInput, ServiceRecord,
     Target,
 };
 
@@ -146,7 +146,7 @@ impl<M: Mode> Race<M> {
             ErrorKind::NotFound => Answer::Addresses(&[]),
             _ => Answer::Failed,
         };
-        self.machine.input(Input::Answer { query, answer }, self.now);
+        self.machine.input(RaceInput::Answer { query, answer }, self.now);
     }
 
     /// What the machine is to be told next, once the source addresses are known.
@@ -162,11 +162,11 @@ impl<M: Mode> Race<M> {
             Part::Answer { query, count, whole } => {
                 self.tell(What::Answer(query.kind, u16::try_from(count).unwrap_or(u16::MAX)));
                 let answer = if whole { Answer::Addresses(candidates) } else { Answer::First(candidates) };
-                self.machine.input(Input::Answer { query, answer }, self.now);
+                self.machine.input(RaceInput::Answer { query, answer }, self.now);
             }
             Part::Services { query, services } => self.serve(query, &services, candidates),
             Part::More { list, last } => {
-                self.machine.input(Input::More { list, addresses: candidates, last }, self.now);
+                self.machine.input(RaceInput::More { list, addresses: candidates, last }, self.now);
             }
         }
     }
@@ -194,7 +194,7 @@ impl<M: Mode> Race<M> {
                 }
             })
             .collect();
-        self.machine.input(Input::Answer { query, answer: Answer::Services(&services) }, self.now);
+        self.machine.input(RaceInput::Answer { query, answer: Answer::Services(&services) }, self.now);
     }
 
     fn target(&mut self, name: &Text) -> Option<Name> {
@@ -205,7 +205,7 @@ impl<M: Mode> Race<M> {
     pub(crate) fn start(&mut self, attempt: AttemptId, endpoint: &RaceEndpoint) -> Option<SocketAddr> {
         let to = self.peer(endpoint).into();
         let Err(place) = self.dialled.binary_search(&to) else {
-            self.machine.input(Input::Failed { attempt, reason: ErrorKind::Other, sent: false }, self.now);
+            self.machine.input(RaceInput::Failed { attempt, reason: ErrorKind::Other, sent: false }, self.now);
             return None;
         };
         self.dialled.insert(place, to);
@@ -217,12 +217,12 @@ impl<M: Mode> Race<M> {
     pub(crate) fn progressed(&mut self, attempt: AttemptId, flow: M::Flow) {
         self.waiting.push((attempt, flow));
         self.tell_of(attempt, What::Progress);
-        self.machine.input(Input::Progress { attempt }, self.now);
+        self.machine.input(RaceInput::Progress { attempt }, self.now);
     }
 
     pub(crate) fn succeeded(&mut self, attempt: AttemptId, flow: M::Flow) {
         self.flows.push((attempt, flow));
-        self.machine.input(Input::Succeeded { attempt }, self.now);
+        self.machine.input(RaceInput::Succeeded { attempt }, self.now);
     }
 
     pub(crate) fn failed(&mut self, attempt: AttemptId, error: Error, tried: bool) {
@@ -231,7 +231,7 @@ impl<M: Mode> Race<M> {
         self.errors.push(peer, error);
         // An answer, however fast, answers a packet.
         let sent = tried || matches!(reason, ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset);
-        self.machine.input(Input::Failed { attempt, reason, sent }, self.now);
+        self.machine.input(RaceInput::Failed { attempt, reason, sent }, self.now);
     }
 
     pub(crate) fn won(&mut self, attempt: AttemptId) -> Result<Raced<M::Flow>, Error> {

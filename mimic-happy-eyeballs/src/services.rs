@@ -21,9 +21,9 @@ pub struct ServiceRecord<'a> {
     pub ipv4_hints: &'a [Candidate],
     /// `ipv6hint`.
     pub ipv6_hints: &'a [Candidate],
-    /// Whether further `ipv4hint`s follow by [`Input::More`](crate::Input::More).
+    /// Whether further `ipv4hint`s follow by [`RaceInput::More`](crate::RaceInput::More).
     pub more_ipv4_hints: bool,
-    /// Whether further `ipv6hint`s follow by [`Input::More`](crate::Input::More).
+    /// Whether further `ipv6hint`s follow by [`RaceInput::More`](crate::RaceInput::More).
     pub more_ipv6_hints: bool,
     /// Whether there is an `ech`.
     pub ech: bool,

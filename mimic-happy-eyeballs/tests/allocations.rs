@@ -12,7 +12,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use mimic_happy_eyeballs::{
-    Answer, Candidate, Config, Input, Kind, Machine, Name, Output, Query, ServiceRecord, Target,
+    Answer, Candidate, Config, Kind, Machine, Name, Output, Query, RaceInput, ServiceRecord, Target,
 };
 
 #[test]
@@ -31,7 +31,7 @@ fn a_race_allocates_nothing() {
             (Kind::A, Answer::Addresses(&v4)),
         ];
         for (kind, answer) in answers {
-            race.input(Input::Answer { query: Query { name: Name::ORIGINAL, kind }, answer }, at(1));
+            race.input(RaceInput::Answer { query: Query { name: Name::ORIGINAL, kind }, answer }, at(1));
         }
         let mut starts = 0;
         for now in 1..3000 {
@@ -39,10 +39,10 @@ fn a_race_allocates_nothing() {
                 if let Output::Start { attempt, .. } = output {
                     starts += 1;
                     if starts == 4 {
-                        race.input(Input::Failed { attempt, reason: 1, sent: true }, at(now));
+                        race.input(RaceInput::Failed { attempt, reason: 1, sent: true }, at(now));
                     }
                     if starts == 8 {
-                        race.input(Input::Succeeded { attempt }, at(now));
+                        race.input(RaceInput::Succeeded { attempt }, at(now));
                     }
                 }
             }

@@ -15,7 +15,8 @@ use core::time::Duration;
 
 use harness::{A, AAAA, ALT, HTTPS, Race, Said, at, c, failed, from, ip, ms, start, succeeded};
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, AttemptState, Config, End, Failure, Input, Machine, Name, Output, Query, ServiceRecord, Target,
+    Answer, AttemptId, AttemptState, Config, End, Failure, Machine, Name, Output, Query, RaceInput, ServiceRecord,
+    Target,
 };
 
 #[test]
@@ -41,7 +42,7 @@ fn a_resolver_that_never_answers() {
     let mut race = Race::asked(Config::new().https());
     race.until(1_000_000).expect(&[]);
     assert_eq!(race.wake, None);
-    race.input(1_000_000, Input::Cancel).expect(&[]);
+    race.input(1_000_000, RaceInput::Cancel).expect(&[]);
     race.assert_end(End::Cancelled);
     // Running out of addresses is no failure while it may still answer.
     let mut race = Race::asked(Config::new());
@@ -203,15 +204,15 @@ fn a_machine_that_is_asked_too_often() {
 
 #[test]
 fn input_after_the_end() {
-    for end in [succeeded(0), failed(0), Input::Cancel] {
+    for end in [succeeded(0), failed(0), RaceInput::Cancel] {
         let mut race = Race::to(Config::new(), &[c("2001:db8::1")]);
         race.input(10, end).log.clear();
         let ended = race.machine.end();
         let found = [c("2001:db8::2")];
-        let answer = Input::Answer { query: AAAA, answer: Answer::Addresses(&found) };
-        let prefix = Input::Prefix(mimic_happy_eyeballs::Prefix::WELL_KNOWN);
-        let progress = Input::Progress { attempt: AttemptId(0) };
-        race.inputs(20, &[answer, prefix, succeeded(0), failed(0), progress, Input::Cancel]);
+        let answer = RaceInput::Answer { query: AAAA, answer: Answer::Addresses(&found) };
+        let prefix = RaceInput::Prefix(mimic_happy_eyeballs::Prefix::WELL_KNOWN);
+        let progress = RaceInput::Progress { attempt: AttemptId(0) };
+        race.inputs(20, &[answer, prefix, succeeded(0), failed(0), progress, RaceInput::Cancel]);
         race.until(10_000).inputs(10_000, &[]).expect(&[]);
         assert_eq!(race.machine.end(), ended);
         assert_eq!((race.wake, race.machine.attempts().len()), (None, 1));
@@ -222,7 +223,7 @@ fn input_after_the_end() {
 fn unknown_attempts_and_queries() {
     let mut race = Race::asked(Config::new());
     for attempt in [0, 1, 77, u16::MAX] {
-        race.inputs(1, &[succeeded(attempt), failed(attempt), Input::Progress { attempt: AttemptId(attempt) }]);
+        race.inputs(1, &[succeeded(attempt), failed(attempt), RaceInput::Progress { attempt: AttemptId(attempt) }]);
     }
     for query in [HTTPS, at(ALT, A), at(Name(u16::MAX), AAAA), Query { name: Name(3), ..HTTPS }] {
         race.answer(2, query, &["2001:db8::1"]).servfail(2, query).services(2, query, &[ServiceRecord::default()]);
@@ -236,7 +237,7 @@ fn unknown_attempts_and_queries() {
 fn an_answer_before_its_query() {
     let mut race: Machine<Duration, u8> = Machine::new(Config::new(), Target::Name, ms(0));
     let found = [c("2001:db8::1")];
-    race.input(Input::Answer { query: AAAA, answer: Answer::Addresses(&found) }, ms(0));
+    race.input(RaceInput::Answer { query: AAAA, answer: Answer::Addresses(&found) }, ms(0));
     assert_eq!(race.output(ms(0)), Some(Output::Query(AAAA)));
     assert_eq!(race.output(ms(0)), Some(Output::Query(A)));
     assert_eq!(race.output(ms(0)), None);

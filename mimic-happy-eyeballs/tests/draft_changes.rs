@@ -11,7 +11,7 @@
 mod harness;
 
 use harness::{A, AAAA, ALT, HTTPS, Race, Said, at, c, from, ip, ms, start};
-use mimic_happy_eyeballs::{Candidate, Config, Input, Prefix, ServiceRecord, Source};
+use mimic_happy_eyeballs::{Candidate, Config, Prefix, RaceInput, ServiceRecord, Source};
 
 fn service() -> ServiceRecord<'static> {
     ServiceRecord { priority: 1, ..ServiceRecord::default() }
@@ -163,12 +163,12 @@ fn s8_2_one_attempt_for_both_forms() {
     assert_eq!(race.order(), ["64:ff9b::c000:201"]);
     // Also if the prefix becomes known in between.
     let mut race = Race::asked(Config::new());
-    race.answer(0, AAAA, &["64:ff9b::192.0.2.1"]).input(10, Input::Prefix(Prefix::WELL_KNOWN));
+    race.answer(0, AAAA, &["64:ff9b::192.0.2.1"]).input(10, RaceInput::Prefix(Prefix::WELL_KNOWN));
     race.found(20, A, &[v4_unreachable("192.0.2.1")]);
     assert_eq!(race.order(), ["64:ff9b::c000:201"]);
     // Or the address is not in the A records at all.
     let mut race = Race::asked(Config::new());
-    race.answer(0, AAAA, &["64:ff9b::192.0.2.1"]).input(10, Input::Prefix(Prefix::WELL_KNOWN));
+    race.answer(0, AAAA, &["64:ff9b::192.0.2.1"]).input(10, RaceInput::Prefix(Prefix::WELL_KNOWN));
     assert_eq!(race.order(), ["64:ff9b::c000:201"]);
     // Of the two, the A record says more: that there is no way but by NAT64.
     let mut race = Race::asked(Config::new().nat64(Prefix::WELL_KNOWN));
@@ -195,7 +195,7 @@ fn s8_3_a_records_are_synthesised() {
     race.answer(0, A, &["192.0.2.1"]).answer(0, AAAA, &[]).expect(&[(0, start(0, "64:ff9b::192.0.2.1"))]);
     let mut race = Race::asked(Config::new());
     race.found(0, A, &[v4_unreachable("192.0.2.1"), v4_unreachable("192.0.2.2")]).answer(0, AAAA, &[]);
-    race.input(10, Input::Prefix(Prefix::WELL_KNOWN));
+    race.input(10, RaceInput::Prefix(Prefix::WELL_KNOWN));
     assert_eq!(race.order(), ["192.0.2.1", "64:ff9b::c000:201", "64:ff9b::c000:202"]);
 }
 

@@ -11,7 +11,7 @@
 mod harness;
 
 use harness::{A, AAAA, ALT, HTTPS, Race, Said, at, c, ms, start};
-use mimic_happy_eyeballs::{Config, Failure, Family, Input, Kind, Name, Prefix, Query, ServiceRecord};
+use mimic_happy_eyeballs::{Config, Failure, Family, Kind, Name, Prefix, Query, RaceInput, ServiceRecord};
 
 const V6: &[&str] = &["2001:db8::1", "2001:db8::2"];
 const V4: &[&str] = &["192.0.2.1", "192.0.2.2"];
@@ -51,8 +51,8 @@ fn s4_1_a_is_asked_with_nat64() {
     let only_v6 = Config::new().connectivity(false, true);
     assert_eq!(queries(only_v6.nat64(Prefix::WELL_KNOWN)), [ask(AAAA), ask(A)]);
     let mut race = Race::asked(only_v6);
-    race.input(20, Input::Prefix(Prefix::WELL_KNOWN)).expect(&[(20, Said::Query(A))]);
-    race.input(30, Input::Prefix(Prefix::WELL_KNOWN)).expect(&[]);
+    race.input(20, RaceInput::Prefix(Prefix::WELL_KNOWN)).expect(&[(20, Said::Query(A))]);
+    race.input(30, RaceInput::Prefix(Prefix::WELL_KNOWN)).expect(&[]);
 }
 
 /// §4.1 "For applications using HTTP or HTTPS …, the client SHOULD send a query for HTTPS records."

@@ -12,7 +12,7 @@ mod harness;
 
 use harness::{A, AAAA, HTTPS, Play, Race, c, failed};
 use mimic_happy_eyeballs::{
-    Answer, Candidate, Config, End, Failure, Family, Input, List, Name, Query, ServiceId, ServiceRecord,
+    Answer, Candidate, Config, End, Failure, Family, List, Name, Query, RaceInput, ServiceId, ServiceRecord,
 };
 
 #[test]
@@ -45,7 +45,7 @@ fn the_larger_family_makes_way() {
     let mut race: Race<4, 0, 2> = Race::sized(Config::new());
     let [v6, v4] = [["2001:db8::1", "2001:db8::2", "2001:db8::3"], ["192.0.2.1", "192.0.2.2", "::"]];
     let (v6, v4) = (v6.map(c), v4.map(c));
-    let answer = |query, addresses| Input::Answer { query, answer: Answer::Addresses(addresses) };
+    let answer = |query, addresses| RaceInput::Answer { query, answer: Answer::Addresses(addresses) };
     race.inputs(0, &[answer(AAAA, &v6), answer(A, &v4[..2])]);
     assert_eq!((race.machine.dropped().addresses, race.machine.untried()), (1, 4));
     assert_eq!(race.order(), ["2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2"]);
@@ -93,7 +93,7 @@ impl Lists {
         let mut lists = Self(Vec::new());
         for (query, all) in answers {
             let (first, rest) = all.split_at(race.machine.room(List::Answer(*query)).min(all.len()));
-            race.machine.input(Input::Answer { query: *query, answer: Answer::First(first) }, race.now);
+            race.machine.input(RaceInput::Answer { query: *query, answer: Answer::First(first) }, race.now);
             lists.0.push((List::Answer(*query), rest.to_vec()));
         }
         race.inputs(now(race.now), &[]);
@@ -106,7 +106,7 @@ impl Lists {
             if room > 0 {
                 let later = rest.split_off(room.min(rest.len()));
                 let last = later.is_empty();
-                race.input(now(race.now), Input::More { list: *list, addresses: rest, last });
+                race.input(now(race.now), RaceInput::More { list: *list, addresses: rest, last });
                 *rest = later;
             }
         }
@@ -171,14 +171,14 @@ fn every_address_of_a_long_answer_is_tried() {
 fn lists_share_the_room() {
     let mut race: Race<32, 0, 2> = Race::sized(Config::new().wait_for_family(Family::Ipv4));
     assert_eq!((race.machine.room(List::Answer(AAAA)), race.machine.room(List::Answer(HTTPS))), (16, 0));
-    race.input(0, Input::Answer { query: AAAA, answer: Answer::First(&many("2001:db8::", 16)) });
+    race.input(0, RaceInput::Answer { query: AAAA, answer: Answer::First(&many("2001:db8::", 16)) });
     assert_eq!((race.machine.room(List::Answer(AAAA)), race.machine.room(List::Answer(A))), (0, 8));
     // Nothing ends, and nothing is missed, while more is to come.
     race.answer(1, A, &[]);
     race.play(&[Play::Fail(1); 16]);
     assert_eq!((race.machine.end(), race.endpoints.len(), race.machine.room(List::Answer(AAAA))), (None, 16, 16));
     let now = now(race.now);
-    race.input(now, Input::More { list: List::Answer(AAAA), addresses: &[], last: true });
+    race.input(now, RaceInput::More { list: List::Answer(AAAA), addresses: &[], last: true });
     race.assert_end(End::Failed(Failure::AllFailed));
 }
 
@@ -199,7 +199,7 @@ fn hints_come_in_parts() {
     let mut race: Race<8, 2, 3> = Race::sized(Config::new().https());
     race.services(0, HTTPS, &[record]).answer(0, A, &[]).answer(0, AAAA, &["2001:db8::ff"]);
     assert!(!race.machine.awaits(of(Family::Ipv6)));
-    race.input(1, Input::More { list: of(Family::Ipv6), addresses: &hints, last: false }).play(&[Play::Fail(1); 9]);
+    race.input(1, RaceInput::More { list: of(Family::Ipv6), addresses: &hints, last: false }).play(&[Play::Fail(1); 9]);
     race.assert_end(End::Failed(Failure::AllFailed));
     assert_eq!(race.endpoints.len(), 2);
 }

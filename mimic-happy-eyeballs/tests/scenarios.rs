@@ -11,7 +11,9 @@
 mod harness;
 
 use harness::{A, AAAA, HTTPS, Play, Race, Said, at, c, from, ip, ms, start};
-use mimic_happy_eyeballs::{AttemptId, AttemptState, Config, End, Failure, Input, Name, Prefix, ServiceRecord, Source};
+use mimic_happy_eyeballs::{
+    AttemptId, AttemptState, Config, End, Failure, Name, Prefix, RaceInput, ServiceRecord, Source,
+};
 
 use Play::{Fail, Hang, Ok, Refuse};
 
@@ -240,7 +242,7 @@ fn scenario_21() {
 fn scenario_22() {
     let mut race = Race::to(Config::new(), &v6(4));
     race.until(5000).log.clear();
-    race.input(5000, Input::Cancel);
+    race.input(5000, RaceInput::Cancel);
     race.expect(&[0, 1, 2, 3].map(|attempt| (5000, Said::Cancel(attempt))));
     race.assert_end(End::Cancelled);
     assert!(race.machine.attempts().iter().all(|a| a.state == AttemptState::Cancelled && a.ended == Some(ms(5000))));

@@ -18,8 +18,8 @@ use core::time::Duration;
 
 use harness::Rng;
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, AttemptState, Candidate, Config, End, Failure, Family, Input, Kind, List, Machine, Name, Output,
-    Prefix, Query, RaceEndpoint, ServiceId, ServiceRecord, Source, Target,
+    Answer, AttemptId, AttemptState, Candidate, Config, End, Failure, Family, Kind, List, Machine, Name, Output,
+    Prefix, Query, RaceEndpoint, RaceInput, ServiceId, ServiceRecord, Source, Target,
 };
 
 const FLOOR: Duration = Duration::from_millis(10);
@@ -364,37 +364,40 @@ impl World {
                 if self.seen[usize::from(attempt.0)].running && !decided {
                     self.progress = Some(now);
                 }
-                race.input(Input::Progress { attempt }, now);
+                race.input(RaceInput::Progress { attempt }, now);
             }
             Event::Succeed(attempt) => {
                 let seen = &mut self.seen[usize::from(attempt.0)];
                 seen.connected |= seen.running && !decided;
-                race.input(Input::Succeeded { attempt }, now);
+                race.input(RaceInput::Succeeded { attempt }, now);
             }
             Event::Fail(attempt, sent) => {
                 let seen = &mut self.seen[usize::from(attempt.0)];
                 if seen.running && !decided {
                     (seen.running, seen.connected, seen.sent) = (false, false, sent);
                 }
-                race.input(Input::Failed { attempt, reason: 7, sent }, now);
+                race.input(RaceInput::Failed { attempt, reason: 7, sent }, now);
             }
-            Event::Prefix => race.input(Input::Prefix(Prefix::WELL_KNOWN), now),
+            Event::Prefix => race.input(RaceInput::Prefix(Prefix::WELL_KNOWN), now),
             Event::Cancel => {
                 self.cancelled |= !decided;
-                race.input(Input::Cancel, now);
+                race.input(RaceInput::Cancel, now);
             }
             Event::Junk => {
                 let attempt = AttemptId(40 + self.rng.below(3) as u16);
-                race.input(Input::Succeeded { attempt }, now);
-                race.input(Input::Failed { attempt, reason: 0, sent: true }, now);
-                race.input(Input::Progress { attempt }, now);
+                race.input(RaceInput::Succeeded { attempt }, now);
+                race.input(RaceInput::Failed { attempt, reason: 0, sent: true }, now);
+                race.input(RaceInput::Progress { attempt }, now);
                 let query = Query { name: Name(99), kind: Kind::Aaaa };
-                race.input(Input::Answer { query, answer: Answer::Addresses(&[Candidate::new([1; 4].into())]) }, now);
-                race.input(Input::Answer { query, answer: Answer::Failed }, now);
+                race.input(
+                    RaceInput::Answer { query, answer: Answer::Addresses(&[Candidate::new([1; 4].into())]) },
+                    now,
+                );
+                race.input(RaceInput::Answer { query, answer: Answer::Failed }, now);
                 let unknown = ServiceId { owner: Name(0), index: 77 };
                 for list in [List::Answer(query), List::Hints(unknown, Family::Ipv6)] {
                     let addresses = &[Candidate::new([1; 4].into())];
-                    race.input(Input::More { list, addresses, last: true }, now);
+                    race.input(RaceInput::More { list, addresses, last: true }, now);
                     assert_eq!(race.room(list), 0);
                 }
             }
@@ -408,7 +411,7 @@ impl World {
         self.preferred_heard |= matches!(query.kind, Kind::Aaaa | Kind::A);
         if self.rng.one_in(8) {
             self.abandoned |= first && query.kind == Kind::Https && self.options.protected;
-            return race.input(Input::Answer { query, answer: Answer::Failed }, now);
+            return race.input(RaceInput::Answer { query, answer: Answer::Failed }, now);
         }
         self.live.retain(|(other, _)| *other != query);
         self.waiting.retain(|(list, ..)| match list {
@@ -425,7 +428,7 @@ impl World {
             }
             self.lives(query, &list[..count]);
             self.delivered(&list[..count], now);
-            return race.input(Input::Answer { query, answer: Answer::Addresses(&list[..count]) }, now);
+            return race.input(RaceInput::Answer { query, answer: Answer::Addresses(&list[..count]) }, now);
         }
         let mut rests = Vec::new();
         let hints: [_; 4] = core::array::from_fn(|_| {
@@ -468,7 +471,7 @@ impl World {
             self.preferred_heard |= !service.ipv6_hints.is_empty() || !service.ipv4_hints.is_empty();
         }
         self.waiting.append(&mut rests);
-        race.input(Input::Answer { query, answer: Answer::Services(&services[..count]) }, now);
+        race.input(RaceInput::Answer { query, answer: Answer::Services(&services[..count]) }, now);
     }
 
     /// An answer of which the rest comes later: as much as there is room for, or less, or too much.
@@ -483,7 +486,7 @@ impl World {
         self.lives(query, first);
         self.delivered(first, now);
         self.waiting.push((List::Answer(query), rest.to_vec(), false));
-        race.input(Input::Answer { query, answer: Answer::First(first) }, now);
+        race.input(RaceInput::Answer { query, answer: Answer::First(first) }, now);
     }
 
     /// Sees to it that what there is room for comes.
@@ -517,7 +520,7 @@ impl World {
             let hints = matches!(list, List::Hints(..));
             self.preferred_heard |= hints && !rest.is_empty();
         }
-        race.input(Input::More { list, addresses: &rest, last }, now);
+        race.input(RaceInput::More { list, addresses: &rest, last }, now);
     }
 
     /// Takes all output, checks it, and answers when to wake.

@@ -6,8 +6,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, AttemptState, Candidate, Config, Failure, Family, Input, Kind, List, Machine, Name, Output,
-    Prefix, Query, RaceEndpoint, ServiceRecord, Source, Target,
+    Answer, AttemptId, AttemptState, Candidate, Config, Failure, Family, Kind, List, Machine, Name, Output, Prefix,
+    Query, RaceEndpoint, RaceInput, ServiceRecord, Source, Target,
 };
 
 use super::script::Script;
@@ -99,11 +99,11 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
             }
             6 => {
                 let attempt = self.attempt(script);
-                self.machine.input(Input::Progress { attempt }, self.now);
+                self.machine.input(RaceInput::Progress { attempt }, self.now);
             }
             7 | 8 => {
                 let attempt = self.attempt(script);
-                self.machine.input(Input::Succeeded { attempt }, self.now);
+                self.machine.input(RaceInput::Succeeded { attempt }, self.now);
                 if let Some(seen) = self.running(attempt) {
                     seen.connected = true;
                 }
@@ -115,11 +115,11 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
             10 => {
                 let bits = script.pick(&[32, 40, 48, 56, 64, 96, 7]);
                 let prefix = Prefix::new(Ipv6Addr::new(0x64, script.word(), 0, 0, 0, 0, 0, 0), bits);
-                self.machine.input(Input::Prefix(prefix.unwrap_or(Prefix::WELL_KNOWN)), self.now);
+                self.machine.input(RaceInput::Prefix(prefix.unwrap_or(Prefix::WELL_KNOWN)), self.now);
             }
             _ if script.byte() < 8 => {
                 self.cancelled |= self.machine.end().is_none();
-                self.machine.input(Input::Cancel, self.now);
+                self.machine.input(RaceInput::Cancel, self.now);
             }
             _ => self.drain(),
         }
@@ -145,14 +145,14 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
         if let Some(seen) = self.running(attempt) {
             (seen.running, seen.connected, seen.sent) = (false, false, sent);
         }
-        self.machine.input(Input::Failed { attempt, reason: 7, sent }, self.now);
+        self.machine.input(RaceInput::Failed { attempt, reason: 7, sent }, self.now);
     }
 
     fn answer(&mut self, query: Query, script: &mut Script<'_>) {
         let addresses = candidates(script);
         if self.partial.contains(&query) && script.flag() {
             let (list, last) = (List::Answer(query), script.flag());
-            return self.machine.input(Input::More { list, addresses: &addresses, last }, self.now);
+            return self.machine.input(RaceInput::More { list, addresses: &addresses, last }, self.now);
         }
         let answer = match (query.kind, script.below(4)) {
             (_, 0) => Answer::Failed,
@@ -165,10 +165,10 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
             _ => {
                 let hints = candidates(script);
                 let services: Vec<_> = (0..script.below(6)).map(|_| service(script, &addresses, &hints)).collect();
-                return self.machine.input(Input::Answer { query, answer: Answer::Services(&services) }, self.now);
+                return self.machine.input(RaceInput::Answer { query, answer: Answer::Services(&services) }, self.now);
             }
         };
-        self.machine.input(Input::Answer { query, answer }, self.now);
+        self.machine.input(RaceInput::Answer { query, answer }, self.now);
     }
 
     fn clock(&mut self) {
@@ -252,10 +252,10 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
                 return;
             }
             for query in core::mem::take(&mut self.partial) {
-                self.machine.input(Input::More { list: List::Answer(query), addresses: &[], last: true }, self.now);
+                self.machine.input(RaceInput::More { list: List::Answer(query), addresses: &[], last: true }, self.now);
             }
             for query in self.asked.clone() {
-                self.machine.input(Input::Answer { query, answer: Answer::Failed }, self.now);
+                self.machine.input(RaceInput::Answer { query, answer: Answer::Failed }, self.now);
             }
             for attempt in 0..self.seen.len() as u16 {
                 self.fail(AttemptId(attempt), true);

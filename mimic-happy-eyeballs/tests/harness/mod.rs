@@ -7,8 +7,8 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, AttemptState, Candidate, Config, End, Failure, Input, Kind, Machine, Name, Output, Query,
-    RaceEndpoint, ServiceRecord, Source, Target,
+    Answer, AttemptId, AttemptState, Candidate, Config, End, Failure, Kind, Machine, Name, Output, Query, RaceEndpoint,
+    RaceInput, ServiceRecord, Source, Target,
 };
 
 pub(crate) fn ms(ms: u64) -> Duration {
@@ -126,7 +126,7 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
     }
 
     /// Gives inputs of one instant, then asks for output.
-    pub(crate) fn inputs(&mut self, when: u64, inputs: &[Input<'_, u8>]) -> &mut Self {
+    pub(crate) fn inputs(&mut self, when: u64, inputs: &[RaceInput<'_, u8>]) -> &mut Self {
         self.until(when);
         for input in inputs {
             self.machine.input(*input, self.now);
@@ -135,7 +135,7 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
         self
     }
 
-    pub(crate) fn input(&mut self, when: u64, input: Input<'_, u8>) -> &mut Self {
+    pub(crate) fn input(&mut self, when: u64, input: RaceInput<'_, u8>) -> &mut Self {
         self.inputs(when, &[input])
     }
 
@@ -145,23 +145,23 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
     }
 
     pub(crate) fn found(&mut self, when: u64, query: Query, candidates: &[Candidate]) -> &mut Self {
-        self.input(when, Input::Answer { query, answer: Answer::Addresses(candidates) })
+        self.input(when, RaceInput::Answer { query, answer: Answer::Addresses(candidates) })
     }
 
     pub(crate) fn services(&mut self, when: u64, query: Query, services: &[ServiceRecord<'_>]) -> &mut Self {
-        self.input(when, Input::Answer { query, answer: Answer::Services(services) })
+        self.input(when, RaceInput::Answer { query, answer: Answer::Services(services) })
     }
 
     pub(crate) fn servfail(&mut self, when: u64, query: Query) -> &mut Self {
-        self.input(when, Input::Answer { query, answer: Answer::Failed })
+        self.input(when, RaceInput::Answer { query, answer: Answer::Failed })
     }
 
     pub(crate) fn ok(&mut self, when: u64, attempt: u16) -> &mut Self {
-        self.input(when, Input::Succeeded { attempt: AttemptId(attempt) })
+        self.input(when, RaceInput::Succeeded { attempt: AttemptId(attempt) })
     }
 
     pub(crate) fn progress(&mut self, when: u64, attempt: u16) -> &mut Self {
-        self.input(when, Input::Progress { attempt: AttemptId(attempt) })
+        self.input(when, RaceInput::Progress { attempt: AttemptId(attempt) })
     }
 
     pub(crate) fn fail(&mut self, when: u64, attempt: u16) -> &mut Self {
@@ -170,7 +170,7 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
 
     /// No packet was sent.
     pub(crate) fn refuse(&mut self, when: u64, attempt: u16) -> &mut Self {
-        self.input(when, Input::Failed { attempt: AttemptId(attempt), reason: 0, sent: false })
+        self.input(when, RaceInput::Failed { attempt: AttemptId(attempt), reason: 0, sent: false })
     }
 
     /// What was said since, and exactly when; nothing else was.
@@ -252,12 +252,12 @@ pub(crate) enum Play {
     Hang,
 }
 
-pub(crate) fn failed(attempt: u16) -> Input<'static, u8> {
-    Input::Failed { attempt: AttemptId(attempt), reason: u8::try_from(attempt % 256).unwrap(), sent: true }
+pub(crate) fn failed(attempt: u16) -> RaceInput<'static, u8> {
+    RaceInput::Failed { attempt: AttemptId(attempt), reason: u8::try_from(attempt % 256).unwrap(), sent: true }
 }
 
-pub(crate) fn succeeded(attempt: u16) -> Input<'static, u8> {
-    Input::Succeeded { attempt: AttemptId(attempt) }
+pub(crate) fn succeeded(attempt: u16) -> RaceInput<'static, u8> {
+    RaceInput::Succeeded { attempt: AttemptId(attempt) }
 }
 
 /// The numbers that xorshift makes of a seed.

@@ -5,7 +5,9 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 use std::hint::black_box;
 
-use mimic_happy_eyeballs::{Answer, Candidate, Config, End, Input, Kind, Machine, Name, Output, Query, Source, Target};
+use mimic_happy_eyeballs::{
+    Answer, Candidate, Config, End, Kind, Machine, Name, Output, Query, RaceInput, Source, Target,
+};
 
 /// What the look-ups answer.
 #[derive(Debug)]
@@ -47,13 +49,13 @@ impl Race {
                     Output::Query(query) if query.kind == Kind::A => {
                         for (kind, list) in [(Kind::A, &self.v4), (Kind::Aaaa, &self.v6)] {
                             let query = Query { name: Name::ORIGINAL, kind };
-                            race.input(Input::Answer { query, answer: Answer::Addresses(black_box(list)) }, now);
+                            race.input(RaceInput::Answer { query, answer: Answer::Addresses(black_box(list)) }, now);
                         }
                     }
                     Output::Start { attempt, .. } => {
                         starts += 1;
                         if starts == 8 {
-                            race.input(Input::Succeeded { attempt }, now);
+                            race.input(RaceInput::Succeeded { attempt }, now);
                         }
                     }
                     Output::Wake(at) => wake = at,
