@@ -17,7 +17,7 @@ use mimic_core::{
 use crate::lists::{Found, SourceAddress, candidate, look_up, sources};
 use crate::race::Race;
 use crate::timeline::{Event, Observer, Raced, What};
-use crate::{AttemptId, Config, Output, Query, RaceInput, Source, Target};
+use crate::{AttemptId, Config, Query, RaceInput, RaceOutput, Source, Target};
 
 key! {
     /// How races are run; [`Config::new`] when it is not given. The driver falls back to the origin
@@ -144,24 +144,24 @@ async fn race<M: Mode>(
             // What was just polled takes time, and a start is timed by when it starts.
             race.now = timer.now().max(race.now);
             match race.machine.output(race.now) {
-                Some(Output::Query(query)) => {
+                Some(RaceOutput::Query(query)) => {
                     race.tell(What::Ask(query.kind));
                     let name = race.question(query);
                     queries.push(Box::pin(ask(&lookup, query, name)));
                 }
-                Some(Output::Start { attempt, endpoint }) => {
+                Some(RaceOutput::Start { attempt, endpoint }) => {
                     if let Some(to) = race.start(attempt, &endpoint) {
                         begun = Some(attempt);
                         connects.push(Box::pin(connect(&link, attempt, to)));
                     }
                 }
                 // Comes at the end only, when everything is dropped.
-                Some(Output::Cancel { attempt }) => {
+                Some(RaceOutput::Cancel { attempt }) => {
                     race.tell_of(attempt, What::Cancel);
                 }
-                Some(Output::Wake(at)) => wake = Some(at),
-                Some(Output::Won { attempt }) => return Poll::Ready(race.won(attempt)),
-                Some(Output::Failed(failure)) => return Poll::Ready(Err(race.lost(failure))),
+                Some(RaceOutput::Wake(at)) => wake = Some(at),
+                Some(RaceOutput::Won { attempt }) => return Poll::Ready(race.won(attempt)),
+                Some(RaceOutput::Failed(failure)) => return Poll::Ready(Err(race.lost(failure))),
                 None => {
                     race.tell_left_out();
                     match wake {

@@ -76,7 +76,7 @@ pub enum RaceInput<'a, E> {
         attempt: AttemptId,
     },
     /// The attempt failed; also one that succeeded, if the connection is lost before
-    /// [`Output::Won`].
+    /// [`RaceOutput::Won`].
     Failed {
         /// Which.
         attempt: AttemptId,
@@ -94,7 +94,7 @@ pub enum RaceInput<'a, E> {
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output<T> {
+pub enum RaceOutput<T> {
     /// Ask this query, without waiting for the answers of others.
     Query(Query),
     /// Start connecting.

@@ -31,26 +31,26 @@
 //!
 //! [`Machine`] is that algorithm and nothing else: it does no input or output, knows no runtime and
 //! no clock, and allocates nothing. It is told what happens and the time ([`RaceInput`]), and says what
-//! to do ([`Output`]).
+//! to do ([`RaceOutput`]).
 //!
 //! ```
 //! use core::time::Duration;
-//! use mimic_happy_eyeballs::{Answer, Candidate, Config, RaceInput, Kind, Machine, Name, Output, Query, Target};
+//! use mimic_happy_eyeballs::{Answer, Candidate, Config, RaceInput, Kind, Machine, Name, RaceOutput, Query, Target};
 //!
 //! let mut machine: Machine<Duration, &str> = Machine::new(Config::new(), Target::Name, Duration::ZERO);
 //! let at = Duration::from_millis;
 //! let aaaa = Query { name: Name::ORIGINAL, kind: Kind::Aaaa };
-//! assert_eq!(machine.output(at(0)), Some(Output::Query(aaaa)));
-//! assert_eq!(machine.output(at(0)), Some(Output::Query(Query { kind: Kind::A, ..aaaa })));
+//! assert_eq!(machine.output(at(0)), Some(RaceOutput::Query(aaaa)));
+//! assert_eq!(machine.output(at(0)), Some(RaceOutput::Query(Query { kind: Kind::A, ..aaaa })));
 //! assert_eq!(machine.output(at(0)), None);
 //!
 //! let found = [Candidate::new("2001:db8::1".parse()?)];
 //! machine.input(RaceInput::Answer { query: aaaa, answer: Answer::Addresses(&found) }, at(30));
-//! let Some(Output::Start { attempt, endpoint }) = machine.output(at(30)) else { panic!("an attempt") };
+//! let Some(RaceOutput::Start { attempt, endpoint }) = machine.output(at(30)) else { panic!("an attempt") };
 //! assert_eq!(endpoint.address, found[0].address);
 //!
 //! machine.input(RaceInput::Succeeded { attempt }, at(50));
-//! assert_eq!(machine.output(at(50)), Some(Output::Won { attempt }));
+//! assert_eq!(machine.output(at(50)), Some(RaceOutput::Won { attempt }));
 //! # Ok::<(), core::net::AddrParseError>(())
 //! ```
 //!
@@ -124,7 +124,7 @@ pub use candidate::{Candidate, Family, Source};
 pub use clock::Timestamp;
 pub use config::Config;
 pub use driver::{HappyEyeballs, RaceConfig};
-pub use event::{Answer, AttemptId, Dropped, End, Failure, List, Output, RaceEndpoint, RaceInput, Target};
+pub use event::{Answer, AttemptId, Dropped, End, Failure, List, RaceEndpoint, RaceInput, RaceOutput, Target};
 pub use lists::SourceAddress;
 pub use machine::Machine;
 pub use nat64::Prefix;

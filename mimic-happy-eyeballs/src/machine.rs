@@ -11,8 +11,8 @@ use crate::pacing::Pacing;
 use crate::queries::{ALIASES, Queries, State};
 use crate::services::{Kept, Services, shuffle};
 use crate::{
-    Answer, AttemptState, Candidate, Config, Dropped, End, Failure, Family, Kind, List, Name, Output, Prefix, Query,
-    RaceAttempt, RaceInput, ServiceId, ServiceRecord, Target, Timestamp,
+    Answer, AttemptState, Candidate, Config, Dropped, End, Failure, Family, Kind, List, Name, Prefix, Query,
+    RaceAttempt, RaceInput, RaceOutput, ServiceId, ServiceRecord, Target, Timestamp,
 };
 
 /// A race to one target: told what happens, says what to do. It does no input or output, knows no
@@ -121,11 +121,11 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
     }
 
     /// What to do next. Call it until it answers none, after every change and when the time of the
-    /// last [`Output::Wake`] has come; calling it at other times is harmless.
+    /// last [`RaceOutput::Wake`] has come; calling it at other times is harmless.
     ///
-    /// At the end come the [`Output::Cancel`] of every attempt that runs and then, unless the end
-    /// is [`RaceInput::Cancel`], [`Output::Won`] or [`Output::Failed`]; after that, nothing ever.
-    pub fn output(&mut self, now: T) -> Option<Output<T>> {
+    /// At the end come the [`RaceOutput::Cancel`] of every attempt that runs and then, unless the end
+    /// is [`RaceInput::Cancel`], [`RaceOutput::Won`] or [`RaceOutput::Failed`]; after that, nothing ever.
+    pub fn output(&mut self, now: T) -> Option<RaceOutput<T>> {
         self.clock.advance(now);
         if self.end.is_none() {
             self.refresh();
@@ -136,7 +136,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         }
         if let Some(query) = self.queries.tell() {
             self.wake_told = false;
-            return Some(Output::Query(query));
+            return Some(RaceOutput::Query(query));
         }
         let due = self.due();
         if due.is_some_and(|due| due <= self.elapsed())
@@ -148,7 +148,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         // What lies beyond the clock never comes.
         let wake = due.filter(|due| !self.wake_told && *due < Duration::MAX);
         self.wake_told = wake.is_some();
-        wake.map(|due| Output::Wake(self.clock.timestamp(due)))
+        wake.map(|due| RaceOutput::Wake(self.clock.timestamp(due)))
     }
 
     /// The attempts that run and the latest of those that have ended, at most `ADDRESSES`, in the
@@ -255,19 +255,19 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         self.abandoned && self.config.wait_for_services
     }
 
-    fn finish(&mut self, end: End) -> Option<Output<T>> {
+    fn finish(&mut self, end: End) -> Option<RaceOutput<T>> {
         let now = self.elapsed();
         if let End::Won(winner) = end {
             self.attempts.end(winner, AttemptState::Won, now);
         }
         if let Some(attempt) = self.attempts.next_open() {
             self.attempts.end(attempt, AttemptState::Cancelled, now);
-            return Some(Output::Cancel { attempt });
+            return Some(RaceOutput::Cancel { attempt });
         }
         match end {
             _ if core::mem::replace(&mut self.end_told, true) => None,
-            End::Won(attempt) => Some(Output::Won { attempt }),
-            End::Failed(failure) => Some(Output::Failed(failure)),
+            End::Won(attempt) => Some(RaceOutput::Won { attempt }),
+            End::Failed(failure) => Some(RaceOutput::Failed(failure)),
             End::Cancelled => None,
         }
     }
@@ -294,13 +294,13 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         (!held).then(|| self.pacing.due(self.attempts.running() == 0))
     }
 
-    fn start(&mut self) -> Option<Output<T>> {
+    fn start(&mut self) -> Option<RaceOutput<T>> {
         let (now, idle) = (self.clock.elapsed(), self.attempts.running() == 0);
         let endpoint = self.order.next(&self.addresses)?;
         let attempt = self.attempts.start(endpoint, now)?;
         let rtt = self.order.started(attempt, &mut self.addresses);
         self.pacing.started(now, idle, rtt, &self.config);
-        Some(Output::Start { attempt, endpoint })
+        Some(RaceOutput::Start { attempt, endpoint })
     }
 
     /// Brings the order up to date, and sees whether attempts may start (§4.2).

@@ -12,7 +12,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use mimic_happy_eyeballs::{
-    Answer, Candidate, Config, Kind, Machine, Name, Output, Query, RaceInput, ServiceRecord, Target,
+    Answer, Candidate, Config, Kind, Machine, Name, Query, RaceInput, RaceOutput, ServiceRecord, Target,
 };
 
 #[test]
@@ -36,7 +36,7 @@ fn a_race_allocates_nothing() {
         let mut starts = 0;
         for now in 1..3000 {
             while let Some(output) = race.output(at(now)) {
-                if let Output::Start { attempt, .. } = output {
+                if let RaceOutput::Start { attempt, .. } = output {
                     starts += 1;
                     if starts == 4 {
                         race.input(RaceInput::Failed { attempt, reason: 1, sent: true }, at(now));

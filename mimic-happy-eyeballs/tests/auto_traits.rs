@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mimic_happy_eyeballs::{Candidate, Config, Failure, Machine, Output, Prefix, RaceAttempt, ServiceRecord};
+use mimic_happy_eyeballs::{Candidate, Config, Failure, Machine, Prefix, RaceAttempt, RaceOutput, ServiceRecord};
 
 fn all<T: Send + Sync + Unpin + core::fmt::Debug>() {}
 
@@ -12,7 +12,7 @@ fn everything_is_send_sync_unpin_and_debug() {
     all::<RaceAttempt<u8>>();
     all::<Candidate>();
     all::<Config>();
-    all::<Output<Duration>>();
+    all::<RaceOutput<Duration>>();
     all::<Prefix>();
     all::<ServiceRecord<'static>>();
     all::<Box<dyn core::error::Error + Send + Sync>>();

@@ -15,7 +15,7 @@ use core::time::Duration;
 
 use harness::{A, AAAA, ALT, HTTPS, Race, Said, at, c, failed, from, ip, ms, start, succeeded};
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, AttemptState, Config, End, Failure, Machine, Name, Output, Query, RaceInput, ServiceRecord,
+    Answer, AttemptId, AttemptState, Config, End, Failure, Machine, Name, Query, RaceInput, RaceOutput, ServiceRecord,
     Target,
 };
 
@@ -177,28 +177,28 @@ fn a_clock_that_jumps() {
     let list = many(4);
     // Back: the time that has passed until then counts, and it goes on from there.
     let mut race = Race::new(Config::new(), Target::Addresses(&list), ms(1_000_000));
-    assert!(matches!(race.output(ms(1_000_000)), Some(Output::Start { .. })));
-    assert_eq!(race.output(ms(1_000_100)), Some(Output::Wake(ms(1_000_250))));
+    assert!(matches!(race.output(ms(1_000_000)), Some(RaceOutput::Start { .. })));
+    assert_eq!(race.output(ms(1_000_100)), Some(RaceOutput::Wake(ms(1_000_250))));
     assert_eq!(race.output(ms(5)), None);
-    assert_eq!(race.output(ms(5)), Some(Output::Wake(ms(155))));
+    assert_eq!(race.output(ms(5)), Some(RaceOutput::Wake(ms(155))));
     assert_eq!(race.output(ms(154)), None);
-    assert!(matches!(race.output(ms(155)), Some(Output::Start { .. })));
+    assert!(matches!(race.output(ms(155)), Some(RaceOutput::Start { .. })));
     assert_eq!(race.elapsed(), ms(250));
     // Forth: one attempt, and not all that would have been started meanwhile.
-    assert!(matches!(race.output(ms(9_000_000)), Some(Output::Start { .. })));
-    assert_eq!(race.output(ms(9_000_000)), Some(Output::Wake(ms(9_000_250))));
+    assert!(matches!(race.output(ms(9_000_000)), Some(RaceOutput::Start { .. })));
+    assert_eq!(race.output(ms(9_000_000)), Some(RaceOutput::Wake(ms(9_000_250))));
     // As far as it goes.
-    assert!(matches!(race.output(Duration::MAX), Some(Output::Start { .. })));
+    assert!(matches!(race.output(Duration::MAX), Some(RaceOutput::Start { .. })));
     assert_eq!(race.output(Duration::MAX), None);
     race.input(succeeded(3), ms(0));
     assert_eq!((0..3).filter_map(|_| race.output(ms(0))).count(), 3);
-    assert_eq!(race.output(ms(0)), Some(Output::Won { attempt: AttemptId(3) }));
+    assert_eq!(race.output(ms(0)), Some(RaceOutput::Won { attempt: AttemptId(3) }));
 }
 
 #[test]
 fn a_machine_that_is_asked_too_often() {
     let mut race: Machine<Duration, u8> = Machine::new(Config::new(), Target::Addresses(&many(2)), ms(0));
-    let starts = (0..1000).filter(|n| matches!(race.output(ms(n / 100)), Some(Output::Start { .. }))).count();
+    let starts = (0..1000).filter(|n| matches!(race.output(ms(n / 100)), Some(RaceOutput::Start { .. }))).count();
     assert_eq!(starts, 1);
 }
 
@@ -238,8 +238,8 @@ fn an_answer_before_its_query() {
     let mut race: Machine<Duration, u8> = Machine::new(Config::new(), Target::Name, ms(0));
     let found = [c("2001:db8::1")];
     race.input(RaceInput::Answer { query: AAAA, answer: Answer::Addresses(&found) }, ms(0));
-    assert_eq!(race.output(ms(0)), Some(Output::Query(AAAA)));
-    assert_eq!(race.output(ms(0)), Some(Output::Query(A)));
+    assert_eq!(race.output(ms(0)), Some(RaceOutput::Query(AAAA)));
+    assert_eq!(race.output(ms(0)), Some(RaceOutput::Query(A)));
     assert_eq!(race.output(ms(0)), None);
 }
 

@@ -18,8 +18,8 @@ use core::time::Duration;
 
 use harness::Rng;
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, AttemptState, Candidate, Config, End, Failure, Family, Kind, List, Machine, Name, Output,
-    Prefix, Query, RaceEndpoint, RaceInput, ServiceId, ServiceRecord, Source, Target,
+    Answer, AttemptId, AttemptState, Candidate, Config, End, Failure, Family, Kind, List, Machine, Name, Prefix, Query,
+    RaceEndpoint, RaceInput, RaceOutput, ServiceId, ServiceRecord, Source, Target,
 };
 
 const FLOOR: Duration = Duration::from_millis(10);
@@ -530,7 +530,7 @@ impl World {
         for _ in 0..100 {
             let Some(output) = race.output(now) else {
                 // Asking again changes nothing.
-                assert_eq!(race.output(now), wake.map(Output::Wake), "when to wake is said each time");
+                assert_eq!(race.output(now), wake.map(RaceOutput::Wake), "when to wake is said each time");
                 assert_eq!(wake.and_then(|_| race.output(now)), None);
                 self.after(race, now, wake, connected);
                 return wake;
@@ -541,15 +541,15 @@ impl World {
             assert!(wake.is_none(), "when to wake is said last");
             assert!(!self.over, "nothing is said after the end");
             match output {
-                Output::Query(query) => self.ask(query, now),
-                Output::Start { attempt, endpoint } => self.start(race, attempt, endpoint, now),
-                Output::Cancel { attempt } => {
+                RaceOutput::Query(query) => self.ask(query, now),
+                RaceOutput::Start { attempt, endpoint } => self.start(race, attempt, endpoint, now),
+                RaceOutput::Cancel { attempt } => {
                     let seen = &mut self.seen[usize::from(attempt.0)];
                     assert!(seen.running, "only what runs is cancelled, and once");
                     seen.running = false;
                     assert!(race.end().is_some(), "only the end cancels");
                 }
-                Output::Won { attempt } => {
+                RaceOutput::Won { attempt } => {
                     assert!(self.won.replace(attempt).is_none(), "there is one winner");
                     let seen = &mut self.seen[usize::from(attempt.0)];
                     assert!(seen.running && seen.connected, "the winner is connected");
@@ -558,7 +558,7 @@ impl World {
                     assert!(self.seen.iter().all(|seen| !seen.running), "the others are cancelled before");
                     self.over = true;
                 }
-                Output::Failed(failure) => {
+                RaceOutput::Failed(failure) => {
                     assert!(self.seen.iter().all(|seen| !seen.running), "the others are cancelled before");
                     let open = self.asked.iter().any(|(_, answered)| !answered);
                     match failure {
@@ -574,7 +574,7 @@ impl World {
                     self.tried_all(race);
                     self.over = true;
                 }
-                Output::Wake(at) => {
+                RaceOutput::Wake(at) => {
                     assert!(at > now, "a time to wake that has passed");
                     wake = Some(at);
                 }

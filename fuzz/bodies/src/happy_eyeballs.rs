@@ -6,8 +6,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, AttemptState, Candidate, Config, Failure, Family, Kind, List, Machine, Name, Output, Prefix,
-    Query, RaceEndpoint, RaceInput, ServiceRecord, Source, Target,
+    Answer, AttemptId, AttemptState, Candidate, Config, Failure, Family, Kind, List, Machine, Name, Prefix, Query,
+    RaceEndpoint, RaceInput, RaceOutput, ServiceRecord, Source, Target,
 };
 
 use super::script::Script;
@@ -191,29 +191,29 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
             assert!(!self.over, "nothing is said after the end");
             assert!(self.wake.is_none(), "when to wake is said last");
             match output {
-                Output::Query(query) => {
+                RaceOutput::Query(query) => {
                     assert!(!self.asked.contains(&query), "a query is asked once");
                     self.asked.push(query);
                     assert!(self.asked.len() <= Q);
                 }
-                Output::Start { attempt, endpoint } => self.start(attempt, endpoint),
-                Output::Cancel { attempt } => {
+                RaceOutput::Start { attempt, endpoint } => self.start(attempt, endpoint),
+                RaceOutput::Cancel { attempt } => {
                     let seen = &mut self.seen[usize::from(attempt.0)];
                     assert!(core::mem::take(&mut seen.running), "only what runs is cancelled, and once");
                     assert!(self.machine.end().is_some(), "only the end cancels");
                 }
-                Output::Won { attempt } => {
+                RaceOutput::Won { attempt } => {
                     let seen = &mut self.seen[usize::from(attempt.0)];
                     assert!(core::mem::take(&mut seen.running) && seen.connected, "the winner is connected");
                     assert!(self.seen.iter().all(|seen| !seen.running), "the others are cancelled before");
                     self.over = true;
                 }
-                Output::Failed(failure) => {
+                RaceOutput::Failed(failure) => {
                     assert!(self.seen.iter().all(|seen| !seen.running), "the others are cancelled before");
                     assert_eq!(failure == Failure::AllFailed, !self.seen.is_empty() && failure != Failure::Services);
                     self.over = true;
                 }
-                Output::Wake(at) => {
+                RaceOutput::Wake(at) => {
                     assert!(at > self.now || at == Duration::MAX, "a time to wake that has passed");
                     self.wake = Some(at);
                 }

@@ -7,8 +7,8 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, AttemptState, Candidate, Config, End, Failure, Kind, Machine, Name, Output, Query, RaceEndpoint,
-    RaceInput, ServiceRecord, Source, Target,
+    Answer, AttemptId, AttemptState, Candidate, Config, End, Failure, Kind, Machine, Name, Query, RaceEndpoint,
+    RaceInput, RaceOutput, ServiceRecord, Source, Target,
 };
 
 pub(crate) fn ms(ms: u64) -> Duration {
@@ -97,15 +97,15 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
         while let Some(output) = self.machine.output(self.now) {
             assert!(self.wake.is_none(), "the time to wake is said last");
             let said = match output {
-                Output::Query(query) => Said::Query(query),
-                Output::Start { attempt, endpoint } => {
+                RaceOutput::Query(query) => Said::Query(query),
+                RaceOutput::Start { attempt, endpoint } => {
                     self.endpoints.push(endpoint);
                     Said::Start(attempt.0, endpoint.address)
                 }
-                Output::Cancel { attempt } => Said::Cancel(attempt.0),
-                Output::Won { attempt } => Said::Won(attempt.0),
-                Output::Failed(failure) => Said::Failed(failure),
-                Output::Wake(at) => {
+                RaceOutput::Cancel { attempt } => Said::Cancel(attempt.0),
+                RaceOutput::Won { attempt } => Said::Won(attempt.0),
+                RaceOutput::Failed(failure) => Said::Failed(failure),
+                RaceOutput::Wake(at) => {
                     assert!(at > self.now, "a time to wake that has passed: {at:?} at {:?}", self.now);
                     self.wake = Some(at);
                     continue;

@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::hint::black_box;
 
 use mimic_happy_eyeballs::{
-    Answer, Candidate, Config, End, Kind, Machine, Name, Output, Query, RaceInput, Source, Target,
+    Answer, Candidate, Config, End, Kind, Machine, Name, Query, RaceInput, RaceOutput, Source, Target,
 };
 
 /// What the look-ups answer.
@@ -46,19 +46,19 @@ impl Race {
             let mut wake = now;
             while let Some(output) = race.output(now) {
                 match output {
-                    Output::Query(query) if query.kind == Kind::A => {
+                    RaceOutput::Query(query) if query.kind == Kind::A => {
                         for (kind, list) in [(Kind::A, &self.v4), (Kind::Aaaa, &self.v6)] {
                             let query = Query { name: Name::ORIGINAL, kind };
                             race.input(RaceInput::Answer { query, answer: Answer::Addresses(black_box(list)) }, now);
                         }
                     }
-                    Output::Start { attempt, .. } => {
+                    RaceOutput::Start { attempt, .. } => {
                         starts += 1;
                         if starts == 8 {
                             race.input(RaceInput::Succeeded { attempt }, now);
                         }
                     }
-                    Output::Wake(at) => wake = at,
+                    RaceOutput::Wake(at) => wake = at,
                     _ => {}
                 }
             }
