@@ -17,7 +17,7 @@ use mimic_core::{
 use crate::lists::{Found, SourceAddress, candidate, look_up, sources};
 use crate::race::Race;
 use crate::timeline::{Event, Observer, Raced, What};
-use crate::{AttemptId, Config, Query, RaceInput, RaceOutput, Source, Target};
+use crate::{AttemptId, Config, Query, RaceInput, RaceOutput, RaceTarget, Source};
 
 key! {
     /// How races are run; [`Config::new`] when it is not given. The driver falls back to the origin
@@ -79,7 +79,7 @@ async fn race<M: Mode>(
         Some(address) => sources(&source, vec![address]).await,
         None => Vec::new(),
     };
-    let target = if given.is_empty() { Target::Name } else { Target::Addresses(&given) };
+    let target = if given.is_empty() { RaceTarget::Name } else { RaceTarget::Addresses(&given) };
     let mut race = Race::<M>::new(&to, config, observer, target, timer.now());
     let (mut queries, mut connects, mut handshakes) = (Vec::new(), Vec::new(), Vec::new());
     let mut sourced = None;

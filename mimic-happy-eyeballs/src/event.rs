@@ -8,7 +8,7 @@ use crate::{Candidate, Family, Prefix, ServiceRecord};
 
 /// What to connect to.
 #[derive(Clone, Copy, Debug)]
-pub enum Target<'a> {
+pub enum RaceTarget<'a> {
     /// A name, [`Name::ORIGINAL`]. The machine asks for its addresses.
     Name,
     /// Addresses that are known already, such as one that was written instead of a name. No query

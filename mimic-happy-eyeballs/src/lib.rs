@@ -35,9 +35,9 @@
 //!
 //! ```
 //! use core::time::Duration;
-//! use mimic_happy_eyeballs::{Answer, Candidate, Config, RaceInput, Kind, Machine, Name, RaceOutput, Query, Target};
+//! use mimic_happy_eyeballs::{Answer, Candidate, Config, RaceInput, Kind, Machine, Name, RaceOutput, Query, RaceTarget};
 //!
-//! let mut machine: Machine<Duration, &str> = Machine::new(Config::new(), Target::Name, Duration::ZERO);
+//! let mut machine: Machine<Duration, &str> = Machine::new(Config::new(), RaceTarget::Name, Duration::ZERO);
 //! let at = Duration::from_millis;
 //! let aaaa = Query { name: Name::ORIGINAL, kind: Kind::Aaaa };
 //! assert_eq!(machine.output(at(0)), Some(RaceOutput::Query(aaaa)));
@@ -124,7 +124,7 @@ pub use candidate::{Candidate, Family, Source};
 pub use clock::Timestamp;
 pub use config::Config;
 pub use driver::{HappyEyeballs, RaceConfig};
-pub use event::{Answer, AttemptId, Dropped, End, Failure, List, RaceEndpoint, RaceInput, RaceOutput, Target};
+pub use event::{Answer, AttemptId, Dropped, End, Failure, List, RaceEndpoint, RaceInput, RaceOutput, RaceTarget};
 pub use lists::SourceAddress;
 pub use machine::Machine;
 pub use nat64::Prefix;

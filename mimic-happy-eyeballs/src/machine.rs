@@ -12,7 +12,7 @@ use crate::queries::{ALIASES, Queries, State};
 use crate::services::{Kept, Services, shuffle};
 use crate::{
     Answer, AttemptState, Candidate, Config, Dropped, End, Failure, Family, Kind, List, Name, Prefix, Query,
-    RaceAttempt, RaceInput, RaceOutput, ServiceId, ServiceRecord, Target, Timestamp,
+    RaceAttempt, RaceInput, RaceOutput, RaceTarget, ServiceId, ServiceRecord, Timestamp,
 };
 
 /// A race to one target: told what happens, says what to do. It does no input or output, knows no
@@ -64,7 +64,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
 {
     /// A race that starts `now`.
     #[must_use]
-    pub fn new(config: Config, target: Target<'_>, now: T) -> Self {
+    pub fn new(config: Config, target: RaceTarget<'_>, now: T) -> Self {
         let mut machine = Self {
             config,
             clock: Clock::new(now),
@@ -85,8 +85,8 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
             wake_told: false,
         };
         match target {
-            Target::Name => machine.ask_all(Name::ORIGINAL),
-            Target::Addresses(candidates) => {
+            RaceTarget::Name => machine.ask_all(Name::ORIGINAL),
+            RaceTarget::Addresses(candidates) => {
                 machine.add(candidates, Name::ORIGINAL, Via::Given);
                 machine.resolved = true;
             }

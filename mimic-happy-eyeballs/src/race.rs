@@ -13,8 +13,8 @@ use crate::lists::{Found, Hinted, Lists, Part, candidate};
 use crate::race_error::{Errors, RaceError, Untold};
 use crate::timeline::{Event, Events, Peer, Raced, What};
 use crate::{
-    Answer, AttemptId, Candidate, Config, Failure, Kind, Machine, Name, Query, RaceEndpoint, RaceInput, ServiceRecord,
-    Target,
+    Answer, AttemptId, Candidate, Config, Failure, Kind, Machine, Name, Query, RaceEndpoint, RaceInput, RaceTarget,
+    ServiceRecord,
 };
 
 const HTTPS: Query = Query { name: Name::ORIGINAL, kind: Kind::Https };
@@ -51,7 +51,7 @@ impl<M: Mode> Race<M> {
         to: &HostPort,
         config: Config,
         observer: Option<fn(&Event)>,
-        target: Target<'_>,
+        target: RaceTarget<'_>,
         now: Instant,
     ) -> Self {
         Self {

@@ -12,14 +12,14 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use mimic_happy_eyeballs::{
-    Answer, Candidate, Config, Kind, Machine, Name, Query, RaceInput, RaceOutput, ServiceRecord, Target,
+    Answer, Candidate, Config, Kind, Machine, Name, Query, RaceInput, RaceOutput, RaceTarget, ServiceRecord,
 };
 
 #[test]
 fn a_race_allocates_nothing() {
     let counted = allocation_counter::measure(|| {
         let at = Duration::from_millis;
-        let mut race: Machine<Duration, u8> = Machine::new(Config::new().https(), Target::Name, at(0));
+        let mut race: Machine<Duration, u8> = Machine::new(Config::new().https(), RaceTarget::Name, at(0));
         while race.output(at(0)).is_some() {}
         let v6: [_; 4] =
             core::array::from_fn(|n| Candidate::new(Ipv6Addr::from((0x2001_0db8 << 96) | (n as u128 + 1)).into()));

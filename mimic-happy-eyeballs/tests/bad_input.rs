@@ -15,8 +15,8 @@ use core::time::Duration;
 
 use harness::{A, AAAA, ALT, HTTPS, Race, Said, at, c, failed, from, ip, ms, start, succeeded};
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, AttemptState, Config, End, Failure, Machine, Name, Query, RaceInput, RaceOutput, ServiceRecord,
-    Target,
+    Answer, AttemptId, AttemptState, Config, End, Failure, Machine, Name, Query, RaceInput, RaceOutput, RaceTarget,
+    ServiceRecord,
 };
 
 #[test]
@@ -176,7 +176,7 @@ fn a_clock_that_jumps() {
     type Race = Machine<Duration, u8>;
     let list = many(4);
     // Back: the time that has passed until then counts, and it goes on from there.
-    let mut race = Race::new(Config::new(), Target::Addresses(&list), ms(1_000_000));
+    let mut race = Race::new(Config::new(), RaceTarget::Addresses(&list), ms(1_000_000));
     assert!(matches!(race.output(ms(1_000_000)), Some(RaceOutput::Start { .. })));
     assert_eq!(race.output(ms(1_000_100)), Some(RaceOutput::Wake(ms(1_000_250))));
     assert_eq!(race.output(ms(5)), None);
@@ -197,7 +197,7 @@ fn a_clock_that_jumps() {
 
 #[test]
 fn a_machine_that_is_asked_too_often() {
-    let mut race: Machine<Duration, u8> = Machine::new(Config::new(), Target::Addresses(&many(2)), ms(0));
+    let mut race: Machine<Duration, u8> = Machine::new(Config::new(), RaceTarget::Addresses(&many(2)), ms(0));
     let starts = (0..1000).filter(|n| matches!(race.output(ms(n / 100)), Some(RaceOutput::Start { .. }))).count();
     assert_eq!(starts, 1);
 }
@@ -235,7 +235,7 @@ fn unknown_attempts_and_queries() {
 
 #[test]
 fn an_answer_before_its_query() {
-    let mut race: Machine<Duration, u8> = Machine::new(Config::new(), Target::Name, ms(0));
+    let mut race: Machine<Duration, u8> = Machine::new(Config::new(), RaceTarget::Name, ms(0));
     let found = [c("2001:db8::1")];
     race.input(RaceInput::Answer { query: AAAA, answer: Answer::Addresses(&found) }, ms(0));
     assert_eq!(race.output(ms(0)), Some(RaceOutput::Query(AAAA)));

@@ -19,7 +19,7 @@ use core::time::Duration;
 use harness::Rng;
 use mimic_happy_eyeballs::{
     Answer, AttemptId, AttemptState, Candidate, Config, End, Failure, Family, Kind, List, Machine, Name, Prefix, Query,
-    RaceEndpoint, RaceInput, RaceOutput, ServiceId, ServiceRecord, Source, Target,
+    RaceEndpoint, RaceInput, RaceOutput, RaceTarget, ServiceId, ServiceRecord, Source,
 };
 
 const FLOOR: Duration = Duration::from_millis(10);
@@ -188,9 +188,9 @@ fn play(seed: u64, verbose: bool) -> (Option<End>, usize) {
         world.delivered.extend(list.iter().take(count).map(|c| c.address));
         world.lives(harness::AAAA, &list[..count]);
         world.given = count;
-        Machine::new(config, Target::Addresses(&list[..count]), now)
+        Machine::new(config, RaceTarget::Addresses(&list[..count]), now)
     } else {
-        Machine::new(config, Target::Name, now)
+        Machine::new(config, RaceTarget::Name, now)
     };
     world.extras();
     for _ in 0..500 {

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use mimic_happy_eyeballs::{
     Answer, AttemptId, AttemptState, Candidate, Config, Failure, Family, Kind, List, Machine, Name, Prefix, Query,
-    RaceEndpoint, RaceInput, RaceOutput, ServiceRecord, Source, Target,
+    RaceEndpoint, RaceInput, RaceOutput, RaceTarget, ServiceRecord, Source,
 };
 
 use super::script::Script;
@@ -57,8 +57,8 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
         let config = config(&mut script).max_in_flight(limit);
         let now = script.millis();
         let machine = match script.below(4) {
-            0 => Machine::new(config, Target::Addresses(&candidates(&mut script)), now),
-            _ => Machine::new(config, Target::Name, now),
+            0 => Machine::new(config, RaceTarget::Addresses(&candidates(&mut script)), now),
+            _ => Machine::new(config, RaceTarget::Name, now),
         };
         let mut race = Self {
             machine,

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use mimic_happy_eyeballs::{
     Answer, AttemptId, AttemptState, Candidate, Config, End, Failure, Kind, Machine, Name, Query, RaceEndpoint,
-    RaceInput, RaceOutput, ServiceRecord, Source, Target,
+    RaceInput, RaceOutput, RaceTarget, ServiceRecord, Source,
 };
 
 pub(crate) fn ms(ms: u64) -> Duration {
@@ -69,7 +69,7 @@ impl Race {
 
     /// Of known addresses: nothing to look up.
     pub(crate) fn to(config: Config, candidates: &[Candidate]) -> Self {
-        Self::sized_to(config, Target::Addresses(candidates))
+        Self::sized_to(config, RaceTarget::Addresses(candidates))
     }
 
     /// With its first queries told, which are not tested again.
@@ -82,10 +82,10 @@ impl Race {
 
 impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
     pub(crate) fn sized(config: Config) -> Self {
-        Self::sized_to(config, Target::Name)
+        Self::sized_to(config, RaceTarget::Name)
     }
 
-    pub(crate) fn sized_to(config: Config, target: Target<'_>) -> Self {
+    pub(crate) fn sized_to(config: Config, target: RaceTarget<'_>) -> Self {
         let machine = Machine::new(config, target, ms(0));
         let mut race = Self { machine, now: ms(0), wake: None, log: VecDeque::new(), endpoints: Vec::new() };
         race.drain();

@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::hint::black_box;
 
 use mimic_happy_eyeballs::{
-    Answer, Candidate, Config, End, Kind, Machine, Name, Query, RaceInput, RaceOutput, Source, Target,
+    Answer, Candidate, Config, End, Kind, Machine, Name, Query, RaceInput, RaceOutput, RaceTarget, Source,
 };
 
 /// What the look-ups answer.
@@ -40,7 +40,7 @@ impl Race {
     #[must_use]
     pub fn run(&self) -> Option<End> {
         let mut now = Duration::ZERO;
-        let mut race: Machine<Duration, u8> = Machine::new(black_box(Config::new()), Target::Name, now);
+        let mut race: Machine<Duration, u8> = Machine::new(black_box(Config::new()), RaceTarget::Name, now);
         let mut starts = 0;
         loop {
             let mut wake = now;
