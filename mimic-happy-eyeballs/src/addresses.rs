@@ -12,7 +12,7 @@ use core::net::IpAddr;
 use heapless::Vec;
 
 use crate::select::Key;
-use crate::{AttemptId, Candidate, Config, Family, Kind, Name, Prefix, Source};
+use crate::{AddressInfo, AttemptId, Config, Family, Kind, Name, Prefix, Source};
 
 /// Where an address came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(crate) enum Use {
 
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) candidate: Candidate,
+    pub(crate) info: AddressInfo,
     pub(crate) name: Name,
     pub(crate) via: Via,
     /// The first attempt to it.
@@ -68,15 +68,15 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    fn new(candidate: Candidate, name: Name, via: Via, nat: &Nat<'_>) -> Self {
-        let (original, connect, key) = nat.effect(&candidate, via);
+    fn new(info: AddressInfo, name: Name, via: Via, nat: &Nat<'_>) -> Self {
+        let (original, connect, key) = nat.effect(&info, via);
         let (started, tried, gone, planned) = (None, 0, false, Use::New);
-        Self { candidate, name, via, started, tried, gone, planned, original, connect, key }
+        Self { info, name, via, started, tried, gone, planned, original, connect, key }
     }
 
     /// Takes what is known now, and keeps what was done.
-    fn renew(&mut self, candidate: Candidate, name: Name, via: Via, nat: &Nat<'_>) {
-        let new = Self::new(candidate, name, via, nat);
+    fn renew(&mut self, info: AddressInfo, name: Name, via: Via, nat: &Nat<'_>) {
+        let new = Self::new(info, name, via, nat);
         // What was tried as an IPv4 address is another endpoint with NAT64. What came synthesised
         // is not.
         let tried = if new.connect == self.connect || new.extracted() { self.tried } else { 0 };
@@ -85,12 +85,12 @@ impl Entry {
 
     /// Whether both are connected to at one address.
     pub(crate) fn leads_where(&self, other: &Self) -> bool {
-        self.connect == other.connect && self.candidate.scope_id == other.candidate.scope_id
+        self.connect == other.connect && self.info.scope_id == other.info.scope_id
     }
 
     /// Whether it is an IPv4 address that came as an IPv6 address of the NAT64.
     pub(crate) fn extracted(&self) -> bool {
-        self.original.is_ipv4() && self.candidate.address.is_ipv6()
+        self.original.is_ipv4() && self.info.address.is_ipv6()
     }
 
     /// Whether it takes room from others.
@@ -173,23 +173,21 @@ impl<const N: usize> Addresses<N> {
 
     /// Whether there was room for all. If not, one of no use makes way; then one of the family that
     /// fills more than half, which counts as left out.
-    pub(crate) fn add(&mut self, candidate: Candidate, name: Name, via: Via, nat: &Nat<'_>) -> bool {
+    pub(crate) fn add(&mut self, info: AddressInfo, name: Name, via: Via, nat: &Nat<'_>) -> bool {
         let same = |entry: &&mut Entry| {
-            entry.name == name
-                && entry.candidate.address == candidate.address
-                && entry.candidate.scope_id == candidate.scope_id
+            entry.name == name && entry.info.address == info.address && entry.info.scope_id == info.scope_id
         };
         if let Some(known) = self.list.iter_mut().find(same) {
             // What is in the answer twice counts once; what was there before it is the answer's
             // now.
             if known.gone || !matches!(via, Via::Hint { .. }) {
-                known.renew(candidate, name, via, nat);
+                known.renew(info, name, via, nat);
             }
             return true;
         }
-        let fits = !self.list.is_full() || self.make_room(candidate.address);
+        let fits = !self.list.is_full() || self.make_room(info.address);
         // Without room it is the new one that is dropped.
-        let full = self.list.push(Entry::new(candidate, name, via, nat)).is_err();
+        let full = self.list.push(Entry::new(info, name, via, nat)).is_err();
         fits && !full
     }
 
@@ -205,7 +203,7 @@ impl<const N: usize> Addresses<N> {
     pub(crate) fn renew(&mut self, nat: &Nat<'_>) {
         for entry in &mut self.list {
             let gone = entry.gone;
-            entry.renew(entry.candidate, entry.name, entry.via, nat);
+            entry.renew(entry.info, entry.name, entry.via, nat);
             entry.gone = gone;
         }
     }
@@ -222,7 +220,7 @@ impl<const N: usize> Addresses<N> {
             return true;
         }
         let family = Family::of(address);
-        let other = |entry: &Entry| Family::of(entry.candidate.address) != family;
+        let other = |entry: &Entry| Family::of(entry.info.address) != family;
         let crowded = self.list.iter().filter(|entry| other(entry)).count() > N / 2;
         let place = (self.list.iter().rposition(|entry| entry.planned == Use::Unplanned))
             .or_else(|| self.list.iter().rposition(|entry| crowded && other(entry) && entry.started.is_none()));
@@ -242,15 +240,15 @@ pub(crate) struct Nat<'a> {
 
 impl Nat<'_> {
     /// The address to sort as, the address to connect to, and the rank among others.
-    fn effect(&self, candidate: &Candidate, via: Via) -> (IpAddr, IpAddr, Key) {
-        let mut sorted = *candidate;
-        let extracted = match (candidate.address, self.prefix) {
+    fn effect(&self, info: &AddressInfo, via: Via) -> (IpAddr, IpAddr, Key) {
+        let mut sorted = *info;
+        let extracted = match (info.address, self.prefix) {
             (IpAddr::V6(v6), Some(prefix)) if via != Via::Given => prefix.extract(v6),
             _ => None,
         };
         if let Some(v4) = extracted {
             // The source was found for the IPv6 address, and says nothing of the IPv4 one.
-            sorted = Candidate { address: v4.into(), source: Source::Unknown, ..sorted };
+            sorted = AddressInfo { address: v4.into(), source: Source::Unknown, ..sorted };
         }
         let mut connect = sorted.address;
         let config = self.config;

@@ -166,7 +166,7 @@ impl Config {
         Self { multiplier, ..self }
     }
 
-    /// Whether the delay after an attempt follows from [`Candidate::rtt`](crate::Candidate::rtt),
+    /// Whether the delay after an attempt follows from [`AddressInfo::rtt`](crate::AddressInfo::rtt),
     /// if given, as thrice that time: the first retransmission timeout of RFC 6298 §2.2. Default:
     /// yes.
     pub const fn delay_from_rtt(self, yes: bool) -> Self {

@@ -14,7 +14,7 @@ use mimic_core::{
     Timer, Transport, for_each_mode, key, opt, or_default, over,
 };
 
-use crate::lists::{Found, SourceAddress, candidate, look_up, sources};
+use crate::lists::{Found, SourceAddress, address_info, look_up, sources};
 use crate::race::Race;
 use crate::timeline::{Event, Observer, Raced, What};
 use crate::{AttemptId, Config, Query, RaceInput, RaceOutput, RaceTarget, Source};
@@ -75,7 +75,7 @@ async fn race<M: Mode>(
     let given = match to.as_addr() {
         Some(address) if address.ip().is_unspecified() || address.ip().is_multicast() => return Err(nowhere(&to)),
         // Where there is but one way to one address, its source decides nothing.
-        Some(address) if config.prefix.is_none() => vec![candidate(address)],
+        Some(address) if config.prefix.is_none() => vec![address_info(address)],
         Some(address) => sources(&source, vec![address]).await,
         None => Vec::new(),
     };
@@ -129,16 +129,16 @@ async fn race<M: Mode>(
                     next => sourced = next.map(|(part, of)| (part, Box::pin(sources(&source, of)))),
                 }
             }
-            if let Some((part, mut candidates)) = sourced.take() {
-                match candidates.as_mut().poll(cx) {
-                    Poll::Ready(candidates) => {
-                        turns = turns.saturating_sub(candidates.len());
-                        race.take(part, &candidates);
+            if let Some((part, mut infos)) = sourced.take() {
+                match infos.as_mut().poll(cx) {
+                    Poll::Ready(infos) => {
+                        turns = turns.saturating_sub(infos.len());
+                        race.take(part, &infos);
                         // There may be more at this time, and all is told before it is asked what
                         // to do.
                         continue;
                     }
-                    Poll::Pending => sourced = Some((part, candidates)),
+                    Poll::Pending => sourced = Some((part, infos)),
                 }
             }
             // What was just polled takes time, and a start is timed by when it starts.

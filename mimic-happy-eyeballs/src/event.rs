@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::IpAddr;
 
 use crate::query::{Name, Query, ServiceId};
-use crate::{Candidate, Family, Prefix, ServiceRecord};
+use crate::{AddressInfo, Family, Prefix, ServiceRecord};
 
 /// What to connect to.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +14,7 @@ pub enum RaceTarget<'a> {
     /// Addresses that are known already, such as one that was written instead of a name. No query
     /// is made. Sorted and interleaved like answers; IPv4 addresses without a route are synthesised
     /// (draft §8.3).
-    Addresses(&'a [Candidate]),
+    Addresses(&'a [AddressInfo]),
 }
 
 /// The answer to a query.
@@ -22,10 +22,10 @@ pub enum RaceTarget<'a> {
 pub enum Answer<'a> {
     /// The addresses there are now, which replace those of an earlier answer. None: no record of
     /// that type, or no such name (NXDOMAIN).
-    Addresses(&'a [Candidate]),
+    Addresses(&'a [AddressInfo]),
     /// The first of the addresses there are now, as many as there is [room](crate::Machine::room)
     /// for; the others follow by [`RaceInput::More`]. Otherwise as [`Addresses`](Self::Addresses).
-    First(&'a [Candidate]),
+    First(&'a [AddressInfo]),
     /// The SVCB or HTTPS records there are now, which replace those of an earlier answer. None: as
     /// above.
     Services(&'a [ServiceRecord<'a>]),
@@ -61,7 +61,7 @@ pub enum RaceInput<'a, E> {
         /// Of which list.
         list: List,
         /// The addresses, in the list's order.
-        addresses: &'a [Candidate],
+        addresses: &'a [AddressInfo],
         /// Whether these are the last of it.
         last: bool,
     },

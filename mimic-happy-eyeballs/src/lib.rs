@@ -35,7 +35,7 @@
 //!
 //! ```
 //! use core::time::Duration;
-//! use mimic_happy_eyeballs::{Answer, Candidate, Config, RaceInput, Kind, Machine, Name, RaceOutput, Query, RaceTarget};
+//! use mimic_happy_eyeballs::{Answer, AddressInfo, Config, RaceInput, Kind, Machine, Name, RaceOutput, Query, RaceTarget};
 //!
 //! let mut machine: Machine<Duration, &str> = Machine::new(Config::new(), RaceTarget::Name, Duration::ZERO);
 //! let at = Duration::from_millis;
@@ -44,7 +44,7 @@
 //! assert_eq!(machine.output(at(0)), Some(RaceOutput::Query(Query { kind: Kind::A, ..aaaa })));
 //! assert_eq!(machine.output(at(0)), None);
 //!
-//! let found = [Candidate::new("2001:db8::1".parse()?)];
+//! let found = [AddressInfo::new("2001:db8::1".parse()?)];
 //! machine.input(RaceInput::Answer { query: aaaa, answer: Answer::Addresses(&found) }, at(30));
 //! let Some(RaceOutput::Start { attempt, endpoint }) = machine.output(at(30)) else { panic!("an attempt") };
 //! assert_eq!(endpoint.address, found[0].address);
@@ -81,7 +81,7 @@
 //! | what waits until there is room | `lists.rs`, `addresses.rs` |
 //! | how it is told | `timeline.rs`, `race_error.rs` |
 //! | what happens when | `machine.rs`, `pacing.rs` |
-//! | what is told | `event.rs`, `query.rs`, `candidate.rs`, `services.rs`, `clock.rs` |
+//! | what is told | `event.rs`, `query.rs`, `address_info.rs`, `services.rs`, `clock.rs` |
 //! | options and their defaults | `config.rs` |
 //! | which is tried before which | `order.rs`, `select.rs` |
 //! | what is kept of answers | `queries.rs`, `addresses.rs`, `services.rs`, `nat64.rs` |
@@ -97,9 +97,9 @@
 
 extern crate alloc;
 
+mod address_info;
 mod addresses;
 mod attempts;
-mod candidate;
 mod clock;
 mod config;
 #[doc = include_str!("draft.md")]
@@ -119,8 +119,8 @@ pub mod select;
 mod services;
 mod timeline;
 
+pub use address_info::{AddressInfo, Family, Source};
 pub use attempts::{AttemptState, RaceAttempt};
-pub use candidate::{Candidate, Family, Source};
 pub use clock::Timestamp;
 pub use config::Config;
 pub use driver::{HappyEyeballs, RaceConfig};

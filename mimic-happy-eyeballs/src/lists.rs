@@ -18,7 +18,7 @@ use core::task::Poll;
 
 use mimic_core::{Dialer, Error, ErrorKind, Instant, Lookup, Mode, Question, Record, RecordType, Service, Text};
 
-use crate::{Candidate, Family, Kind, List, Machine, Query, ServiceId, Source};
+use crate::{AddressInfo, Family, Kind, List, Machine, Query, ServiceId, Source};
 
 mimic_core::role! {
     /// From the address of a destination to the address that it would be connected from: what RFC
@@ -184,25 +184,28 @@ fn split(addresses: Vec<SocketAddr>, count: usize) -> (Vec<SocketAddr>, vec::Int
 }
 
 /// Finds the source of each.
-pub(crate) async fn sources<M: Mode>(source: &Dialer<SourceAddress, M>, addresses: Vec<SocketAddr>) -> Vec<Candidate> {
-    let mut candidates = Vec::with_capacity(addresses.len());
+pub(crate) async fn sources<M: Mode>(
+    source: &Dialer<SourceAddress, M>,
+    addresses: Vec<SocketAddr>,
+) -> Vec<AddressInfo> {
+    let mut infos = Vec::with_capacity(addresses.len());
     for address in addresses {
-        if !candidates.is_empty() && candidates.len() % TURN == 0 {
+        if !infos.is_empty() && infos.len() % TURN == 0 {
             yield_now().await;
         }
         let from = source.dial(address).await.unwrap_or_default();
-        candidates.push(candidate(address).source(from));
+        infos.push(address_info(address).source(from));
     }
-    candidates
+    infos
 }
 
 /// An address of which nothing else is known.
-pub(crate) fn candidate(address: SocketAddr) -> Candidate {
+pub(crate) fn address_info(address: SocketAddr) -> AddressInfo {
     let scope_id = match address {
         SocketAddr::V6(address) => address.scope_id(),
         SocketAddr::V4(_) => 0,
     };
-    Candidate::new(address.ip()).scope_id(scope_id).source(Source::Unknown)
+    AddressInfo::new(address.ip()).scope_id(scope_id).source(Source::Unknown)
 }
 
 async fn yield_now() {

@@ -11,7 +11,7 @@ use crate::pacing::Pacing;
 use crate::queries::{ALIASES, Queries, State};
 use crate::services::{Kept, Services, shuffle};
 use crate::{
-    Answer, AttemptState, Candidate, Config, Dropped, End, Failure, Family, Kind, List, Name, Prefix, Query,
+    AddressInfo, Answer, AttemptState, Config, Dropped, End, Failure, Family, Kind, List, Name, Prefix, Query,
     RaceAttempt, RaceInput, RaceOutput, RaceTarget, ServiceId, ServiceRecord, Timestamp,
 };
 
@@ -86,8 +86,8 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         };
         match target {
             RaceTarget::Name => machine.ask_all(Name::ORIGINAL),
-            RaceTarget::Addresses(candidates) => {
-                machine.add(candidates, Name::ORIGINAL, Via::Given);
+            RaceTarget::Addresses(infos) => {
+                machine.add(infos, Name::ORIGINAL, Via::Given);
                 machine.resolved = true;
             }
         }
@@ -188,7 +188,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
     /// The addresses and zones that were not tried.
     pub(crate) fn left(&self) -> impl Iterator<Item = (IpAddr, u32)> {
         let left = |entry: &&Entry| !entry.gone && entry.started.is_none() && entry.planned != Use::Spent;
-        self.addresses.iter().filter(left).map(|entry| (entry.candidate.address, entry.candidate.scope_id))
+        self.addresses.iter().filter(left).map(|entry| (entry.info.address, entry.info.scope_id))
     }
 
     /// How many addresses of `list` it would take now: the first of an answer that is to come, or
@@ -384,7 +384,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         }
     }
 
-    fn more(&mut self, list: List, addresses: &[Candidate], last: bool) {
+    fn more(&mut self, list: List, addresses: &[AddressInfo], last: bool) {
         if !self.awaits(list) {
             return;
         }
@@ -404,13 +404,13 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         }
     }
 
-    fn add(&mut self, candidates: &[Candidate], name: Name, via: Via) {
+    fn add(&mut self, infos: &[AddressInfo], name: Name, via: Via) {
         // So that it is known which may make way.
         self.reorder();
         self.stale = true;
         let nat = Nat { prefix: self.prefix, config: &self.config };
-        for candidate in candidates {
-            let Some(usable) = candidate.usable() else {
+        for info in infos {
+            let Some(usable) = info.usable() else {
                 self.dropped.unusable = self.dropped.unusable.saturating_add(1);
                 continue;
             };

@@ -42,7 +42,7 @@ impl Planned {
     fn endpoint(&self, entry: &Entry) -> RaceEndpoint {
         RaceEndpoint {
             address: entry.connect,
-            scope_id: entry.candidate.scope_id,
+            scope_id: entry.info.scope_id,
             original: entry.original,
             port: self.port,
             name: entry.name,
@@ -90,7 +90,7 @@ impl<const N: usize> Order<N> {
         let entry = addresses.get_mut(planned.entry)?;
         entry.started.get_or_insert(attempt);
         entry.tried |= planned.way;
-        let rtt = entry.candidate.rtt;
+        let rtt = entry.info.rtt;
         self.mark(addresses);
         rtt
     }
@@ -170,7 +170,7 @@ impl<const N: usize> Order<N> {
             let Some(entry) = addresses.get(index) else { return };
             // Of an IPv4 address that came as such, too, more is known.
             if entry.extracted()
-                && addresses.iter().any(|other| other.name == name && other.candidate.address == entry.original)
+                && addresses.iter().any(|other| other.name == name && other.info.address == entry.original)
             {
                 continue;
             }

@@ -9,11 +9,11 @@ use core::net::SocketAddr;
 
 use mimic_core::{Error, ErrorKind, HostPort, Instant, Mode, Text};
 
-use crate::lists::{Found, Hinted, Lists, Part, candidate};
+use crate::lists::{Found, Hinted, Lists, Part, address_info};
 use crate::race_error::{Errors, RaceError, Untold};
 use crate::timeline::{Event, Events, Peer, Raced, What};
 use crate::{
-    Answer, AttemptId, Candidate, Config, Failure, Kind, Machine, Name, Query, RaceEndpoint, RaceInput, RaceTarget,
+    AddressInfo, Answer, AttemptId, Config, Failure, Kind, Machine, Name, Query, RaceEndpoint, RaceInput, RaceTarget,
     ServiceRecord,
 };
 
@@ -156,29 +156,29 @@ impl<M: Mode> Race<M> {
         Some((part, addresses))
     }
 
-    pub(crate) fn take(&mut self, part: Part, candidates: &[Candidate]) {
+    pub(crate) fn take(&mut self, part: Part, infos: &[AddressInfo]) {
         self.coming = 0;
         match part {
             Part::Answer { query, count, whole } => {
                 self.tell(What::Answer(query.kind, u16::try_from(count).unwrap_or(u16::MAX)));
-                let answer = if whole { Answer::Addresses(candidates) } else { Answer::First(candidates) };
+                let answer = if whole { Answer::Addresses(infos) } else { Answer::First(infos) };
                 self.machine.input(RaceInput::Answer { query, answer }, self.now);
             }
-            Part::Services { query, services } => self.serve(query, &services, candidates),
+            Part::Services { query, services } => self.serve(query, &services, infos),
             Part::More { list, last } => {
-                self.machine.input(RaceInput::More { list, addresses: candidates, last }, self.now);
+                self.machine.input(RaceInput::More { list, addresses: infos, last }, self.now);
             }
         }
     }
 
-    fn serve(&mut self, query: Query, services: &[Hinted], candidates: &[Candidate]) {
+    fn serve(&mut self, query: Query, services: &[Hinted], infos: &[AddressInfo]) {
         self.tell(What::Answer(query.kind, u16::try_from(services.len()).unwrap_or(u16::MAX)));
         let targets: Vec<_> = services.iter().map(|service| self.target(&service.record.target)).collect();
         let alpn: Vec<Vec<&[u8]>> =
             services.iter().map(|service| service.record.alpn.iter().map(Vec::as_slice).collect()).collect();
         let services: Vec<_> = (services.iter().zip(&targets).zip(&alpn))
             .map(|((Hinted { record, hints, more }, target), alpn)| {
-                let [ipv4_hints, ipv6_hints] = hints.clone().map(|range| candidates.get(range).unwrap_or_default());
+                let [ipv4_hints, ipv6_hints] = hints.clone().map(|range| infos.get(range).unwrap_or_default());
                 ServiceRecord {
                     priority: record.priority,
                     target: *target,
@@ -255,8 +255,8 @@ impl<M: Mode> Race<M> {
 
     /// How many different addresses of the answers were never tried.
     fn untried(&self) -> u32 {
-        let waiting = self.lists.left().filter_map(|address| candidate(address).usable());
-        let waiting = waiting.map(|candidate| (candidate.address, candidate.scope_id));
+        let waiting = self.lists.left().filter_map(|address| address_info(address).usable());
+        let waiting = waiting.map(|info| (info.address, info.scope_id));
         let mut dialled: Vec<_> = self.dialled.iter().map(|to| Peer::from(*to).host()).collect();
         dialled.sort_unstable();
         let mut left: Vec<_> =

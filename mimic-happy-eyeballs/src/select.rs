@@ -3,7 +3,7 @@
 use core::cmp::{Ordering, Reverse};
 use core::net::{IpAddr, Ipv6Addr};
 
-use crate::{Candidate, Family, Source};
+use crate::{AddressInfo, Family, Source};
 
 /// Which of two destinations RFC 6724 §6 prefers: `Less` if `a`, `Equal` if it leaves them in the
 /// order they came in.
@@ -14,7 +14,7 @@ use crate::{Candidate, Family, Source};
 /// IPv6 it is taken as 64. Between rules 8 and 9 come the draft's two (§5.3): the lower expected
 /// round-trip time, then addresses used before.
 #[must_use]
-pub fn compare(a: &Candidate, b: &Candidate) -> Ordering {
+pub fn compare(a: &AddressInfo, b: &AddressInfo) -> Ordering {
     Key::of(a).compare(&Key::of(b))
 }
 
@@ -70,22 +70,22 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    pub(crate) fn of(candidate: &Candidate) -> Self {
-        let to = candidate.address;
+    pub(crate) fn of(info: &AddressInfo) -> Self {
+        let to = info.address;
         let policy = Policy::of(to);
         let mut key = Self {
-            unreachable: candidate.source == Source::Unreachable,
+            unreachable: info.source == Source::Unreachable,
             sourced: false,
             other_scope: false,
             other_label: false,
             precedence: policy.precedence,
             scope: scope(to),
-            rtt: candidate.rtt.map_or(u32::MAX, |rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX - 1)),
-            used: candidate.used,
+            rtt: info.rtt.map_or(u32::MAX, |rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX - 1)),
+            used: info.used,
             family: Family::of(to),
             common: 0,
         };
-        if let Source::Address(from) = candidate.source {
+        if let Source::Address(from) = info.source {
             key.sourced = true;
             key.other_scope = scope(from) != key.scope;
             key.other_label = Policy::of(from).label != policy.label;

@@ -2,7 +2,7 @@
 
 use heapless::Vec;
 
-use crate::{Candidate, Config, Name, ServiceId};
+use crate::{AddressInfo, Config, Name, ServiceId};
 
 /// An SVCB or HTTPS record, as an answer gave it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,9 +18,9 @@ pub struct ServiceRecord<'a> {
     /// `port`.
     pub port: Option<u16>,
     /// `ipv4hint`.
-    pub ipv4_hints: &'a [Candidate],
+    pub ipv4_hints: &'a [AddressInfo],
     /// `ipv6hint`.
-    pub ipv6_hints: &'a [Candidate],
+    pub ipv6_hints: &'a [AddressInfo],
     /// Whether further `ipv4hint`s follow by [`RaceInput::More`](crate::RaceInput::More).
     pub more_ipv4_hints: bool,
     /// Whether further `ipv6hint`s follow by [`RaceInput::More`](crate::RaceInput::More).

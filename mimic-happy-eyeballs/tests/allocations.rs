@@ -12,7 +12,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use mimic_happy_eyeballs::{
-    Answer, Candidate, Config, Kind, Machine, Name, Query, RaceInput, RaceOutput, RaceTarget, ServiceRecord,
+    AddressInfo, Answer, Config, Kind, Machine, Name, Query, RaceInput, RaceOutput, RaceTarget, ServiceRecord,
 };
 
 #[test]
@@ -22,8 +22,8 @@ fn a_race_allocates_nothing() {
         let mut race: Machine<Duration, u8> = Machine::new(Config::new().https(), RaceTarget::Name, at(0));
         while race.output(at(0)).is_some() {}
         let v6: [_; 4] =
-            core::array::from_fn(|n| Candidate::new(Ipv6Addr::from((0x2001_0db8 << 96) | (n as u128 + 1)).into()));
-        let v4: [_; 4] = core::array::from_fn(|n| Candidate::new(Ipv4Addr::from(0xc000_0201 + n as u32).into()));
+            core::array::from_fn(|n| AddressInfo::new(Ipv6Addr::from((0x2001_0db8 << 96) | (n as u128 + 1)).into()));
+        let v4: [_; 4] = core::array::from_fn(|n| AddressInfo::new(Ipv4Addr::from(0xc000_0201 + n as u32).into()));
         let service = ServiceRecord { priority: 1, ipv6_hints: &v6[..1], ..ServiceRecord::default() };
         let answers = [
             (Kind::Https, Answer::Services(core::slice::from_ref(&service))),

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mimic_happy_eyeballs::{Candidate, Config, Failure, Machine, Prefix, RaceAttempt, RaceOutput, ServiceRecord};
+use mimic_happy_eyeballs::{AddressInfo, Config, Failure, Machine, Prefix, RaceAttempt, RaceOutput, ServiceRecord};
 
 fn all<T: Send + Sync + Unpin + core::fmt::Debug>() {}
 
@@ -10,7 +10,7 @@ fn all<T: Send + Sync + Unpin + core::fmt::Debug>() {}
 fn everything_is_send_sync_unpin_and_debug() {
     all::<Machine<Duration, &'static str>>();
     all::<RaceAttempt<u8>>();
-    all::<Candidate>();
+    all::<AddressInfo>();
     all::<Config>();
     all::<RaceOutput<Duration>>();
     all::<Prefix>();

@@ -50,7 +50,7 @@ fn a_resolver_that_never_answers() {
     race.servfail(1_000_000, A).expect(&[(1_000_000, Said::Failed(Failure::AllFailed))]);
 }
 
-fn many(n: u16) -> Vec<mimic_happy_eyeballs::Candidate> {
+fn many(n: u16) -> Vec<mimic_happy_eyeballs::AddressInfo> {
     (0..n).map(|i| c(&format!("2001:db8::{i:x}"))).collect()
 }
 

@@ -13,9 +13,9 @@ mod harness;
 use core::time::Duration;
 
 use harness::{A, AAAA, ALT, HTTPS, Play, Race, Said, at, c, failed, ms, start, succeeded};
-use mimic_happy_eyeballs::{AttemptId, Candidate, Config, End, Failure, ServiceRecord};
+use mimic_happy_eyeballs::{AddressInfo, AttemptId, Config, End, Failure, ServiceRecord};
 
-fn v6(n: u16) -> Vec<Candidate> {
+fn v6(n: u16) -> Vec<AddressInfo> {
     (1..=n).map(|i| c(&format!("2001:db8::{i:x}"))).collect()
 }
 

@@ -11,7 +11,7 @@
 mod harness;
 
 use harness::{A, AAAA, ALT, HTTPS, Race, Said, at, c, from, ip, ms, start};
-use mimic_happy_eyeballs::{Candidate, Config, Prefix, RaceInput, ServiceRecord, Source};
+use mimic_happy_eyeballs::{AddressInfo, Config, Prefix, RaceInput, ServiceRecord, Source};
 
 fn service() -> ServiceRecord<'static> {
     ServiceRecord { priority: 1, ..ServiceRecord::default() }
@@ -126,7 +126,7 @@ fn s7_updates_leave_the_timer() {
 }
 
 /// An IPv4 address that nothing leads to.
-fn v4_unreachable(text: &str) -> Candidate {
+fn v4_unreachable(text: &str) -> AddressInfo {
     c(text).source(Source::Unreachable)
 }
 

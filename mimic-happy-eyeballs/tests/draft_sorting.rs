@@ -13,17 +13,17 @@ mod harness;
 use core::net::{IpAddr, Ipv6Addr};
 
 use harness::{A, AAAA, ALT, HTTPS, Race, at, c, from, ms};
-use mimic_happy_eyeballs::{Candidate, Config, Name, ServiceId, ServiceRecord};
+use mimic_happy_eyeballs::{AddressInfo, Config, Name, ServiceId, ServiceRecord};
 
 const OTHER: Name = Name(2);
 const PROTOCOLS: &[&[u8]] = &[b"h3", b"h2"];
 
-const fn v6(last: u16) -> [Candidate; 1] {
-    [Candidate::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last)))]
+const fn v6(last: u16) -> [AddressInfo; 1] {
+    [AddressInfo::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last)))]
 }
 
-const ALT_HINT: &[Candidate] = &v6(0xa);
-const OTHER_HINT: &[Candidate] = &v6(0xb);
+const ALT_HINT: &[AddressInfo] = &v6(0xa);
+const OTHER_HINT: &[AddressInfo] = &v6(0xb);
 
 /// A record for `ALT` at 2001:db8::a or `OTHER` at 2001:db8::b.
 fn to(priority: u16, target: Name) -> ServiceRecord<'static> {
@@ -169,7 +169,7 @@ fn s5_3_lower_rtt_first() {
     let source = "2001:db8:1::2";
     let far = from("2001:db8:9::1", source);
     let near = from("2001:db8:1::1", source);
-    let order = |list: &[Candidate]| Race::to(Config::new(), list).order();
+    let order = |list: &[AddressInfo]| Race::to(Config::new(), list).order();
     assert_eq!(order(&[far, near]), ["2001:db8:1::1", "2001:db8:9::1"]);
     assert_eq!(order(&[near.rtt(ms(80)), far.rtt(ms(20))]), ["2001:db8:9::1", "2001:db8:1::1"]);
     assert_eq!(order(&[near, far.rtt(ms(20))]), ["2001:db8:9::1", "2001:db8:1::1"]);
@@ -184,7 +184,7 @@ fn s5_3_used_addresses_first() {
     let source = "2001:db8:1::2";
     let far = from("2001:db8:9::1", source);
     let near = from("2001:db8:1::1", source);
-    let order = |list: &[Candidate]| Race::to(Config::new(), list).order();
+    let order = |list: &[AddressInfo]| Race::to(Config::new(), list).order();
     assert_eq!(order(&[near, far.used()]), ["2001:db8:9::1", "2001:db8:1::1"]);
     assert_eq!(order(&[near.rtt(ms(20)), far.rtt(ms(80)).used()]), ["2001:db8:1::1", "2001:db8:9::1"]);
 }
@@ -220,7 +220,7 @@ fn s5_3_families_without_connectivity_come_last() {
     let hints = [c("2001:db8::1")];
     let (config, record) =
         (Config::new().https(), ServiceRecord { priority: 1, ipv6_hints: &hints, ..ServiceRecord::default() });
-    let order = |config: Config, found: &[Candidate]| {
+    let order = |config: Config, found: &[AddressInfo]| {
         let mut race = Race::asked(config);
         race.services(0, HTTPS, &[record]).found(0, A, found);
         race.order()

@@ -12,7 +12,7 @@ mod harness;
 
 use harness::{A, AAAA, HTTPS, Play, Race, c, failed};
 use mimic_happy_eyeballs::{
-    Answer, Candidate, Config, End, Failure, Family, List, Name, Query, RaceInput, ServiceId, ServiceRecord,
+    AddressInfo, Answer, Config, End, Failure, Family, List, Name, Query, RaceInput, ServiceId, ServiceRecord,
 };
 
 #[test]
@@ -83,12 +83,12 @@ fn later_answers_find_room() {
 
 /// Lists that are given in parts, as the machine has room: it is asked and answered until nothing
 /// waits.
-struct Lists(Vec<(List, Vec<Candidate>)>);
+struct Lists(Vec<(List, Vec<AddressInfo>)>);
 
 impl Lists {
     fn start<const N: usize, const S: usize, const Q: usize>(
         race: &mut Race<N, S, Q>,
-        answers: &[(Query, &[Candidate])],
+        answers: &[(Query, &[AddressInfo])],
     ) -> Self {
         let mut lists = Self(Vec::new());
         for (query, all) in answers {
@@ -131,7 +131,7 @@ fn now(now: core::time::Duration) -> u64 {
     u64::try_from(now.as_millis()).unwrap()
 }
 
-fn many(prefix: &str, count: u16) -> Vec<Candidate> {
+fn many(prefix: &str, count: u16) -> Vec<AddressInfo> {
     (1..=count).map(|n| c(&format!("{prefix}{n}"))).collect()
 }
 

@@ -18,7 +18,7 @@ use mimic_happy_eyeballs::{
 use Play::{Fail, Hang, Ok, Refuse};
 
 /// `n` addresses of one family.
-fn v6(n: u16) -> Vec<mimic_happy_eyeballs::Candidate> {
+fn v6(n: u16) -> Vec<mimic_happy_eyeballs::AddressInfo> {
     (1..=n).map(|i| c(&format!("2001:db8::{i:x}"))).collect()
 }
 

@@ -18,8 +18,8 @@ use core::time::Duration;
 
 use harness::Rng;
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, AttemptState, Candidate, Config, End, Failure, Family, Kind, List, Machine, Name, Prefix, Query,
-    RaceEndpoint, RaceInput, RaceOutput, RaceTarget, ServiceId, ServiceRecord, Source,
+    AddressInfo, Answer, AttemptId, AttemptState, Config, End, Failure, Family, Kind, List, Machine, Name, Prefix,
+    Query, RaceEndpoint, RaceInput, RaceOutput, RaceTarget, ServiceId, ServiceRecord, Source,
 };
 
 const FLOOR: Duration = Duration::from_millis(10);
@@ -85,7 +85,7 @@ struct World {
     /// What the latest answers hold.
     live: Vec<(Query, IpAddr)>,
     /// What is still to be given of them, and whether it is on its way.
-    waiting: Vec<(List, Vec<Candidate>, bool)>,
+    waiting: Vec<(List, Vec<AddressInfo>, bool)>,
     first_address: Option<Duration>,
     preferred_heard: bool,
     progress: Option<Duration>,
@@ -295,7 +295,7 @@ impl World {
         }
     }
 
-    fn candidate(&mut self, family: Option<Kind>) -> Candidate {
+    fn candidate(&mut self, family: Option<Kind>) -> AddressInfo {
         let n = self.rng.below(if self.options.parts { 40 } else { 6 }) as u16;
         let v6 = match family {
             Some(kind) => kind == Kind::Aaaa,
@@ -310,7 +310,7 @@ impl World {
             (false, 0) => [Ipv4Addr::BROADCAST, Ipv4Addr::new(224, 0, 0, 1)][usize::from(n % 2)].into(),
             (false, _) => Ipv4Addr::new(192, 0, 2, n as u8).into(),
         };
-        let mut candidate = Candidate::new(address);
+        let mut candidate = AddressInfo::new(address);
         candidate.source = match self.rng.below(6) {
             0 => Source::Unreachable,
             1 if v6 => Source::Address("2001:db8::ff".parse().unwrap()),
@@ -325,25 +325,25 @@ impl World {
         candidate
     }
 
-    fn candidates(&mut self, family: Option<Kind>) -> ([Candidate; 12], usize) {
+    fn candidates(&mut self, family: Option<Kind>) -> ([AddressInfo; 12], usize) {
         let count = match self.rng.below(10) {
             0 => 12,
             4..8 if self.options.parts => 12,
             1 | 2 => 0,
             _ => 1 + self.rng.below(4),
         };
-        let mut list = [Candidate::new(Ipv4Addr::UNSPECIFIED.into()); 12];
+        let mut list = [AddressInfo::new(Ipv4Addr::UNSPECIFIED.into()); 12];
         for slot in &mut list[..count as usize] {
             *slot = self.candidate(family);
         }
         (list, count as usize)
     }
 
-    fn lives(&mut self, query: Query, list: &[Candidate]) {
+    fn lives(&mut self, query: Query, list: &[AddressInfo]) {
         self.live.extend(list.iter().map(|candidate| (query, candidate.address.to_canonical())));
     }
 
-    fn delivered(&mut self, list: &[Candidate], now: Duration) {
+    fn delivered(&mut self, list: &[AddressInfo], now: Duration) {
         for candidate in list {
             let address = candidate.address.to_canonical();
             if !address.is_unspecified() && !address.is_multicast() && address != IpAddr::from(Ipv4Addr::BROADCAST) {
@@ -390,13 +390,13 @@ impl World {
                 race.input(RaceInput::Progress { attempt }, now);
                 let query = Query { name: Name(99), kind: Kind::Aaaa };
                 race.input(
-                    RaceInput::Answer { query, answer: Answer::Addresses(&[Candidate::new([1; 4].into())]) },
+                    RaceInput::Answer { query, answer: Answer::Addresses(&[AddressInfo::new([1; 4].into())]) },
                     now,
                 );
                 race.input(RaceInput::Answer { query, answer: Answer::Failed }, now);
                 let unknown = ServiceId { owner: Name(0), index: 77 };
                 for list in [List::Answer(query), List::Hints(unknown, Family::Ipv6)] {
-                    let addresses = &[Candidate::new([1; 4].into())];
+                    let addresses = &[AddressInfo::new([1; 4].into())];
                     race.input(RaceInput::More { list, addresses, last: true }, now);
                     assert_eq!(race.room(list), 0);
                 }
@@ -475,7 +475,7 @@ impl World {
     }
 
     /// An answer of which the rest comes later: as much as there is room for, or less, or too much.
-    fn first(&mut self, race: &mut Race, query: Query, list: &[Candidate], now: Duration) {
+    fn first(&mut self, race: &mut Race, query: Query, list: &[AddressInfo], now: Duration) {
         let room = race.room(List::Answer(query));
         let count = match self.rng.below(if self.options.plain { 8 } else { 9 }) {
             0 => room / 2,

@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, AttemptState, Candidate, Config, Failure, Family, Kind, List, Machine, Name, Prefix, Query,
+    AddressInfo, Answer, AttemptId, AttemptState, Config, Failure, Family, Kind, List, Machine, Name, Prefix, Query,
     RaceEndpoint, RaceInput, RaceOutput, RaceTarget, ServiceRecord, Source,
 };
 
@@ -325,7 +325,7 @@ fn kind(script: &mut Script<'_>) -> Kind {
     script.pick(&[Kind::A, Kind::Aaaa, Kind::Https, Kind::Svcb])
 }
 
-fn candidates(script: &mut Script<'_>) -> Vec<Candidate> {
+fn candidates(script: &mut Script<'_>) -> Vec<AddressInfo> {
     let count = match script.byte() {
         255 => 40,
         n => usize::from(n % 5),
@@ -333,7 +333,7 @@ fn candidates(script: &mut Script<'_>) -> Vec<Candidate> {
     (0..count).map(|_| candidate(script)).collect()
 }
 
-fn candidate(script: &mut Script<'_>) -> Candidate {
+fn candidate(script: &mut Script<'_>) -> AddressInfo {
     let (shape, n) = (script.byte(), u16::from(script.byte()));
     let address: IpAddr = match shape & 7 {
         0..=2 => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n).into(),
@@ -349,7 +349,7 @@ fn candidate(script: &mut Script<'_>) -> Candidate {
             Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, n).into(),
         ][usize::from(n) % 6],
     };
-    let mut candidate = Candidate::new(address).scope_id(u32::from(shape >> 3 & 1));
+    let mut candidate = AddressInfo::new(address).scope_id(u32::from(shape >> 3 & 1));
     candidate.source = match shape >> 4 & 3 {
         0 => Source::Unreachable,
         1 => Source::Address(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0xff).into()),
@@ -360,7 +360,7 @@ fn candidate(script: &mut Script<'_>) -> Candidate {
     if shape >> 7 == 1 { candidate.rtt(script.millis()) } else { candidate }
 }
 
-fn service<'a>(script: &mut Script<'_>, v6: &'a [Candidate], v4: &'a [Candidate]) -> ServiceRecord<'a> {
+fn service<'a>(script: &mut Script<'_>, v6: &'a [AddressInfo], v4: &'a [AddressInfo]) -> ServiceRecord<'a> {
     let [a, b] = [script.byte(), script.byte()];
     ServiceRecord {
         priority: u16::from(a & 3),

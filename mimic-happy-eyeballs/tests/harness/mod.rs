@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, AttemptState, Candidate, Config, End, Failure, Kind, Machine, Name, Query, RaceEndpoint,
+    AddressInfo, Answer, AttemptId, AttemptState, Config, End, Failure, Kind, Machine, Name, Query, RaceEndpoint,
     RaceInput, RaceOutput, RaceTarget, ServiceRecord, Source,
 };
 
@@ -20,12 +20,12 @@ pub(crate) fn ip(text: &str) -> IpAddr {
 }
 
 /// A candidate of unknown source.
-pub(crate) fn c(text: &str) -> Candidate {
-    Candidate::new(ip(text))
+pub(crate) fn c(text: &str) -> AddressInfo {
+    AddressInfo::new(ip(text))
 }
 
 /// A candidate and the source for it.
-pub(crate) fn from(to: &str, source: &str) -> Candidate {
+pub(crate) fn from(to: &str, source: &str) -> AddressInfo {
     c(to).source(Source::Address(ip(source)))
 }
 
@@ -68,7 +68,7 @@ impl Race {
     }
 
     /// Of known addresses: nothing to look up.
-    pub(crate) fn to(config: Config, candidates: &[Candidate]) -> Self {
+    pub(crate) fn to(config: Config, candidates: &[AddressInfo]) -> Self {
         Self::sized_to(config, RaceTarget::Addresses(candidates))
     }
 
@@ -144,7 +144,7 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
         self.found(when, query, &candidates)
     }
 
-    pub(crate) fn found(&mut self, when: u64, query: Query, candidates: &[Candidate]) -> &mut Self {
+    pub(crate) fn found(&mut self, when: u64, query: Query, candidates: &[AddressInfo]) -> &mut Self {
         self.input(when, RaceInput::Answer { query, answer: Answer::Addresses(candidates) })
     }
 

@@ -6,14 +6,14 @@ use core::time::Duration;
 use std::hint::black_box;
 
 use mimic_happy_eyeballs::{
-    Answer, Candidate, Config, End, Kind, Machine, Name, Query, RaceInput, RaceOutput, RaceTarget, Source,
+    AddressInfo, Answer, Config, End, Kind, Machine, Name, Query, RaceInput, RaceOutput, RaceTarget, Source,
 };
 
 /// What the look-ups answer.
 #[derive(Debug)]
 pub struct Race {
-    v6: [Candidate; 4],
-    v4: [Candidate; 4],
+    v6: [AddressInfo; 4],
+    v4: [AddressInfo; 4],
 }
 
 impl Race {
@@ -24,14 +24,14 @@ impl Race {
         let v6 = [(); 4].map(|()| {
             n += 1;
             let address = Ipv6Addr::new(0x2001, 0xdb8, n, 0, 0, 0, 0, 1);
-            Candidate::new(address.into())
+            AddressInfo::new(address.into())
                 .source(Source::Address(Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 2).into()))
         });
         let mut n = 0;
         let v4 = [(); 4].map(|()| {
             n += 1;
             let address = Ipv4Addr::new(192, 0, 2, n);
-            Candidate::new(address.into()).source(Source::Address(Ipv4Addr::new(192, 0, 2, 99).into()))
+            AddressInfo::new(address.into()).source(Source::Address(Ipv4Addr::new(192, 0, 2, 99).into()))
         });
         Self { v6, v4 }
     }

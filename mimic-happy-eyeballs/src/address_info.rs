@@ -9,7 +9,7 @@ use core::time::Duration;
 /// broadcast addresses are never attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Candidate {
+pub struct AddressInfo {
     /// The address.
     pub address: IpAddr,
     /// The zone of a link-local IPv6 address, as in `SocketAddrV6`; 0 where there is none.
@@ -24,7 +24,7 @@ pub struct Candidate {
     pub used: bool,
 }
 
-impl Candidate {
+impl AddressInfo {
     /// An address that nothing else is known about.
     #[must_use]
     pub const fn new(address: IpAddr) -> Self {
@@ -69,7 +69,7 @@ impl Candidate {
     }
 }
 
-impl From<IpAddr> for Candidate {
+impl From<IpAddr> for AddressInfo {
     fn from(address: IpAddr) -> Self {
         Self::new(address)
     }
