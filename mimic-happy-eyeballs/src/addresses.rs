@@ -11,7 +11,7 @@ use core::net::IpAddr;
 
 use heapless::Vec;
 
-use crate::select::Key;
+use crate::select::SortKey;
 use crate::{AddressInfo, AttemptId, Config, Family, Kind, Name, Prefix, Source};
 
 /// Where an address came from.
@@ -64,7 +64,7 @@ pub(crate) struct Entry {
     pub(crate) original: IpAddr,
     /// As it is connected to.
     pub(crate) connect: IpAddr,
-    pub(crate) key: Key,
+    pub(crate) key: SortKey,
 }
 
 impl Entry {
@@ -240,7 +240,7 @@ pub(crate) struct Nat<'a> {
 
 impl Nat<'_> {
     /// The address to sort as, the address to connect to, and the rank among others.
-    fn effect(&self, info: &AddressInfo, via: Via) -> (IpAddr, IpAddr, Key) {
+    fn effect(&self, info: &AddressInfo, via: Via) -> (IpAddr, IpAddr, SortKey) {
         let mut sorted = *info;
         let extracted = match (info.address, self.prefix) {
             (IpAddr::V6(v6), Some(prefix)) if via != Via::Given => prefix.extract(v6),
@@ -273,6 +273,6 @@ impl Nat<'_> {
                 sorted.source = Source::Unknown;
             }
         }
-        (sorted.address, connect, Key::of(&sorted))
+        (sorted.address, connect, SortKey::of(&sorted))
     }
 }

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::order::Order;
 use crate::pacing::Pacing;
 use crate::queries::{ALIASES, Queries, State};
-use crate::services::{Kept, Services, shuffle};
+use crate::services::{KnownService, Services, shuffle};
 use crate::{
     AddressInfo, Answer, AttemptState, Config, Dropped, End, Failure, Family, Kind, List, Name, Prefix, Query,
     RaceAttempt, RaceInput, RaceOutput, RaceTarget, ServiceId, ServiceRecord, Timestamp,
@@ -439,7 +439,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
             if service.unsupported {
                 continue;
             }
-            let kept = Kept::new(service, id, &self.config);
+            let kept = KnownService::new(service, id, &self.config);
             count(&mut self.dropped.ports, service.port == Some(0));
             count(&mut self.dropped.protocols, !kept.usable && service.port != Some(0));
             let fits = self.services.add(kept);

@@ -9,8 +9,8 @@ use heapless::Vec;
 use crate::addresses::{Addresses, Entry, Use};
 use crate::attempts::Attempts;
 use crate::queries::{ALIASES, Queries};
-use crate::select::Key;
-use crate::services::{Kept, Services};
+use crate::select::SortKey;
+use crate::services::{KnownService, Services};
 use crate::{AttemptId, Config, Family, Name, RaceEndpoint, ServiceId};
 
 /// What is still to be tried, the next first.
@@ -23,10 +23,10 @@ pub(crate) struct Order<const N: usize> {
     overflow: bool,
 }
 
-/// Kept small, as it is moved about.
+/// KnownService small, as it is moved about.
 #[derive(Debug)]
 struct Planned {
-    key: Key,
+    key: SortKey,
     entry: usize,
     service: Option<ServiceId>,
     port: Option<u16>,
@@ -151,7 +151,7 @@ impl<const N: usize> Order<N> {
         &mut self,
         from: usize,
         name: Name,
-        service: Option<(&Kept, Option<u8>)>,
+        service: Option<(&KnownService, Option<u8>)>,
         addresses: &mut Addresses<N>,
         attempts: &Attempts<E, N>,
     ) {
@@ -228,7 +228,10 @@ impl<const N: usize> Order<N> {
 }
 
 /// The groups that a service is in: one, or one for each protocol.
-fn ranks<'a>(kept: &'a Kept, config: &Config) -> impl Iterator<Item = (Rank, &'a Kept, Option<u8>)> + use<'a> {
+fn ranks<'a>(
+    kept: &'a KnownService,
+    config: &Config,
+) -> impl Iterator<Item = (Rank, &'a KnownService, Option<u8>)> + use<'a> {
     let rank = Rank {
         without_ech: config.prefer_ech && !kept.ech,
         protocol: u8::MAX,

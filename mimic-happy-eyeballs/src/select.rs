@@ -15,7 +15,7 @@ use crate::{AddressInfo, Family, Source};
 /// round-trip time, then addresses used before.
 #[must_use]
 pub fn compare(a: &AddressInfo, b: &AddressInfo) -> Ordering {
-    Key::of(a).compare(&Key::of(b))
+    SortKey::of(a).compare(&SortKey::of(b))
 }
 
 /// The entry of RFC 6724's default policy table (§2.1) for an address.
@@ -51,7 +51,7 @@ impl Policy {
 
 /// All that the rules need of one destination, found once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct SortKey {
     unreachable: bool,
     /// The source is known.
     sourced: bool,
@@ -69,7 +69,7 @@ pub(crate) struct Key {
     common: u32,
 }
 
-impl Key {
+impl SortKey {
     pub(crate) fn of(info: &AddressInfo) -> Self {
         let to = info.address;
         let policy = Policy::of(to);

@@ -34,7 +34,7 @@ pub struct ServiceRecord<'a> {
 
 /// A ServiceMode record that is kept.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Kept {
+pub(crate) struct KnownService {
     pub(crate) id: ServiceId,
     pub(crate) target: Name,
     pub(crate) port: Option<u16>,
@@ -50,7 +50,7 @@ pub(crate) struct Kept {
     pub(crate) shuffle: u16,
 }
 
-impl Kept {
+impl KnownService {
     pub(crate) fn new(service: &ServiceRecord<'_>, id: ServiceId, config: &Config) -> Self {
         let default = config.default_protocol.filter(|_| !service.no_default_alpn);
         let speaks = |protocol: &[u8]| service.alpn.contains(&protocol) || default == Some(protocol);
@@ -75,7 +75,7 @@ impl Kept {
 
 /// The ServiceMode records of all names.
 #[derive(Debug)]
-pub(crate) struct Services<const N: usize>(Vec<Kept, N>);
+pub(crate) struct Services<const N: usize>(Vec<KnownService, N>);
 
 impl<const N: usize> Services<N> {
     pub(crate) const fn new() -> Self {
@@ -83,19 +83,19 @@ impl<const N: usize> Services<N> {
     }
 
     /// Those that `owner` has now.
-    pub(crate) fn of(&self, owner: Name) -> impl Iterator<Item = &Kept> {
+    pub(crate) fn of(&self, owner: Name) -> impl Iterator<Item = &KnownService> {
         self.0.iter().filter(move |kept| kept.id.owner == owner)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Kept> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &KnownService> {
         self.0.iter()
     }
 
-    pub(crate) fn get(&self, id: ServiceId) -> Option<&Kept> {
+    pub(crate) fn get(&self, id: ServiceId) -> Option<&KnownService> {
         self.0.iter().find(|kept| kept.id == id)
     }
 
-    pub(crate) fn get_mut(&mut self, id: ServiceId) -> Option<&mut Kept> {
+    pub(crate) fn get_mut(&mut self, id: ServiceId) -> Option<&mut KnownService> {
         self.0.iter_mut().find(|kept| kept.id == id)
     }
 
@@ -105,7 +105,7 @@ impl<const N: usize> Services<N> {
 
     /// Whether there was room; if not, what is kept is the services of the best priority, of equals
     /// the first.
-    pub(crate) fn add(&mut self, new: Kept) -> bool {
+    pub(crate) fn add(&mut self, new: KnownService) -> bool {
         let Err(new) = self.0.push(new) else { return true };
         if let Some(worst) = self.0.iter_mut().max_by_key(|kept| kept.priority)
             && new.priority < worst.priority
