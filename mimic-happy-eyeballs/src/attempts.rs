@@ -1,4 +1,10 @@
-//! The attempts of a race.
+//! The attempts of a race. The list has room for `N`, and forgets the oldest that has ended.
+//!
+//! ```text
+//!   N = 2    #0 running   #1 failed       one is in flight
+//!            #0 running   #2 running      #1, the oldest that has ended, is forgotten
+//!            #0 running   #2 connected    no attempt starts until the race is decided
+//! ```
 
 use core::time::Duration;
 
@@ -6,41 +12,41 @@ use heapless::Vec;
 
 use crate::{AttemptId, RaceEndpoint};
 
-/// One attempt of a race: where to, when, and what became of it.
+/// One attempt of a race.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RaceAttempt<E> {
-    /// Its number.
+    /// The number.
     pub id: AttemptId,
-    /// Where to.
+    /// The endpoint that it connects to.
     pub endpoint: RaceEndpoint,
-    /// When it started, since the machine was made.
+    /// When it started, since [`Machine::new`](crate::Machine::new).
     pub started: Duration,
-    /// When it ended, since the machine was made; none while it runs.
+    /// When it ended, by the same clock; none while it runs.
     pub ended: Option<Duration>,
-    /// What became of it.
+    /// The state.
     pub state: AttemptState<E>,
-    /// Whether a lower handshake is done.
+    /// Whether a lower handshake is complete.
     pub(crate) progressed: bool,
 }
 
-/// What became of an attempt.
+/// The state of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttemptState<E> {
-    /// Neither connected nor ended.
+    /// In flight: neither connected nor ended.
     Running,
-    /// Connected, but the race is not decided yet.
+    /// Connected, while the race is not decided yet.
     Connected,
-    /// It is the connection.
+    /// Is the connection.
     Won,
-    /// It failed.
+    /// Failed.
     Failed {
-        /// Why.
+        /// The reason.
         reason: E,
-        /// Whether a packet may have been sent.
+        /// Whether the attempt may have sent a packet.
         sent: bool,
     },
-    /// Another won, or the race ended without a connection.
+    /// Ended by another's success, or with the race.
     Cancelled,
 }
 
@@ -49,7 +55,7 @@ impl<E> AttemptState<E> {
         matches!(self, Self::Running | Self::Connected)
     }
 
-    /// Whether a packet may have been sent.
+    /// Returns whether the attempt may have sent a packet.
     fn sent(&self) -> bool {
         !matches!(self, Self::Failed { sent: false, .. })
     }
@@ -57,14 +63,13 @@ impl<E> AttemptState<E> {
 
 #[derive(Debug)]
 pub(crate) struct Attempts<E, const N: usize> {
-    /// Those that run, and the latest of the others.
+    /// All that run, and the latest of those that have ended.
     list: Vec<RaceAttempt<E>, N>,
-    /// How many there have been.
+    /// How many have started, in all.
     started: u32,
     running: usize,
     connected: usize,
-    /// When the last started that may have sent a packet, of those that are not in the list any
-    /// more.
+    /// When the last forgotten attempt started that may have sent a packet.
     sent_before: Option<Duration>,
 }
 
@@ -77,22 +82,22 @@ impl<E, const N: usize> Attempts<E, N> {
         &self.list
     }
 
-    /// How many have not ended.
+    /// Returns how many have not ended.
     pub(crate) fn running(&self) -> usize {
         self.running
     }
 
-    /// Whether one is connected and the race undecided.
+    /// Returns whether an attempt is connected while the race is undecided.
     pub(crate) fn holding(&self) -> bool {
         self.connected > 0
     }
 
-    /// Whether there has been any.
+    /// Returns whether any has started.
     pub(crate) fn any(&self) -> bool {
         self.started > 0
     }
 
-    /// Whether the numbers are used up.
+    /// Returns whether the numbers are used up.
     pub(crate) fn is_over(&self) -> bool {
         self.next_id().is_none()
     }
@@ -109,6 +114,7 @@ impl<E, const N: usize> Attempts<E, N> {
         self.list.iter().any(|attempt| attempt.id == id && attempt.state.open())
     }
 
+    /// Adds an attempt; none if the numbers are used up, or all in the list run.
     pub(crate) fn start(&mut self, endpoint: RaceEndpoint, now: Duration) -> Option<AttemptId> {
         let id = self.next_id()?;
         if self.list.is_full() {
@@ -140,7 +146,7 @@ impl<E, const N: usize> Attempts<E, N> {
         }
     }
 
-    /// Ends an attempt that has not ended, and says whether there was one.
+    /// Ends an attempt. Returns whether it was still open.
     pub(crate) fn end(&mut self, id: AttemptId, state: AttemptState<E>, now: Duration) -> bool {
         let Some(attempt) = self.get_mut(id).filter(|attempt| attempt.state.open()) else {
             return false;
@@ -159,12 +165,12 @@ impl<E, const N: usize> Attempts<E, N> {
         }
     }
 
-    /// Whether one that has not ended got to its upper handshake.
+    /// Returns whether an open attempt has reached its upper handshake.
     pub(crate) fn any_progressed(&self) -> bool {
         self.list.iter().any(|attempt| attempt.progressed && attempt.state.open())
     }
 
-    /// The earliest started that is connected.
+    /// Returns the connected attempt that started first.
     pub(crate) fn connected(&self) -> Option<AttemptId> {
         if self.connected == 0 {
             return None;
@@ -172,7 +178,7 @@ impl<E, const N: usize> Attempts<E, N> {
         self.list.iter().find(|attempt| matches!(attempt.state, AttemptState::Connected)).map(|attempt| attempt.id)
     }
 
-    /// Any that has not ended.
+    /// Returns the first open attempt.
     pub(crate) fn next_open(&self) -> Option<AttemptId> {
         if self.running == 0 {
             return None;
@@ -184,13 +190,13 @@ impl<E, const N: usize> Attempts<E, N> {
         self.list.last().is_some_and(|attempt| attempt.id == id)
     }
 
-    /// When the last attempt started that may have sent a packet.
+    /// Returns when the last attempt started that may have sent a packet.
     pub(crate) fn last_sent(&self) -> Option<Duration> {
         let last = self.list.iter().rfind(|attempt| attempt.state.sent()).map(|attempt| attempt.started);
         last.max(self.sent_before)
     }
 
-    /// Whether this address, port and protocol have been tried by one in the list.
+    /// Returns whether an attempt in the list went to this endpoint.
     pub(crate) fn tried(&self, endpoint: &RaceEndpoint) -> bool {
         self.list.iter().any(|attempt| attempt.endpoint.same(endpoint))
     }
@@ -203,7 +209,7 @@ mod tests {
     use super::*;
     use crate::Name;
 
-    /// However little room there is.
+    /// The capacity of the list does not limit the number of attempts.
     #[test]
     fn there_are_65536_numbers() {
         let mut attempts: Attempts<(), 2> = Attempts::new();
@@ -219,7 +225,7 @@ mod tests {
         assert_eq!(attempts.start(endpoint, Duration::ZERO), None);
     }
 
-    /// What is forgotten may have sent a packet, and the floor runs from it.
+    /// The floor runs from the last packet, even if its attempt is forgotten.
     #[test]
     fn the_last_packet_is_not_forgotten() {
         let mut attempts: Attempts<(), 2> = Attempts::new();

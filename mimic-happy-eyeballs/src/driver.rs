@@ -1,4 +1,12 @@
-//! The driver: does what the machine says, by the roles of the context, and tells it what happens.
+//! The driver: one future that performs the machine's outputs by the roles of the context.
+//!
+//! ```text
+//!   each turn of a poll                          machine
+//!   1  poll look-ups, connects, handshakes  ──►  Answer, Progress, Succeeded, Failed
+//!   2  find the sources of one part         ──►  Answer, More
+//!   3  perform one output                   ◄──  Query, Start, Wake, Won, Failed
+//!      none left: wait for the timer, or until something above wakes the task
+//! ```
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -20,21 +28,23 @@ use crate::timeline::{Event, Observer, Raced, What};
 use crate::{AttemptId, Config, Query, RaceInput, RaceOutput, RaceTarget, Source};
 
 key! {
-    /// How races are run; [`Config::new`] when it is not given. The driver falls back to the origin
-    /// unless [`Config::fall_back_to_origin`] says no.
+    /// The configuration of races. Default: [`Config::new`]. The driver falls back to the origin
+    /// unless [`Config::fall_back_to_origin`] is off.
     pub RaceConfig: Config;
 }
 
-/// Installs the candidate of [`Transport`] that looks up all addresses of a host and races them,
-/// over [`Lookup`], [`Link`], [`Sleep`] and [`SourceAddress`]; and one of the last that knows
-/// nothing, after all others.
+/// Installs a candidate of [`Transport`], which looks up all addresses of a host and races them. It
+/// goes over [`Lookup`], [`Link`], [`Sleep`] and [`SourceAddress`].
+///
+/// Also installs a candidate of [`SourceAddress`] with [`Priority::NONE`], which gives
+/// [`Source::Unknown`].
 ///
 /// - The target's handshake, if it has one ([`HostPort::until`]), is part of every attempt.
 /// - Dropping the connect drops every look-up and attempt at once.
-/// - Every address of an answer is tried in the end: what the [`Machine`](crate::Machine) has no
-///   room for waits.
-/// - [`Timeline`](crate::Timeline) tells how a flow came about, [`RaceError`](crate::RaceError) why
-///   there is none, and [`Observer`] is called while it happens.
+/// - Every address of an answer is tried in the end. Addresses wait until the
+///   [`Machine`](crate::Machine) has room for them.
+/// - A flow has its [`Timeline`](crate::Timeline), an error its [`RaceError`](crate::RaceError). An
+///   [`Observer`] is called during the race.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HappyEyeballs;
 
@@ -62,7 +72,7 @@ for_each_mode!(M => {
 type Args<M> =
     (Config, Option<fn(&Event)>, Dialer<Lookup, M>, Dialer<Link, M>, Dialer<Sleep, M>, Dialer<SourceAddress, M>);
 
-/// How much is done in one poll, before other tasks get their turn: attempts, answers, addresses.
+/// The steps of one poll (attempts, answers, addresses), after which other tasks get their turn.
 const TURNS: usize = 32;
 
 async fn race<M: Mode>(
@@ -74,7 +84,7 @@ async fn race<M: Mode>(
     let mut timer = sleep.dial(()).await?;
     let given = match to.as_addr() {
         Some(address) if address.ip().is_unspecified() || address.ip().is_multicast() => return Err(nowhere(&to)),
-        // Where there is but one way to one address, its source decides nothing.
+        // A single address without NAT64 needs no sorting, so its source is not looked up.
         Some(address) if config.prefix.is_none() => vec![address_info(address)],
         Some(address) => sources(&source, vec![address]).await,
         None => Vec::new(),
@@ -83,7 +93,7 @@ async fn race<M: Mode>(
     let mut race = Race::<M>::new(&to, config, observer, target, timer.now());
     let (mut queries, mut connects, mut handshakes) = (Vec::new(), Vec::new(), Vec::new());
     let mut sourced = None;
-    // An attempt that fails when it is polled for the first time has sent nothing.
+    // An attempt that fails at its first poll has sent nothing.
     let mut begun = None;
     let mut wake = None;
 
@@ -95,7 +105,7 @@ async fn race<M: Mode>(
                 return Poll::Pending;
             }
             turns -= 1;
-            // It may be behind where a timer was early.
+            // After an early timer the race is ahead of its clock.
             race.now = timer.now().max(race.now);
             for (query, found) in ready(&mut queries, cx) {
                 race.looked_up(query, found);
@@ -134,14 +144,13 @@ async fn race<M: Mode>(
                     Poll::Ready(infos) => {
                         turns = turns.saturating_sub(infos.len());
                         race.take(part, &infos);
-                        // There may be more at this time, and all is told before it is asked what
-                        // to do.
+                        // The machine gets every input of this time before it is asked for output.
                         continue;
                     }
                     Poll::Pending => sourced = Some((part, infos)),
                 }
             }
-            // What was just polled takes time, and a start is timed by when it starts.
+            // Polling takes time, and an attempt is timed by its start.
             race.now = timer.now().max(race.now);
             match race.machine.output(race.now) {
                 Some(RaceOutput::Query(query)) => {
@@ -155,7 +164,7 @@ async fn race<M: Mode>(
                         connects.push(Box::pin(connect(&link, attempt, to)));
                     }
                 }
-                // Comes at the end only, when everything is dropped.
+                // Comes only at the end, when everything is dropped.
                 Some(RaceOutput::Cancel { attempt }) => {
                     race.tell_of(attempt, What::Cancel);
                 }
@@ -167,7 +176,7 @@ async fn race<M: Mode>(
                     match wake {
                         Some(at) if timer.poll_until(cx, at).is_ready() => {
                             wake = None;
-                            // A timer may be a little early by its own clock.
+                            // A timer may expire slightly early by its own clock.
                             race.now = race.now.max(at);
                         }
                         _ => return Poll::Pending,
@@ -186,7 +195,7 @@ fn nowhere(to: &HostPort) -> Error {
         .advise("give the address that the server listens on; this machine's own is 127.0.0.1 or ::1")
 }
 
-/// Polls all, and takes out those that are done.
+/// Polls all futures, and removes those that are done.
 fn ready<F: Future + ?Sized>(running: &mut Vec<Pin<Box<F>>>, cx: &mut Context<'_>) -> Vec<F::Output> {
     let mut done = Vec::new();
     running.retain_mut(|future| match future.as_mut().poll(cx) {

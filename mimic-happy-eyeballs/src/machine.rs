@@ -1,4 +1,14 @@
-//! The machine: inputs in, outputs out, and the rules between.
+//! The machine: inputs, outputs, and the rules between them.
+//!
+//! ```text
+//!     ms   input                    output
+//!      0                            Query HTTPS, Query AAAA, Query A
+//!     20   Answer A: 192.0.2.1      Wake 70: IPv6 is waited for, for 50 ms at most
+//!     70                            Start #0 192.0.2.1, Wake 320
+//!     90   Answer AAAA: 2001:db8::1 Wake 320: sorted in, and the timer stays
+//!    320                            Start #1 2001:db8::1
+//!    340   Succeeded #1             Cancel #0, Won #1
+//! ```
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -15,23 +25,21 @@ use crate::{
     RaceAttempt, RaceInput, RaceOutput, RaceTarget, ServiceId, ServiceRecord, Timestamp,
 };
 
-/// A race to one target: told what happens, says what to do. It does no input or output, knows no
-/// clock and allocates nothing.
+/// A race to one target. It does no input or output, knows no clock and allocates nothing.
 ///
-/// `E` is the caller's reason for a failed attempt. There is room for `ADDRESSES` addresses at a
-/// time and as many attempts, for `SERVICES` records of SVCB or HTTPS and for `QUERIES` queries:
-/// three, and three for each other name in such records. What does not fit is counted in
-/// [`dropped`](Self::dropped).
+/// `E` is the caller's reason for a failed attempt. The machine has room for `ADDRESSES` addresses
+/// at a time and as many attempts, for `SERVICES` records of SVCB or HTTPS, and for `QUERIES`
+/// queries: three, and three for each other name in such records. [`dropped`](Self::dropped) counts
+/// those beyond the capacities.
 ///
-/// Addresses that have been tried make room for others. So a long answer is given in parts
-/// ([`Answer::First`], [`RaceInput::More`]), as [`room`](Self::room) says. An address is tried once for
-/// as long as it has a place or its attempt is in [`attempts`](Self::attempts): a list must not
-/// have one again.
+/// Addresses that have been tried make room for others. The caller gives a long answer in parts
+/// ([`Answer::First`], [`RaceInput::More`]), as [`room`](Self::room) says. The machine tries an
+/// address once for as long as the address has a place or its attempt is in
+/// [`attempts`](Self::attempts). A list must not repeat an address.
 ///
-/// Whenever something happens, give every [`input`](Self::input) that is ready, and only then ask
-/// for [`output`](Self::output) until there is none: so of two attempts that succeed at the same
-/// time, the one that started earlier wins, and a success beats a timer. Nothing panics, whatever
-/// the input.
+/// After an event the caller gives every [`input`](Self::input) that is ready, and then asks for
+/// [`output`](Self::output) until it returns none. In that order the earlier of two attempts that
+/// succeed at the same time wins, and a success beats a timer. No input makes the machine panic.
 #[derive(Debug)]
 pub struct Machine<T, E, const ADDRESSES: usize = 32, const SERVICES: usize = 4, const QUERIES: usize = 16> {
     config: Config,
@@ -43,26 +51,26 @@ pub struct Machine<T, E, const ADDRESSES: usize = 32, const SERVICES: usize = 4,
     attempts: Attempts<E, ADDRESSES>,
     pacing: Pacing,
     prefix: Option<Prefix>,
-    /// When the first address came, from which the resolution delay runs.
+    /// When the first address arrived. The resolution delay runs from there.
     first_address: Option<Duration>,
     /// Attempts may start.
     resolved: bool,
-    /// The order does not show the latest answers.
+    /// The order lacks the latest answers.
     stale: bool,
-    /// What failed forbids to go on.
+    /// A failed query forbids the race to go on.
     abandoned: bool,
     dropped: Dropped,
     end: Option<End>,
-    /// The end has been told.
+    /// The output of the end has been returned.
     end_told: bool,
-    /// When to wake was the last thing told.
+    /// The last output was a wake-up, and no input came since.
     wake_told: bool,
 }
 
 impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERIES: usize>
     Machine<T, E, ADDRESSES, SERVICES, QUERIES>
 {
-    /// A race that starts `now`.
+    /// Makes a race that starts `now`.
     #[must_use]
     pub fn new(config: Config, target: RaceTarget<'_>, now: T) -> Self {
         let mut machine = Self {
@@ -94,7 +102,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         machine
     }
 
-    /// Tells what has happened. Nothing is decided before [`output`](Self::output).
+    /// Takes an event. Decides nothing before [`output`](Self::output).
     pub fn input(&mut self, input: RaceInput<'_, E>, now: T) {
         self.clock.advance(now);
         if self.end.is_some() {
@@ -120,11 +128,12 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         }
     }
 
-    /// What to do next. Call it until it answers none, after every change and when the time of the
-    /// last [`RaceOutput::Wake`] has come; calling it at other times is harmless.
+    /// Returns the next action. The caller calls it until it returns none, after every input and at
+    /// the time of the last [`RaceOutput::Wake`]. Calls at other times are harmless.
     ///
-    /// At the end come the [`RaceOutput::Cancel`] of every attempt that runs and then, unless the end
-    /// is [`RaceInput::Cancel`], [`RaceOutput::Won`] or [`RaceOutput::Failed`]; after that, nothing ever.
+    /// The end is a [`RaceOutput::Cancel`] of every attempt that runs, and then [`RaceOutput::Won`]
+    /// or [`RaceOutput::Failed`]. After a [`RaceInput::Cancel`] the last is missing. From then on
+    /// it returns none.
     pub fn output(&mut self, now: T) -> Option<RaceOutput<T>> {
         self.clock.advance(now);
         if self.end.is_none() {
@@ -145,55 +154,57 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
             self.wake_told = false;
             return Some(start);
         }
-        // What lies beyond the clock never comes.
+        // A time beyond the clock's range never comes.
         let wake = due.filter(|due| !self.wake_told && *due < Duration::MAX);
         self.wake_told = wake.is_some();
         wake.map(|due| RaceOutput::Wake(self.clock.timestamp(due)))
     }
 
-    /// The attempts that run and the latest of those that have ended, at most `ADDRESSES`, in the
-    /// order in which they started.
+    /// Returns the attempts that run and the latest of those that have ended, at most `ADDRESSES`,
+    /// in the order in which they started.
     #[must_use]
     pub fn attempts(&self) -> &[RaceAttempt<E>] {
         self.attempts.list()
     }
 
-    /// How the race ended, once it has. [`output`](Self::output) may still have attempts to cancel.
+    /// Returns the end, once it is decided. [`output`](Self::output) may still have attempts to
+    /// cancel.
     #[must_use]
     pub fn end(&self) -> Option<End> {
         self.end
     }
 
-    /// Whether handshakes above the transport may proceed: false while service records that they
-    /// depend on are not answered ([`Config::wait_for_services`]). Ask again after every answer.
+    /// Returns whether handshakes above the transport may proceed. It is false while the service
+    /// records that they depend on are not answered ([`Config::wait_for_services`]). The caller
+    /// asks again after every answer.
     #[must_use]
     pub fn may_handshake(&self) -> bool {
         !self.config.wait_for_services || self.queries.services_heard()
     }
 
-    /// What was left out so far.
+    /// Returns what was dropped so far.
     #[must_use]
     pub fn dropped(&self) -> Dropped {
         self.dropped
     }
 
-    /// How many addresses that it was given were never tried: because the race ended before, the
-    /// service records leave them out, or there was no room. What still waits to be given comes on
-    /// top.
+    /// Returns how many of the given addresses were never tried, because the race ended before, the
+    /// service records leave them out, or the machine had no room. Excludes addresses that the
+    /// caller has not given yet.
     #[must_use]
     pub fn untried(&self) -> u32 {
         u32::try_from(self.left().count()).unwrap_or(u32::MAX).saturating_add(self.dropped.addresses)
     }
 
-    /// The addresses and zones that were not tried.
+    /// Yields the addresses and zones that were not tried.
     pub(crate) fn left(&self) -> impl Iterator<Item = (IpAddr, u32)> {
         let left = |entry: &&Entry| !entry.gone && entry.started.is_none() && entry.planned != Use::Spent;
         self.addresses.iter().filter(left).map(|entry| (entry.info.address, entry.info.scope_id))
     }
 
-    /// How many addresses of `list` it would take now: the first of an answer that is to come, or
-    /// more of what was given in part. For a query for service records it is how many hints they
-    /// may have.
+    /// Returns how many addresses of `list` the machine would take now: the first of a future
+    /// answer, or more of a list that was given in part. For a query for service records it is the
+    /// number of hints in all of them.
     #[must_use]
     pub fn room(&self, list: List) -> usize {
         if self.end.is_some() || !self.awaits(list) {
@@ -209,8 +220,8 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         self.addresses.room(of, !self.order.is_empty())
     }
 
-    /// Whether it waits for more of `list`, be there room or not. What it does not wait for any
-    /// more is of no use: hints whose records were answered, or records that changed.
+    /// Returns whether the machine waits for more of `list`, with room or without. It stops waiting
+    /// for hints once their addresses are answered, and for the hints of replaced records.
     #[must_use]
     pub fn awaits(&self, list: List) -> bool {
         match list {
@@ -225,14 +236,15 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         }
     }
 
-    /// The time since [`new`](Self::new), by which [`attempts`](Self::attempts) are timed.
+    /// Returns the time since [`new`](Self::new). The times of [`attempts`](Self::attempts) are on
+    /// this clock.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.clock.elapsed()
     }
 
-    /// The end, if it is decided: successes first, then what forbids to go on, then that nothing is
-    /// left.
+    /// Decides the end: by a success, then by a failure that forbids to go on, then by having
+    /// nothing left to try.
     fn decide(&self) -> Option<End> {
         if let Some(winner) = self.attempts.connected().filter(|_| self.may_handshake() && !self.abandons()) {
             return Some(End::Won(winner));
@@ -250,11 +262,12 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         over.then_some(End::Failed(failure))
     }
 
-    /// Whether a connection counts for nothing because it depends on records that failed.
+    /// Returns whether connections are void, since they depend on records that failed.
     fn abandons(&self) -> bool {
         self.abandoned && self.config.wait_for_services
     }
 
+    /// Returns the outputs of the end, one a call.
     fn finish(&mut self, end: End) -> Option<RaceOutput<T>> {
         let now = self.elapsed();
         if let End::Won(winner) = end {
@@ -272,7 +285,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         }
     }
 
-    /// Whether addresses are to come for which there is room.
+    /// Returns whether a list has more addresses, and the machine room for them.
     fn expects_more(&self) -> bool {
         let has_room = |list| self.room(list) > 0;
         self.queries.iter().any(|slot| slot.more && has_room(List::Answer(slot.query)))
@@ -281,12 +294,12 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
             })
     }
 
-    /// When something is to be done without input: none if nothing is.
+    /// Returns the time of the next action without input, if there is one.
     fn due(&self) -> Option<Duration> {
         if !self.resolved {
             return self.first_address.map(|first| first.saturating_add(self.config.resolution_delay));
         }
-        // One that waits for records would not be helped by another that does.
+        // An attempt that waits for records gains nothing from another that waits too.
         let waits = !self.may_handshake() && self.attempts.any_progressed();
         let exhausted = self.order.is_empty() || self.attempts.is_over();
         let full = self.attempts.running() >= self.config.in_flight().min(ADDRESSES);
@@ -303,7 +316,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         Some(RaceOutput::Start { attempt, endpoint })
     }
 
-    /// Brings the order up to date, and sees whether attempts may start (§4.2).
+    /// Updates the order, and decides whether attempts may start (§4.2).
     fn refresh(&mut self) {
         self.reorder();
         if let Some(first) = self.first_address.filter(|_| !self.resolved) {
@@ -312,6 +325,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         }
     }
 
+    /// Rebuilds the order if it lacks answers, or if addresses did not fit into it.
     fn reorder(&mut self) {
         if self.stale || self.order.is_short() {
             self.stale = false;
@@ -319,7 +333,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         }
     }
 
-    /// Whether the preferred family of those asked has an answer, or hints that stand for it.
+    /// Returns whether the preferred family of those asked has an answer, or hints in its place.
     fn preferred_heard(&self) -> bool {
         let (kind, family) = match self.config.preferred {
             Family::Ipv6 if self.queries.asked(Kind::Aaaa) => (Kind::Aaaa, Family::Ipv6),
@@ -330,7 +344,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         self.queries.heard(kind) || self.addresses.iter().any(|entry| hinted(entry.via))
     }
 
-    /// The queries for a name, in the order of §4.1.
+    /// Makes the queries for a name, in the order of §4.1.
     fn ask_all(&mut self, name: Name) {
         if let Some(kind) = self.config.services {
             self.ask(name, kind);
@@ -353,6 +367,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         }
     }
 
+    /// Takes an answer. Ignores one to a query that was not made, or of another kind.
     fn answer(&mut self, query: Query, answer: Answer<'_>) {
         let Query { name, kind } = query;
         let Some(slot) = self.queries.find(query) else { return };
@@ -379,7 +394,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
                 });
                 self.add(list, name, via);
             }
-            // The answer to another kind of question.
+            // The answer is of another kind than its query.
             Answer::Services(_) | Answer::Addresses(_) | Answer::First(_) => {}
         }
     }
@@ -405,7 +420,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
     }
 
     fn add(&mut self, infos: &[AddressInfo], name: Name, via: Via) {
-        // So that it is known which may make way.
+        // Determines which entries may be replaced.
         self.reorder();
         self.stale = true;
         let nat = Nat { prefix: self.prefix, config: &self.config };
@@ -421,14 +436,14 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         }
     }
 
-    /// Takes service records in place of what `owner` had.
+    /// Takes service records in place of those that `owner` had.
     fn serve(&mut self, owner: Name, kind: Kind, list: &[ServiceRecord<'_>]) {
         self.stale = true;
         self.services.remove(owner);
         self.addresses.withdraw(|entry| matches!(entry.via, Via::Hint { owner: of, .. } if of == owner));
         let numbered = || (0..u16::MAX).zip(list).map(|(index, service)| (ServiceId { owner, index }, service));
-        // "The recipient MUST ignore any ServiceMode records in the set" with an alias; of several,
-        // one at random (RFC 9460 §2.4.1).
+        // With an alias, "the recipient MUST ignore any ServiceMode records in the set". Of several
+        // aliases one is taken at random (RFC 9460 §2.4.1).
         let aliases = numbered().filter(|(_, service)| service.priority == 0);
         if let Some((_, alias)) = aliases.min_by_key(|(id, _)| shuffle(self.config.seed, *id)) {
             return self.follow(owner, kind, alias.target);
@@ -445,6 +460,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
             let fits = self.services.add(kept);
             count(&mut self.dropped.services, !fits);
         }
+        // Queries and hints follow once all records are stored: only those that were kept count.
         for (id, service) in numbered() {
             let Some(kept) = self.services.get(id).filter(|kept| kept.usable) else { continue };
             let target = kept.target;
@@ -458,7 +474,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         }
     }
 
-    /// Follows an alias. One to `.` says that there is no service, which is advice only (RFC 9460
+    /// Follows an alias. An alias to `.` denies the service, which is advice only (RFC 9460
     /// §2.5.1).
     fn follow(&mut self, owner: Name, kind: Kind, target: Option<Name>) {
         let Some(target) = target else { return };
@@ -472,7 +488,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         self.ask_all(target);
     }
 
-    /// The NAT64 prefix is known: "the client MUST include a query for A records" (§4.1).
+    /// Takes a NAT64 prefix: with one, "the client MUST include a query for A records" (§4.1).
     fn renumber(&mut self, prefix: Prefix) {
         self.prefix = Some(prefix);
         self.stale = true;

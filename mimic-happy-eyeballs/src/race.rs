@@ -1,4 +1,15 @@
-//! A race of the driver: the machine, and what it has no room for.
+//! A race of the driver: the machine, and the state that it does not hold.
+//!
+//! ```text
+//!   driver             race                              machine
+//!
+//!   look-up ends ───►  tells the observer, waits in  ──► Answer, More
+//!                      lists until there is room
+//!   attempt ends ───►  keeps the flow or the error   ──► Succeeded, Failed
+//!   dials      ◄─────  unless it was dialled before  ◄── Start
+//!   flow       ◄─────  flow and timeline             ◄── Won
+//!   error      ◄─────  RaceError of all errors       ◄── Failed
+//! ```
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -24,22 +35,22 @@ pub(crate) struct Race<M: Mode> {
     pub(crate) now: Instant,
     started: Instant,
     port: u16,
-    /// Whether nothing is connected without service records.
+    /// Whether connecting without service records is forbidden.
     relies: bool,
-    /// How much of the answers was told to be left out.
+    /// The number of dropped addresses and records in the timeline so far.
     left_out: u32,
-    /// By their numbers.
+    /// The names, indexed by their numbers.
     names: Vec<Text>,
     lists: Lists,
-    /// How many addresses are on their way to the machine.
+    /// The number of addresses in the part that is in flight.
     coming: usize,
-    /// All that were tried, sorted.
+    /// All endpoints that were tried, sorted.
     dialled: Vec<SocketAddr>,
-    /// Whether attempts went to the caller's own port, and to that of a service record.
+    /// Whether any attempt went to the caller's own port, and any to that of a service record.
     ports: [bool; 2],
-    /// Connected, and not to shake hands yet.
+    /// Connected flows whose handshake must wait for service records.
     pub(crate) waiting: Vec<(AttemptId, M::Flow)>,
-    /// Connected, with all handshakes.
+    /// Connected flows with all handshakes complete.
     flows: Vec<(AttemptId, M::Flow)>,
     errors: Errors,
     timeline: Events,
@@ -74,6 +85,7 @@ impl<M: Mode> Race<M> {
         }
     }
 
+    /// Reports an event to the observer, and stores it.
     pub(crate) fn tell(&mut self, what: What) {
         let event = Event::new(self.now - self.started, what);
         if let Some(observer) = self.observer {
@@ -82,6 +94,7 @@ impl<M: Mode> Race<M> {
         self.timeline.push(event);
     }
 
+    /// Reports the addresses and records that the machine dropped since the last call.
     pub(crate) fn tell_left_out(&mut self) {
         let total = self.machine.dropped().total();
         if total > self.left_out {
@@ -90,6 +103,7 @@ impl<M: Mode> Race<M> {
         }
     }
 
+    /// Reports an event of an attempt. Returns the peer of the attempt.
     pub(crate) fn tell_of(&mut self, attempt: AttemptId, what: impl FnOnce(Peer) -> What) -> Option<Peer> {
         let attempt = self.machine.attempts().iter().find(|of| of.id == attempt)?;
         let peer = self.peer(&attempt.endpoint);
@@ -102,8 +116,8 @@ impl<M: Mode> Race<M> {
         Peer { address, port: port.unwrap_or(self.port), scope_id }
     }
 
-    /// The name to ask: for the records of a port of its own, "the prefix `_port._https`" goes
-    /// before it (RFC 9460 §9.1).
+    /// Returns the name of a query. For HTTPS records of another port than 80 and 443 it begins
+    /// with "the prefix `_port._https`" (RFC 9460 §9.1).
     pub(crate) fn question(&self, query: Query) -> Text {
         match self.names.get(usize::from(query.name.0)) {
             Some(name) if query == HTTPS && !matches!(self.port, 80 | 443) => {
@@ -114,9 +128,9 @@ impl<M: Mode> Race<M> {
         }
     }
 
-    /// The number of a name; none if there are too many.
+    /// Returns the number of a name; none beyond 65,536 names.
     fn number(&mut self, name: &Text) -> Option<Name> {
-        // Names in records may be written with the dot of the root.
+        // Names in records may end with the dot of the root.
         let bare = |name: &Text| name.strip_suffix('.').unwrap_or(name).len();
         let same = |known: &Text| known[..bare(known)].eq_ignore_ascii_case(&name[..bare(name)]);
         let known = self.names.iter().position(same);
@@ -127,7 +141,7 @@ impl<M: Mode> Race<M> {
         u16::try_from(place).ok().map(Name)
     }
 
-    /// A look-up has ended. What it found is told to the machine part by part.
+    /// Takes the end of a look-up. The machine gets the records part by part.
     pub(crate) fn looked_up(&mut self, query: Query, found: Result<Found, Error>) {
         let error = match found {
             Ok(found) => return self.lists.push(query, found),
@@ -136,11 +150,11 @@ impl<M: Mode> Race<M> {
         let services = matches!(query.kind, Kind::Https | Kind::Svcb);
         let kind = error.kind();
         self.tell(What::NoAnswer(query.kind, kind));
-        // Without service records the addresses still do, unless they are relied on.
+        // A race works without service records, unless it relies on them.
         if !services || self.relies {
             self.errors.push(None, error);
         }
-        // That there is no such name is an answer.
+        // A name that does not exist is an answer.
         let answer = match kind {
             ErrorKind::NotFound if services => Answer::Services(&[]),
             ErrorKind::NotFound => Answer::Addresses(&[]),
@@ -149,13 +163,14 @@ impl<M: Mode> Race<M> {
         self.machine.input(RaceInput::Answer { query, answer }, self.now);
     }
 
-    /// What the machine is to be told next, once the source addresses are known.
+    /// Takes the next part for the machine, whose source addresses are to be found.
     pub(crate) fn next_part(&mut self) -> Option<(Part, Vec<SocketAddr>)> {
         let (part, addresses) = self.lists.next(&self.machine)?;
         self.coming = addresses.len();
         Some((part, addresses))
     }
 
+    /// Gives a part to the machine.
     pub(crate) fn take(&mut self, part: Part, infos: &[AddressInfo]) {
         self.coming = 0;
         match part {
@@ -171,6 +186,7 @@ impl<M: Mode> Race<M> {
         }
     }
 
+    /// Gives service records to the machine, with names as numbers and the first hints.
     fn serve(&mut self, query: Query, services: &[Hinted], infos: &[AddressInfo]) {
         self.tell(What::Answer(query.kind, u16::try_from(services.len()).unwrap_or(u16::MAX)));
         let targets: Vec<_> = services.iter().map(|service| self.target(&service.record.target)).collect();
@@ -201,7 +217,8 @@ impl<M: Mode> Race<M> {
         if name.is_empty() { None } else { self.number(name) }
     }
 
-    /// Where to connect to; none if it was tried before, which the machine may have forgotten.
+    /// Returns the address to dial; none if it was dialled before, which the machine may have
+    /// forgotten.
     pub(crate) fn start(&mut self, attempt: AttemptId, endpoint: &RaceEndpoint) -> Option<SocketAddr> {
         let to = self.peer(endpoint).into();
         let Err(place) = self.dialled.binary_search(&to) else {
@@ -229,7 +246,7 @@ impl<M: Mode> Race<M> {
         let reason = error.kind();
         let peer = self.tell_of(attempt, |peer| What::Fail(peer, reason));
         self.errors.push(peer, error);
-        // An answer, however fast, answers a packet.
+        // A refusal, even an immediate one, answers a packet.
         let sent = tried || matches!(reason, ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset);
         self.machine.input(RaceInput::Failed { attempt, reason, sent }, self.now);
     }
@@ -253,7 +270,7 @@ impl<M: Mode> Race<M> {
         RaceError::into_error(failure, mem::take(&mut self.timeline).into(), mem::take(&mut self.errors), untold)
     }
 
-    /// How many different addresses of the answers were never tried.
+    /// Returns how many different addresses of the answers were never tried.
     fn untried(&self) -> u32 {
         let waiting = self.lists.left().filter_map(|address| address_info(address).usable());
         let waiting = waiting.map(|info| (info.address, info.scope_id));
@@ -267,7 +284,7 @@ impl<M: Mode> Race<M> {
     }
 }
 
-/// A race that is given up tells its observer what it leaves.
+/// Reports the untried addresses of a race that is dropped before its end.
 impl<M: Mode> Drop for Race<M> {
     fn drop(&mut self) {
         if self.observer.is_some() && self.machine.end().is_none() {
@@ -279,7 +296,8 @@ impl<M: Mode> Drop for Race<M> {
     }
 }
 
-/// Services of equal priority are shuffled anew by every race, unless a seed is given (draft §5.2).
+/// Sets a seed unless one is given, so that each race shuffles services of equal priority anew
+/// (draft §5.2).
 fn shuffled(config: Config, now: Instant) -> Config {
     match config.seed {
         0 => config.seed(now.since_epoch().subsec_nanos().into()),
