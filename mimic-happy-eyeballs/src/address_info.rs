@@ -3,6 +3,8 @@
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
+use crate::Kind;
+
 /// One address of an answer, with what the caller knows about the way there.
 ///
 /// An IPv4-mapped IPv6 address counts as the IPv4 address in it. Unspecified, multicast and
@@ -102,5 +104,13 @@ pub enum Family {
 impl Family {
     pub(crate) fn of(address: IpAddr) -> Self {
         if address.is_ipv4() { Self::Ipv4 } else { Self::Ipv6 }
+    }
+
+    /// Returns the type of the records that have addresses of the family.
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Self::Ipv4 => Kind::A,
+            Self::Ipv6 => Kind::Aaaa,
+        }
     }
 }

@@ -256,13 +256,8 @@ impl Nat<'_> {
         let mut connect = sorted.address;
         let config = self.config;
         let routed = match sorted.source {
-            Source::Unknown => {
-                if sorted.address.is_ipv4() {
-                    config.ipv4_route
-                } else {
-                    config.ipv6_route
-                }
-            }
+            Source::Unknown if sorted.address.is_ipv4() => config.ipv4_route,
+            Source::Unknown => config.ipv6_route,
             Source::Unreachable => false,
             Source::Address(_) => true,
         };

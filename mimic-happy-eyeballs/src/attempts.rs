@@ -180,9 +180,6 @@ impl<E, const N: usize> Attempts<E, N> {
 
     /// Returns the first open attempt.
     pub(crate) fn next_open(&self) -> Option<AttemptId> {
-        if self.running == 0 {
-            return None;
-        }
         self.list.iter().find(|attempt| attempt.state.open()).map(|attempt| attempt.id)
     }
 

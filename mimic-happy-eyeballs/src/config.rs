@@ -5,18 +5,18 @@ use core::time::Duration;
 use crate::{Family, Kind, Prefix};
 
 /// "The RECOMMENDED value for the Resolution Delay is 50 milliseconds" (§4.2).
-pub(crate) const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 /// "One recommended value for a default delay is 250 milliseconds" (§6).
-pub(crate) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// "A subsequent connection MUST NOT be started within 10 milliseconds of the previous attempt"
 /// (§6).
 pub(crate) const FLOOR: Duration = Duration::from_millis(10);
 /// "The recommended minimum value is 100 milliseconds" (§6).
-pub(crate) const MINIMUM_DELAY: Duration = Duration::from_millis(100);
+const MINIMUM_DELAY: Duration = Duration::from_millis(100);
 /// "The Connection Attempt Delay SHOULD have an upper bound … recommended value is 2 seconds" (§6).
-pub(crate) const MAXIMUM_DELAY: Duration = Duration::from_secs(2);
+const MAXIMUM_DELAY: Duration = Duration::from_secs(2);
 /// "Preferred Address Family Count … Recommended to be 1" (§9).
-pub(crate) const FAMILY_COUNT: u8 = 1;
+const FAMILY_COUNT: u8 = 1;
 
 /// The configuration of a race. The default is the draft's recommendation; each method changes one
 /// value.

@@ -49,17 +49,11 @@ pub(crate) async fn look_up<M: Mode>(lookup: &Dialer<Lookup, M>, kind: Kind, nam
         Kind::Svcb => return Err(Error::new(ErrorKind::Unsupported, "look-ups of SVCB records are not supported")),
     };
     let records = lookup.dial(Question { name, record_type }).await?.into_iter();
-    Ok(match kind {
-        Kind::A | Kind::Aaaa => Found::Addresses(records.filter_map(|record| record.socket_addr(PORT)).collect()),
-        Kind::Https | Kind::Svcb => Found::Services(
-            records
-                .filter_map(|record| match record {
-                    Record::Https(record) => Some(record),
-                    _ => None,
-                })
-                .collect(),
-        ),
-    })
+    if kind != Kind::Https {
+        return Ok(Found::Addresses(records.filter_map(|record| record.socket_addr(PORT)).collect()));
+    }
+    let service = |record| if let Record::Https(service) = record { Some(service) } else { None };
+    Ok(Found::Services(records.filter_map(service).collect()))
 }
 
 /// The next part of a list for the machine. Its addresses travel beside it.

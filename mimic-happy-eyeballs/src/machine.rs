@@ -229,8 +229,8 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
                 self.queries.get(name, kind).is_some_and(|slot| slot.open() || slot.more)
             }
             List::Hints(id, family) => self.services.get(id).is_some_and(|kept| {
-                let kind = if family == Family::Ipv4 { Kind::A } else { Kind::Aaaa };
-                let wanted = self.config.hints && kept.usable && !self.queries.answered(kept.target, kind);
+                let answered = self.queries.answered(kept.target, family.kind());
+                let wanted = self.config.hints && kept.usable && !answered;
                 wanted && kept.more[usize::from(family == Family::Ipv6)]
             }),
         }
@@ -335,13 +335,13 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
 
     /// Returns whether the preferred family of those asked has an answer, or hints in its place.
     fn preferred_heard(&self) -> bool {
-        let (kind, family) = match self.config.preferred {
-            Family::Ipv6 if self.queries.asked(Kind::Aaaa) => (Kind::Aaaa, Family::Ipv6),
-            Family::Ipv4 if !self.queries.asked(Kind::A) => (Kind::Aaaa, Family::Ipv6),
-            _ => (Kind::A, Family::Ipv4),
+        let family = match self.config.preferred {
+            Family::Ipv6 if self.queries.asked(Kind::Aaaa) => Family::Ipv6,
+            Family::Ipv4 if !self.queries.asked(Kind::A) => Family::Ipv6,
+            _ => Family::Ipv4,
         };
         let hinted = |via| matches!(via, Via::Hint { family: hinted, .. } if hinted == family);
-        self.queries.heard(kind) || self.addresses.iter().any(|entry| hinted(entry.via))
+        self.queries.heard(family.kind()) || self.addresses.iter().any(|entry| hinted(entry.via))
     }
 
     /// Makes the queries for a name, in the order of §4.1.
@@ -411,8 +411,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
             }
             List::Hints(id, family) => {
                 let Some(kept) = self.services.get_mut(id) else { return };
-                let [ipv4, ipv6] = &mut kept.more;
-                *(if family == Family::Ipv4 { ipv4 } else { ipv6 }) = !last;
+                kept.more[usize::from(family == Family::Ipv6)] = !last;
                 let target = kept.target;
                 self.add(addresses, target, Via::Hint { owner: id.owner, family });
             }
@@ -465,9 +464,8 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
             let Some(kept) = self.services.get(id).filter(|kept| kept.usable) else { continue };
             let target = kept.target;
             self.ask_addresses(target);
-            let hints = [(service.ipv6_hints, Kind::Aaaa, Family::Ipv6), (service.ipv4_hints, Kind::A, Family::Ipv4)];
-            for (hints, kind, family) in hints {
-                if self.config.hints && !self.queries.answered(target, kind) {
+            for (hints, family) in [(service.ipv6_hints, Family::Ipv6), (service.ipv4_hints, Family::Ipv4)] {
+                if self.config.hints && !self.queries.answered(target, family.kind()) {
                     self.add(hints, target, Via::Hint { owner, family });
                 }
             }

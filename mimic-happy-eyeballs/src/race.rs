@@ -128,8 +128,11 @@ impl<M: Mode> Race<M> {
         }
     }
 
-    /// Returns the number of a name; none beyond 65,536 names.
+    /// Returns the number of a name; none for the empty name, and beyond 65,536 names.
     fn number(&mut self, name: &Text) -> Option<Name> {
+        if name.is_empty() {
+            return None;
+        }
         // Names in records may end with the dot of the root.
         let bare = |name: &Text| name.strip_suffix('.').unwrap_or(name).len();
         let same = |known: &Text| known[..bare(known)].eq_ignore_ascii_case(&name[..bare(name)]);
@@ -189,7 +192,7 @@ impl<M: Mode> Race<M> {
     /// Gives service records to the machine, with names as numbers and the first hints.
     fn serve(&mut self, query: Query, services: &[Hinted], infos: &[AddressInfo]) {
         self.tell(What::Answer(query.kind, u16::try_from(services.len()).unwrap_or(u16::MAX)));
-        let targets: Vec<_> = services.iter().map(|service| self.target(&service.record.target)).collect();
+        let targets: Vec<_> = services.iter().map(|service| self.number(&service.record.target)).collect();
         let alpn: Vec<Vec<&[u8]>> =
             services.iter().map(|service| service.record.alpn.iter().map(Vec::as_slice).collect()).collect();
         let services: Vec<_> = (services.iter().zip(&targets).zip(&alpn))
@@ -211,10 +214,6 @@ impl<M: Mode> Race<M> {
             })
             .collect();
         self.machine.input(RaceInput::Answer { query, answer: Answer::Services(&services) }, self.now);
-    }
-
-    fn target(&mut self, name: &Text) -> Option<Name> {
-        if name.is_empty() { None } else { self.number(name) }
     }
 
     /// Returns the address to dial; none if it was dialled before, which the machine may have
