@@ -1,4 +1,4 @@
-//! What crosses threads.
+//! Auto traits of the public types.
 
 use core::time::Duration;
 

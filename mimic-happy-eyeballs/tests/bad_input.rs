@@ -134,7 +134,7 @@ fn mapped_sources_are_ipv4() {
     assert_eq!(Race::to(Config::new(), &list).order(), ["169.254.1.1", "198.51.100.1"]);
 }
 
-/// What is in the answers for both families is that of the later one.
+/// An address in the answers of both families belongs to the later answer.
 #[test]
 fn mapped_addresses_stay_as_long_as_an_answer_has_them() {
     let mut race = Race::asked(Config::new());
@@ -267,7 +267,7 @@ fn odd_services() {
     assert!(race.machine.dropped().unusable > 0);
     let tried: Vec<IpAddr> = race.machine.attempts().iter().map(|attempt| attempt.endpoint.address).collect();
     assert!(tried.contains(&ip("192.0.2.7")) && tried.iter().all(|address| !address.is_unspecified()));
-    // Nobody listens on port 0.
+    // No service listens on port 0.
     let mut race = Race::asked(Config::new().https());
     race.services(0, HTTPS, &[ServiceRecord { priority: 1, port: Some(0), ..ServiceRecord::default() }]);
     race.answer(1, AAAA, &[]).answer(1, A, &["192.0.2.8"]).until(9000);

@@ -49,7 +49,7 @@ fn s7_removed_endpoints() {
     race.expect(&[(0, start(0, "2001:db8::1"))]).ok(900, 0).expect(&[(900, Said::Won(0))]);
 }
 
-/// §7 What was removed before it was tried has no turn, and takes no room.
+/// §7 An address that was removed before its attempt has no turn, and takes no room.
 #[test]
 fn s7_removed_endpoints_leave_no_trace() {
     let mut race = Race::asked(Config::new());
@@ -72,7 +72,7 @@ fn s7_endpoints_come_back() {
     assert_eq!(race.order(), ["2001:db8::1", "2001:db8::2"]);
 }
 
-/// §7 What one name has no more, another may have: it is tried at the port that they share,
+/// §7 An address that one name loses may stay with another: it is tried at the port that they share,
 /// whichever service is preferred.
 #[test]
 fn s7_endpoints_go_from_one_name_and_stay_with_another() {
@@ -107,7 +107,7 @@ fn s7_added_endpoints_are_sorted_in() {
     assert_eq!(race.order(), ["192.0.2.1", "192.0.2.2", "2001:db8::3"]);
 }
 
-/// §7 What was tried and is gone still has had its family's turn.
+/// §7 An address that was tried and then removed has had its family's turn.
 #[test]
 fn s7_turns_count_what_is_gone() {
     let hints = [c("2001:db8::a")];
@@ -176,7 +176,7 @@ fn s8_2_one_attempt_for_both_forms() {
     assert_eq!(race.order(), ["64:ff9b::c000:201"]);
 }
 
-/// §8.2 What is known of the way to the IPv6 address says nothing of the IPv4 address in it.
+/// §8.2 The source of the IPv6 address tells nothing about the IPv4 address in it.
 #[test]
 fn s8_2_sources_of_synthesised_addresses_are_not_of_ipv4() {
     let mut race = Race::asked(v6_only());
@@ -190,7 +190,7 @@ fn s8_3_a_records_are_synthesised() {
     let mut race = Race::asked(Config::new().nat64(Prefix::WELL_KNOWN));
     race.found(0, A, &[v4_unreachable("192.0.2.1")]).answer(0, AAAA, &[]);
     race.expect(&[(0, start(0, "64:ff9b::192.0.2.1"))]);
-    // Of unknown source, what the network offers decides.
+    // With an unknown source, the connectivity decides.
     let mut race = Race::asked(v6_only());
     race.answer(0, A, &["192.0.2.1"]).answer(0, AAAA, &[]).expect(&[(0, start(0, "64:ff9b::192.0.2.1"))]);
     let mut race = Race::asked(Config::new());
@@ -209,7 +209,7 @@ fn s8_3_hints_are_synthesised() {
 }
 
 /// §8.3 "… or from IPv4 literal addresses passed by an application"; a literal IPv6 address is left
-/// as it is (§8.2 is about what came from DNS).
+/// as it is (§8.2 is about answers of DNS).
 #[test]
 fn s8_3_literals_are_synthesised() {
     Race::to(v6_only(), &[c("192.0.2.1")]).expect(&[(0, start(0, "64:ff9b::192.0.2.1"))]);
@@ -234,7 +234,7 @@ fn s8_3_local_addresses_are_not_synthesised() {
     }
 }
 
-/// §8.3 What is synthesised has a way, and does not sort as unreachable.
+/// §8.3 A synthesised address is reachable, and does not sort as unreachable.
 #[test]
 fn s8_3_synthesised_is_reachable() {
     let mut race = Race::to(v6_only(), &[v4_unreachable("192.0.2.1"), v4_unreachable("127.0.0.1")]);

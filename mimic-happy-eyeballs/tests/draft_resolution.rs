@@ -1,4 +1,4 @@
-//! Section 4 of the draft, hostname resolution: what is asked, and what is waited for.
+//! Section 4 of the draft, hostname resolution: queries, and waiting for their answers.
 
 #![allow(
     clippy::cast_possible_truncation,

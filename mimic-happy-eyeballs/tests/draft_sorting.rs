@@ -228,7 +228,7 @@ fn s5_3_families_without_connectivity_come_last() {
     let v4 = [c("192.0.2.1")];
     assert_eq!(order(config, &v4), ["2001:db8::1", "192.0.2.1"]);
     assert_eq!(order(config.connectivity(true, false), &v4), ["192.0.2.1", "2001:db8::1"]);
-    // What is known of the address says more than that.
+    // A known source decides before the connectivity.
     let hints = [from("2001:db8::1", "2001:db8::9")];
     let record = ServiceRecord { ipv6_hints: &hints, ..record };
     let mut race = Race::asked(config.connectivity(true, false));
@@ -247,7 +247,7 @@ fn s5_2_a_port_that_is_the_caller_s_own() {
         race.until(1000).starts().into_iter().map(|(at, address)| (at, address.is_ipv4())).collect::<Vec<_>>()
     };
     assert_eq!(starts(Config::new().port(443)), [(50, false), (300, true)]);
-    // Of a caller whose port is not known, or another, these are more endpoints.
+    // If the caller's port is unknown or another, these are more endpoints.
     let more = [(50, false), (300, false), (550, true)];
     assert_eq!((starts(Config::new()), starts(Config::new().port(80))), (more.into(), more.into()));
 }

@@ -1,5 +1,5 @@
-//! What changes nothing: news of attempts that are over or never were, answers of another kind, and
-//! waiting for a family that is not asked for. Each was a change in the code that no other test
+//! Inputs without effect: reports of attempts that are over or never were, answers of another kind,
+//! and waiting for a family that is not asked for. Each was a change in the code that no other test
 //! noticed.
 
 #![allow(

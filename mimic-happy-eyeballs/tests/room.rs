@@ -1,4 +1,4 @@
-//! What is kept where there is no room for all.
+//! Races with more addresses, records and queries than the machine has room for.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -67,7 +67,7 @@ fn endpoints_that_do_not_fit_come_later() {
     assert_eq!((race.machine.dropped().addresses, race.machine.untried()), (0, 0));
 }
 
-/// What has been tried has no need of its place.
+/// An address that was tried gives up its place.
 #[test]
 fn later_answers_find_room() {
     let mut race: Race<2, 0, 2> = Race::sized(Config::new());
@@ -150,7 +150,7 @@ fn every_address_of_a_long_answer_is_tried() {
             let of: Vec<_> = starts.iter().filter(|address| address.is_ipv4() == list[0].address.is_ipv4()).collect();
             assert_eq!(of, list.iter().map(|candidate| &candidate.address).collect::<Vec<_>>(), "{N}");
         }
-        // The first has a start of one, or what is configured.
+        // The first family has a start of one, or of the configured count.
         let both = 2 * v6.len().min(v4.len());
         let fair = starts[..both].windows(2).all(|two| two[0].is_ipv4() != two[1].is_ipv4());
         assert!(fair || N < 8, "{N}: {starts:?}");

@@ -1,4 +1,4 @@
-//! Random schedules of answers, outcomes, delays and options, and what holds of every race.
+//! Random schedules of answers, outcomes, delays and options, and the invariants of every race.
 //!
 //! `MIMIC_SCHEDULES=1000000 cargo test --release --test schedules` runs that many; a failure prints
 //! its seed, and `MIMIC_SEED=n` runs that one alone and prints it.
@@ -67,7 +67,7 @@ struct Options {
     plain: bool,
     /// Long lists are given in parts.
     parts: bool,
-    /// Of what no record may spell out.
+    /// The port that no endpoint may spell out.
     port: Option<u16>,
     /// The origin is fallen back to.
     falls_back: bool,
@@ -82,9 +82,9 @@ struct World {
     delivered: Vec<IpAddr>,
     /// How many were given before the first query.
     given: usize,
-    /// What the latest answers hold.
+    /// The addresses of the latest answers.
     live: Vec<(Query, IpAddr)>,
-    /// What is still to be given of them, and whether it is on its way.
+    /// The lists that are still to be given, and whether a part is in flight.
     waiting: Vec<(List, Vec<AddressInfo>, bool)>,
     first_address: Option<Duration>,
     preferred_heard: bool,
@@ -282,7 +282,7 @@ impl World {
         self.events.push((now + Duration::from_millis(after), event));
     }
 
-    /// Events that nobody asked for.
+    /// Gives inputs without an output that asks for them.
     fn extras(&mut self) {
         let now = Duration::ZERO;
         for (odds, event) in [(30, Event::Cancel), (3, Event::Junk), (3, Event::Poll)] {
@@ -463,7 +463,7 @@ impl World {
         });
         let count = self.rng.below(5) as usize;
         for service in &services[..count] {
-            // More than the machine may take: what is checked is that it does not start earlier.
+            // More than the machine may take. The check is that no attempt starts earlier.
             self.delivered(service.ipv4_hints, now);
             self.delivered(service.ipv6_hints, now);
             self.lives(query, service.ipv4_hints);
@@ -489,7 +489,7 @@ impl World {
         race.input(RaceInput::Answer { query, answer: Answer::First(first) }, now);
     }
 
-    /// Sees to it that what there is room for comes.
+    /// Schedules further parts for which the machine has room.
     fn send_more(&mut self, race: &Race, now: Duration) {
         for index in 0..self.waiting.len() {
             let (list, _, sent) = &mut self.waiting[index];
@@ -617,7 +617,7 @@ impl World {
         }
     }
 
-    /// Whether an answer has an address of the name itself.
+    /// Returns whether an answer has an address of the name itself.
     fn origin_lives(&self) -> bool {
         let useful = |address: &IpAddr| !address.is_unspecified() && !address.is_multicast();
         let own = |query: &Query| query.name == Name::ORIGINAL && query.kind != Kind::Https;

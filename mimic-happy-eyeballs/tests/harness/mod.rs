@@ -1,4 +1,4 @@
-//! A race in virtual time, in milliseconds, and short words for what goes in and out.
+//! A race in virtual time, in milliseconds, and short words for inputs and outputs.
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
@@ -38,7 +38,7 @@ pub(crate) fn at(name: Name, query: Query) -> Query {
     Query { name, ..query }
 }
 
-/// What a race is expected to say, apart from when to wake.
+/// An expected output of a race, other than a wake-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
     Query(Query),
@@ -53,7 +53,7 @@ pub(crate) fn start(attempt: u16, address: &str) -> Said {
     Said::Start(attempt, ip(address))
 }
 
-/// A race that is told what happens when, and says what it did when.
+/// A race with timed inputs, and a log of its timed outputs.
 pub(crate) struct Race<const N: usize = 32, const S: usize = 4, const Q: usize = 16> {
     pub(crate) machine: Machine<Duration, u8, N, S, Q>,
     pub(crate) now: Duration,
@@ -173,7 +173,7 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
         self.input(when, RaceInput::Failed { attempt: AttemptId(attempt), reason: 0, sent: false })
     }
 
-    /// What was said since, and exactly when; nothing else was.
+    /// Checks the outputs since the last call, and their times. No others may have come.
     #[track_caller]
     pub(crate) fn expect(&mut self, said: &[(u64, Said)]) -> &mut Self {
         let log: Vec<_> = self.log.drain(..).collect();
@@ -242,7 +242,7 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
     }
 }
 
-/// What an attempt does, after so many milliseconds.
+/// The end of an attempt, after that many milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Play {
     Ok(u64),
@@ -260,7 +260,7 @@ pub(crate) fn succeeded(attempt: u16) -> RaceInput<'static, u8> {
     RaceInput::Succeeded { attempt: AttemptId(attempt) }
 }
 
-/// The numbers that xorshift makes of a seed.
+/// Yields the numbers of xorshift for a seed.
 #[derive(Clone, Debug)]
 pub(crate) struct Rng(u64);
 
