@@ -1,4 +1,4 @@
-//! What a race without a winner says, and to whom.
+//! The errors of races without a winner, in texts, reports and observers.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 

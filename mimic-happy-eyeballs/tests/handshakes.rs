@@ -1,4 +1,4 @@
-//! The handshake above: part of every attempt, done once, and never on the flow to somebody else.
+//! The handshake above: part of every attempt, done once, and never on the flow to another host.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -25,7 +25,7 @@ role! {
     Safe: HostPort;
 }
 
-/// What becomes of a handshake, and after how long; `-1` is never.
+/// The time that a handshake takes, and its error; `-1` is never.
 type Fate = (i64, Option<ErrorKind>);
 
 /// By the address of the peer.
@@ -117,7 +117,7 @@ impl Safety {
         result
     }
 
-    /// With whom handshakes were begun, and when.
+    /// The peers of the handshakes, and when each began.
     fn shaken(&self) -> Vec<String> {
         self.world.log().into_iter().filter(|line| line.contains(" shake ") || line.contains(" proxy ")).collect()
     }
@@ -347,7 +347,7 @@ key! {
     TunnelOf: Arc<()>;
 }
 
-/// A flow through a proxy, which says whose it is.
+/// A flow through a proxy, which names its peer.
 #[derive(Debug)]
 struct Tunnel<F>(Above<F>, Arc<()>);
 

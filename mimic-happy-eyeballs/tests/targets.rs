@@ -1,4 +1,4 @@
-//! What the driver makes of addresses, records and source addresses.
+//! The driver's treatment of addresses, records and source addresses.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -331,7 +331,7 @@ fn the_executor_gets_its_turn() {
     assert!(world.busiest() <= 64, "{} in one poll", world.busiest());
 }
 
-/// What waits has no source address, and costs nothing.
+/// The driver looks up no source of an address that waits.
 #[test]
 fn source_addresses_are_asked_for_where_there_is_room() {
     let many = many(6300);
@@ -340,7 +340,7 @@ fn source_addresses_are_asked_for_where_there_is_room() {
     assert_eq!((peer(&flow).as_str(), world.now(), world.sourced()), (V4, ms(270), 16 + 1));
 }
 
-/// What is known twice is tried once, wherever in whichever list it is.
+/// An address that is known twice is tried once, at whatever position of a list.
 #[test]
 fn an_address_that_comes_again_is_not_tried_again() {
     let mut list = many(100);
