@@ -38,9 +38,11 @@ pub fn host() -> HostPort {
     HostPort::new(HOST, 443)
 }
 
-/// The same with a handshake that does nothing: without one, no service records are asked.
-pub fn secure(port: u16) -> HostPort {
-    HostPort::new(HOST, port).until(Handshake::<Shared>::new(|flow| async { Ok(flow) }))
+/// Connects to the name with a handshake that does nothing: without one, service records are not
+/// asked for.
+pub async fn secure(ctx: &mimic_core::Context, port: u16) -> Result<<Shared as Mode>::Flow, Error> {
+    let handshake = Handshake::<Shared>::new(|flow| async { Ok(flow) });
+    ctx.dialer(Transport).await?.dial_with(HostPort::new(HOST, port), handshake).await
 }
 
 /// The time that something takes, and its result; none is never.
@@ -432,6 +434,11 @@ impl World {
 
     pub fn connect<M: Mode>(&self, ctx: &Ctx<M>, to: HostPort) -> Result<M::Flow, Error> {
         self.run(ctx.resolve(Transport, to))
+    }
+
+    /// As [`secure`].
+    pub fn connect_secure(&self, ctx: &mimic_core::Context, port: u16) -> Result<<Shared as Mode>::Flow, Error> {
+        self.run(secure(ctx, port))
     }
 
     /// Connects to the name in mode `Shared`, which must fail.
