@@ -73,19 +73,26 @@ impl Attempt {
 
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.at)?;
-        if !self.target.is_empty() {
-            write!(f, " to {}", self.target)?;
-        }
-        if let Some(via) = self.via() {
-            write!(f, " via {via}")?;
-        }
-        match &self.outcome {
-            Outcome::Failed(reason) => write!(f, ": {reason}"),
-            Outcome::FailedBelow => f.write_str(": failed below"),
-            Outcome::Cancelled => f.write_str(": cancelled while it ran"),
+        write_place(f, [&self.at, &self.target, &self.via])?;
+        f.write_str(match &self.outcome {
+            Outcome::Failed(reason) => reason,
+            Outcome::FailedBelow => "failed below",
+            Outcome::Cancelled => "cancelled while it ran",
+        })
+    }
+}
+
+/// Prints `AT to TARGET via HOP: `, as far as they are known.
+pub(super) fn write_place(f: &mut fmt::Formatter<'_>, parts: [&str; 3]) -> fmt::Result {
+    let mut first = true;
+    for (word, part) in ["", " to ", " via "].into_iter().zip(parts) {
+        if !part.is_empty() {
+            f.write_str(if first { "" } else { word })?;
+            f.write_str(part)?;
+            first = false;
         }
     }
+    f.write_str(if first { "" } else { ": " })
 }
 
 /// How a dial that did not succeed ended.
