@@ -164,6 +164,8 @@ impl Explanation {
     pub(super) fn print(&self, printer: &mut TreePrinter<'_, '_>, margin: usize) -> fmt::Result {
         let mut printed = Vec::new();
         printed.resize(self.goals.len(), false);
+        let mut is_first = |goal: &usize| !core::mem::replace(&mut printed[*goal], true);
+        let choices = |goal: usize| self.goals[goal].choices.iter().rev().map(Line::Choice);
         // What is still to be printed, the next line last. No recursion: a tree may be deep.
         let mut stack = Vec::new();
         for root in self.goals.first().map(|_| 0).into_iter().chain(self.sleep) {
@@ -172,7 +174,8 @@ impl Explanation {
                 0 => printer.line(margin, 0, format_args!("{name}"))?,
                 _ => printer.line(margin, 0, format_args!("{name}, which the deadline needs: {verdict}"))?,
             }
-            self.push_choices(root, 1, &mut printed, &mut stack);
+            let below = Some(root).filter(&mut is_first);
+            stack.extend(below.into_iter().flat_map(choices).map(|line| (1, line)));
             while let Some((depth, line)) = stack.pop() {
                 match line {
                     Line::Choice(choice) => {
@@ -183,23 +186,15 @@ impl Explanation {
                         stack.extend(needs.map(|need| (depth + 1, Line::Need(need))));
                     }
                     Line::Need(NeedOutcome { need, state, goal }) => {
-                        let above = if goal.is_some_and(|goal| printed[goal]) { " (see above)" } else { "" };
+                        let below = goal.filter(&mut is_first);
+                        let above = if below == *goal { "" } else { " (see above)" };
                         printer.line(margin, depth, format_args!("{need}: {state}{above}"))?;
-                        if let Some(goal) = *goal {
-                            self.push_choices(goal, depth + 1, &mut printed, &mut stack);
-                        }
+                        stack.extend(below.into_iter().flat_map(choices).map(|line| (depth + 1, line)));
                     }
                 }
             }
         }
         Ok(())
-    }
-
-    /// Puts the choices of a goal on the stack, unless they are printed.
-    fn push_choices<'a>(&'a self, goal: usize, depth: usize, printed: &mut [bool], stack: &mut Vec<(usize, Line<'a>)>) {
-        if !core::mem::replace(&mut printed[goal], true) {
-            stack.extend(self.goals[goal].choices.iter().rev().map(|choice| (depth, Line::Choice(choice))));
-        }
     }
 }
 
