@@ -278,7 +278,7 @@ async fn addresses<M: Mode>(lookup: &Dialer<Lookup, M>, to: &HostPort) -> Result
 /// role! {
 ///     /// Sockets of the hypervisor.
 ///     pub Vsock: HostPort;
-///     /// Escaped TCP.
+///     /// Plain TCP.
 ///     pub Tcp: HostPort;
 /// }
 /// let ctx = Context::new().register(Transport, "vsock, else tcp", 0, (over(Vsock), over(Tcp)), first_ok);

@@ -1,4 +1,15 @@
-//! What `explain` says, as data, as a text tree and as a graph.
+//! The outcome of `explain`, as data, as a text tree and as a graph.
+//!
+//! ```text
+//!   Stream                                  goal 0
+//!     - unix [100]: no: Scheme is "tcp"…      a choice that does not apply
+//!     + tcp [100]: yes                        the choice that is taken
+//!       req Host: given                         a need of it
+//!       over Transport: yes                     a need that leads to goal 1
+//!         + in-order [0]: yes                     goal 1: what was registered for it
+//! ```
+//!
+//! A goal is printed once; a later need that leads to it says "(see above)".
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -9,27 +20,27 @@ use core::fmt;
 use super::Priority;
 use crate::escape::Escaped;
 
-/// What would be tried for a role, and why not the rest. Escaped data; `Display` is a text tree,
-/// [`dot`](Self::dot) a Graphviz graph.
+/// Says what would be tried for a role, and why not the rest. Plain data; `Display` prints a text
+/// tree, [`dot`](Self::dot) a Graphviz graph.
 ///
-/// The verdicts hold as far as can be said without running anything: a function that fails ends any
+/// The verdicts hold as far as can be said without running anything. A function that fails ends any
 /// resolve, and a candidate may still refuse the values that it is given (port 0, a Unix socket
 /// with a query).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
     pub(crate) goals: Vec<Goal>,
-    /// The goal of what tells when the deadline strikes, if it is not certain that it can be had.
+    /// The goal of `Sleep`, if a deadline needs it and it may be missing.
     pub(crate) sleep: Option<usize>,
 }
 
-/// A role or key that takes part, and everything registered for it. A key with a value is an
-/// [`NeedOutcome`] only.
+/// A role or key that takes part, and everything registered for it. A key with a value has no goal,
+/// only a [`NeedOutcome`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Goal {
     /// The name of the role or key.
     pub name: String,
-    /// Which of the two.
+    /// Whether it is a role or a key.
     pub kind: GoalKind,
     /// Whether it can be had.
     pub verdict: Verdict,
@@ -38,7 +49,7 @@ pub struct Goal {
     pub choices: Vec<Choice>,
 }
 
-/// What a [`Goal`] is.
+/// Tells roles and keys apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GoalKind {
     /// A role.
@@ -59,15 +70,16 @@ pub struct Choice {
     pub priority: Option<Priority>,
     /// Whether it applies.
     pub verdict: Verdict,
-    /// Whether it certainly takes part: the first candidate that applies, every layer that is not
-    /// skipped.
+    /// Whether it certainly takes part: the first candidate that applies, and every layer that is
+    /// not skipped.
     pub taken: bool,
-    /// Its inputs, gates first, as far as they were looked at.
+    /// Its needs, gates first, as far as they were judged.
     pub inputs: Vec<NeedOutcome>,
 }
 
-/// What a [`Choice`] is.
+/// The kind of a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ChoiceKind {
     /// One way to fill a role.
     Candidate,
@@ -85,20 +97,20 @@ pub enum ChoiceKind {
 pub struct NeedOutcome {
     /// The need as written: `req Host`, `Scheme is "tcp"`, `over Transport`.
     pub need: String,
-    /// What there is for it.
+    /// What was found for it.
     pub state: Cow<'static, str>,
     /// The [`Goal`] it leads to, as an index into [`Explanation::goals`].
     pub goal: Option<usize>,
 }
 
-/// Whether something applies.
+/// Says whether something applies. Prints "yes", "no", "maybe" or "fails".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It does.
+    /// It applies.
     Applies,
-    /// It does not, for this reason.
+    /// It is passed over, for this reason.
     Skipped(String),
-    /// A function decides, which may say "not me".
+    /// It depends on a function, which may say "not me".
     Depends(String),
     /// It would end the resolve with this error: the gates match and a need is missing, or needs
     /// run in a circle.
@@ -121,13 +133,13 @@ impl fmt::Display for Verdict {
 }
 
 impl Explanation {
-    /// Every role and key that takes part. The first is the one that was asked for.
+    /// Returns every role and key that takes part. The first is the one that was asked for.
     #[must_use]
     pub fn goals(&self) -> &[Goal] {
         &self.goals
     }
 
-    /// The same as a graph in Graphviz's language, to pipe into `dot -Tsvg`.
+    /// Returns the same as a graph in Graphviz's language, to pipe into `dot -Tsvg`.
     pub fn dot(&self) -> impl fmt::Display + '_ {
         fmt::from_fn(|f| {
             writeln!(f, "digraph explain {{\n  rankdir=LR;\n  node [fontname=\"monospace\"];")?;
@@ -138,15 +150,14 @@ impl Explanation {
                     let node = format!("g{at}c{number}");
                     let style = if choice.taken { "bold" } else { "dashed" };
                     let mut label = choice.to_string();
-                    let plain = choice.inputs.iter().filter(|input| input.goal.is_none());
-                    plain.for_each(|input| label += &format!("\n{}: {}", input.need, input.state));
-                    writeln!(f, "  {node} [shape=note, style={style}, label={:?}];", label)?;
-                    writeln!(f, "  g{at} -> {node} [style={style}];")?;
-                    for input in &choice.inputs {
-                        if let Some(below) = input.goal {
-                            writeln!(f, "  {node} -> g{below} [style={style}, label={:?}];", input.need)?;
+                    for NeedOutcome { need, state, goal } in &choice.inputs {
+                        match goal {
+                            Some(below) => writeln!(f, "  {node} -> g{below} [style={style}, label={need:?}];")?,
+                            None => label += &format!("\n{need}: {state}"),
                         }
                     }
+                    writeln!(f, "  {node} [shape=note, style={style}, label={label:?}];")?;
+                    writeln!(f, "  g{at} -> {node} [style={style}];")?;
                 }
             }
             f.write_str("}")
@@ -154,39 +165,36 @@ impl Explanation {
     }
 
     /// Prints the text tree.
-    pub(crate) fn print(&self, printer: &mut TreePrinter<'_, '_>, margin: usize) -> fmt::Result {
+    pub(super) fn print(&self, printer: &mut TreePrinter<'_, '_>, margin: usize) -> fmt::Result {
         let mut printed = Vec::new();
         printed.resize(self.goals.len(), false);
-        // Where to go on: a goal and how many of its choices are printed, with how many inputs of
-        // the last one.
-        let mut stack: Vec<(usize, usize, usize)> = Vec::new();
+        let mut is_first = |goal: &usize| !core::mem::replace(&mut printed[*goal], true);
+        let choices = |goal: usize| self.goals[goal].choices.iter().rev().map(Line::Choice);
+        // What is still to be printed, the next line last. No recursion: a tree may be deep.
+        let mut stack = Vec::new();
         for root in self.goals.first().map(|_| 0).into_iter().chain(self.sleep) {
             let Goal { name, verdict, .. } = &self.goals[root];
             match root {
                 0 => printer.line(margin, 0, format_args!("{name}"))?,
                 _ => printer.line(margin, 0, format_args!("{name}, which the deadline needs: {verdict}"))?,
             }
-            if core::mem::replace(&mut printed[root], true) {
-                continue;
-            }
-            stack.push((root, 0, 0));
-            while let Some((goal, choices, inputs)) = stack.pop() {
-                let depth = 2 * stack.len() + 1;
-                let all = &self.goals[goal].choices;
-                let choice = choices.checked_sub(1).and_then(|last| all.get(last));
-                if let Some((choice, input)) = choice.and_then(|choice| Some((choice, choice.inputs.get(inputs)?))) {
-                    stack.push((goal, choices, inputs + 1));
-                    // Of a choice that does not apply, the verdict has said why, unless the reason
-                    // lies deeper.
-                    if choice.is_open() || input.goal.is_some() {
-                        let below = input.goal.filter(|&below| !core::mem::replace(&mut printed[below], true));
-                        let above = if input.goal.is_some() && below.is_none() { " (see above)" } else { "" };
-                        printer.line(margin, depth + 1, format_args!("{}: {}{above}", input.need, input.state))?;
-                        stack.extend(below.map(|below| (below, 0, 0)));
+            let below = Some(root).filter(&mut is_first);
+            stack.extend(below.into_iter().flat_map(choices).map(|line| (1, line)));
+            while let Some((depth, line)) = stack.pop() {
+                match line {
+                    Line::Choice(choice) => {
+                        printer.line(margin, depth, format_args!("{choice}"))?;
+                        // The verdict of a skipped choice says why, unless the reason lies deeper.
+                        let is_open = !matches!(choice.verdict, Verdict::Skipped(_));
+                        let needs = choice.inputs.iter().rev().filter(|need| is_open || need.goal.is_some());
+                        stack.extend(needs.map(|need| (depth + 1, Line::Need(need))));
                     }
-                } else if let Some(choice) = all.get(choices) {
-                    stack.push((goal, choices + 1, 0));
-                    printer.line(margin, depth, format_args!("{choice}"))?;
+                    Line::Need(NeedOutcome { need, state, goal }) => {
+                        let below = goal.filter(&mut is_first);
+                        let above = if below == *goal { "" } else { " (see above)" };
+                        printer.line(margin, depth, format_args!("{need}: {state}{above}"))?;
+                        stack.extend(below.into_iter().flat_map(choices).map(|line| (depth + 1, line)));
+                    }
                 }
             }
         }
@@ -194,15 +202,26 @@ impl Explanation {
     }
 }
 
-/// Prints lines of a tree, with line feeds between them.
-pub(crate) struct TreePrinter<'a, 'b> {
-    pub(crate) to: &'a mut fmt::Formatter<'b>,
-    pub(crate) any: bool,
+/// A line of the tree.
+enum Line<'a> {
+    Choice(&'a Choice),
+    Need(&'a NeedOutcome),
 }
 
-impl TreePrinter<'_, '_> {
-    /// Two spaces per level, up to a limit; a number says what the limit hides.
-    pub(crate) fn line(&mut self, margin: usize, depth: usize, line: fmt::Arguments<'_>) -> fmt::Result {
+/// Prints lines of a tree, with line feeds between them.
+pub(super) struct TreePrinter<'a, 'b> {
+    to: &'a mut fmt::Formatter<'b>,
+    any: bool,
+}
+
+impl<'a, 'b> TreePrinter<'a, 'b> {
+    pub(super) fn new(to: &'a mut fmt::Formatter<'b>) -> Self {
+        Self { to, any: false }
+    }
+
+    /// Prints a line, indented by two spaces per level up to a limit. A number says what the limit
+    /// hides.
+    pub(super) fn line(&mut self, margin: usize, depth: usize, line: fmt::Arguments<'_>) -> fmt::Result {
         const LIMIT: usize = 30;
         if core::mem::replace(&mut self.any, true) {
             self.to.write_str("\n")?;
@@ -217,26 +236,20 @@ impl TreePrinter<'_, '_> {
     }
 }
 
-impl Choice {
-    /// Whether it may take part.
-    fn is_open(&self) -> bool {
-        !matches!(self.verdict, Verdict::Skipped(_) | Verdict::NotConsidered)
-    }
-}
-
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.verdict {
-            Verdict::Depends(_) => "? ",
-            _ if self.taken => "+ ",
-            _ => "- ",
-        })?;
-        match self.kind {
-            ChoiceKind::Function => write!(f, "function {}", Escaped(&self.name))?,
-            ChoiceKind::Candidate => write!(f, "{}", Escaped(&self.name))?,
-            ChoiceKind::Layer => write!(f, "layer {}", Escaped(&self.name))?,
-            ChoiceKind::Given => write!(f, "{} (given dialer)", Escaped(&self.name))?,
-        }
+        let mark = match &self.verdict {
+            Verdict::Depends(_) => '?',
+            _ if self.taken => '+',
+            _ => '-',
+        };
+        let (before, after) = match self.kind {
+            ChoiceKind::Function => ("function ", ""),
+            ChoiceKind::Candidate => ("", ""),
+            ChoiceKind::Layer => ("layer ", ""),
+            ChoiceKind::Given => ("", " (given dialer)"),
+        };
+        write!(f, "{mark} {before}{}{after}", Escaped(&self.name))?;
         if let Some(priority) = self.priority {
             write!(f, " [{priority}]")?;
         }
@@ -246,6 +259,6 @@ impl fmt::Display for Choice {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.print(&mut TreePrinter { to: f, any: false }, 0)
+        self.print(&mut TreePrinter::new(f), 0)
     }
 }

@@ -1,4 +1,11 @@
-//! One small error for everything, in both modes.
+//! The error type of the crate, in both modes, and the plain data that it carries.
+//!
+//! ```text
+//!   Link "tcp" to 192.0.2.1:7 via proxy.example:1080: connect failed: refused; start the server
+//!   at           target           via                 phase           reason   advice
+//! ```
+//!
+//! Nothing in this folder imports from the rest of the crate, printing aside.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -18,43 +25,41 @@ mod report;
 pub use explanation::{Choice, ChoiceKind, Explanation, Goal, GoalKind, NeedOutcome, Verdict};
 pub use plan_error::PlanError;
 pub use priority::Priority;
+use report::write_place;
 pub use report::{Attempt, Outcome, Report};
 pub(crate) use report::{Attempts, FIRST};
 
-/// Why a flow could not be had, or broke.
+/// Says why a connect failed or a flow broke.
 ///
-/// It is one pointer wide, `Send + Sync` in both modes, and says what was tried
-/// ([`target`](Error::target)), where ([`at`](Error::at)), in which
-/// [`phase`](Error::phase), why ([`kind`](Error::kind), [`source`](core::error::Error::source)),
-/// and what to do.
+/// It is one pointer wide and `Send + Sync` in both modes. It names the candidate or layer
+/// ([`at`](Error::at)), the [`target`](Error::target), the [`phase`](Error::phase), the cause
+/// ([`kind`](Error::kind), [`source`](core::error::Error::source)) and what to do
+/// ([`advice`](Error::advice)).
 ///
 /// `{}` prints one line. `{:#}` and `{:?}` add, for an error from `resolve`, the whole tree: which
-/// connect failed and why, where a deadline struck, and, with the feature `reports`, every
-/// candidate, what was missing and who said "not me"; see [`report`](Error::report).
+/// connect failed and why, which dials a deadline cut off, and, with the feature `reports`, every
+/// candidate, what was missing and which function said "not me"; see [`report`](Error::report).
 ///
 /// Escapes control characters and bidirectional overrides in every name and error that it prints.
 /// The line feeds of the tree are its own.
 pub struct Error(Box<Inner>);
 
+/// An empty text is not known.
 struct Inner {
     kind: ErrorKind,
     phase: Option<Phase>,
-    at: Option<Cow<'static, str>>,
-    target: Option<String>,
-    /// What was being dialled below, or had been, if it is another.
-    via: Option<String>,
-    cause: Cause,
-    advice: Option<Cow<'static, str>>,
+    at: Cow<'static, str>,
+    target: String,
+    via: String,
+    /// Empty if there is a source, which is printed instead.
+    reason: Cow<'static, str>,
+    source: Option<Box<dyn core::error::Error + Send + Sync>>,
+    is_deadline: bool,
+    advice: Cow<'static, str>,
     report: Option<Report>,
 }
 
-enum Cause {
-    Text(Cow<'static, str>),
-    Source(Box<dyn core::error::Error + Send + Sync>),
-    Deadline(String),
-}
-
-/// What was going on when an error happened.
+/// Names the step in which an error happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -80,9 +85,9 @@ pub enum Phase {
     Shutdown,
 }
 
-impl Phase {
-    fn name(self) -> &'static str {
-        match self {
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::Endpoint => "bad endpoint",
             Self::Plan => "planning failed",
             Self::Lookup => "lookup failed",
@@ -93,49 +98,52 @@ impl Phase {
             Self::Read => "read failed",
             Self::Write => "write failed",
             Self::Shutdown => "shutdown failed",
-        }
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        })
     }
 }
 
 impl Error {
-    // This and what is below stays out of line: errors are made in many places, and seldom.
+    // The setters stay out of line: errors are made in many places, and seldom.
     #[inline(never)]
-    fn from_cause(kind: ErrorKind, cause: Cause) -> Self {
-        let cause = match cause {
-            Cause::Text(reason) => Cause::Text(cleaned(reason)),
-            other => other,
-        };
-        let inner = Inner { kind, phase: None, at: None, target: None, via: None, cause, advice: None, report: None };
-        Self(Box::new(inner))
+    fn make(
+        kind: ErrorKind,
+        reason: Cow<'static, str>,
+        source: Option<Box<dyn core::error::Error + Send + Sync>>,
+    ) -> Self {
+        let (at, target, via, advice) = Default::default();
+        let (phase, is_deadline, report) = (None, false, None);
+        let reason = cleaned(reason);
+        Self(Box::new(Inner { kind, phase, at, target, via, reason, source, is_deadline, advice, report }))
     }
 
-    /// An error that `reason` explains: lower case, without a full stop.
+    /// Makes an error that `reason` explains: lower case, without a full stop.
     #[must_use]
     #[inline(never)]
     pub fn new(kind: ErrorKind, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::from_cause(kind, Cause::Text(reason.into()))
+        Self::make(kind, reason.into(), None)
     }
 
-    /// An error with another one as its source.
+    /// Makes an error with another one as its source.
     #[must_use]
     pub fn with_source(kind: ErrorKind, source: impl core::error::Error + Send + Sync + 'static) -> Self {
-        Self::from_cause(kind, Cause::Source(Box::new(source)))
+        Self::make(kind, Cow::default(), Some(Box::new(source)))
     }
 
-    /// An error of an `embedded-io` device. It need not be `Send`, so its text is kept and the
-    /// error itself is not.
+    /// Makes an error of that of an `embedded-io` device. Keeps its text and not the error itself,
+    /// which need not be `Send`.
     #[must_use]
     pub fn from_device(error: &impl embedded_io_async::Error) -> Self {
         Self::new(error.kind(), format!("{error}"))
     }
 
-    /// Says in which phase it happened, unless that was said before.
+    /// Makes the error of a deadline of this side that has passed.
+    pub(crate) fn deadline(reason: String) -> Self {
+        let mut error = Self::new(ErrorKind::TimedOut, reason);
+        error.0.is_deadline = true;
+        error
+    }
+
+    /// Sets the phase, unless it is set.
     #[must_use]
     #[inline(never)]
     pub fn in_phase(mut self, phase: Phase) -> Self {
@@ -143,15 +151,15 @@ impl Error {
         self
     }
 
-    /// Says at which layer it happened, unless that was said before.
+    /// Sets the candidate or layer where it happened, unless it is set.
     #[must_use]
     #[inline(never)]
     pub fn located_at(mut self, place: impl Into<Cow<'static, str>>) -> Self {
-        self.0.at.get_or_insert_with(|| cleaned(place.into()));
+        fill(&mut self.0.at, place.into());
         self
     }
 
-    /// Says what was being reached, unless that was said before.
+    /// Sets what was being reached, unless it is set.
     #[must_use]
     #[inline(never)]
     pub fn to_target(mut self, target: impl fmt::Display) -> Self {
@@ -159,125 +167,112 @@ impl Error {
         self
     }
 
-    /// Says what to do about it, unless that was said before.
+    /// Sets what to do about it, unless that is set.
     #[must_use]
     #[inline(never)]
     pub fn advise(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
-        self.0.advice.get_or_insert_with(|| cleaned(advice.into()));
+        fill(&mut self.0.advice, advice.into());
         self
     }
 
     #[inline(never)]
     fn set_target(&mut self, target: &dyn fmt::Display) {
-        if self.0.target.is_none() {
-            self.0.target = Some(clean(format_args!("{target}")));
+        if self.0.target.is_empty() {
+            self.0.target = clean(format_args!("{target}"));
         }
     }
 
+    /// Sets the hop that the layer had dialled below, unless that is the target.
+    pub(crate) fn passing(mut self, via: &str) -> Self {
+        if self.0.via.is_empty() && self.0.target != via {
+            self.0.via = via.into();
+        }
+        self
+    }
+
+    /// Sets the report. That of a resolve within moves into it.
     pub(crate) fn set_report(&mut self, report: Report) {
-        // An error of a resolve within has its own, which must not be lost.
         let inner = self.0.report.take().map(Box::new);
         self.0.report = Some(Report { inner, ..report });
     }
 
-    /// A deadline of this side has passed.
-    pub(crate) fn deadline(reason: String) -> Self {
-        Self::from_cause(ErrorKind::TimedOut, Cause::Deadline(reason))
-    }
-
-    pub(crate) fn is_located(&self) -> bool {
-        self.0.at.is_some()
-    }
-
-    /// The kind, as `embedded-io` sorts them. [`InvalidInput`](ErrorKind::InvalidInput) says that
-    /// the endpoint or the context is at fault, before anything was dialled.
+    /// Returns the kind, as `embedded-io` sorts them. [`InvalidInput`](ErrorKind::InvalidInput)
+    /// says that the endpoint or the context is at fault, before anything was dialled.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Whether something took too long: a deadline or [`timeout`](crate::timeout), or the system
-    /// gave up.
+    /// Tells if something took too long: a deadline or [`timeout`](crate::timeout) passed, or the
+    /// system gave up.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.0.kind == ErrorKind::TimedOut
     }
 
-    /// Whether it was the [`Deadline`](crate::Deadline) or a [`timeout`](crate::timeout) of this
-    /// side that passed.
+    /// Tells if the [`Deadline`](crate::Deadline) or a [`timeout`](crate::timeout) of this side
+    /// passed.
     #[must_use]
     pub fn is_deadline(&self) -> bool {
-        matches!(self.0.cause, Cause::Deadline(_))
+        self.0.is_deadline
     }
 
-    /// The phase, if it is known.
+    /// Returns the phase, if it is known.
     #[must_use]
     pub fn phase(&self) -> Option<Phase> {
         self.0.phase
     }
 
-    /// The layer, if it is known: role and name, as in `Transport "in-order"`.
+    /// Returns the candidate or layer, if it is known: role and name, as in
+    /// `Transport "in-order"`.
     #[must_use]
     pub fn at(&self) -> Option<&str> {
-        self.0.at.as_deref()
+        known(&self.0.at)
     }
 
-    /// What was being reached, if it is known: `example.org:443`.
+    /// Returns what was being reached, if it is known: `example.org:443`.
     #[must_use]
     pub fn target(&self) -> Option<&str> {
-        self.0.target.as_deref()
+        known(&self.0.target)
     }
 
     /// Returns the hop that the layer had dialled below when it failed, if that is another than the
     /// target: the address of a proxy, `proxy.example:1080`.
     #[must_use]
     pub fn via(&self) -> Option<&str> {
-        self.0.via.as_deref()
+        known(&self.0.via)
     }
 
-    /// What to do about it, where that is known.
+    /// Returns what to do about it, if that is known.
     #[must_use]
     pub fn advice(&self) -> Option<&str> {
-        self.0.advice.as_deref()
+        known(&self.0.advice)
     }
 
-    /// What was tried, for an error from `resolve` or a dialer.
+    /// Returns what was tried, for an error from `resolve` or a dialer.
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
         self.0.report.as_ref()
     }
 
-    /// As `to_target`, but an empty text says nothing.
-    pub(crate) fn toward(self, target: &str) -> Self {
-        if target.is_empty() { self } else { self.to_target(target) }
+    pub(crate) fn is_located(&self) -> bool {
+        self.at().is_some()
     }
 
-    /// Says what the layer had dialled below, unless that is empty, or the target.
-    pub(crate) fn passing(mut self, via: &str) -> Self {
-        if !via.is_empty() && self.target() != Some(via) {
-            self.0.via.get_or_insert_with(|| via.into());
-        }
-        self
-    }
-
-    /// Phase and reason, without layer and target.
+    /// Returns phase and reason.
     pub(crate) fn why(&self) -> String {
         match self.0.phase {
-            Some(phase) => [phase.name(), ": ", &self.reason()].concat(),
+            Some(phase) => format!("{phase}: {}", self.reason()),
             None => self.reason(),
         }
     }
 
-    /// Why, in one line, with its sources: what [`Display`](fmt::Display) prints without layer,
-    /// target, phase and advice.
+    /// Returns the cause in one line, with its sources: what [`Display`](fmt::Display) prints
+    /// without place, target, phase and advice.
     #[must_use]
     pub fn reason(&self) -> String {
-        let mut next: Option<&dyn core::error::Error> = match &self.0.cause {
-            Cause::Text(reason) => return reason.clone().into_owned(),
-            Cause::Deadline(reason) => return reason.clone(),
-            Cause::Source(source) => Some(&**source),
-        };
-        let mut text = String::new();
+        let mut text = self.0.reason.clone().into_owned();
+        let mut next = core::error::Error::source(self);
         while let Some(source) = next {
             let more = clean(format_args!("{source}"));
             // Some errors print their source themselves. (Not `contains`, whose search is long.)
@@ -291,24 +286,24 @@ impl Error {
     }
 }
 
+/// Sets a text unless it is set.
+fn fill(place: &mut Cow<'static, str>, text: Cow<'static, str>) {
+    if place.is_empty() {
+        *place = cleaned(text);
+    }
+}
+
+/// Returns a text unless it is empty.
+fn known(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
-        // `LAYER to TARGET via HOP: `, as far as they are known.
-        let places = [("", self.at()), (" to ", self.target()), (" via ", self.via())];
-        let mut any = false;
-        for (word, place) in places {
-            if let Some(place) = place {
-                f.write_str(if any { word } else { "" })?;
-                f.write_str(place)?;
-                any = true;
-            }
-        }
-        if any {
-            f.write_str(": ")?;
-        }
+        write_place(f, [&inner.at, &inner.target, &inner.via])?;
         f.write_str(&self.why())?;
-        if let Some(advice) = &inner.advice {
+        if let Some(advice) = self.advice() {
             write!(f, "; {advice}")?;
         }
         match &inner.report {
@@ -326,10 +321,7 @@ impl fmt::Debug for Error {
 
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match &self.0.cause {
-            Cause::Text(_) | Cause::Deadline(_) => None,
-            Cause::Source(source) => Some(&**source),
-        }
+        Some(&**self.0.source.as_ref()?)
     }
 }
 
@@ -345,8 +337,8 @@ impl From<ErrorKind> for Error {
     }
 }
 
-/// A plan that does not fit the function it was made for: a fault of this crate, reported rather
-/// than a panic.
+/// Returns the error for a plan that does not fit the function it was made for. That is a fault of
+/// this crate, reported rather than a panic.
 #[cold]
 pub(crate) fn plan_mismatch() -> Error {
     Error::new(ErrorKind::Other, "internal: the plan does not fit the registration; please report this")

@@ -1,5 +1,6 @@
-//! What a context lacks, and what to do about it.
+//! The errors of planning, each with its advice.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -8,7 +9,7 @@ use embedded_io_async::ErrorKind;
 
 use super::{Error, Phase};
 
-/// What a context lacks: the source of errors in [`Phase::Plan`].
+/// Says what a context lacks. The source of errors in [`Phase::Plan`].
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlanError {
@@ -17,8 +18,8 @@ pub enum PlanError {
         /// The role.
         role: String,
     },
-    /// Every candidate of the role has a gate [`is`](crate::is) on one key, and is for another
-    /// value of it: a scheme that nothing was registered for.
+    /// Every candidate of the role has a gate [`is`](crate::is) on one key, for another value than
+    /// the key has: a scheme that nothing was registered for.
     #[non_exhaustive]
     UnknownValue {
         /// The role.
@@ -27,7 +28,7 @@ pub enum PlanError {
         key: String,
         /// The value, as `Debug` prints it; `None` if the key has none.
         found: Option<String>,
-        /// The values that the candidates are for, sorted.
+        /// The values that the candidates ask for, sorted.
         known: Vec<String>,
         /// Whether the key is [`Scheme`](crate::Scheme), and not another of that name.
         is_scheme: bool,
@@ -36,14 +37,14 @@ pub enum PlanError {
     Missing {
         /// The key, or the role.
         need: String,
-        /// Who needs it.
+        /// The registration that needs it.
         of: String,
     },
     /// Keys or roles need each other in a circle.
     Cycle {
         /// The circle, first and last alike.
         path: Vec<String>,
-        /// A key on it, if there is one: a value for it breaks the circle.
+        /// A key of the circle, if it has one. A value for it breaks the circle.
         key: Option<String>,
     },
     /// A deadline is set and nothing fills `Sleep`.
@@ -55,29 +56,21 @@ impl fmt::Display for PlanError {
         match self {
             Self::NoCandidate { role } => write!(f, "no candidate for {role} applies"),
             Self::UnknownValue { role, key, found, known, is_scheme } => {
+                let known = known.join(", ");
                 match found {
-                    Some(found) if *is_scheme => write!(f, "the scheme {found} is not known here; known: ")?,
-                    Some(found) => write!(f, "{key} is {found}; {role} has candidates for ")?,
-                    None => write!(f, "{key} is not given; {role} has candidates for ")?,
+                    Some(found) if *is_scheme => write!(f, "the scheme {found} is not known here; known: {known}"),
+                    Some(found) => write!(f, "{key} is {found}; {role} has candidates for {known}"),
+                    None => write!(f, "{key} is not given; {role} has candidates for {known}"),
                 }
-                list(f, known, ", ")
             }
             Self::Missing { need, of } => write!(f, "{of} needs {need}, which is missing"),
-            Self::Cycle { path, .. } => {
-                f.write_str("a cycle: ")?;
-                list(f, path, " -> ")
-            }
+            Self::Cycle { path, .. } => write!(f, "a cycle: {}", path.join(" -> ")),
             Self::NoSleep => f.write_str("a deadline is set, and nothing fills Sleep"),
         }
     }
 }
 
-fn list(f: &mut fmt::Formatter<'_>, names: &[String], between: &str) -> fmt::Result {
-    let mut names = names.iter().enumerate();
-    names.try_for_each(|(at, name)| write!(f, "{}{name}", if at > 0 { between } else { "" }))
-}
-
-/// As `Display`: what is derived takes more flash.
+/// Prints as `Display` does, because a derived `Debug` takes more flash.
 impl fmt::Debug for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -86,44 +79,51 @@ impl fmt::Debug for PlanError {
 
 impl core::error::Error for PlanError {}
 
-/// Says what to do where a key has no value.
-fn give(key: &str) -> [&str; 5] {
-    let place = match key {
+impl PlanError {
+    /// Says what to do about it.
+    fn advice(&self) -> String {
+        match self {
+            Self::NoCandidate { role } => {
+                format!("register a protocol that fills {role}, or check the keys that its gates ask for")
+            }
+            Self::UnknownValue { key, found: None, .. } => give(key),
+            Self::UnknownValue { role, is_scheme: true, .. } => {
+                format!("check the scheme, or register a protocol for it that fills {role}")
+            }
+            Self::UnknownValue { role, key, .. } => {
+                format!("check {key}, or register a protocol for that value that fills {role}")
+            }
+            Self::Missing { need, .. } => match need.strip_prefix("over ") {
+                Some(role) => format!("register a protocol that fills {role}"),
+                None => give(need),
+            },
+            Self::Cycle { key: Some(key), .. } => {
+                format!("break it: give one of its keys a value, for example with({key}, …)")
+            }
+            Self::Cycle { path, key: None } => {
+                let role = path.first().map_or("", |role| role);
+                format!("a layer dials `below`, not over its own role; or give a dialer, with_dialer({role}, …)")
+            }
+            Self::NoSleep => "install an adapter, register Sleep, or drop the key Deadline".into(),
+        }
+    }
+}
+
+/// Says how to give a key a value.
+fn give(key: &str) -> String {
+    let part = match key {
         "Scheme" | "Host" | "Port" => "scheme://host:port",
         "Path" => "scheme://host/path` or `scheme:/path",
         "User" | "Password" => "scheme://user:password@host",
         "Query" => "scheme://host?query",
-        _ => return ["give it: with(", key, ", …)", "", ""],
+        _ => return format!("give it: with({key}, …)"),
     };
-    ["write it in the endpoint (`", place, "`), or give it: with(", key, ", …)"]
+    format!("write it in the endpoint (`{part}`), or give it: with({key}, …)")
 }
 
 impl From<PlanError> for Error {
     fn from(error: PlanError) -> Self {
-        let fill = "register a protocol that fills ";
-        let advice: &[&str] = match &error {
-            PlanError::NoCandidate { role } => &[fill, role, ", or check the keys that its gates ask for"],
-            PlanError::UnknownValue { role, found: Some(_), is_scheme: true, .. } => {
-                &["check the scheme, or register a protocol for it that fills ", role]
-            }
-            PlanError::UnknownValue { role, key, found: Some(_), .. } => {
-                &["check ", key, ", or register a protocol for that value that fills ", role]
-            }
-            PlanError::UnknownValue { key, found: None, .. } => &give(key),
-            PlanError::Missing { need, .. } => match need.strip_prefix("over ") {
-                Some(role) => &[fill, role],
-                None => &give(need),
-            },
-            PlanError::Cycle { key: Some(key), .. } => {
-                &["break it: give one of its keys a value, for example with(", key, ", …)"]
-            }
-            PlanError::Cycle { path, key: None } => {
-                let role = path.first().map_or("", |role| role);
-                &["a layer dials `below`, not over its own role; or give a dialer, with_dialer(", role, ", …)"]
-            }
-            PlanError::NoSleep => &["install an adapter, register Sleep, or drop the key Deadline"],
-        };
-        let advice = advice.concat();
+        let advice = error.advice();
         Self::with_source(ErrorKind::InvalidInput, error).in_phase(Phase::Plan).advise(advice)
     }
 }

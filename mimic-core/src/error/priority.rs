@@ -7,30 +7,24 @@ use core::fmt;
 ///
 /// Made from a number: `register(Transport, "tcp", 100, …)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Priority(Rank);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    At(i32),
-    Last,
-}
+pub struct Priority(i64);
 
 impl Priority {
     /// After every number.
-    pub const NONE: Self = Self(Rank::Last);
+    pub const NONE: Self = Self(i64::MAX);
 }
 
 impl From<i32> for Priority {
     fn from(rank: i32) -> Self {
-        Self(Rank::At(rank))
+        Self(rank.into())
     }
 }
 
 impl fmt::Display for Priority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Rank::At(rank) => write!(f, "{rank}"),
-            Rank::Last => f.write_str("last"),
+        match *self {
+            Self::NONE => f.write_str("last"),
+            Self(rank) => write!(f, "{rank}"),
         }
     }
 }

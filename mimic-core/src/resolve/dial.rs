@@ -270,7 +270,7 @@ impl<'a, M: Mode> DialState<'a, M> {
         let outcome = if below { Outcome::FailedBelow } else { Outcome::Failed(error.why()) };
         let own = !error.is_located();
         let Attempt { at, target, via, .. } = self.enter(above, target, outcome);
-        let error = error.located_at(at).toward(&target);
+        let error = error.located_at(at).to_target(&target);
         if own { error.passing(&via) } else { error }
     }
 
@@ -309,10 +309,10 @@ fn locate<M: Mode>(error: Error, registration: &Registration<M>, target: &dyn De
         Some(attempt) if error.is_deadline() => {
             // A timer has no target; the dial that waits for it has.
             let above = attempts.iter().find(|above| above.id == attempt.parent).map_or("", Attempt::target);
-            let error = error.located_at(attempt.at.clone()).toward(&attempt.target).toward(above);
-            error.toward(&show(target)).passing(&attempt.via)
+            let error = error.located_at(attempt.at.clone()).to_target(&attempt.target).to_target(above);
+            error.to_target(&show(target)).passing(&attempt.via)
         }
-        _ => error.located_at(registration.to_string()).toward(&show(target)).passing(tried.hop(0)),
+        _ => error.located_at(registration.to_string()).to_target(&show(target)).passing(tried.hop(0)),
     }
 }
 

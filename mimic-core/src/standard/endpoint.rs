@@ -1,4 +1,10 @@
-//! Endpoint strings: where to connect, or to listen, as people write it.
+//! Endpoint strings: where to connect or listen, as people write it.
+//!
+//! ```text
+//!   https://user:secret@[fe80::1%25eth0]:443/path?query#fragment
+//!   scheme  user password       host     port path query  dropped
+//!           └───────── authority ────────┘
+//! ```
 
 use alloc::format;
 use alloc::string::String;
@@ -9,8 +15,8 @@ use core::str::FromStr;
 
 use zeroize::Zeroizing;
 
-use super::percent::{decode_each, fault, located};
-use super::redact::{is_shown, short, split_at, split_before};
+use super::percent::decode_each;
+use super::redact::{check, fault, located, short, shown_len, split, split_before};
 use crate::escape::{Clean, Escaped, HIDDEN};
 use crate::{Error, Secret, Text};
 
@@ -86,135 +92,118 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
         return Err(fault(reason, "give a shorter endpoint"));
     }
     if let Some((at, bad)) = text.char_indices().find(|(_, c)| !c.is_ascii_graphic()) {
-        let (what, advice) = match bad {
-            ' ' => ("a space", "percent-encode it as `%20` in a path, remove it elsewhere"),
-            _ if bad.is_ascii() => ("a control character", "remove it"),
-            _ => ("a character outside ASCII", "write a host in its `xn--` form (IDNA) and percent-encode a path"),
-        };
-        // Does not quote a character that may belong to a password.
-        let shown = bad != ' ' && is_shown(text, at);
-        let which = if shown { [": ", &quoted(bad)].concat() } else { String::new() };
-        return Err(fault(["it contains ", what, &which].concat(), advice));
+        return Err(bad_character(bad, at < shown_len(text)));
     }
-    let Some((scheme, rest)) = split_at(text, b':') else {
+    let (scheme, Some(rest)) = split(text, b':') else {
         return Err(fault("it has no scheme", "write for example `tcp://host:port` or `unix:/path`"));
     };
-    let mut letters = scheme.bytes();
-    if !letters.next().is_some_and(|c| c.is_ascii_alphabetic())
-        || !letters.all(|c| c.is_ascii_alphanumeric() || b"+-.".contains(&c))
-    {
-        let reason = "the scheme is not a letter followed by letters, digits, `+`, `-` or `.`";
-        return Err(fault(reason, "write for example `tcp://host:port`"));
-    }
-    let scheme = Text::from(scheme.to_ascii_lowercase());
+    let is_scheme = scheme.bytes().all(|c| c.is_ascii_alphanumeric() || b"+-.".contains(&c))
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic());
+    let reason = "the scheme is not a letter followed by letters, digits, `+`, `-` or `.`";
+    check(is_scheme, reason, "write for example `tcp://host:port`")?;
 
     let (authority, rest) = match rest.strip_prefix("//") {
         Some(rest) => split_before(rest, b"/?#"),
-        None if rest.starts_with('/') => ("", rest),
-        None => {
-            let advice = "write `scheme://host:port` or `scheme:/path`";
-            return Err(fault("it has no scheme, or neither `//` nor `/` follows it", advice));
-        }
+        None => ("", rest),
     };
+    let reason = "it has no scheme, or neither `//` nor `/` follows it";
+    let follows = text.get(scheme.len() + 1..).is_some_and(|rest| rest.starts_with('/'));
+    check(follows, reason, "write `scheme://host:port` or `scheme:/path`")?;
     // The fragment is the client's.
-    let (rest, fragment) = split_before(rest, b"#");
-    let (path, query) = split_before(rest, b"?");
+    let (rest, fragment) = split(rest, b'#');
+    let (path, query) = split(rest, b'?');
+    let (scheme, path) = (scheme.to_ascii_lowercase().into(), Some(path).filter(|path| !path.is_empty()));
     let mut endpoint = Endpoint { scheme, user: None, password: None, host: None, port: None, path: None, query: None };
-    match authority {
-        "" if path.is_empty() => {
-            return Err(fault("the host is empty", "write `scheme://host:port` or `scheme:///path`"));
-        }
-        "" if !fragment.is_empty() => {
-            return Err(fault("a path without a host has no fragment", "write `#` as `%23`"));
-        }
-        "" => {}
-        authority => parse_authority(authority, &mut endpoint, is_shown(text, 0))?,
+    if authority.is_empty() {
+        check(path.is_some(), "the host is empty", "write `scheme://host:port` or `scheme:///path`")?;
+        check(fragment.is_none(), "a path without a host has no fragment", "write `#` as `%23`")?;
+    } else {
+        parse_authority(authority, &mut endpoint, shown_len(text) > 0)?;
     }
-    decode_each(path, |_| ())?;
-    decode_each(query, |_| ())?;
-    endpoint.path = Some(path).filter(|path| !path.is_empty()).map(Text::from);
-    endpoint.query = query.get(1..).map(Text::from);
+    for part in [path, query].into_iter().flatten() {
+        decode_each(part, |_| ())?;
+    }
+    (endpoint.path, endpoint.query) = (path.map(Text::from), query.map(Text::from));
     Ok(endpoint)
 }
 
-/// Whether a letter of a name may be one: unreserved, or a delimiter within a component (RFC 3986,
+/// Returns the error for a character that no endpoint has. Quotes it only with `shown`: it may
+/// belong to a password.
+fn bad_character(bad: char, shown: bool) -> Error {
+    let (what, advice) = match bad {
+        ' ' => ("a space", "percent-encode it as `%20` in a path, remove it elsewhere"),
+        _ if bad.is_ascii() => ("a control character", "remove it"),
+        _ => ("a character outside ASCII", "write a host in its `xn--` form (IDNA) and percent-encode a path"),
+    };
+    let which = if shown && bad != ' ' { [": ", &quoted(bad)].concat() } else { String::new() };
+    fault(["it contains ", what, &which].concat(), advice)
+}
+
+/// Tells if a letter may stand in a name: unreserved, or a delimiter within a component (RFC 3986,
 /// sections 2.2, 2.3).
-fn is_plain(letter: u8) -> bool {
+fn is_name(letter: u8) -> bool {
     letter.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&letter)
 }
 
-/// `[user[:password]@]host[:[port]]`. With `shown`, errors repeat what was written.
+/// Parses `[user[:password]@]host[:[port]]`. With `shown`, errors repeat what was written.
 fn parse_authority(authority: &str, endpoint: &mut Endpoint, shown: bool) -> Result<(), Error> {
     let place = authority.bytes().rposition(|letter| letter == b'@');
     let (user, authority) = match place.and_then(|place| authority.split_at_checked(place)) {
         Some((user, rest)) => (user, rest.get(1..).unwrap_or_default()),
         None => ("", authority),
     };
-    if !user.bytes().all(|letter| is_plain(letter) || b":%".contains(&letter)) {
-        let reason = "the user information contains a character that has to be percent-encoded";
-        return Err(fault(reason, "write for example `@` as `%40` and `/` as `%2F` in a user and a password"));
-    }
-    let (user, password) = split_before(user, b":");
+    check(
+        user.bytes().all(|letter| is_name(letter) || b":%".contains(&letter)),
+        "the user information contains a character that has to be percent-encoded",
+        "write for example `@` as `%40` and `/` as `%2F` in a user and a password",
+    )?;
+    let (user, password) = split(user, b':');
     endpoint.user = decode_text(user)?;
-    endpoint.password = decode_text(password.get(1..).unwrap_or_default())?;
+    endpoint.password = decode_text(password.unwrap_or_default())?;
 
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => parse_bracketed(rest, shown)?,
         None => parse_name(authority, shown)?,
     };
     endpoint.host = Some(host);
-    endpoint.port = match port {
-        "" => None,
+    if let Some(port) = port.filter(|port| !port.is_empty()) {
         // Without the digits, which may belong to a password: `user:pass/word@host`.
-        digits if !digits.bytes().all(|c| c.is_ascii_digit()) => {
-            return Err(fault("the port is not a number", "write a number from 0 to 65535 after `:`"));
-        }
-        digits => match digits.parse() {
-            Ok(port) => Some(port),
-            Err(_) => return Err(fault("the port is above 65535", "write a number from 0 to 65535")),
-        },
-    };
+        let is_number = port.bytes().all(|c| c.is_ascii_digit());
+        check(is_number, "the port is not a number", "write a number from 0 to 65535 after `:`")?;
+        let above = |_| fault("the port is above 65535", "write a number from 0 to 65535");
+        endpoint.port = Some(port.parse().map_err(above)?);
+    }
     Ok(())
 }
 
-/// A user or a password; an empty one is none.
+/// Decodes a user or a password; an empty one is none.
 fn decode_text<T: for<'a> From<&'a str>>(part: &str) -> Result<Option<T>, Error> {
     // Of its final size, so that no copy of a password stays behind when it grows; wiped, also
     // after an error.
     let mut decoded = Zeroizing::new(Vec::with_capacity(part.len()));
     decode_each(part, |byte| decoded.push(byte))?;
-    match core::str::from_utf8(&decoded) {
-        Ok(text) if text.chars().any(char::is_control) => {
-            Err(fault("the user information contains a control character", "a user and a password are text"))
-        }
-        Ok("") => Ok(None),
-        Ok(text) => Ok(Some(text.into())),
-        Err(_) => {
-            let reason = "the user information is not UTF-8 when it is percent-decoded";
-            Err(fault(reason, "percent-encode the bytes of its UTF-8 form"))
-        }
-    }
+    let Ok(text) = core::str::from_utf8(&decoded) else {
+        let reason = "the user information is not UTF-8 when it is percent-decoded";
+        return Err(fault(reason, "percent-encode the bytes of its UTF-8 form"));
+    };
+    let reason = "the user information contains a control character";
+    check(!text.chars().any(char::is_control), reason, "a user and a password are text")?;
+    Ok((!text.is_empty()).then(|| text.into()))
 }
 
-/// A name or an IPv4 address, and the port.
-fn parse_name(authority: &str, shown: bool) -> Result<(Text, &str), Error> {
-    let (host, port) = split_before(authority, b":");
-    let port = port.get(1..).unwrap_or_default();
-    if port.bytes().any(|c| c == b':') {
-        return Err(fault("it has more than one `:`", "put an IPv6 address in brackets: `[::1]:port`"));
-    }
-    if host.is_empty() {
-        return Err(fault("the host is empty", "write `scheme://host:port`"));
-    }
-    match host.bytes().find(|letter| !is_plain(*letter)).map(char::from) {
+/// Parses a name or an IPv4 address, and returns it with the port.
+fn parse_name(authority: &str, shown: bool) -> Result<(Text, Option<&str>), Error> {
+    let (host, port) = split(authority, b':');
+    let colons = port.is_some_and(|port| port.bytes().any(|c| c == b':'));
+    check(!colons, "it has more than one `:`", "put an IPv6 address in brackets: `[::1]:port`")?;
+    check(!host.is_empty(), "the host is empty", "write `scheme://host:port`")?;
+    match host.bytes().find(|letter| !is_name(*letter)).map(char::from) {
         None => {}
         Some('%') => return Err(fault("the host is percent-encoded", "write a host in its `xn--` form (IDNA)")),
         Some(bad) => {
             let which = if shown { quoted(bad) } else { "that character".into() };
-            return Err(fault(
-                ["a host cannot contain ", &which].concat(),
-                "a host is a name, an IPv4 address or `[IPv6]`",
-            ));
+            let advice = "a host is a name, an IPv4 address or `[IPv6]`";
+            return Err(fault(["a host cannot contain ", &which].concat(), advice));
         }
     }
     // The root's dot takes no place in a name on the wire (RFC 1034, section 3.1).
@@ -226,21 +215,21 @@ fn parse_name(authority: &str, shown: bool) -> Result<(Text, &str), Error> {
     Ok((host.to_ascii_lowercase().into(), port))
 }
 
-/// An IPv6 address, after its opening bracket, and the port.
-fn parse_bracketed(rest: &str, shown: bool) -> Result<(Text, &str), Error> {
-    let Some((host, rest)) = split_at(rest, b']') else {
+/// Parses an IPv6 address, after its opening bracket, and returns it with the port.
+fn parse_bracketed(rest: &str, shown: bool) -> Result<(Text, Option<&str>), Error> {
+    let (host, Some(rest)) = split(rest, b']') else {
         return Err(fault("the bracket of an IPv6 address is not closed", "write `[::1]:port`"));
     };
     let about = |text, what: &str, advice| {
         let text = short(if shown { text } else { HIDDEN });
         Err(fault(["\"", &text, "\"", what].concat(), advice))
     };
-    let (address, zone) = split_before(host, b"%");
+    let (address, zone) = split(host, b'%');
     if address.parse::<Ipv6Addr>().is_err() {
         return about(address, " is not an IPv6 address", "only IPv6 addresses stand in brackets");
     }
     let mut host = address.to_ascii_lowercase();
-    if let Some(zone) = zone.get(1..) {
+    if let Some(zone) = zone {
         let zone = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).unwrap_or(zone);
         let is_zone = |letter: u8| letter.is_ascii_alphanumeric() || b"-._~".contains(&letter);
         if zone.is_empty() || zone.len() > 200 || !zone.bytes().all(is_zone) {
@@ -249,14 +238,15 @@ fn parse_bracketed(rest: &str, shown: bool) -> Result<(Text, &str), Error> {
         }
         host = [&host, "%", zone].concat();
     }
-    match rest.strip_prefix(':') {
-        None if !rest.is_empty() => {
-            // A password may stand behind a colon.
-            let (word, _) = split_before(rest, b":");
-            about(word, " follows the bracket", "write `[::1]:port`")
-        }
-        port => Ok((host.into(), port.unwrap_or_default())),
+    // What follows the colon may be a password.
+    match split(rest, b':') {
+        ("", port) => Ok((host.into(), port)),
+        (word, _) => about(word, " follows the bracket", "write `[::1]:port`"),
     }
+}
+
+fn quoted(letter: char) -> String {
+    format!("'{}'", Escaped(letter.encode_utf8(&mut [0; 4])))
 }
 
 impl fmt::Display for Endpoint {
@@ -295,19 +285,12 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// An IPv6 address goes into brackets, and its zone behind `%25` (RFC 6874): as it is parsed again.
+/// Prints a host as it is parsed again: an IPv6 address in brackets, its zone behind `%25` (RFC
+/// 6874).
 pub(super) fn write_host(f: &mut impl Write, host: &str) -> fmt::Result {
-    if !host.bytes().any(|letter| letter == b':') {
-        return f.write_str(host);
+    match split(host, b'%') {
+        _ if !host.bytes().any(|letter| letter == b':') => f.write_str(host),
+        (address, Some(zone)) => write!(f, "[{address}%25{zone}]"),
+        (address, None) => write!(f, "[{address}]"),
     }
-    let (address, zone) = split_before(host, b"%");
-    write!(f, "[{address}")?;
-    if let Some(zone) = zone.get(1..) {
-        write!(f, "%25{zone}")?;
-    }
-    f.write_str("]")
-}
-
-fn quoted(letter: char) -> String {
-    format!("'{}'", Escaped(letter.encode_utf8(&mut [0; 4])))
 }

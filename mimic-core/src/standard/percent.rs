@@ -1,13 +1,9 @@
-//! Percent-encoding, and the errors of endpoint strings.
+//! Percent-encoding: `a%20b` is `a b`.
 
-use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use embedded_io_async::ErrorKind;
-
-use super::redact::{redacted, short};
-use crate::escape::Escaped;
-use crate::{Error, Phase};
+use super::redact::{fault, located};
+use crate::Error;
 
 /// Decodes the percent-encoding of a part of an endpoint (RFC 3986, section 2.1), such as the value
 /// of [`Path`](crate::Path) or of [`Query`](crate::Query). A `+` stays one.
@@ -24,7 +20,7 @@ use crate::{Error, Phase};
 /// ```
 ///
 /// # Errors
-/// [`InvalidInput`](ErrorKind::InvalidInput), in [`Phase::Endpoint`], if two hexadecimal digits do
+/// [`InvalidInput`](crate::ErrorKind::InvalidInput), in [`Phase::Endpoint`](crate::Phase::Endpoint), if two hexadecimal digits do
 /// not follow a `%`. It does not repeat the text, which may be secret.
 pub fn percent_decode(text: &str) -> Result<Vec<u8>, Error> {
     let mut decoded = Vec::with_capacity(text.len());
@@ -32,22 +28,12 @@ pub fn percent_decode(text: &str) -> Result<Vec<u8>, Error> {
     Ok(decoded)
 }
 
-/// As [`percent_decode`], for a path: the error names it.
+/// Decodes a path, which the error names.
 pub(super) fn decode_path(path: &str) -> Result<Vec<u8>, Error> {
     percent_decode(path).map_err(|error| located(error, path))
 }
 
-/// What is wrong, and what to write.
-#[cold]
-#[inline(never)]
-pub(super) fn fault(reason: impl Into<Cow<'static, str>>, advice: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidInput, reason).in_phase(Phase::Endpoint).advise(advice)
-}
-
-pub(super) fn located(error: Error, text: &str) -> Error {
-    error.to_target(Escaped(&short(&redacted(text))))
-}
-
+/// Calls `decoded` with each byte of the decoded text.
 pub(super) fn decode_each(text: &str, mut decoded: impl FnMut(u8)) -> Result<(), Error> {
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

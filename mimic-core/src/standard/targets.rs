@@ -5,13 +5,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::fmt::Write as _;
-use core::net::{IpAddr, SocketAddr, SocketAddrV6};
+use core::net::{SocketAddr, SocketAddrV6};
 
 use embedded_io_async::ErrorKind;
 
 use super::endpoint::write_host;
 use super::percent::decode_path;
-use super::redact::split_at;
+use super::redact::split;
 use crate::escape::{Clean, Escaped};
 use crate::{Error, Phase, Text};
 
@@ -39,8 +39,8 @@ impl HostPort {
     /// name.
     #[must_use]
     pub fn as_addr(&self) -> Option<SocketAddr> {
-        let Some((address, zone)) = split_at(&self.host, b'%') else {
-            return self.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, self.port));
+        let (address, Some(zone)) = split(&self.host, b'%') else {
+            return Some(SocketAddr::new(self.host.parse().ok()?, self.port));
         };
         let is_number = zone.bytes().all(|letter| letter.is_ascii_digit());
         let scope_id = zone.parse().ok().filter(|_| is_number)?;
