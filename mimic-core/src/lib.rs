@@ -152,8 +152,7 @@ pub use flow::{AttributeRequest, Flow, FlowExt};
 #[cfg(target_has_atomic = "ptr")]
 pub use io::DuplexWaker;
 pub use io::{
-    BufReader, CancelSafeDevice, Memory, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteHalf,
-    memory_pair, pump,
+    BufReader, CancelSafeDevice, Memory, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, WriteHalf, memory_pair, pump,
 };
 pub use key::Key;
 pub use listener::{Listener, ListenerExt, Listeners};

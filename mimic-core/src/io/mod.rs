@@ -14,4 +14,4 @@ pub use cancel_safe_device::CancelSafeDevice;
 pub use duplex_waker::DuplexWaker;
 pub use memory::{Memory, memory_pair};
 pub use pump::pump;
-pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteHalf};
+pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, WriteHalf};
