@@ -149,11 +149,11 @@ pub use explanation::{Choice, ChoiceKind, Explanation, Goal, GoalKind, Input, Ve
 #[doc(hidden)]
 pub use flow::poll_write_all;
 pub use flow::{AttributeRequest, Flow, FlowExt};
-#[cfg(target_has_atomic = "ptr")]
-pub use io::DuplexWaker;
 pub use io::{
     BufReader, CancelSafeDevice, Memory, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, WriteHalf, memory_pair, pump,
 };
+#[cfg(target_has_atomic = "ptr")]
+pub use io::{DuplexWaker, SyncFlow};
 pub use key::Key;
 pub use listener::{Listener, ListenerExt, Listeners};
 #[cfg(target_has_atomic = "ptr")]

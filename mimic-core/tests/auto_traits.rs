@@ -33,6 +33,8 @@ assert_not_impl_any!(Box<dyn Flow>: Send, Sync);
 assert_impl_all!(Memory<Shared>: Flow, Send, Sync, Unpin, Debug);
 assert_impl_all!(Memory<Local>: Flow, Unpin, Debug);
 assert_not_impl_any!(Memory<Local>: Send, Sync);
+assert_impl_all!(SyncFlow<Box<dyn Flow + Send>>: Flow, Read, Write, Send, Sync, Unpin, Debug);
+assert_not_impl_any!(SyncFlow<Box<dyn Flow>>: Send, Sync);
 
 // Halves of either kind can be spawned in Shared although the flow is only `Send`.
 type Boxed = Box<dyn Flow + Send>;
