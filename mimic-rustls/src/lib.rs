@@ -42,8 +42,6 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-#[cfg(feature = "platform")]
-mod aside;
 mod below;
 mod buffer;
 mod connect;
@@ -55,6 +53,8 @@ mod limits;
 mod listener;
 mod machine;
 mod mark;
+#[cfg(feature = "platform")]
+mod once_on_thread;
 mod platform;
 mod pool;
 mod protocol;

@@ -28,11 +28,11 @@ use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls_platform_verifier::Verifier;
 
-use crate::aside::Aside;
 use crate::error::Source;
+use crate::once_on_thread::OnceOnThread;
 
 /// With the provider that features chose, the same in all of a process.
-static TRUST: LazyLock<Arc<Aside<Arc<Verifier>>>> = LazyLock::new(Arc::default);
+static TRUST: LazyLock<Arc<OnceOnThread<Arc<Verifier>>>> = LazyLock::new(Arc::default);
 
 /// Returns a configuration around what is read once. `provider` is the one that features chose.
 pub(crate) async fn shared(provider: Arc<CryptoProvider>) -> Result<ClientConfig, Error> {
