@@ -16,9 +16,9 @@ use rustls::{HandshakeKind, ProtocolVersion};
 use scopeguard::{ScopeGuard, guard};
 
 use crate::below::{RECEIVES, empty, poll_receive, poll_send};
+use crate::dial_id::{DialId, TlsDial};
 use crate::error::{again, closed, explain, truncated};
 use crate::machine::{Machine, Readable};
-use crate::mark::{Mark, MarkOf};
 use crate::side::Side;
 
 key! {
@@ -98,7 +98,7 @@ pub struct TlsFlow<F, S: Side> {
     peer: Option<Text>,
     /// What the client asked for; none at its own end.
     requested: Option<Text>,
-    mark: Option<Mark>,
+    dial_id: Option<DialId>,
     writing: Writing,
     input: Input,
     /// A writer waits for what is outgoing, or for a flush below.
@@ -155,7 +155,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
             wakers: TwoWakers::new(),
             peer,
             requested: None,
-            mark: None,
+            dial_id: None,
             writing: Writing::Open,
             input: Input::Open,
             waiting: false,
@@ -173,8 +173,8 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
         ScopeGuard::into_inner(self.below)
     }
 
-    pub(crate) fn marked(self, mark: Mark) -> Self {
-        Self { mark: Some(mark), ..self }
+    pub(crate) fn with_dial_id(self, id: DialId) -> Self {
+        Self { dial_id: Some(id), ..self }
     }
 
     pub(crate) fn set_requested(&mut self, name: Option<Text>) {
@@ -531,7 +531,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
             .know(Protection, || Some(Protected::new(protocol(state.protocol_version()?), self.peer.clone()?)))
             .know(ServerName, || self.peer.clone())
             .know(RequestedName, || self.requested.clone())
-            .know(MarkOf, || self.mark.clone());
+            .know(TlsDial, || self.dial_id.clone());
     }
 }
 

@@ -45,6 +45,7 @@ extern crate std;
 mod below;
 mod buffer;
 mod connect;
+mod dial_id;
 mod error;
 #[cfg(all(test, feature = "std"))]
 mod exhausted;
@@ -52,7 +53,6 @@ mod flow;
 mod limits;
 mod listener;
 mod machine;
-mod mark;
 #[cfg(feature = "platform")]
 mod once_on_thread;
 mod platform;

@@ -12,10 +12,10 @@ use mimic_core::{
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::connect::{can_serve, check, connect_with};
+use crate::dial_id::DialId;
 use crate::limits::{Conduct, HandshakeLimits, HandshakeObserver, Handshaking, Limits};
 use crate::listener::TlsListener;
 use crate::machine::ROOM;
-use crate::mark::Mark;
 
 key! {
     /// What a client trusts and offers: rustls's own configuration, with any crypto provider. With
@@ -72,20 +72,20 @@ const PRIORITY: i32 = 100;
 const LAYER: &str = "Secure \"tls\"";
 
 for_each_mode!(M => {
-    /// The handshake of a client, for whoever connects: the flow that comes of it bears the mark.
+    /// The handshake of a client, for whoever connects: the flow that comes of it carries the id of the dial.
     fn handshake(
         host: Text,
         config: Arc<ClientConfig>,
         alpn: Vec<Vec<u8>>,
         room: usize,
-        mark: Mark,
+        id: DialId,
     ) -> Handshake<M> {
         Handshake::<M>::new(move |flow| {
-            let (host, config, alpn, mark) = (host.clone(), config.clone(), alpn.clone(), mark.clone());
+            let (host, config, alpn, id) = (host.clone(), config.clone(), alpn.clone(), id.clone());
             async move {
                 // Whoever runs it may be another layer, whose failure it is not.
                 let flow = connect_with(flow, config, alpn, &host, room).await.map_err(|error| error.at_layer(LAYER))?;
-                Ok(Box::new(flow.marked(mark)) as <M as Mode>::Flow)
+                Ok(Box::new(flow.with_dial_id(id)) as <M as Mode>::Flow)
             }
         })
     }
@@ -110,13 +110,13 @@ for_each_mode!(M => {
                     (req(TlsConfig), or_default(Alpn, Vec::new()), or_default(HandshakeRoom, ROOM), over(Transport)),
                     |to: HostPort, (config, alpn, room, transport)| async move {
                         check(&config, &to.host)?;
-                        let mark = Mark::default();
-                        let handshake = handshake(to.host.clone(), config, alpn, room, mark.clone());
+                        let id = DialId::default();
+                        let handshake = handshake(to.host.clone(), config, alpn, room, id.clone());
                         let flow = transport.dial(to.until(handshake.clone())).await?;
                         // Whoever connected may have done it, to choose between addresses by it.
-                        match mark.is_on(&flow) {
+                        match id.is_on(&flow) {
                             true => Ok(flow),
-                            false if mark.is_hidden() => Err(hidden()),
+                            false if id.is_hidden() => Err(hidden()),
                             false => handshake.run(flow).await,
                         }
                     },
