@@ -16,6 +16,7 @@ use crate::dial_id::DialId;
 use crate::limits::{Conduct, HandshakeLimits, HandshakeObserver, Handshaking, Limits};
 use crate::listener::TlsListener;
 use crate::machine::ROOM;
+use crate::platform::DefaultConfig;
 
 key! {
     /// What a client trusts and offers: rustls's own configuration, with any crypto provider. With
@@ -98,7 +99,7 @@ for_each_mode!(M => {
 
     impl Install<M> for TlsClient {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            let config = crate::platform::Default::new();
+            let config = DefaultConfig::new();
             ctx.derive_as(TlsConfig, "platform trust", Priority::NONE, (), move |()| {
                     let config = config.clone();
                     async move { config.get().await.map(Some) }
