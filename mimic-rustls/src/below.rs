@@ -42,7 +42,7 @@ pub(crate) fn poll_receive<F: Flow, S: Side>(
     machine: &mut Machine<S>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<usize, Error>> {
-    let received = match machine.input() {
+    let received = match machine.receive_space() {
         Ok(space) => ready!(below.poll_read(cx, space)),
         Err(error) => Err(explain::<S>(error, Phase::Read, machine.state())),
     };

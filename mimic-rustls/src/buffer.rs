@@ -34,7 +34,7 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    /// Receives a handshake, until it [settles](Self::settle) after it.
+    /// Receives a handshake, until it [compacts](Self::compact) after it.
     pub(crate) fn for_flights(mut self) -> Self {
         self.flights = true;
         self
@@ -69,12 +69,12 @@ impl Buffer {
     #[inline]
     pub(crate) fn space_within(&mut self, room: usize, most: usize) -> Result<&mut [u8], NoMemory> {
         if self.bytes.len() - self.end < room || (self.busy && self.own.is_none()) {
-            self.make(room, most)?;
+            self.make_space(room, most)?;
         }
         Ok(self.bytes.get_mut(self.end..).unwrap_or_default())
     }
 
-    fn make(&mut self, room: usize, most: usize) -> Result<(), NoMemory> {
+    fn make_space(&mut self, room: usize, most: usize) -> Result<(), NoMemory> {
         let room = if self.flights { room.max(pool::FLIGHT) } else { room };
         let len = self.len();
         if self.start > self.origin {
@@ -91,7 +91,7 @@ impl Buffer {
         let (mut larger, origin, borrowed) = if size <= IDLE && !borrow {
             (pool::zeroed(size)?, 0, false)
         } else {
-            let (larger, origin) = pool::take(size, self.flights)?;
+            let (larger, origin) = pool::borrow(size, self.flights)?;
             (larger, origin, true)
         };
         larger[origin..origin + len].copy_from_slice(self.filled());
@@ -101,7 +101,7 @@ impl Buffer {
             pool::wipe(&mut before, used);
             self.own = Some(before);
         } else {
-            pool::give(before, used);
+            pool::give_back(before, used);
         }
         (self.start, self.end, self.origin, self.used) = (origin, origin + len, origin, origin + len);
         Ok(())
@@ -129,7 +129,7 @@ impl Buffer {
         n
     }
 
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), NoMemory> {
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), NoMemory> {
         self.space(bytes.len())?[..bytes.len()].copy_from_slice(bytes);
         self.fill(bytes.len());
         Ok(())
@@ -141,7 +141,7 @@ impl Buffer {
             && let Some(own) = self.own.take()
         {
             self.busy = self.used - self.origin > IDLE;
-            pool::give(mem::replace(&mut self.bytes, own), self.origin..self.used);
+            pool::give_back(mem::replace(&mut self.bytes, own), self.origin..self.used);
             (self.start, self.end, self.origin, self.used) = (0, 0, 0, 0);
         }
     }
@@ -149,7 +149,7 @@ impl Buffer {
     /// As [`release`](Self::release), and what little is in it goes to its own memory. For whoever
     /// may wait long, and for whom what was borrowed says nothing about what comes next: a
     /// handshake, which may be over.
-    pub(crate) fn settle(&mut self, handshaking: bool) {
+    pub(crate) fn compact(&mut self, handshaking: bool) {
         let len = self.len();
         if (1..=IDLE).contains(&len)
             && let Some(mut own) = self.own.take()
@@ -164,7 +164,7 @@ impl Buffer {
                 self.own = Some(own);
             } else {
                 own[..len].copy_from_slice(self.filled());
-                pool::give(mem::replace(&mut self.bytes, own), self.origin..self.used);
+                pool::give_back(mem::replace(&mut self.bytes, own), self.origin..self.used);
                 (self.start, self.end, self.origin, self.used) = (0, len, 0, len);
             }
         }
@@ -187,7 +187,7 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        pool::give(mem::take(&mut self.bytes), self.origin..self.used);
+        pool::give_back(mem::take(&mut self.bytes), self.origin..self.used);
     }
 }
 
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     fn fill(buffer: &mut Buffer, n: usize) {
-        buffer.push(&vec![7; n]).unwrap();
+        buffer.append(&vec![7; n]).unwrap();
     }
 
     fn is_clean(bytes: &[u8]) -> bool {
@@ -225,14 +225,14 @@ mod tests {
         fill(&mut buffer, 100_000);
         assert_eq!(buffer.filled(), vec![7; 103_300]);
         buffer.take(103_299);
-        buffer.settle(true);
+        buffer.compact(true);
         assert!(buffer.own.is_none() && buffer.bytes[0] == 7 && is_clean(&buffer.bytes[1..]));
 
         // The next borrower has zeros, as has the one after a drop.
         for size in [5000, 60_000] {
             fill(&mut buffer, size);
             drop(mem::take(&mut buffer));
-            assert!(is_clean(&pool::take(size, false).unwrap().0));
+            assert!(is_clean(&pool::borrow(size, false).unwrap().0));
         }
     }
 

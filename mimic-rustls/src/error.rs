@@ -281,7 +281,7 @@ pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::BrokenPipe, "the writing side was shut down").in_phase(Phase::Write)
 }
 
-pub(crate) fn again(kind: ErrorKind) -> Error {
+pub(crate) fn failed_before(kind: ErrorKind) -> Error {
     Error::new(kind, "it failed before and stays so").in_phase(Phase::Write)
 }
 

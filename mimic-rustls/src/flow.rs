@@ -17,7 +17,7 @@ use scopeguard::{ScopeGuard, guard};
 
 use crate::below::{RECEIVES, empty, poll_receive, poll_send};
 use crate::dial_id::{DialId, TlsDial};
-use crate::error::{again, closed, explain, truncated};
+use crate::error::{closed, explain, failed_before, truncated};
 use crate::machine::{Machine, Readable};
 use crate::side::Side;
 
@@ -102,7 +102,7 @@ pub struct TlsFlow<F, S: Side> {
     writing: Writing,
     input: Input,
     /// A writer waits for what is outgoing, or for a flush below.
-    waiting: bool,
+    writer_waits: bool,
 }
 
 enum Writing {
@@ -130,9 +130,9 @@ impl Writing {
 
     /// What a writer hears of a failure: all there is to say for the first time, and the kind from
     /// then on.
-    fn tell(&mut self) -> Option<Error> {
+    fn report_error(&mut self) -> Option<Error> {
         match self {
-            Self::Failed(kind, untold) => Some(untold.take().unwrap_or_else(|| again(*kind))),
+            Self::Failed(kind, untold) => Some(untold.take().unwrap_or_else(|| failed_before(*kind))),
             _ => None,
         }
     }
@@ -158,7 +158,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
             dial_id: None,
             writing: Writing::Open,
             input: Input::Open,
-            waiting: false,
+            writer_waits: false,
         }
     }
 
@@ -187,18 +187,18 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
 
     pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let polled = self.poll_flights(cx);
-        self.machine.settle();
+        self.machine.compact_buffers();
         polled
     }
 
     fn poll_flights(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
-            if let Err(error) = self.machine.drive() {
+            if let Err(error) = self.machine.process_input() {
                 // The alert tells the peer why. It is not worth an error of its own.
-                ready!(poll_out(&mut *self.below, &mut self.machine, &mut self.writing, cx));
+                ready!(poll_send_and_flush(&mut *self.below, &mut self.machine, &mut self.writing, cx));
                 return Poll::Ready(Err(explain::<S>(error, Phase::Handshake, self.machine.state())));
             }
-            let sent = poll_out(&mut *self.below, &mut self.machine, &mut self.writing, cx);
+            let sent = poll_send_and_flush(&mut *self.below, &mut self.machine, &mut self.writing, cx);
             let state = self.machine.state();
             if !state.is_handshaking() {
                 return match state.protocol_version() {
@@ -206,7 +206,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
                     // them would wait for ever for one that writes first, and who failed with them
                     // would lose what a peer sent before it closed. Who writes hears of it.
                     Some(ProtocolVersion::TLSv1_3) if S::IS_SERVER => Poll::Ready(Ok(())),
-                    _ => sent.map(|()| self.writing.tell().map_or(Ok(()), |error| Err(in_handshake(error)))),
+                    _ => sent.map(|()| self.writing.report_error().map_or(Ok(()), |error| Err(in_handshake(error)))),
                 };
             }
             // Also while sending waits, for two sides that both wait to be read would wait for
@@ -215,7 +215,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
             if let Poll::Ready(Ok(1..)) = received {
                 continue;
             }
-            if let Some(error) = self.writing.tell() {
+            if let Some(error) = self.writing.report_error() {
                 return Poll::Ready(Err(in_handshake(error)));
             }
             return match ready!(received) {
@@ -226,35 +226,35 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
     }
 
     /// Sends what is outgoing, for a writer.
-    fn poll_drain(&mut self) -> Poll<Result<(), Error>> {
+    fn poll_send_records(&mut self) -> Poll<Result<(), Error>> {
         let mut both = Context::from_waker(self.wakers.both());
         let sent = poll_send(&mut *self.below, &mut self.machine, &mut both);
-        self.hear(sent)
+        self.store_write_result(sent)
     }
 
     /// Sends what is outgoing before the flow below flushes or shuts down, and says whether it has
     /// yet to do that.
-    fn poll_sent(&mut self) -> Poll<Result<bool, Error>> {
+    fn poll_send_before_flush(&mut self) -> Poll<Result<bool, Error>> {
         match self.writing {
-            Writing::Open | Writing::Closing => self.poll_drain().map_ok(|()| true),
+            Writing::Open | Writing::Closing => self.poll_send_records().map_ok(|()| true),
             Writing::Shutting => Poll::Ready(Ok(true)),
             Writing::Closed => Poll::Ready(Ok(false)),
-            Writing::Failed(..) => Poll::Ready(Err(self.refusal())),
+            Writing::Failed(..) => Poll::Ready(Err(self.write_error())),
         }
     }
 
     /// What became of an operation below that a writer asked for.
-    fn hear(&mut self, polled: Poll<Result<(), Error>>) -> Poll<Result<(), Error>> {
-        self.waiting = polled.is_pending();
+    fn store_write_result(&mut self, polled: Poll<Result<(), Error>>) -> Poll<Result<(), Error>> {
+        self.writer_waits = polled.is_pending();
         polled.map_err(|error| {
             self.writing.fail(error);
-            self.refusal()
+            self.write_error()
         })
     }
 
     /// What a writer is told where there is no writing any more.
     #[cold]
-    fn refusal(&mut self) -> Error {
+    fn write_error(&mut self) -> Error {
         if let (Writing::Failed(_, Some(_)), Input::Open) = (&self.writing, &self.input)
             && self.machine.is_drained()
         {
@@ -268,8 +268,8 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
                 self.wakers.both().wake_by_ref();
             }
         }
-        match self.writing.tell() {
-            Some(error) => match self.machine.drive() {
+        match self.writing.report_error() {
+            Some(error) => match self.machine.process_input() {
                 Err(why) => explain::<S>(why, Phase::Write, self.machine.state()),
                 Ok(()) => error,
             },
@@ -281,8 +281,8 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
     /// place, unless the error has none: then writing has failed, and the peer reads no end of
     /// stream.
     #[cold]
-    fn unclosed(&mut self, error: rustls::Error) -> Error {
-        self.push();
+    fn close_error(&mut self, error: rustls::Error) -> Error {
+        self.flush_records();
         let error = explain::<S>(error, Phase::Shutdown, self.machine.state());
         if error.kind() == ErrorKind::OutOfMemory {
             self.writing = Writing::Failed(error.kind(), None);
@@ -292,7 +292,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
 
     /// What a reader is told where there is nothing more to read.
     #[cold]
-    fn end(&mut self) -> Error {
+    fn read_error(&mut self) -> Error {
         match mem::replace(&mut self.input, Input::Truncated) {
             Input::Failed(error) => {
                 // It is asked again: whether that is final is its to say.
@@ -305,13 +305,13 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
 
     /// Sends what is outgoing as far as it goes now. If that fails, whoever writes next hears of
     /// it.
-    fn push(&mut self) {
+    fn flush_records(&mut self) {
         if !self.writing.sends() {
             return;
         }
         let was_outgoing = !self.machine.outgoing.is_empty();
         let mut both = Context::from_waker(self.wakers.both());
-        let sent = poll_out(&mut *self.below, &mut self.machine, &mut self.writing, &mut both);
+        let sent = poll_send_and_flush(&mut *self.below, &mut self.machine, &mut self.writing, &mut both);
         // A flow may forget who waits for an operation once one is done: a writer that waited for
         // this goes on.
         if sent.is_ready() || (was_outgoing && self.machine.outgoing.is_empty()) {
@@ -323,10 +323,10 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
     /// closed over unread bytes resets the connection, and the peer loses what it has not read.
     ///
     /// It stops at what an application can read: that stays, and what comes behind it stays below.
-    fn take_in(&mut self) {
+    fn receive_tickets(&mut self) {
         let mut taken = false;
         for _ in 0..RECEIVES {
-            if !matches!(self.input, Input::Open) || !self.machine.absorb() {
+            if !matches!(self.input, Input::Open) || !self.machine.process_to_plaintext() {
                 break;
             }
             let mut both = Context::from_waker(self.wakers.both());
@@ -342,12 +342,12 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
             // What a reader waits for was just taken from below.
             self.wakers.both().wake_by_ref();
         }
-        self.machine.rest();
+        self.machine.release_buffers();
     }
 
     /// Wakes a writer that waits, if one does.
     fn wake_writer(&mut self) {
-        if mem::take(&mut self.waiting) {
+        if mem::take(&mut self.writer_waits) {
             self.wakers.both().wake_by_ref();
         }
     }
@@ -358,7 +358,7 @@ fn in_handshake(error: Error) -> Error {
 }
 
 /// Sends what is outgoing and flushes, while there is writing. An error is kept for who writes.
-fn poll_out<F: Flow, S: Side>(
+fn poll_send_and_flush<F: Flow, S: Side>(
     below: &mut F,
     machine: &mut Machine<S>,
     writing: &mut Writing,
@@ -384,17 +384,19 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
             match self.machine.read(buf) {
                 Ok(Readable::Bytes(n)) => return Poll::Ready(Ok(n)),
                 Ok(Readable::End) => return Poll::Ready(Ok(0)),
-                Ok(Readable::Nothing) if !matches!(self.input, Input::Open) => return Poll::Ready(Err(self.end())),
+                Ok(Readable::Nothing) if !matches!(self.input, Input::Open) => {
+                    return Poll::Ready(Err(self.read_error()));
+                }
                 Ok(Readable::Nothing) => {}
                 Err(error) => {
                     // The alert goes out as far as it can now; the rest with the next flush or
                     // shutdown.
-                    self.push();
+                    self.flush_records();
                     self.wake_writer();
                     return Poll::Ready(Err(explain::<S>(error, Phase::Read, self.machine.state())));
                 }
             }
-            // For input the reader alone waits: whoever else takes some (`refusal`) lets both be
+            // For input the reader alone waits: whoever else takes some (`write_error`) lets both be
             // woken. So bytes that come wake one task once, and not again as the writer it was
             // before.
             let received = match patience {
@@ -415,8 +417,8 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
                     self.wakers.reader(cx);
                     // Whoever waits for an answer may have forgotten to flush the question; and
                     // alerts leave only here when nobody writes.
-                    self.push();
-                    self.machine.rest();
+                    self.flush_records();
+                    self.machine.release_buffers();
                     return Poll::Pending;
                 }
             }
@@ -425,7 +427,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
         if !matches!(self.writing, Writing::Open) {
-            return Poll::Ready(Err(self.refusal()));
+            return Poll::Ready(Err(self.write_error()));
         }
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
@@ -435,19 +437,19 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         // again.
         if !self.machine.outgoing.is_empty() && !self.machine.has_failed() {
             self.wakers.writer(cx);
-            ready!(self.poll_drain())?;
+            ready!(self.poll_send_records())?;
         }
         match self.machine.write(buf) {
-            Ok(taken) => match self.poll_drain() {
+            Ok(taken) => match self.poll_send_records() {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
                 _ => {
                     // The rest leaves with what comes next: nobody waits for it.
-                    self.waiting = false;
+                    self.writer_waits = false;
                     Poll::Ready(Ok(taken))
                 }
             },
             Err(error) => {
-                self.push();
+                self.flush_records();
                 Poll::Ready(Err(explain::<S>(error, Phase::Write, self.machine.state())))
             }
         }
@@ -455,11 +457,11 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.wakers.writer(cx);
-        if !ready!(self.poll_sent())? {
+        if !ready!(self.poll_send_before_flush())? {
             return Poll::Ready(Ok(()));
         }
         let flushed = self.below.poll_flush(&mut Context::from_waker(self.wakers.both()));
-        self.hear(flushed)
+        self.store_write_result(flushed)
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -472,17 +474,17 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
             if let Err(error) = closed
                 && !failed
             {
-                return Poll::Ready(Err(self.unclosed(error)));
+                return Poll::Ready(Err(self.close_error(error)));
             }
         }
-        if !ready!(self.poll_sent())? {
+        if !ready!(self.poll_send_before_flush())? {
             return Poll::Ready(Ok(()));
         }
         self.writing = Writing::Shutting;
         let shut = self.below.poll_shutdown(&mut Context::from_waker(self.wakers.both()));
-        ready!(self.hear(shut))?;
+        ready!(self.store_write_result(shut))?;
         self.writing = Writing::Closed;
-        self.take_in();
+        self.receive_tickets();
         Poll::Ready(Ok(()))
     }
 

@@ -77,7 +77,7 @@ pub(crate) struct TlsListener<M: Mode> {
     config: Arc<ServerConfig>,
     timer: M::Timer,
     conduct: Conduct,
-    handshakes: FuturesUnordered<Shaking<M::Flow>>,
+    handshakes: FuturesUnordered<InFlight<M::Flow>>,
     /// When each handshake began, in listening time, by its number: the first began first.
     began: BTreeMap<u64, Duration>,
     next: u64,
@@ -111,7 +111,7 @@ impl<M: Mode> TlsListener<M> {
             if let Poll::Ready(Some(ended)) = Pin::new(&mut self.handshakes).poll_next(cx) {
                 // The flow of a handshake that was given up was dropped, and counted, then.
                 steps = steps.saturating_sub(if ended.accepting.is_some() { FAILURE } else { 1 });
-                if let Some(done) = self.ended(ended) {
+                if let Some(done) = self.finish(ended) {
                     return Poll::Ready(Ok(done));
                 }
                 continue;
@@ -125,7 +125,7 @@ impl<M: Mode> TlsListener<M> {
             steps -= 1;
             let Some(waited) = self.began.values().next().map(|began| self.listened.saturating_sub(*began)) else {
                 match self.below.poll_accept(cx)? {
-                    Poll::Ready(flow) => self.begin(flow),
+                    Poll::Ready(flow) => self.begin_handshake(flow),
                     Poll::Pending => return Poll::Pending,
                 }
                 continue;
@@ -140,7 +140,7 @@ impl<M: Mode> TlsListener<M> {
                 return Poll::Pending;
             }
             match self.below.poll_accept(cx)? {
-                Poll::Ready(flow) => self.begin(flow),
+                Poll::Ready(flow) => self.begin_handshake(flow),
                 Poll::Pending => {
                     self.wake_in(cx, limits.patience - waited);
                     return Poll::Pending;
@@ -151,24 +151,24 @@ impl<M: Mode> TlsListener<M> {
         Poll::Pending
     }
 
-    fn begin(&mut self, flow: M::Flow) {
+    fn begin_handshake(&mut self, flow: M::Flow) {
         match Accepting::new(flow, &self.config, self.conduct.room) {
             Ok(accepting) => {
                 self.began.insert(self.next, self.listened);
-                self.handshakes.push(Shaking { number: self.next, accepting: Some(accepting), waker: None });
+                self.handshakes.push(InFlight { number: self.next, accepting: Some(accepting), waker: None });
                 self.next += 1;
             }
-            Err(error) => self.tell(error, None),
+            Err(error) => self.report_failure(error, None),
         }
     }
 
     /// Returns a handshake that ended, if it is done; otherwise tells why.
-    fn ended(&mut self, ended: Ended<M::Flow>) -> Option<Accepting<M::Flow>> {
+    fn finish(&mut self, ended: Ended<M::Flow>) -> Option<Accepting<M::Flow>> {
         self.began.remove(&ended.number);
         match (ended.result, ended.accepting?) {
             (Ok(()), accepting) => Some(accepting),
             (Err(error), accepting) => {
-                self.tell(error, accepting.peer());
+                self.report_failure(error, accepting.peer());
                 None
             }
         }
@@ -177,18 +177,18 @@ impl<M: Mode> TlsListener<M> {
     /// Drops the handshake that began first, and its flow.
     fn give_up(&mut self, reason: String) {
         let Some((first, _)) = self.began.pop_first() else { return };
-        let Some(shaking) = self.handshakes.iter_mut().find(|shaking| shaking.number == first) else { return };
-        let accepting = shaking.accepting.take();
+        let Some(handshake) = self.handshakes.iter_mut().find(|handshake| handshake.number == first) else { return };
+        let accepting = handshake.accepting.take();
         // It ends at the next poll, and leaves the set.
-        shaking.waker.iter().for_each(Waker::wake_by_ref);
+        handshake.waker.iter().for_each(Waker::wake_by_ref);
         let reason = format!("the client's handshake was {reason}");
-        self.tell(
+        self.report_failure(
             Error::new(ErrorKind::TimedOut, reason).in_phase(Phase::Handshake),
             accepting.and_then(|accepting| accepting.peer()),
         );
     }
 
-    fn tell(&self, error: Error, peer: Option<SocketAddr>) {
+    fn report_failure(&self, error: Error, peer: Option<SocketAddr>) {
         if let Some(observer) = &self.conduct.observer {
             observer(&match peer {
                 Some(peer) => error.to_target(peer),
@@ -207,14 +207,14 @@ impl<M: Mode> TlsListener<M> {
 }
 
 /// A handshake under way. Given up, it holds no flow, and ends.
-struct Shaking<F> {
+struct InFlight<F> {
     number: u64,
     accepting: Option<Accepting<F>>,
     /// Wakes this handshake alone.
     waker: Option<Waker>,
 }
 
-impl<F> Unpin for Shaking<F> {}
+impl<F> Unpin for InFlight<F> {}
 
 struct Ended<F> {
     number: u64,
@@ -223,7 +223,7 @@ struct Ended<F> {
     accepting: Option<Accepting<F>>,
 }
 
-impl<F: Flow> Future for Shaking<F> {
+impl<F: Flow> Future for InFlight<F> {
     type Output = Ended<F>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<F>> {

@@ -27,7 +27,7 @@ pub(crate) struct Machine<S: Side> {
     /// Sealed and not sent, in order.
     pub(crate) outgoing: Buffer,
     /// Opened and not read.
-    plain: Buffer,
+    plaintext: Buffer,
     /// How long an unfinished handshake message may be.
     room: usize,
     /// Whether the last stop left whole records in `incoming`, for the reader to take.
@@ -42,14 +42,14 @@ pub(crate) struct Machine<S: Side> {
     failed: Option<Error>,
     /// The keys to write with are used up (TLS 1.2), and close_notify says so. Reading goes on.
     exhausted: bool,
-    /// Whether it has rested. At the first time buffers shrink, for what the handshake took is not
+    /// Whether it has shrunk. At the first time buffers shrink, for what the handshake took is not
     /// needed again.
-    rested: bool,
+    shrunk: bool,
 }
 
 /// What to process for.
 enum Goal<'a> {
-    Drive,
+    Process,
     Read(&'a mut [u8]),
     Write(&'a [u8]),
     Close,
@@ -69,14 +69,14 @@ impl<S: Side> Machine<S> {
             connection,
             incoming: Buffer::default().for_flights(),
             outgoing: Buffer::default(),
-            plain: Buffer::default(),
+            plaintext: Buffer::default(),
             room,
             at_record: false,
             hungry: false,
             peer_closed: false,
             failed: None,
             exhausted: false,
-            rested: false,
+            shrunk: false,
         }
     }
 
@@ -90,15 +90,15 @@ impl<S: Side> Machine<S> {
     }
 
     /// Goes on with the handshake as far as the input reaches.
-    pub(crate) fn drive(&mut self) -> Result<(), Error> {
-        self.run(Goal::Drive).map(|_| ())
+    pub(crate) fn process_input(&mut self) -> Result<(), Error> {
+        self.run(Goal::Process).map(|_| ())
     }
 
     /// Opens records into `buf`, which is not empty. An error behind bytes is reported after they
     /// are read.
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> Result<Readable, Error> {
-        if !self.plain.is_empty() {
-            return Ok(Readable::Bytes(self.plain.copy_to(buf)));
+        if !self.plaintext.is_empty() {
+            return Ok(Readable::Bytes(self.plaintext.copy_to(buf)));
         }
         match if self.hungry { 0 } else { self.run(Goal::Read(buf))? } {
             0 if self.peer_closed => Ok(Readable::End),
@@ -122,13 +122,13 @@ impl<S: Side> Machine<S> {
 
     /// Whether nothing that came waits for a reader: then more may be received for its own sake.
     pub(crate) fn is_drained(&self) -> bool {
-        self.plain.is_empty() && !self.at_record && !self.peer_closed && self.failed.is_none()
+        self.plaintext.is_empty() && !self.at_record && !self.peer_closed && self.failed.is_none()
     }
 
     /// Processes what came up to what a reader can have, and says whether that was all.
-    pub(crate) fn absorb(&mut self) -> bool {
+    pub(crate) fn process_to_plaintext(&mut self) -> bool {
         // An error is for the reader, which meets it again.
-        if self.is_drained() && !self.hungry && self.drive().is_err() {
+        if self.is_drained() && !self.hungry && self.process_input().is_err() {
             return false;
         }
         self.is_drained()
@@ -142,7 +142,7 @@ impl<S: Side> Machine<S> {
     /// input grows to that and no further.
     ///
     /// An error ends the connection. rustls has no alert for it.
-    pub(crate) fn input(&mut self) -> Result<&mut [u8], Error> {
+    pub(crate) fn receive_space(&mut self) -> Result<&mut [u8], Error> {
         let handshaking = self.state().is_handshaking();
         // The records of a message take an eighth more than the message at most: an unkind peer
         // makes them of one byte.
@@ -154,9 +154,9 @@ impl<S: Side> Machine<S> {
             self.fail(error.clone());
             return Err(error);
         }
-        let wanted = wanted(self.incoming.filled()).clamp(len + 1, limit) - len;
+        let needed_length = needed_length(self.incoming.filled()).clamp(len + 1, limit) - len;
         // Moving what is there is worth it once half of the free space lies in front of it.
-        let room = wanted.max(self.incoming.free() / 2);
+        let room = needed_length.max(self.incoming.free() / 2);
         if self.incoming.space_within(room, len + room).is_err() {
             self.fail(no_memory());
             return Err(no_memory());
@@ -173,20 +173,20 @@ impl<S: Side> Machine<S> {
     }
 
     /// Gives back what a handshake borrowed, for it may wait long or has ended.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn compact_buffers(&mut self) {
         let handshaking = self.state().is_handshaking();
-        for buffer in [&mut self.incoming, &mut self.outgoing, &mut self.plain] {
-            buffer.settle(handshaking);
+        for buffer in [&mut self.incoming, &mut self.outgoing, &mut self.plaintext] {
+            buffer.compact(handshaking);
         }
     }
 
     /// Gives back memory that an idle connection does not need. What messages of up to 2 KiB take
     /// stays.
-    pub(crate) fn rest(&mut self) {
-        for buffer in [&mut self.incoming, &mut self.outgoing, &mut self.plain] {
-            if self.rested { buffer.release() } else { buffer.shrink() }
+    pub(crate) fn release_buffers(&mut self) {
+        for buffer in [&mut self.incoming, &mut self.outgoing, &mut self.plaintext] {
+            if self.shrunk { buffer.release() } else { buffer.shrink() }
         }
-        self.rested = true;
+        self.shrunk = true;
     }
 
     fn run(&mut self, mut goal: Goal<'_>) -> Result<usize, Error> {
@@ -195,7 +195,7 @@ impl<S: Side> Machine<S> {
         }
         let mut done = 0;
         loop {
-            let Self { connection, incoming, outgoing, plain, at_record, hungry, exhausted, .. } = self;
+            let Self { connection, incoming, outgoing, plaintext, at_record, hungry, exhausted, .. } = self;
             let skip = *at_record && !matches!(goal, Goal::Read(_));
             let input = if skip { Default::default() } else { incoming.filled() };
             let UnbufferedStatus { discard, state } = connection.process(input);
@@ -208,7 +208,7 @@ impl<S: Side> Machine<S> {
                         match record {
                             Ok(record) => {
                                 let direct = match &mut goal {
-                                    Goal::Read(buf) if plain.is_empty() => {
+                                    Goal::Read(buf) if plaintext.is_empty() => {
                                         let n = record.payload.len().min(buf.len() - done);
                                         buf[done..done + n].copy_from_slice(&record.payload[..n]);
                                         done += n;
@@ -216,7 +216,8 @@ impl<S: Side> Machine<S> {
                                     }
                                     _ => 0,
                                 };
-                                if direct < record.payload.len() && plain.push(&record.payload[direct..]).is_err() {
+                                if direct < record.payload.len() && plaintext.append(&record.payload[direct..]).is_err()
+                                {
                                     result = Err(no_memory());
                                 }
                             }
@@ -249,7 +250,7 @@ impl<S: Side> Machine<S> {
                             Err(error) => result = Err(error),
                         },
                         Goal::Close => result = close_notify(&mut traffic, outgoing),
-                        Goal::Drive | Goal::Read(_) => {}
+                        Goal::Process | Goal::Read(_) => {}
                     }
                 }
                 Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed) => {
@@ -297,7 +298,7 @@ impl<S: Side> Machine<S> {
 
 /// How long the input has to become before there is anything new in it, as far as its headers tell.
 /// It begins with one.
-fn wanted(input: &[u8]) -> usize {
+fn needed_length(input: &[u8]) -> usize {
     const HANDSHAKE: u8 = 22;
     let Some(&[kind, _, _, high, low]) = input.first_chunk() else { return HEADER };
     let record = HEADER + usize::from(u16::from_be_bytes([high, low]));
@@ -370,26 +371,26 @@ fn close_notify<D>(traffic: &mut WriteTraffic<'_, D>, outgoing: &mut Buffer) -> 
 mod tests {
     use alloc::vec;
 
-    use super::wanted;
+    use super::needed_length;
 
     #[test]
     fn headers_tell_how_long_the_input_has_to_become() {
         // A record of which nothing, a part of the header, the header, and a part have come.
         let record = [22, 3, 1, 1, 44, 0, 0, 0];
         for (len, expected) in [(0, 5), (4, 5), (5, 305), (8, 305)] {
-            assert_eq!(wanted(&record[..len]), expected, "{len} bytes");
+            assert_eq!(needed_length(&record[..len]), expected, "{len} bytes");
         }
         // A message of 260 bytes and its header, of which one record of ten has come; then with a
         // message in front.
-        assert_eq!(wanted(&[22, 3, 1, 0, 10, 1, 0, 1, 4, 0, 0, 0, 0, 0, 0]), 5 + 4 + 260 + 5);
-        assert_eq!(wanted(&[22, 3, 1, 0, 10, 1, 0, 0, 1, 9, 2, 0, 1, 4, 9]), 5 + 5 + 4 + 260 + 5);
+        assert_eq!(needed_length(&[22, 3, 1, 0, 10, 1, 0, 1, 4, 0, 0, 0, 0, 0, 0]), 5 + 4 + 260 + 5);
+        assert_eq!(needed_length(&[22, 3, 1, 0, 10, 1, 0, 0, 1, 9, 2, 0, 1, 4, 9]), 5 + 5 + 4 + 260 + 5);
         // Records of one byte, as rustls has moved their bytes together: first with room to go,
         // then with more headers than the message's header tells of.
         let mut parts = vec![22, 3, 1, 0, 1, 1, 0, 1, 4, 0, 0, 0, 22, 3, 1, 0, 1, 0];
-        assert_eq!(wanted(&parts), 5 + 4 + 260 + 5);
+        assert_eq!(needed_length(&parts), 5 + 4 + 260 + 5);
         parts.resize(300, 0);
-        assert_eq!(wanted(&parts), 600);
+        assert_eq!(needed_length(&parts), 600);
         // Sealed.
-        assert_eq!(wanted(&[23, 3, 3, 0, 4, 1, 0, 1, 4, 23, 3]), 2 * 11);
+        assert_eq!(needed_length(&[23, 3, 3, 0, 4, 1, 0, 1, 4, 23, 3]), 2 * 11);
     }
 }

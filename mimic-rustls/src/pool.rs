@@ -22,7 +22,7 @@ pub(crate) struct NoMemory;
 ///
 /// `once`, for a handshake, no larger one is made than it takes, for this thread may never need
 /// another.
-pub(crate) fn take(room: usize, once: bool) -> Result<(Vec<u8>, usize), NoMemory> {
+pub(crate) fn borrow(room: usize, once: bool) -> Result<(Vec<u8>, usize), NoMemory> {
     let bytes = match kept(room) {
         Some(bytes) => bytes,
         None => zeroed(if once { room } else { size(room) })?,
@@ -46,7 +46,7 @@ pub(crate) fn zeroed(size: usize) -> Result<Vec<u8>, NoMemory> {
 }
 
 /// Takes a buffer back, of which `used` was used: it is wiped, then kept or freed.
-pub(crate) fn give(mut bytes: Vec<u8>, used: Range<usize>) {
+pub(crate) fn give_back(mut bytes: Vec<u8>, used: Range<usize>) {
     wipe(&mut bytes, used);
     keep(bytes);
 }
