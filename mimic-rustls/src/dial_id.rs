@@ -1,4 +1,5 @@
-//! Distinguishes the TLS of one dial of `Secure` from that of a layer below, which may be a proxy's.
+//! Distinguishes the TLS of one dial of `Secure` from that of a layer below, which may be a
+//! proxy's.
 
 use alloc::sync::Arc;
 

@@ -46,6 +46,7 @@ mod below;
 mod buffer;
 mod connect;
 mod dial_id;
+mod driver;
 mod error;
 #[cfg(all(test, feature = "std"))]
 mod exhausted;
@@ -59,6 +60,7 @@ mod platform;
 mod pool;
 mod protocol;
 mod side;
+mod states;
 #[cfg(feature = "platform")]
 mod store;
 

@@ -2,11 +2,11 @@
 //! runtime.
 //!
 //! ```text
-//!            get                 the thread ends
-//!   Idle ──────────► Making ──────────────────────► Made(Ok)   every get returns the value
-//!                      ▲  │
-//!                  get │  └───────────────────────► Made(Err)  a get that waited returns the error
-//!                      └───────────────────────────────┘       a new get makes it again
+//!          get               the thread ends
+//!   Idle ───────► Making ─────────────────────► Made(Ok)   every get returns the value
+//!                   ▲ └───────────────────────► Made(Err)  a get that waited returns
+//!                   └──────────────────────────────┘        the error; a new get makes
+//!                                  get                      the value again
 //! ```
 
 use alloc::string::ToString;
@@ -39,8 +39,8 @@ impl<T> Default for OnceOnThread<T> {
 impl<T: Clone + Send + 'static> OnceOnThread<T> {
     /// Returns the value. Calls `make` if it is neither made nor being made.
     ///
-    /// Every `get` that waited for a failure returns it; a later one makes the value again. Dropping
-    /// the future leaves the thread running, and the next `get` returns its result.
+    /// Every `get` that waited for a failure returns it. A later one makes the value again. If the
+    /// future is dropped, the thread goes on, and the next `get` returns its result.
     ///
     /// Calls `make` on this thread if no thread can be started.
     pub(crate) async fn get(

@@ -73,7 +73,8 @@ const PRIORITY: i32 = 100;
 const LAYER: &str = "Secure \"tls\"";
 
 for_each_mode!(M => {
-    /// The handshake of a client, for whoever connects: the flow that comes of it carries the id of the dial.
+    /// Returns the handshake of a client, to pass down to the layer that connects. Its flow carries
+    /// the id of the dial.
     fn handshake(
         host: Text,
         config: Arc<ClientConfig>,
