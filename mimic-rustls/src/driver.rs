@@ -3,12 +3,12 @@
 //! One request and its answer, in one task:
 //!
 //! ```text
-//!   poll_write("ping")   seals "ping", sends the record        below.poll_write
-//!   poll_flush           sends what is left, flushes           below.poll_flush
-//!   poll_read            has nothing to open, receives         below.poll_read, Pending
+//!   poll_write("ping")   seals "ping", sends the record       below.poll_write
+//!   poll_flush           sends what is left, flushes          below.poll_flush
+//!   poll_read            has nothing to open, receives        below.poll_read: Pending
 //!                        releases buffers, waits
 //!        ⋮               the flow below wakes the task
-//!   poll_read            receives a record, opens "pong"       below.poll_read
+//!   poll_read            receives a record, opens "pong"      below.poll_read
 //! ```
 //!
 //! # Wake-ups
@@ -36,7 +36,7 @@ pub(crate) struct Driver<F, S: Side> {
     wakers: TwoWakers,
     writing: Writing,
     input: Input,
-    /// Whether a writer waits for records to be sent, or for a flush below.
+    /// A writer waits for records to be sent, or for a flush below.
     writer_waits: bool,
 }
 

@@ -65,8 +65,8 @@ key! {
 /// # Bytes that a drop may lose
 /// Bytes that were flushed arrive, also at a peer that reads late. There are two exceptions: bytes
 /// from the peer arrive after the drop, or more than 256 KiB lie unread (64 reads of 4 KiB; 32 KiB
-/// without `std`). A system resets a connection whose socket is closed over unread bytes, and the
-/// peer then loses what it has not read. With TLS 1.3 a client that only writes has such bytes,
+/// without `std`). A socket that is closed over unread bytes resets its connection, and the peer
+/// then loses what it has not read. With TLS 1.3 a client that only writes has such bytes,
 /// because the server sends session tickets after the handshake. So:
 ///
 /// - A shutdown takes in tickets and other messages of TLS that have arrived, in at most 64 reads.
@@ -212,7 +212,7 @@ fn protocol(version: ProtocolVersion) -> &'static str {
     if version == ProtocolVersion::TLSv1_2 { "TLS 1.2" } else { "TLS 1.3" }
 }
 
-/// How many bytes of a vectored write are gathered into one record, on the stack.
+/// The most bytes of a vectored write that are gathered into one record, on the stack.
 const GATHER: usize = 4 * 1024;
 
 mimic_core::read_write!(for[F: Flow, S: Side] TlsFlow<F, S>);

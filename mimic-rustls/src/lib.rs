@@ -51,6 +51,7 @@ mod error;
 #[cfg(all(test, feature = "std"))]
 mod exhausted;
 mod flow;
+mod input_length;
 mod limits;
 mod listener;
 mod machine;
@@ -59,6 +60,7 @@ mod once_on_thread;
 mod platform;
 mod pool;
 mod protocol;
+mod seal;
 mod side;
 mod states;
 #[cfg(feature = "platform")]
