@@ -14,12 +14,13 @@
 //! ```
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 use core::future::poll_fn;
 use core::task::{Context, Poll};
 
-use mimic_core::{Ask, Error, Flow, Protected, Protection, RequestedName, ServerName, Text, TlsVersion, key};
+use mimic_core::{
+    AlpnProtocol, Ask, Error, Flow, Protected, Protection, RequestedName, ServerName, Text, TlsVersion, key,
+};
 use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ProtocolVersion};
 
@@ -31,8 +32,6 @@ key! {
     /// Attribute of a flow: the cipher suite, as on the wire; [`rustls::CipherSuite::from`] names
     /// it.
     pub CipherSuite: u16;
-    /// Attribute of a flow: the protocol negotiated by ALPN, if one was.
-    pub AlpnProtocol: Vec<u8>;
     /// Attribute of a flow: the certificates that the peer presented and that were verified, its
     /// own first.
     pub PeerCertificates: Arc<[CertificateDer<'static>]>;

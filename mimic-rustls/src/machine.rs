@@ -29,7 +29,7 @@
 //!   ─────────────────────────────────────────────────────────────────────────────────
 //!   Unseen      bytes that rustls has not seen    always          they are processed
 //!   ForReader   whole records of the application  for a read      all are opened
-//!   Processed   a part of a record or message     for a write     more is received
+//!   Processed   a part of a record or message     not for a read  more is received
 //! ```
 //!
 //! rustls may have a part of a handshake message in the input. So it gets all of it, unchanged, or
