@@ -195,8 +195,8 @@ mod tests {
         assert_eq!(block_on(once.get(|| Ok(7))), Ok(7));
     }
 
-    /// Runs in a process of its own, whose threads would need more memory than there is. Only on
-    /// Unix does libtest go on without a thread of its own.
+    /// Runs in a process of its own, where a thread needs more memory than there is. Only on Unix
+    /// does libtest go on without threads.
     #[cfg(unix)]
     #[test]
     #[cfg_attr(miri, ignore = "it starts a process")]
