@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
 
-use common::wire::{Plan, Random, Task, Trouble, both, run};
-use common::{Authority, BOTH};
+use common::flows::{Plan, Trouble};
+use common::tasks::{Random, Task, both, run};
+use common::{Authority, BOTH, NAME};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
     ErrorKind, Flow, FlowExt, Local, Memory, Mode, OwnedReadHalf, OwnedWriteHalf, Phase, Shared, Split, memory_pair,
@@ -25,8 +26,6 @@ use mimic_rustls::rustls::{
     SupportedProtocolVersion,
 };
 use mimic_rustls::{Side, TlsFlow, accept, connect, tls_error};
-
-const NAME: &str = "example.org";
 
 /// What one run is made of; printed when it fails.
 #[derive(Clone, Debug)]

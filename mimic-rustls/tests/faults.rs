@@ -14,23 +14,14 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::task::{Context, Poll};
 
-use common::wire::both;
-use common::{Authority, BOTH};
+use common::tasks::both;
+use common::{Authority, NAME, handshake, pair};
 use flow_kit::{Task, fails, got, ok};
 use mimic_core::embedded_io_async::{ErrorType, Write};
 use mimic_core::{Error, ErrorKind, Flow, Memory, Phase, Shared, Split, memory_pair, pump};
 use mimic_rustls::rustls::version::{TLS12, TLS13};
-use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
+use mimic_rustls::{accept, connect};
 use mimic_std::Ends;
-
-const NAME: &str = "example.org";
-
-fn pair<N: Flow, F: Flow>(near: N, far: F) -> (TlsFlow<N, Client>, TlsFlow<F, Server>) {
-    let authority = Authority::new();
-    let (client, server) = (Arc::new(authority.client(&BOTH)), authority.server(&[NAME], &BOTH));
-    let (near, far) = both(&"handshake", connect(near, client, Vec::new(), NAME), accept(far, &server));
-    (near.unwrap(), far.unwrap())
-}
 
 /// A device that fails once when it is told to, and then goes on, as a serial line does.
 struct Device<W> {
@@ -73,7 +64,7 @@ fn no_record_follows_one_that_was_lost() {
         let (reader, writer) = Split::<_, Shared>::new(near).into_halves();
         let failing = Arc::new(AtomicBool::new(false));
         let near = pump(reader, Device { inner: writer, failing: failing.clone() }, 1024);
-        let (mut near, mut far) = pair(near, far);
+        let (mut near, mut far) = pair((near, far));
         let (task, other) = (Task::new(), Task::new());
         assert_eq!(task.read(&mut near), Poll::Pending);
 
@@ -194,7 +185,7 @@ fn reader_and_writer_are_told_a_reason_each() {
     for (read_first, said) in [(false, &b""[..]), (false, b"last words"), (true, b""), (true, b"last words")] {
         let (near, far) = memory_pair::<Shared>(1 << 16);
         let (near, state) = Socket::new(near);
-        let (mut near, mut far) = pair(near, far);
+        let (mut near, mut far) = pair((near, far));
         let (reader, writer, other) = (Task::new(), Task::new(), Task::new());
         assert_eq!(reader.read(&mut near), Poll::Pending);
         if !said.is_empty() {
@@ -231,7 +222,7 @@ fn a_writer_is_told_what_a_reader_met() {
     for waiting in [false, true] {
         let (near, far) = memory_pair::<Shared>(1 << 16);
         let (near, state) = Socket::new(near);
-        let (mut near, _far) = pair(near, far);
+        let (mut near, _far) = pair((near, far));
         let (reader, writer) = (Task::new(), Task::new());
         assert_eq!(reader.read(&mut near), Poll::Pending);
         state.full.store(true, SeqCst);
@@ -305,8 +296,7 @@ fn tickets_that_cannot_be_sent_are_told_to_who_writes() {
     let (far, state) = Socket::new(far);
     // The first flight.
     state.writes.store(1, SeqCst);
-    let (near, far) = both(&"handshake", connect(near, client, Vec::new(), NAME), accept(far, &server));
-    let (mut near, mut far) = (near.unwrap(), far.unwrap());
+    let (mut near, mut far) = handshake((near, far), &client, &server);
     let task = Task::new();
     assert_eq!(state.writes.load(SeqCst), 0);
     assert_eq!(task.write(&mut near, b"question"), ok(8));

@@ -7,8 +7,8 @@ mod common;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use common::wire::{Log, Tap};
-use common::{Authority, BOTH};
+use common::flows::{Log, Tap};
+use common::{Authority, BOTH, NAME};
 use futures_lite::future::{block_on, poll_once, yield_now, zip};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{ErrorKind, Flow, FlowExt, Memory, Phase, Shared, Text, TlsVersion, memory_pair};
@@ -24,8 +24,6 @@ use mimic_rustls::rustls::{
 use mimic_rustls::{
     AlpnProtocol, CipherSuite, Client, PeerCertificates, RequestedName, Resumed, ServerName, TlsFlow, accept, connect,
 };
-
-const NAME: &str = "example.org";
 
 #[test]
 fn both_versions_carry_bytes_and_close_in_order() {

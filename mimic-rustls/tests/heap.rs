@@ -13,15 +13,13 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use allocation_counter::measure;
-use common::wire::both;
-use common::{Authority, server};
+use common::tasks::both;
+use common::{Authority, NAME, server};
 use futures_lite::future::{block_on, poll_once};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Error, ErrorKind, Flow, FlowExt, Phase, Shared, memory_pair};
 use mimic_rustls::rustls::version::TLS13;
 use mimic_rustls::{accept, connect};
-
-const NAME: &str = "example.org";
 
 /// The default room for a message, and what a handshake may hold in all.
 const ROOM: usize = if cfg!(feature = "std") { 64 * 1024 } else { 16 * 1024 };

@@ -7,8 +7,8 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use common::Authority;
-use common::wire::{Random, both, run};
+use common::tasks::{Random, both, run};
+use common::{Authority, NAME, handshake};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Error, ErrorKind, Flow, FlowExt, Local, Memory, Mode, Phase, Shared, Split, memory_pair};
 use mimic_rustls::rustls::crypto::cipher::{
@@ -23,9 +23,7 @@ use mimic_rustls::rustls::{
     self, CipherSuiteCommon, ClientConfig, ConnectionTrafficSecrets, ServerConfig, SupportedCipherSuite,
     Tls12CipherSuite, Tls13CipherSuite,
 };
-use mimic_rustls::{Client, Server, Side, TlsFlow, accept, connect, tls_error};
-
-const NAME: &str = "example.org";
+use mimic_rustls::{Client, Server, Side, TlsFlow, tls_error};
 
 /// How many records a key may seal; that of TLS 1.2 also has the handshake's last message.
 const LIMIT: u64 = 20;
@@ -109,10 +107,7 @@ impl Configs {
     }
 
     fn pair<M: Mode>(&self, capacity: usize) -> (TlsFlow<Memory<M>, Client>, TlsFlow<Memory<M>, Server>) {
-        let (near, far) = memory_pair::<M>(capacity);
-        let (near, far) =
-            both(&"handshake", connect(near, self.client.clone(), Vec::new(), NAME), accept(far, &self.server));
-        (near.unwrap(), far.unwrap())
+        handshake(memory_pair(capacity), &self.client, &self.server)
     }
 }
 

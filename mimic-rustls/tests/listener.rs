@@ -14,13 +14,14 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use common::wire::{PEER, Plan, Task, Trouble, both, run};
-use common::{Authority, BOTH};
+use common::flows::{PEER, Plan, Trouble};
+use common::tasks::{Task, both, run};
+use common::{Authority, BOTH, NAME};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{ErrorKind, Listener, ListenerExt, Local, LocalContext, Lookup, Phase, Record, Shared};
 use mimic_rustls::rustls::{self, AlertDescription};
 use mimic_rustls::{HandshakeLimits, Limits, Tls, connect};
-use world::{GAP, Listen, NAME, World, assert_late, failures, idle, is_closed, pass, serve, visit};
+use world::{GAP, Listen, World, assert_late, failures, idle, is_closed, pass, serve, visit};
 
 const HANDSHAKES: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -286,19 +287,19 @@ fn a_wake_up_polls_its_own_handshake_alone() {
     for _ in 0..HANDSHAKES {
         idle::<Shared>(&mut listener);
     }
-    let counted = || silent.iter().map(|(_, reads)| reads.load(SeqCst)).sum::<usize>();
+    let counted = || silent.iter().map(|(_, counts)| counts.polls.load(SeqCst)).sum::<usize>();
     let before = counted();
     assert!(before >= HANDSHAKES - 1, "each was asked once");
     for _ in 0..10 {
         // Byte by byte, so that there are hundreds of wake-ups.
-        let (near, reads) = world.come_counted(false);
+        let (near, counts) = world.come_counted(false);
         let near = Trouble::new(near, Plan { at_once: 1, spurious: 2, ..Default::default() }, 1);
         let client = Arc::new(authority.client(&BOTH));
         let (flow, _) = both(&"a busy client", async { listener.accept().await.unwrap() }, async {
             connect(near, client, Vec::new(), NAME).await.unwrap()
         });
         drop(flow);
-        assert!(reads.load(SeqCst) > 100, "{reads:?}");
+        assert!(counts.polls.load(SeqCst) > 100, "{counts:?}");
     }
     assert_eq!(counted(), before, "silent handshakes were polled");
 }
@@ -345,7 +346,7 @@ fn handshakes_that_are_always_ready_keep_out_none() {
         });
         drop(flow);
     }
-    assert!(busy.iter().all(|(_, reads)| reads.load(SeqCst) > 0));
+    assert!(busy.iter().all(|(_, counts)| counts.polls.load(SeqCst) > 0));
 }
 
 /// Nothing keeps a flow open: neither a waker that is left below, nor a handshake that was never

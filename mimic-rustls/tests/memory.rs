@@ -10,27 +10,24 @@ mod common;
 use std::sync::Arc;
 
 use allocation_counter::measure;
-use common::Authority;
+use common::{Authority, NAME, handshake};
 use futures_lite::future::{block_on, poll_once, zip};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Memory, Shared, memory_pair};
 use mimic_rustls::rustls::pki_types::ServerName;
 use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
-use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
+use mimic_rustls::{Client, Server, TlsFlow, accept};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-const NAME: &str = "example.org";
 const PIPE: usize = 64 * 1024;
 
 type Ours = (TlsFlow<Memory<Shared>, Client>, TlsFlow<Memory<Shared>, Server>);
 type Theirs = (tokio_rustls::client::TlsStream<DuplexStream>, tokio_rustls::server::TlsStream<DuplexStream>);
 
 fn ours(client: &Arc<ClientConfig>, server: &ServerConfig) -> Ours {
-    let (near, far) = memory_pair::<Shared>(PIPE);
-    let (near, far) = block_on(zip(connect(near, client.clone(), Vec::new(), NAME), accept(far, server)));
-    (near.unwrap(), far.unwrap())
+    handshake(memory_pair(PIPE), client, server)
 }
 
 fn theirs(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> Theirs {

@@ -9,13 +9,11 @@ mod common;
 use std::process::Command;
 use std::sync::Mutex;
 
-use common::{Authority, BOTH};
+use common::{Authority, BOTH, NAME};
 use futures_lite::future::{block_on, poll_once, zip};
 use mimic_core::{Ctx, ErrorKind, Memory, Mode, Phase, Shared, Transport, memory_pair};
 use mimic_rustls::rustls::{self, CertificateError};
 use mimic_rustls::{Tls, accept, platform_config, tls_error};
-
-const NAME: &str = "example.org";
 
 /// A context whose every connection is this one.
 fn context(near: Memory<Shared>) -> Ctx<Shared> {

@@ -13,7 +13,7 @@ use std::task::{Context as Task, Poll};
 use std::thread;
 use std::time::Duration;
 
-use common::{Authority, BOTH};
+use common::{Authority, BOTH, NAME};
 use futures_lite::future::block_on;
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
@@ -25,7 +25,6 @@ use mimic_happy_eyeballs::{Config, HappyEyeballs, RaceConfig, RaceError, Timelin
 use mimic_rustls::rustls::{self, ClientConfig, ServerConfig};
 use mimic_rustls::{ServerName, Tls, TlsConfig, accept, connect, tls_error};
 
-const NAME: &str = "example.org";
 const PROXY: &str = "proxy.example";
 
 type Boxed = Box<dyn Flow + Send>;

@@ -7,8 +7,9 @@ mod common;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use common::wire::{Log, Plan, Tap, Trouble, both};
-use common::{Authority, BOTH, provider, server};
+use common::flows::{Log, Plan, Tap, Trouble};
+use common::tasks::both;
+use common::{Authority, BOTH, NAME, provider, server};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Error, ErrorKind, Flow, FlowExt, Local, Mode, Phase, Shared, memory_pair};
 use mimic_rustls::rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
@@ -26,7 +27,6 @@ use rcgen::{
     date_time_ymd,
 };
 
-const NAME: &str = "example.org";
 /// What the application says, and nobody may see.
 const MARKER: &[u8] = b"the plaintext of the application";
 

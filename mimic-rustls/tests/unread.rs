@@ -13,14 +13,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Waker};
 
 use allocation_counter::measure;
-use common::Authority;
-use common::wire::both;
+use common::{Authority, NAME, handshake};
 use flow_kit::{Task, got, ok};
 use mimic_core::{Error, Flow, Memory, Shared, memory_pair};
 use mimic_rustls::rustls::version::TLS13;
-use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
-
-const NAME: &str = "example.org";
+use mimic_rustls::{Client, Server, TlsFlow};
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -80,8 +77,7 @@ fn pair<C: Flow, S: Flow>(near: C, far: S, tickets: usize) -> Pair<C, S> {
     let client = Arc::new(authority.client(&[&TLS13]));
     let mut server = authority.server(&[NAME], &[&TLS13]);
     server.send_tls13_tickets = tickets;
-    let (near, far) = both(&"handshake", connect(near, client, Vec::new(), NAME), accept(far, &server));
-    (near.unwrap(), far.unwrap())
+    handshake((near, far), &client, &server)
 }
 
 fn socket_pair(tickets: usize) -> (Pair<Socket, Memory<Shared>>, Arc<Counts>) {

@@ -6,13 +6,11 @@ mod common;
 
 use std::sync::Arc;
 
-use common::wire::both;
-use common::{Authority, BOTH};
+use common::tasks::both;
+use common::{Authority, BOTH, NAME};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{BufReader, Error, ErrorKind, Flow, FlowExt, Local, Mode, Phase, Shared, TlsVersion, memory_pair};
 use mimic_rustls::{upgrade, upgrade_server};
-
-const NAME: &str = "example.org";
 
 async fn line<F: Flow + Read<Error = Error>>(reader: &mut BufReader<F>) -> Vec<u8> {
     let mut line = Vec::new();

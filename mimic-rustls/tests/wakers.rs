@@ -12,14 +12,13 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Poll, Waker, ready};
 
-use common::wire::{Plan, Trouble, both};
-use common::{Authority, BOTH};
+use common::flows::{Plan, Trouble};
+use common::tasks::both;
+use common::{Authority, BOTH, NAME};
 use flow_kit::{Task, fails, got, ok, pattern};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Error, ErrorKind, Flow, Local, Memory, Mode, Shared, memory_pair};
 use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
-
-const NAME: &str = "example.org";
 
 type Pair<M> = (TlsFlow<Memory<M>, Client>, TlsFlow<Memory<M>, Server>);
 
@@ -48,13 +47,9 @@ type Buffered<M> = (TlsFlow<Trouble<Memory<M>>, Client>, TlsFlow<Trouble<Memory<
 
 /// A pair over flows that keep what they took until they are flushed.
 fn buffered_pair<M: Mode>() -> Buffered<M> {
-    let authority = Authority::new();
     let (near, far) = memory_pair::<M>(4096);
     let buffered = |below| Trouble::new(below, Plan { buffered: true, ..Plan::default() }, 1);
-    let (client, server) = (Arc::new(authority.client(&BOTH)), authority.server(&[NAME], &BOTH));
-    let client = connect(buffered(near), client, Vec::new(), NAME);
-    let (near, far) = both(&"handshake", client, accept(buffered(far), &server));
-    (near.unwrap(), far.unwrap())
+    common::pair((buffered(near), buffered(far)))
 }
 
 /// Writes until nothing more is taken, and says how much was.
@@ -420,12 +415,9 @@ fn forgetful_pair(
     near: Forgetful,
     far: Memory<Shared>,
 ) -> (TlsFlow<Forgetful, Client>, TlsFlow<Memory<Shared>, Server>) {
-    let authority = Authority::new();
-    let (client, server) = (Arc::new(authority.client(&BOTH)), authority.server(&[NAME], &BOTH));
-    let (near, far) = both(&"handshake", connect(near, client, Vec::new(), NAME), accept(far, &server));
-    let mut near = near.unwrap();
+    let (mut near, far) = common::pair((near, far));
     drain(&Task::new(), &mut near);
-    (near, far.unwrap())
+    (near, far)
 }
 
 #[test]

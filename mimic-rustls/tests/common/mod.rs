@@ -1,4 +1,4 @@
-//! Certificates and configurations for tests, made on the fly.
+//! What the tests share: certificates and configurations made on the fly, handshakes, tasks, flows.
 
 #![allow(
     dead_code,
@@ -8,15 +8,20 @@
     reason = "each test file uses a part"
 )]
 
-pub mod wire;
+pub mod flows;
+pub mod tasks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use mimic_core::Flow;
 use mimic_rustls::rustls::crypto::{CryptoProvider, ring};
 use mimic_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+pub const NAME: &str = "example.org";
 
 pub const BOTH: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
 
@@ -96,4 +101,31 @@ pub fn server(
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .unwrap()
+}
+
+/// Runs a handshake with the server [`NAME`]. Returns both ends.
+pub fn handshake<N: Flow, F: Flow>(
+    ends: (N, F),
+    client: &Arc<ClientConfig>,
+    server: &ServerConfig,
+) -> (TlsFlow<N, Client>, TlsFlow<F, Server>) {
+    handshake_with(NAME, ends, client, server)
+}
+
+/// Runs a handshake with the server `name`. Returns both ends.
+pub fn handshake_with<N: Flow, F: Flow>(
+    name: &str,
+    (near, far): (N, F),
+    client: &Arc<ClientConfig>,
+    server: &ServerConfig,
+) -> (TlsFlow<N, Client>, TlsFlow<F, Server>) {
+    let connecting = connect(near, client.clone(), Vec::new(), name);
+    let (near, far) = tasks::both(&"handshake", connecting, accept(far, server));
+    (near.unwrap(), far.unwrap())
+}
+
+/// Runs a handshake with configurations of its own. Returns both ends.
+pub fn pair<N: Flow, F: Flow>(ends: (N, F)) -> (TlsFlow<N, Client>, TlsFlow<F, Server>) {
+    let authority = Authority::new();
+    handshake(ends, &Arc::new(authority.client(&BOTH)), &authority.server(&[NAME], &BOTH))
 }

@@ -5,63 +5,24 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
-    Ask, Bind, Ctx, Error, ErrorKind, Flow, FlowExt, Instant, Listener, Lookup, Memory, Mode, PeerAddr, Phase, Sleep,
-    Timer, TlsVersion, for_each_mode, memory_pair,
+    Bind, Ctx, Error, ErrorKind, Flow, FlowExt, Instant, Listener, Lookup, Memory, Mode, Phase, Sleep, Timer,
+    TlsVersion, for_each_mode, memory_pair,
 };
 use mimic_rustls::rustls::{self, ServerConfig};
 use mimic_rustls::{HandshakeObserver, Tls, TlsServerConfig, connect, tls_error};
 
-use crate::common::wire::PEER;
-use crate::common::{Authority, BOTH};
+use crate::common::flows::{Counted, Counts, PEER};
+use crate::common::{Authority, BOTH, NAME};
 
-pub(crate) const NAME: &str = "example.org";
 const URL: &str = "tls://192.0.2.1:443";
 /// What a gap between two polls counts at most.
 pub(crate) const GAP: Duration = Duration::from_millis(250);
-
-/// The server's end of a connection. Counts how often it is read; `busy`, it asks for the next read
-/// at once.
-#[derive(Debug)]
-pub(crate) struct Counted<F> {
-    pub(crate) below: F,
-    pub(crate) reads: Arc<AtomicUsize>,
-    pub(crate) busy: bool,
-}
-
-impl<F: Flow> Flow for Counted<F> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
-        self.reads.fetch_add(1, SeqCst);
-        if self.busy {
-            cx.waker().wake_by_ref();
-        }
-        self.below.poll_read(cx, buf)
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
-        self.below.poll_write(cx, buf)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.below.poll_flush(cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.below.poll_shutdown(cx)
-    }
-
-    fn answer(&self, ask: &mut Ask<'_>) {
-        ask.give(PeerAddr, || Some(PEER));
-    }
-}
-
-mimic_core::read_write!(for[F: Flow] Counted<F>);
 
 /// What the observer was told.
 #[derive(Debug)]
@@ -120,13 +81,13 @@ impl<M: Mode> World<M> {
     }
 
     /// A client comes; this is its end, and how often the server's end is read.
-    pub(crate) fn come_counted(&self, busy: bool) -> (Memory<M>, Arc<AtomicUsize>) {
+    pub(crate) fn come_counted(&self, busy: bool) -> (Memory<M>, Arc<Counts>) {
         let (near, below) = memory_pair::<M>(1 << 16);
-        let reads = Arc::<AtomicUsize>::default();
+        let (below, counts) = Counted::new(below);
         let mut world = self.0.lock().unwrap();
-        world.clients.push_back(Counted { below, reads: reads.clone(), busy });
+        world.clients.push_back(Counted { busy, ..below });
         world.accepting.take().into_iter().for_each(Waker::wake);
-        (near, reads)
+        (near, counts)
     }
 
     pub(crate) fn advance(&self, by: Duration) {
@@ -165,7 +126,7 @@ for_each_mode!(M => {
             let said = world.flood.filter(|_| world.clients.is_empty()).map(|said| {
                 let (mut near, below) = memory_pair::<M>(1 << 16);
                 futures_lite::future::block_on(near.write_all(said)).unwrap();
-                Counted { below, reads: Arc::default(), busy: false }
+                Counted::new(below).0
             });
             match world.clients.pop_front().or(said) {
                 Some(flow) => {
