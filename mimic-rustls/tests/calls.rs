@@ -1,4 +1,5 @@
-//! What TLS asks of the flow below: each call may be one of the system, and each write a packet.
+//! The calls that TLS makes to the flow below. Each call may be one of the system, and each write a
+//! packet.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -17,8 +18,8 @@ use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Shared, memory_pair};
 use mimic_rustls::rustls::version::TLS13;
 
-/// A flight is read by one call and sent by one, whatever its size: certificates too large for what
-/// a flow keeps, or too small to fill it.
+/// Reads and sends each flight by one call, whatever its size: with certificates that are larger
+/// than the memory of a flow, and with small ones.
 #[test]
 fn a_handshake_takes_one_read_and_one_write_per_flight() {
     let authority = Authority::new();
@@ -42,11 +43,11 @@ fn a_handshake_takes_one_read_and_one_write_per_flight() {
             [2, 2],
             "server, a certificate of {size} bytes: hello; all it has; finished; tickets"
         );
-        // From here on, a message is a call.
+        // From here on, each message is one call.
         both(
             &"a ping",
             async {
-                // The tickets, which come with the answer.
+                // The tickets come with the answer.
                 near.write_all(b"ping").await.unwrap();
                 near.flush().await.unwrap();
                 near.read_exact(&mut [0; 4]).await.unwrap();
@@ -63,7 +64,7 @@ fn a_handshake_takes_one_read_and_one_write_per_flight() {
     }
 }
 
-/// Neither the future of a read nor a timeout around it would ever get to run again.
+/// Otherwise neither the future of a read nor a timeout around it would run again.
 #[test]
 fn a_peer_that_sends_without_end_and_says_nothing_does_not_keep_the_task() {
     let authority = Authority::new();
@@ -76,7 +77,7 @@ fn a_peer_that_sends_without_end_and_says_nothing_does_not_keep_the_task() {
     let task = Task::new();
     assert_eq!(task.write(&mut far, b"at last"), ok(7));
     assert_eq!(task.flush(&mut far), ok(()));
-    // A question that was not flushed leaves in between.
+    // A question that was not flushed is sent in between.
     assert_eq!(task.write(&mut near, b"question"), ok(8));
     counts.taken();
     let mut polls = 0;

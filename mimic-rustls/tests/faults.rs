@@ -1,5 +1,5 @@
-//! Faults of the flow below: each is told once, with its reason, to whom it concerns, and no record
-//! follows a hole.
+//! Faults of the flow below: each is reported once, with its reason, to the half that it belongs
+//! to, and no record follows a lost one.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -23,7 +23,7 @@ use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::{accept, connect};
 use mimic_std::Ends;
 
-/// A device that fails once when it is told to, and then goes on, as a serial line does.
+/// A device that fails once on request, and then goes on, as a serial line does.
 struct Device<W> {
     inner: W,
     failing: Arc<AtomicBool>,
@@ -48,15 +48,15 @@ impl<W: Write<Error = Error>> Write for Device<W> {
 
 type Way = fn(&mut dyn Flow, &mut Context<'_>) -> Poll<Result<(), Error>>;
 
-/// What a writer may ask next.
+/// The operations that a writer may call next.
 const WAYS: [Way; 3] = [
     |flow, cx| flow.poll_write(cx, b"again").map_ok(drop),
     |flow, cx| flow.poll_flush(cx),
     |flow, cx| flow.poll_shutdown(cx),
 ];
 
-/// A pump tells an error of its device once and asks the device again: TLS may not, for the peer
-/// misses a record.
+/// A pump returns an error of its device once and then asks the device again. TLS must not go on,
+/// because the peer misses a record.
 #[test]
 fn no_record_follows_one_that_was_lost() {
     for (read_between, first) in [false, true].into_iter().flat_map(|read| WAYS.map(|way| (read, way))) {
@@ -71,7 +71,7 @@ fn no_record_follows_one_that_was_lost() {
         failing.store(true, SeqCst);
         assert_eq!(task.write(&mut near, b"question"), ok(8), "the pump took it, whatever comes of it");
         if read_between {
-            // It does the writer's work, and so meets the writer's error.
+            // It sends for the writer, so it meets the error of the writer.
             assert_eq!(task.read(&mut near), Poll::Pending);
         }
         assert!(!failing.load(SeqCst), "the device has failed");
@@ -83,7 +83,7 @@ fn no_record_follows_one_that_was_lost() {
             assert_eq!(error.kind(), ErrorKind::NotConnected);
         }
 
-        // The peer is not sent what it could only take for an attack, and reading goes on.
+        // The peer gets no record that would look like an attack, and reading goes on.
         assert_eq!(other.read(&mut far), Poll::Pending);
         assert_eq!(other.write(&mut far, b"hello"), ok(5));
         assert_eq!(task.read(&mut near), got(b"hello"));
@@ -92,27 +92,27 @@ fn no_record_follows_one_that_was_lost() {
     }
 }
 
-/// How a [`Socket`] is.
+/// The faults of a [`Socket`].
 #[derive(Debug)]
 struct State {
-    /// Reads fail once there is nothing more to read.
+    /// Reads fail after everything is read.
     reads_fail: AtomicBool,
-    /// So many writes go well; then they fail.
+    /// The writes that succeed before writes fail.
     writes: AtomicUsize,
-    /// Writes wait, and nobody is woken.
+    /// Writes wait, and wake no task.
     full: AtomicBool,
-    /// How many writes were asked for.
+    /// The number of writes so far.
     asked: AtomicUsize,
 }
 
-/// A socket that breaks when it is told to: each direction says why once, and from then on that it
-/// was said.
+/// A socket that breaks on request. Each direction reports the reason once, and then that it failed
+/// before.
 #[derive(Debug)]
 struct Socket {
     inner: Memory<Shared>,
     ends: Ends,
     state: Arc<State>,
-    /// How much one read gives at most.
+    /// The most bytes that one read returns.
     most: usize,
 }
 
@@ -179,7 +179,7 @@ fn assert_writing(flow: &mut dyn Flow, task: &Task) {
     assert_reason(flow.poll_write(&mut task.cx(), b"question"), "reset while writing");
 }
 
-/// A writer that fails looks what the peer has said, and so meets what the reader should hear.
+/// A writer that fails receives what the peer has sent, so it meets the error of the reader.
 #[test]
 fn reader_and_writer_are_told_a_reason_each() {
     for (read_first, said) in [(false, &b""[..]), (false, b"last words"), (true, b""), (true, b"last words")] {
@@ -206,7 +206,7 @@ fn reader_and_writer_are_told_a_reason_each() {
         if read_first {
             assert_writing(&mut near, &writer);
         }
-        // What was said is not unsaid, and the flow below is not asked to write again.
+        // The errors stay, and the flow below is not asked to write again.
         state.asked.store(0, SeqCst);
         for _ in 0..3 {
             assert_eq!(reader.read(&mut near), fails(ErrorKind::ConnectionReset));
@@ -216,7 +216,7 @@ fn reader_and_writer_are_told_a_reason_each() {
     }
 }
 
-/// A reader that has to wait sends the rest for a writer, and so meets what the writer should hear.
+/// A reader that has to wait sends for the writer, so it meets the error of the writer.
 #[test]
 fn a_writer_is_told_what_a_reader_met() {
     for waiting in [false, true] {
@@ -260,7 +260,8 @@ fn assert_in_handshake(error: &Error) {
     assert!(error.to_string().contains("reset while writing"), "{error}");
 }
 
-/// What comes after a flight was lost may say why. It is no reason to send the rest.
+/// Input that comes after a lost flight may tell the reason. It does not make the handshake send
+/// the rest.
 #[test]
 fn a_handshake_sends_nothing_behind_a_flight_that_was_lost() {
     let authority = Authority::new();
@@ -275,7 +276,7 @@ fn a_handshake_sends_nothing_behind_a_flight_that_was_lost() {
     let (far, mut peer) = memory_pair::<Shared>(1 << 16);
     let (far, state) = Socket::new(far);
     state.writes.store(0, SeqCst);
-    // One that means nothing (RFC 8446, appendix D.4).
+    // A record that means nothing (RFC 8446, appendix D.4).
     let change_cipher_spec = [0x14, 3, 3, 0, 1, 1];
     assert_eq!(task.write(&mut peer, &hello), ok(len));
     assert_eq!(task.write(&mut peer, &change_cipher_spec), ok(6));
@@ -286,10 +287,10 @@ fn a_handshake_sends_nothing_behind_a_flight_that_was_lost() {
     assert_eq!(task.read(&mut peer), got(b""), "all was read, and nothing sent");
 }
 
-/// A server is done before its tickets are sent. If they cannot be, it still reads, and hears why
-/// when it writes.
+/// The handshake of a server is done before its tickets are sent. If they cannot be sent, the
+/// server still reads, and its next write returns the error.
 #[test]
-fn tickets_that_cannot_be_sent_are_told_to_who_writes() {
+fn tickets_that_cannot_be_sent_are_an_error_of_the_next_write() {
     let authority = Authority::new();
     let (client, server) = (Arc::new(authority.client(&[&TLS13])), authority.server(&[NAME], &[&TLS13]));
     let (near, far) = memory_pair::<Shared>(1 << 16);

@@ -1,4 +1,4 @@
-//! What a server says of a client that refuses its choice, and that a message beyond the room ends
+//! The error of a server whose client refuses its choice, and that a message beyond the room ends
 //! both directions.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
@@ -21,10 +21,10 @@ use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::rustls::{AlertDescription, ClientConnection, Error as TlsError};
 use mimic_rustls::{accept, tls_error};
 
-/// A fatal alert in clear text, as a client sends it that read the server's hello.
+/// A fatal alert in clear text, as a client sends it after it has read the server's hello.
 const HANDSHAKE_FAILURE: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
 
-/// A client certificate is for clients to give: a server is not told to give one.
+/// Only clients give a client certificate, so a server gets no advice to give one.
 #[test]
 fn a_client_that_refuses_the_servers_choice() {
     let authority = Authority::new();
@@ -91,7 +91,7 @@ fn a_message_beyond_the_room_ends_both_directions() {
     }
     assert_eq!(writer.write(&mut near, b"question"), fails(ErrorKind::InvalidData));
     assert_eq!(reader.read(&mut near), fails(ErrorKind::InvalidData));
-    // There is no alert for it: the peer reads an end that is none.
+    // There is no alert for it, so the peer reads an end without close_notify.
     assert_eq!(writer.shutdown(&mut near), ok(()));
     assert_eq!(peer.read(&mut far), fails(ErrorKind::ConnectionAborted));
 }

@@ -1,5 +1,5 @@
-//! The platform's trust comes after the application's in every order, and only what the client's
-//! end has authenticated fills `Secure`.
+//! The platform's trust comes after the application's in every order, and only the end that has
+//! authenticated its peer fills `Secure`.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -21,7 +21,7 @@ use mimic_rustls::{Protection, RequestedName, Resumed, ServerName, Tls, TlsConfi
 
 type Boxed = Box<dyn Flow + Send>;
 
-/// A pin: trusts this authority alone, and counts how often it is asked.
+/// Adds a pin: a function that trusts this authority alone, and counts its calls.
 fn pin(ctx: Context, config: &Arc<ClientConfig>, asked: &Arc<AtomicUsize>) -> Context {
     let (config, asked) = (config.clone(), asked.clone());
     ctx.derive(TlsConfig, (), move |()| {
@@ -31,7 +31,7 @@ fn pin(ctx: Context, config: &Arc<ClientConfig>, asked: &Arc<AtomicUsize>) -> Co
     })
 }
 
-/// A connect of `ctx` to a server with this configuration.
+/// Connects `ctx` to a server with this configuration.
 fn dial(ctx: Context, server: &ServerConfig) -> Result<Boxed, Error> {
     let (near, far) = memory_pair::<Shared>(1 << 16);
     let near = Mutex::new(Some(near));
@@ -72,8 +72,8 @@ fn the_platform_is_asked_after_the_application_in_every_order() {
     }
 }
 
-/// A value is not asked for, so no function comes before it: neither the application's own, nor a
-/// merged one. The last value counts.
+/// A value comes before every function, of the application or of a merged context. The last value
+/// counts.
 #[test]
 fn a_value_comes_before_every_function() {
     let (ours, other) = (Authority::new(), Authority::new());
@@ -87,7 +87,7 @@ fn a_value_comes_before_every_function() {
     let merged = pinned.clone().merge(&value);
     dial(merged.clone(), &impostor).unwrap();
     dial(merged.clone(), &server).map(drop).unwrap_err();
-    // What an application does that does not trust the contexts that it merges.
+    // An application does this if it does not trust the contexts that it merges.
     for (what, ctx) in [("a value", merged), ("a function", pinned.merge(&function))] {
         let last = ctx.with(TlsConfig, config.clone());
         dial(last.clone(), &server).unwrap_or_else(|error| panic!("{what}: {error:#}"));
@@ -96,7 +96,7 @@ fn a_value_comes_before_every_function() {
     assert_eq!(asked.load(SeqCst), 0);
 }
 
-/// What becomes of a flow that `Secure` is given as an open tunnel to `host`.
+/// Resolves `Secure` with `flow` as an open tunnel to `host`.
 fn given(flow: impl Flow + Send + 'static, host: &str) -> Result<Boxed, Error> {
     let flow = Mutex::new(Some(Box::new(flow) as Boxed));
     let dialer = Dialer::shared(Secure, move |_| {
@@ -131,7 +131,7 @@ fn the_end_that_authenticated_its_peer_fills_secure_and_the_other_does_not() {
             assert_eq!(near.attribute(RequestedName), None);
             assert!(far.attribute(TlsVersion).is_some());
             assert_eq!((far.attribute(Protection), far.attribute(ServerName)), (None, None));
-            // Addresses are not asked for by SNI.
+            // SNI has no addresses.
             assert_eq!(far.attribute(RequestedName), (name == NAME).then(|| NAME.into()));
             given(near, name).unwrap();
             assert_refused(far, name, ANONYMOUS);
@@ -143,19 +143,19 @@ fn the_end_that_authenticated_its_peer_fills_secure_and_the_other_does_not() {
     }
 }
 
-/// Also where the one end lies in the other, with the same name.
+/// The same where one end lies in the other, with the same name.
 #[test]
 fn what_a_tls_below_authenticated_is_not_the_peer_of_the_flow() {
     let authority = Authority::new();
     let (client, server) = (Arc::new(authority.client(&BOTH)), authority.server(&[NAME, "proxy"], &BOTH));
-    // The client of the tunnel is the server within it.
+    // The client of the tunnel is the server in it.
     let (below, above) = handshake(pipe(), &client, &server);
     let (near, far) = handshake((above, below), &client, &server);
     assert_eq!(far.get_ref().attribute(Protection), Some(Protected::new("TLS 1.3", NAME)));
     assert_eq!(far.get_ref().attribute(ServerName), Some(Text::from(NAME)));
     assert_eq!((far.attribute(Protection), far.attribute(ServerName)), (None, None));
     assert_refused(far, NAME, ANONYMOUS);
-    // And the server of the tunnel is the client.
+    // The server of the tunnel is the client in it.
     assert_eq!((near.attribute(RequestedName), near.get_ref().attribute(RequestedName)), (None, Some(NAME.into())));
     given(near, NAME).unwrap();
 
@@ -164,12 +164,12 @@ fn what_a_tls_below_authenticated_is_not_the_peer_of_the_flow() {
     assert_refused(near, "proxy", r#"TLS 1.3 has authenticated "example.org", not "proxy""#);
     let (tunnel, _far) = handshake_with("proxy", pipe(), &client, &server);
     assert_refused(tunnel, NAME, r#"TLS 1.3 has authenticated "proxy", not "example.org""#);
-    // In clear text through what was TLS.
+    // The tunnel goes on in clear text.
     let (tunnel, _far) = handshake(pipe(), &client, &server);
     assert_refused(tunnel.into_inner(), NAME, ANONYMOUS);
 }
 
-/// A resumed session is one of the name that was authenticated when it began.
+/// A resumed session has the name that was authenticated when it began.
 #[test]
 fn a_resumed_session_tells_the_peer_that_was_authenticated() {
     let authority = Authority::new();

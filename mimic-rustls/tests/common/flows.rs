@@ -116,15 +116,15 @@ impl<F: Flow> Flow for Counted<F> {
 /// The trouble that a [`Trouble`] makes.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// At most that many bytes at once, if not 0.
+    /// The most bytes of one call, if not 0.
     pub at_once: usize,
-    /// One poll in so many is `Pending` for nothing, if not 0.
+    /// One poll in so many returns `Pending` for no reason, if not 0.
     pub spurious: usize,
-    /// End of stream after so many bytes.
+    /// The stream ends after so many bytes.
     pub cut: Option<usize>,
-    /// The byte with this number, counted from 1, has a bit flipped.
+    /// Flips a bit of the byte with this number, counted from 1.
     pub flip: Arc<AtomicUsize>,
-    /// After so many bytes, a reset.
+    /// The connection is reset after so many bytes.
     pub reset: Option<usize>,
     /// Written bytes stay here until a flush.
     pub buffered: bool,

@@ -1,4 +1,4 @@
-//! What the tests share: certificates and configurations made on the fly, handshakes, tasks, flows.
+//! Shared by the tests: certificates and configurations made on the fly, handshakes, tasks, flows.
 
 #![allow(
     dead_code,
@@ -29,16 +29,16 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// An authority and what it issues.
+/// An authority that issues certificates.
 pub struct Authority {
     certificate: CertificateDer<'static>,
-    /// The certificate, as files have it.
+    /// The certificate in PEM format.
     pub pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    /// Each with a name of its own.
+    /// Makes an authority with a name of its own.
     pub fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         Self::named(&format!("authority {}", COUNT.fetch_add(1, SeqCst)))
@@ -53,7 +53,7 @@ impl Authority {
         Self { certificate: certificate.der().clone(), pem: certificate.pem(), issuer: Issuer::new(params, key) }
     }
 
-    /// A leaf for the names, changed by `change`, with its key.
+    /// Issues a leaf for the names, changed by `change`, with its key.
     pub fn issue(
         &self,
         names: &[&str],
