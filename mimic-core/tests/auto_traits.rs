@@ -109,7 +109,7 @@ all_debug!(
     mimic_core::Service,
     (Scheme, Host, Port, Path, Deadline, NoDelay, KeepAlive, V6Only, UnixMode),
     (User, Password, Query),
-    (PeerAddr, LocalAddr, TlsVersion, Protection, ServerName, RequestedName),
+    (PeerAddr, LocalAddr, TlsVersion, Alpn, AlpnProtocol, Protection, ServerName, RequestedName),
     mimic_core::Protected,
     (Stream, Transport, Link, Unix, Secure, Lookup, Sleep),
     (Listen, Bind, BindUnix),
