@@ -20,13 +20,15 @@
 //!   away.
 
 use std::ffi::OsString;
-use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{self, Path, PathBuf};
 
 use mimic_core::{Error, ErrorKind, Phase, UnixPath};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::accept::BACKLOG;
@@ -194,13 +196,13 @@ impl Lock {
             options.read(true).write(true).create(true).truncate(false).mode(0o600);
             options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
             let file = options.open(&path).map_err(|error| not_opened(&path, error))?;
-            match file.try_lock() {
-                Err(TryLockError::WouldBlock) => {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK) => {
                     return Err(in_use("another server is just starting there, and has locked a file")
                         .advise("start one server for each path"));
                 }
                 // A file system without locks binds without.
-                Ok(()) | Err(TryLockError::Error(_)) => {}
+                Ok(()) | Err(_) => {}
             }
             let metadata = file.metadata().map_err(|error| of_lock(&path, error))?;
             if !is_ours(&metadata) {
