@@ -57,37 +57,28 @@
 
 #![forbid(unsafe_code)]
 
-mod accept;
+mod adapter;
 mod bridge;
-mod tcp;
-mod timer;
-#[cfg(unix)]
-mod unix;
 
-use std::time::{Duration, Instant};
-
-#[cfg(not(feature = "happy-eyeballs"))]
-use mimic_core::InOrder as Addresses;
-use mimic_core::{
-    Bind, Context, Ctx, Deadline, Error, Flow, Install, Link, LocalContext, Lookup, Mode, Schemes, Sleep, for_each_mode,
-};
-#[cfg(unix)]
-use mimic_core::{BindUnix, Unix};
-#[cfg(feature = "happy-eyeballs")]
-use mimic_happy_eyeballs::{HappyEyeballs as Addresses, SourceAddress};
-#[cfg(unix)]
-use mimic_std::UnixListening;
-use mimic_std::{TcpListening, TcpOptions};
+use mimic_core::{Context, Ctx, Error, Flow, Install, LocalContext, for_each_mode};
+use mimic_std::{Acceptor, Everything, Hosted};
 
 #[cfg(unix)]
 pub use bridge::UnixFlow;
 pub use bridge::{FromFutures, TcpFlow, ToFutures};
+pub use mimic_core;
 #[cfg(feature = "happy-eyeballs")]
 pub use mimic_happy_eyeballs;
+#[cfg(feature = "rustls")]
+pub use mimic_rustls;
 pub use mimic_std::{Inherited, InheritedSockets, set_lookup_threads};
-pub use tcp::TcpAcceptor;
+
+/// A listener of TCP flows.
+pub type TcpAcceptor = Acceptor<Smol, std::net::TcpListener>;
+
+/// A listener of Unix flows.
 #[cfg(unix)]
-pub use unix::UnixAcceptor;
+pub type UnixAcceptor = Acceptor<Smol, std::os::unix::net::UnixListener>;
 
 /// The roles that async-io fills, on smol, async-std and other executors: what [`Ctx::install`]
 /// takes.
@@ -96,34 +87,10 @@ pub use unix::UnixAcceptor;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Smol;
 
-const PRIORITY: i32 = 100;
-
 for_each_mode!(M => {
     impl Install<M> for Smol {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            let epoch = Instant::now();
-            let ctx = ctx
-                .register(Link, "tcp", PRIORITY, TcpOptions::needs(), |to, options| async move {
-                    Ok(Box::new(tcp::connect(to, options).await?) as <M as Mode>::Flow)
-                })
-                .register(Bind, "tcp", PRIORITY, TcpListening::needs(), |at, listening| async move {
-                    Ok(Box::new(TcpAcceptor::bind(at, &listening)?) as <M as Mode>::Listener)
-                })
-                .register(Lookup, "system", PRIORITY, (), |question, ()| mimic_std::lookup(question))
-                .register(Sleep, "timer", PRIORITY, (), move |(), ()| async move {
-                    Ok(Box::new(timer::Timer::new(epoch)) as <M as Mode>::Timer)
-                });
-            #[cfg(feature = "happy-eyeballs")]
-            let ctx = ctx.register(SourceAddress, "udp", PRIORITY, (), |to, ()| async move { Ok(mimic_std::source(to)) });
-            #[cfg(unix)]
-            let ctx = ctx
-                .register(Unix, "unix", PRIORITY, (), |to, ()| async move {
-                    Ok(Box::new(unix::connect(to).await?) as <M as Mode>::Flow)
-                })
-                .register(BindUnix, "unix", PRIORITY, UnixListening::needs(), |at, listening| async move {
-                    Ok(Box::new(UnixAcceptor::bind(&at, &listening)?) as <M as Mode>::Listener)
-                });
-            ctx
+            ctx.install(Hosted(self))
         }
     }
 });
@@ -132,27 +99,14 @@ for_each_mode!(M => {
 /// `happy-eyeballs`, TLS by the feature `rustls`, and a deadline of 30 s.
 #[must_use]
 pub fn context() -> Context {
-    Ctx::new().install(Everything)
+    Ctx::new().install(Everything(Smol))
 }
 
 /// As [`context`], for flows and functions that stay on one thread: a `LocalExecutor`.
 #[must_use]
 pub fn local_context() -> LocalContext {
-    Ctx::new().install(Everything)
+    Ctx::new().install(Everything(Smol))
 }
-
-/// What is in the contexts.
-struct Everything;
-
-for_each_mode!(M => {
-    impl Install<M> for Everything {
-        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            #[cfg(feature = "rustls")]
-            let ctx = ctx.install(mimic_rustls::Tls);
-            ctx.install(Schemes).install(Addresses).install(Smol).with(Deadline, Duration::from_secs(30))
-        }
-    }
-});
 
 /// A flow to an endpoint such as `tcp://example.org:7`, `unix:/run/service` or, with the feature
 /// `rustls`, `tls://example.org:443`, by [`context`].

@@ -14,7 +14,7 @@ use socket2::SockRef;
 /// # Errors
 /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused), as any connect to a port where nothing
 /// listens; that of the system, if it does not tell the addresses.
-pub fn refuse_itself(socket: &SockRef<'_>, to: SocketAddr) -> io::Result<()> {
+pub(crate) fn refuse_itself(socket: &SockRef<'_>, to: SocketAddr) -> io::Result<()> {
     let local = socket.local_addr()?;
     // The ports tell it without a question for the peer, nearly always.
     if local.as_socket().is_none_or(|local| local.port() != to.port()) || local != socket.peer_addr()? {

@@ -15,7 +15,9 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod adapter;
 mod cached_file;
+mod clock;
 #[cfg(unix)]
 mod connect_unix;
 mod ends;
@@ -36,15 +38,12 @@ mod system;
 mod tcp_options;
 mod unread;
 
-pub use accept::{accept_error, accepted_error};
+pub use accept::Acceptor;
+pub use adapter::{Adapter, AsSocket, Everything, Hosted, Listens};
 #[cfg(unix)]
-pub use connect_unix::connect_unix;
+pub use connect_unix::UnixSockets;
 pub use ends::Ends;
 pub use inherited::{Inherited, InheritedSockets};
-pub use itself::refuse_itself;
-pub use listening::TcpListening;
-#[cfg(unix)]
-pub use listening::UnixListening;
 pub use lookup::{lookup, lookup_locally, set_lookup_threads};
 pub use slices::{with_byte_slices, with_io_slices};
 #[cfg(unix)]
@@ -52,5 +51,4 @@ pub use socket_file::SocketFile;
 #[cfg(feature = "happy-eyeballs")]
 pub use source::source;
 pub use system::enough_descriptors;
-pub use tcp_options::TcpOptions;
 pub use unread::discard_unread;

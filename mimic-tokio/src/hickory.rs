@@ -10,9 +10,9 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::rdata::svcb::{SVCB, SvcParamKey, SvcParamValue};
 use hickory_resolver::proto::rr::{self, Name, RData};
 use mimic_core::{Ctx, Error, ErrorKind, Install, Lookup, Phase, Question, Record, RecordType, Service, for_each_mode};
-use mimic_std::{enough_descriptors, lookup_locally};
+use mimic_std::{Adapter, enough_descriptors, lookup_locally};
 
-use crate::runtime;
+use crate::Tokio;
 
 /// Look-ups by [`hickory_resolver`], in place of those by the system: asynchronous, so that giving
 /// one up costs nothing, and with HTTPS records. What [`Ctx::install`] takes; it fills [`Lookup`]
@@ -101,7 +101,7 @@ async fn lookup(resolver: &TokioResolver, question: Question) -> Result<Vec<Reco
     if let Some(answer) = lookup_locally(&question, uses_hosts_file(resolver)).await {
         return answer;
     }
-    runtime()?;
+    Tokio::check()?;
     let mut name = Name::from_str_relaxed(&*question.name)
         .map_err(|error| Error::with_source(ErrorKind::InvalidInput, error).in_phase(Phase::Lookup))?;
     match question.record_type {

@@ -60,31 +60,13 @@
 
 #![forbid(unsafe_code)]
 
+mod adapter;
 mod bridge;
 #[cfg(feature = "hickory")]
 mod hickory;
-mod tcp;
-mod timer;
-#[cfg(unix)]
-mod unix;
 
-use std::time::Duration;
-
-#[cfg(not(feature = "happy-eyeballs"))]
-use mimic_core::InOrder as Addresses;
-use mimic_core::{
-    Bind, Context, Ctx, Deadline, Error, ErrorKind, Flow, Install, Link, LocalContext, Lookup, Mode, Schemes, Sleep,
-    for_each_mode,
-};
-#[cfg(unix)]
-use mimic_core::{BindUnix, Unix};
-#[cfg(feature = "happy-eyeballs")]
-use mimic_happy_eyeballs::{HappyEyeballs as Addresses, SourceAddress};
-#[cfg(unix)]
-use mimic_std::UnixListening;
-use mimic_std::{TcpListening, TcpOptions};
-use tokio::runtime::Handle;
-use tokio::time::Instant;
+use mimic_core::{Context, Ctx, Error, Flow, Install, LocalContext, for_each_mode};
+use mimic_std::{Acceptor, Everything, Hosted};
 
 #[cfg(unix)]
 pub use bridge::UnixFlow;
@@ -93,12 +75,19 @@ pub use bridge::{FromTokio, TcpFlow, ToTokio};
 pub use hickory::Hickory;
 #[cfg(feature = "hickory")]
 pub use hickory_resolver;
+pub use mimic_core;
 #[cfg(feature = "happy-eyeballs")]
 pub use mimic_happy_eyeballs;
+#[cfg(feature = "rustls")]
+pub use mimic_rustls;
 pub use mimic_std::{Inherited, InheritedSockets, set_lookup_threads};
-pub use tcp::TcpAcceptor;
+
+/// A listener of TCP flows.
+pub type TcpAcceptor = Acceptor<Tokio, std::net::TcpListener>;
+
+/// A listener of Unix flows.
 #[cfg(unix)]
-pub use unix::UnixAcceptor;
+pub type UnixAcceptor = Acceptor<Tokio, std::os::unix::net::UnixListener>;
 
 /// The roles that tokio fills: what [`Ctx::install`] takes.
 ///
@@ -106,34 +95,10 @@ pub use unix::UnixAcceptor;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tokio;
 
-const PRIORITY: i32 = 100;
-
 for_each_mode!(M => {
     impl Install<M> for Tokio {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            let epoch = Instant::now();
-            let ctx = ctx
-                .register(Link, "tcp", PRIORITY, TcpOptions::needs(), |to, options| async move {
-                    Ok(Box::new(tcp::connect(to, options).await?) as <M as Mode>::Flow)
-                })
-                .register(Bind, "tcp", PRIORITY, TcpListening::needs(), |at, listening| async move {
-                    Ok(Box::new(TcpAcceptor::bind(at, &listening)?) as <M as Mode>::Listener)
-                })
-                .register(Lookup, "system", PRIORITY, (), |question, ()| mimic_std::lookup(question))
-                .register(Sleep, "timer", PRIORITY, (), move |(), ()| async move {
-                    Ok(Box::new(timer::Timer::new(epoch)?) as <M as Mode>::Timer)
-                });
-            #[cfg(feature = "happy-eyeballs")]
-            let ctx = ctx.register(SourceAddress, "udp", PRIORITY, (), |to, ()| async move { Ok(mimic_std::source(to)) });
-            #[cfg(unix)]
-            let ctx = ctx
-                .register(Unix, "unix", PRIORITY, (), |to, ()| async move {
-                    Ok(Box::new(unix::connect(to).await?) as <M as Mode>::Flow)
-                })
-                .register(BindUnix, "unix", PRIORITY, UnixListening::needs(), |at, listening| async move {
-                    Ok(Box::new(UnixAcceptor::bind(&at, &listening)?) as <M as Mode>::Listener)
-                });
-            ctx
+            ctx.install(Hosted(self))
         }
     }
 });
@@ -142,28 +107,15 @@ for_each_mode!(M => {
 /// `happy-eyeballs`, TLS by the feature `rustls`, and a deadline of 30 s.
 #[must_use]
 pub fn context() -> Context {
-    Ctx::new().install(Everything)
+    Ctx::new().install(Everything(Tokio))
 }
 
 /// As [`context`], for flows and functions that stay on one thread: a current-thread runtime, or a
 /// `LocalSet`.
 #[must_use]
 pub fn local_context() -> LocalContext {
-    Ctx::new().install(Everything)
+    Ctx::new().install(Everything(Tokio))
 }
-
-/// What is in the contexts.
-struct Everything;
-
-for_each_mode!(M => {
-    impl Install<M> for Everything {
-        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            #[cfg(feature = "rustls")]
-            let ctx = ctx.install(mimic_rustls::Tls);
-            ctx.install(Schemes).install(Addresses).install(Tokio).with(Deadline, Duration::from_secs(30))
-        }
-    }
-});
 
 /// A flow to an endpoint such as `tcp://example.org:7`, `unix:/run/service` or, with the feature
 /// `rustls`, `tls://example.org:443`, by [`context`].
@@ -175,12 +127,4 @@ for_each_mode!(M => {
 /// As [`Ctx::with_url`] and [`Ctx::connect`].
 pub async fn connect(url: &str) -> Result<Box<dyn Flow + Send>, Error> {
     context().with_url(url)?.connect().await
-}
-
-/// The runtime that this runs in. Where there is none tokio panics, and mimic does not.
-fn runtime() -> Result<Handle, Error> {
-    Handle::try_current().map_err(|error| {
-        Error::with_source(ErrorKind::Unsupported, error)
-            .advise("poll it inside a tokio runtime, or install the adapter of the runtime that you use")
-    })
 }
