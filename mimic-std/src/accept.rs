@@ -16,7 +16,7 @@ use crate::tcp_options::TcpOptions;
 #[cfg(not(unix))]
 type SocketFile = std::convert::Infallible;
 
-/// A listener of TCP or Unix flows, over a listener `L` of `std`, on the runtime of `A`.
+/// Accepts TCP or Unix flows, over a listener `L` of `std`, on the runtime of `A`.
 ///
 /// [`Bind`](mimic_core::Bind) makes one, and so does [`BindUnix`](mimic_core::BindUnix): its file
 /// goes with it. [`from_std`](Acceptor::from_std) makes one of a socket from elsewhere.
@@ -75,14 +75,14 @@ for_each_mode!(M => {
     }
 });
 
-/// How many peers may wait to be accepted, unless the system allows fewer.
+/// The number of peers that may wait to be accepted, unless the system allows fewer.
 pub(crate) const BACKLOG: i32 = 1024;
 
 /// Converts an error of accepting, so that its kind says what [`ListenerExt::accept_ok`] does.
 ///
-/// A shortage of descriptors or memory is [`OutOfMemory`](ErrorKind::OutOfMemory), and what
-/// happened to one peer before it was accepted is
-/// [`ConnectionAborted`](ErrorKind::ConnectionAborted). Others keep their kinds.
+/// A shortage of descriptors or memory is [`OutOfMemory`](ErrorKind::OutOfMemory). An error of one
+/// peer before it was accepted is [`ConnectionAborted`](ErrorKind::ConnectionAborted). Others keep
+/// their kinds.
 ///
 /// [`ListenerExt::accept_ok`]: mimic_core::ListenerExt::accept_ok
 fn accept_error(error: io::Error) -> Error {
@@ -96,8 +96,8 @@ fn accept_error(error: io::Error) -> Error {
     .in_phase(Phase::Accept)
 }
 
-/// Converts an error of setting up a socket that was accepted. As [`accept_error`], but what is no
-/// shortage concerns that peer alone: [`ConnectionAborted`](ErrorKind::ConnectionAborted).
+/// Converts an error of setting up a socket that was accepted, as [`accept_error`]. An error that
+/// is no shortage concerns that peer alone: [`ConnectionAborted`](ErrorKind::ConnectionAborted).
 fn accepted_error(error: io::Error) -> Error {
     match cause(&error) {
         Some(Cause::Descriptors | Cause::Memory) => accept_error(error),
@@ -112,14 +112,14 @@ enum Cause {
     Peer,
 }
 
-/// The cause by the system's number: `std` has no kind for most of these.
+/// Returns the cause by the system's number: `std` has no kind for most of these.
 #[cfg(unix)]
 fn cause(error: &io::Error) -> Option<Cause> {
     match error.raw_os_error()? {
         libc::EMFILE | libc::ENFILE => Some(Cause::Descriptors),
-        // ENOSPC is what epoll says of too many sockets.
+        // epoll reports too many sockets as ENOSPC.
         libc::ENOBUFS | libc::ENOMEM | libc::ENOSPC => Some(Cause::Memory),
-        // Linux passes on what happened to the connection while it waited, see accept(2).
+        // Linux passes on errors of the connection while it waited, see accept(2).
         libc::ECONNABORTED
         | libc::ECONNRESET
         | libc::EPROTO

@@ -1,4 +1,4 @@
-//! Listeners, bound as a context says, or inherited.
+//! Sockets that listen: bound, or inherited.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -15,7 +15,7 @@ use crate::SocketFile;
 use crate::accept::BACKLOG;
 use crate::inherited::InheritedSockets;
 
-/// Takes the inherited socket of that address, or binds one. It does not block.
+/// Takes the inherited socket of that address, or binds one. The socket does not block.
 ///
 /// # Errors
 /// That of the system, in [`Phase::Bind`]. An address that no interface has, or whose family the
@@ -47,8 +47,8 @@ fn try_bind(at: SocketAddr, v6_only: Option<bool>) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Takes the inherited socket of that path, as it is, or binds one, whose file is to be dropped
-/// before it. It does not block.
+/// Takes the inherited socket of that path, as it is, or binds one. The file of that one must be
+/// dropped before it. The socket does not block.
 ///
 /// # Errors
 /// As [`SocketFile::bind`].
@@ -67,7 +67,7 @@ pub(crate) fn bind_unix(
     }
 }
 
-/// The error of a bind, and what to do about it.
+/// Adds advice to the error of a bind.
 #[cold]
 fn refused(error: io::Error, at: SocketAddr) -> Error {
     let error = match is_unknown_family(&error) {
@@ -88,7 +88,7 @@ fn refused(error: io::Error, at: SocketAddr) -> Error {
     .in_phase(Phase::Bind)
 }
 
-/// The system has no such addresses: IPv6 is not there. `std` has no kind for it.
+/// Tells whether the system has no such addresses: IPv6 is off. `std` has no kind for it.
 fn is_unknown_family(error: &io::Error) -> bool {
     #[cfg(unix)]
     const EAFNOSUPPORT: i32 = libc::EAFNOSUPPORT;

@@ -1,4 +1,4 @@
-//! What a context says of TCP sockets.
+//! The options of TCP sockets, by the keys of a context.
 
 use std::io;
 use std::time::Duration;
@@ -20,7 +20,7 @@ impl TcpOptions {
         map((or_default(NoDelay, true), opt(KeepAlive)), Self::from)
     }
 
-    /// Sets them on a socket.
+    /// Sets the options on a socket.
     ///
     /// # Errors
     /// That of the system.
