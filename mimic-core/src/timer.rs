@@ -9,7 +9,7 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 
 use crate::Error;
-use crate::text::Brief;
+use crate::escape::ShortDuration;
 
 /// A point on a monotonic clock: the time since the clock's own epoch. Only instants of one clock
 /// compare.
@@ -117,5 +117,5 @@ async fn race<T>(mut work: Pin<&mut impl Future<Output = T>>, timer: &mut impl T
 }
 
 pub(crate) fn passed(duration: Duration) -> Error {
-    Error::deadline(alloc::format!("not done within {}", Brief(duration)))
+    Error::deadline(alloc::format!("not done within {}", ShortDuration(duration)))
 }

@@ -142,7 +142,7 @@
 //! /// With it, `uart:/` connects, once: the device is the flow's from then on.
 //! fn with_uart(ctx: LocalContext, rx: impl Read + 'static, tx: impl Write + 'static) -> LocalContext {
 //!     let halves = RefCell::new(Some((rx, tx)));
-//!     ctx.register(Stream, "uart", 100, is(Scheme, "uart"), move |(), ()| {
+//!     ctx.register(Stream, "uart", 100, when(is(Scheme, "uart")), move |(), ()| {
 //!         let halves = halves.take();
 //!         async move {
 //!             let (rx, tx) = halves.ok_or_else(|| Error::new(ErrorKind::NotConnected, "the UART is in use"))?;

@@ -19,7 +19,7 @@ use core::task::{Context, Poll};
 
 use mimic_core::{
     Ctx, Dialer, Error, ErrorKind, Handshake, HostPort, Install, Link, Lookup, Mode, Phase, Priority, Sleep, Text,
-    Timer, Transport, for_each_mode, key, opt, or_default, over,
+    Timer, Transport, for_each_mode, handshake, key, opt, or_default, over,
 };
 
 use crate::lists::{Found, SourceAddress, address_info, look_up, sources};
@@ -39,7 +39,7 @@ key! {
 /// Also installs a candidate of [`SourceAddress`] with [`Priority::NONE`], which gives
 /// [`Source::Unknown`].
 ///
-/// - The target's handshake, if it has one ([`HostPort::until`]), is part of every attempt.
+/// - A handshake that is passed down with the target is part of every attempt.
 /// - Dropping the connect drops every look-up and attempt at once.
 /// - Every address of an answer is tried in the end. Addresses wait until the
 ///   [`Machine`](crate::Machine) has room for them.
@@ -56,6 +56,7 @@ for_each_mode!(M => {
                 "happy-eyeballs",
                 100,
                 (
+                    handshake(),
                     or_default(RaceConfig, Config::new()),
                     opt(Observer),
                     over(Lookup),
@@ -69,17 +70,23 @@ for_each_mode!(M => {
     }
 });
 
-type Args<M> =
-    (Config, Option<fn(&Event)>, Dialer<Lookup, M>, Dialer<Link, M>, Dialer<Sleep, M>, Dialer<SourceAddress, M>);
+type Args<M> = (
+    Option<Handshake<M>>,
+    Config,
+    Option<fn(&Event)>,
+    Dialer<Lookup, M>,
+    Dialer<Link, M>,
+    Dialer<Sleep, M>,
+    Dialer<SourceAddress, M>,
+);
 
 /// The steps of one poll (attempts, answers, addresses), after which other tasks get their turn.
 const TURNS: usize = 32;
 
 async fn race<M: Mode>(
-    mut to: HostPort,
-    (config, observer, lookup, link, sleep, source): Args<M>,
+    to: HostPort,
+    (handshake, config, observer, lookup, link, sleep, source): Args<M>,
 ) -> Result<Raced<M::Flow>, Error> {
-    let handshake = to.take_handshake::<M>();
     let config = config.over_tcp(handshake.is_some(), to.port);
     let mut timer = sleep.dial(()).await?;
     let given = match to.as_addr() {

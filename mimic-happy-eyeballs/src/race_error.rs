@@ -98,14 +98,14 @@ impl RaceError {
         let advice = telling.advice().map(ToOwned::to_owned);
         // Several errors belong to the race as a whole. The dial of the race adds layer and target.
         let place = Some(telling).filter(|_| race.alone());
-        let layer = place.and_then(Error::layer).map(ToOwned::to_owned);
+        let layer = place.and_then(Error::at).map(ToOwned::to_owned);
         let target = place.and_then(Error::target).map(ToOwned::to_owned);
         let mut error = Error::with_source(kind, race);
         if let Some(phase) = phase {
             error = error.in_phase(phase);
         }
         if let Some(layer) = layer {
-            error = error.at_layer(layer);
+            error = error.located_at(layer);
         }
         if let Some(target) = target {
             error = error.to_target(target);

@@ -18,7 +18,7 @@ use core::net::{IpAddr, SocketAddr, SocketAddrV6};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use mimic_core::{Ask, Error, ErrorKind, Flow, key};
+use mimic_core::{AttributeRequest, Error, ErrorKind, Flow, key};
 
 use crate::Kind;
 
@@ -259,11 +259,11 @@ impl<F: Flow> Flow for Raced<F> {
         self.below.abort();
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&self.below)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        ask.give(Timeline, || Some(self.timeline.to_vec()));
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        request.provide_value(Timeline, || Some(self.timeline.to_vec()));
     }
 }

@@ -31,7 +31,7 @@ fn the_error_of_the_only_attempt_passes_through() {
     let world = World::new().name((0, &[]), (0, &["192.0.2.1"])).fails(V4, 5, advised);
     let error = world.error();
     assert_eq!((error.kind(), error.phase()), (ErrorKind::ConnectionRefused, Some(Phase::Connect)));
-    assert_eq!((error.layer(), error.target()), (Some("Link \"tcp\""), Some(V4)));
+    assert_eq!((error.at(), error.target()), (Some("Link \"tcp\""), Some(V4)));
     assert_eq!(error.advice(), Some("start the server"));
     assert!(has_source::<io::Error>(&error));
     let io_error = io::Error::from(io::ErrorKind::ConnectionRefused).to_string();
@@ -95,7 +95,7 @@ fn several_attempts_are_told_each_with_its_address_and_reason() {
 fn several_errors_are_at_the_layer_that_tried_them_all() {
     let world = World::new().name((0, &["2001:db8::1"]), (0, &["192.0.2.1"])).fails(V6, 0, no_route);
     let error = world.fails(V4, 30, refused).error();
-    assert_eq!(error.layer(), Some("Transport \"happy-eyeballs\""), "{error}");
+    assert_eq!(error.at(), Some("Transport \"happy-eyeballs\""), "{error}");
 }
 
 #[test]

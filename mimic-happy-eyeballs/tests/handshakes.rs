@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context as Task, Poll};
 
 use mimic_core::{
-    Ask, Context, Ctx, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Install, Local, Mode, Phase, RecordType,
-    Shared, Transport, for_each_mode, key, over, role,
+    AttributeRequest, Context, Ctx, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Install, Local, Mode, Phase,
+    RecordType, Shared, Transport, for_each_mode, key, over, role,
 };
 use mimic_happy_eyeballs::{Config, RaceConfig, What};
 use world::*;
@@ -56,12 +56,12 @@ impl<F: Flow> Flow for Above<F> {
         self.below.poll_shutdown(cx)
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&self.below)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        ask.give(Depth, || self.depth);
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        request.provide_value(Depth, || self.depth);
     }
 }
 
@@ -368,12 +368,12 @@ impl<F: Flow> Flow for Tunnel<F> {
         self.0.poll_shutdown(cx)
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&self.0)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        ask.give(TunnelOf, || Some(self.1.clone()));
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        request.provide_value(TunnelOf, || Some(self.1.clone()));
     }
 }
 

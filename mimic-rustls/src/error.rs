@@ -274,7 +274,7 @@ pub(crate) fn truncated(phase: Phase) -> Error {
 
 /// A dial says by itself whose handshake failed; what comes later has only the layer to go by.
 fn named(error: Error, phase: Phase) -> Error {
-    if phase == Phase::Handshake { error } else { error.at_layer("tls") }
+    if phase == Phase::Handshake { error } else { error.located_at("tls") }
 }
 
 pub(crate) fn closed() -> Error {

@@ -17,9 +17,9 @@ use common::{Authority, BOTH};
 use futures_lite::future::block_on;
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
-    Ask, Context, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Instant, Link, Lookup,
-    Memory, Phase, Question, Record, RecordType, Secure, Shared, Sleep, Timer, TlsVersion, Transport, memory_pair,
-    over,
+    AttributeRequest, Context, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Instant, Link,
+    Lookup, Memory, Phase, Question, Record, RecordType, Secure, Shared, Sleep, Timer, TlsVersion, Transport,
+    memory_pair, over,
 };
 use mimic_happy_eyeballs::{Config, HappyEyeballs, RaceConfig, RaceError, Timeline, What};
 use mimic_rustls::rustls::{self, ClientConfig, ServerConfig};
@@ -212,11 +212,11 @@ impl<F: Flow> Flow for Over<F> {
         self.below.poll_shutdown(cx)
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         if self.hides { None } else { Some(&self.below) }
     }
 
-    fn answer(&self, _: &mut Ask<'_>) {}
+    fn provide(&self, _: &mut AttributeRequest<'_>) {}
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_layer_that_hides_what_is_below_ends_in_an_error_soon() {
     let error = dial(&ctx).unwrap_err();
     assert!(!error.is_timeout(), "{error}");
     assert_eq!(error.phase(), Some(Phase::Handshake));
-    assert!(error.to_string().contains("Flow::lower"), "{error}");
+    assert!(error.to_string().contains("Flow::inner"), "{error}");
 }
 
 #[test]

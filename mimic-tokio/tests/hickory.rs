@@ -151,7 +151,7 @@ async fn addresses() {
         for asked in [RecordType::A, RecordType::Aaaa, RecordType::Addresses, RecordType::Https] {
             let error = lookup(&ctx, name, asked).await.unwrap_err();
             assert_eq!((error.kind(), error.phase()), (kind, Some(Phase::Lookup)), "{asked:?}: {error}");
-            assert_eq!(error.layer(), Some("Lookup \"hickory\""));
+            assert_eq!(error.at(), Some("Lookup \"hickory\""));
         }
     }
     let broken = lookup(&ctx, "broken.test", RecordType::A).await.unwrap_err().to_string();

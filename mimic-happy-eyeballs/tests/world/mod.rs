@@ -19,8 +19,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use mimic_core::{
-    Ask, Ctx, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Install, Instant, Link, Lookup, Mode, PeerAddr,
-    Phase, Question, Record, RecordType, Shared, Sleep, Timer, Transport, for_each_mode,
+    AttributeRequest, Ctx, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Install, Instant, Link, Lookup, Mode,
+    PeerAddr, Phase, Question, Record, RecordType, Shared, Sleep, Timer, Transport, for_each_mode,
 };
 use mimic_happy_eyeballs::{Event, HappyEyeballs, RaceError, Source, SourceAddress, Timeline};
 
@@ -379,8 +379,8 @@ impl Flow for Plain {
         self.guard.0.say(format!("abort {}", self.to));
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        ask.give(PeerAddr, || Some(self.to));
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        request.provide_value(PeerAddr, || Some(self.to));
     }
 }
 
