@@ -9,7 +9,7 @@ use core::net::{Ipv6Addr, SocketAddr};
 use core::task::{Context, Poll};
 
 use mimic_core::embedded_io_async::Read;
-use mimic_core::{BufReader, Error, ErrorKind, Flow, FlowExt, PeerAddr, Phase, Plain, Text};
+use mimic_core::{BufReader, Error, ErrorKind, Escaped, Flow, FlowExt, PeerAddr, Phase, Text};
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName as Name;
 use rustls::server::{ClientHello, ResolvesServerCert, UnbufferedServerConnection};
@@ -66,7 +66,7 @@ pub(crate) fn check(config: &ClientConfig, name: &str) -> Result<Name<'static>, 
     let server = Name::try_from(checked.to_string()).map_err(|_| {
         Error::new(ErrorKind::InvalidInput, "neither a host name nor an address, so no certificate can be for it")
             .in_phase(Phase::Handshake)
-            .to_target(Plain(name))
+            .to_target(Escaped(name))
     })?;
     knows_time(&*config.time_provider)?;
     Ok(server)

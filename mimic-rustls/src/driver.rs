@@ -19,7 +19,7 @@
 use core::mem;
 use core::task::{Context, Poll, ready};
 
-use mimic_core::{Error, ErrorKind, Flow, Phase, TwoWakers};
+use mimic_core::{DuplexWaker, Error, ErrorKind, Flow, Phase};
 use rustls::{CommonState, ProtocolVersion};
 use scopeguard::{ScopeGuard, guard};
 
@@ -33,7 +33,7 @@ pub(crate) struct Driver<F, S: Side> {
     /// Emptied when it is dropped.
     below: ScopeGuard<F, fn(F)>,
     machine: Machine<S>,
-    wakers: TwoWakers,
+    wakers: DuplexWaker,
     writing: Writing,
     input: Input,
     /// A writer waits for records to be sent, or for a flush below.
@@ -51,7 +51,7 @@ impl<F: Flow, S: Side> Driver<F, S> {
         Self {
             below: guard(below, empty),
             machine: Machine::new(connection, room),
-            wakers: TwoWakers::new(),
+            wakers: DuplexWaker::new(),
             writing: Writing::Open,
             input: Input::Open,
             writer_waits: false,

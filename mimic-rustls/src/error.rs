@@ -274,7 +274,7 @@ pub(crate) fn truncated(phase: Phase) -> Error {
 
 /// Names the layer, except in a handshake: there the dial names the candidate.
 fn named(error: Error, phase: Phase) -> Error {
-    if phase == Phase::Handshake { error } else { error.at_layer("tls") }
+    if phase == Phase::Handshake { error } else { error.located_at("tls") }
 }
 
 pub(crate) fn closed() -> Error {

@@ -19,7 +19,8 @@ use core::future::poll_fn;
 use core::task::{Context, Poll};
 
 use mimic_core::{
-    AlpnProtocol, Ask, Error, Flow, Protected, Protection, RequestedName, ServerName, Text, TlsVersion, key,
+    AlpnProtocol, AttributeRequest, Error, Flow, Protected, Protection, RequestedName, ServerName, Text, TlsVersion,
+    key,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ProtocolVersion};
@@ -184,26 +185,27 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         self.driver.below_mut().abort();
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(self.driver.below())
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
         let state = self.driver.state();
-        ask.give(TlsVersion, || state.protocol_version().map(u16::from))
-            .know(CipherSuite, || state.negotiated_cipher_suite().map(|suite| suite.suite().into()))
-            .know(AlpnProtocol, || state.alpn_protocol().map(Into::into))
-            .know(PeerCertificates, || {
+        request
+            .provide_value(TlsVersion, || state.protocol_version().map(u16::from))
+            .provide_final(CipherSuite, || state.negotiated_cipher_suite().map(|suite| suite.suite().into()))
+            .provide_final(AlpnProtocol, || state.alpn_protocol().map(Into::into))
+            .provide_final(PeerCertificates, || {
                 let certificates = state.peer_certificates()?;
                 Some(certificates.iter().map(|certificate| certificate.clone().into_owned()).collect())
             })
-            .know(Resumed, || state.handshake_kind().map(|kind| kind == HandshakeKind::Resumed))
+            .provide_final(Resumed, || state.handshake_kind().map(|kind| kind == HandshakeKind::Resumed))
             // The server's end answers `None`: otherwise the question would reach a TLS below,
             // which authenticated another peer.
-            .know(Protection, || Some(Protected::new(protocol(state.protocol_version()?), self.peer.clone()?)))
-            .know(ServerName, || self.peer.clone())
-            .know(RequestedName, || self.requested.clone())
-            .know(TlsDial, || self.dial_id.clone());
+            .provide_final(Protection, || Some(Protected::new(protocol(state.protocol_version()?), self.peer.clone()?)))
+            .provide_final(ServerName, || self.peer.clone())
+            .provide_final(RequestedName, || self.requested.clone())
+            .provide_final(TlsDial, || self.dial_id.clone());
     }
 }
 

@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use mimic_core::{
     Alpn, Bind, Ctx, Dialer, Error, ErrorKind, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Phase, Port,
     Priority, Scheme, Secure, Sleep, Stream, Text, Transport, dial_host, for_each_mode, is, key, listen_addresses, opt,
-    or_default, over, req,
+    or_default, over, req, when,
 };
 use rustls::{ClientConfig, ServerConfig};
 
@@ -97,7 +97,8 @@ for_each_mode!(M => {
             let (host, config, alpn, id) = (host.clone(), config.clone(), alpn.clone(), id.clone());
             async move {
                 // Another layer may run it, so the error names this one.
-                let flow = connect_with(flow, config, alpn, &host, room).await.map_err(|error| error.at_layer(LAYER))?;
+                let flow = connect_with(flow, config, alpn, &host, room).await.map_err(|error| error.located_at(LAYER))?;
+                id.set_done();
                 Ok(Box::new(flow.with_dial_id(id)) as <M as Mode>::Flow)
             }
         })
@@ -125,22 +126,22 @@ for_each_mode!(M => {
                         check(&config, &to.host)?;
                         let id = DialId::default();
                         let handshake = handshake(to.host.clone(), config, alpn, room, id.clone());
-                        let flow = transport.dial(to.until(handshake.clone())).await?;
+                        let flow = transport.dial_with(to, handshake.clone()).await?;
                         // The layer that connected may have run the handshake, to choose between
                         // addresses by its result.
                         match id.is_on(&flow) {
                             true => Ok(flow),
-                            false if id.is_hidden() => Err(hidden()),
+                            false if id.is_done() => Err(hidden()),
                             false => handshake.run(flow).await,
                         }
                     },
                 )
-                .register(Stream, "tls", PRIORITY, (is(Scheme, "tls"), req(Host), req(Port), over(Secure)), dial_host)
+                .register(Stream, "tls", PRIORITY, when(is(Scheme, "tls")).needs((req(Host), req(Port), over(Secure))), dial_host)
                 .register(
                     Stream,
                     "https",
                     PRIORITY,
-                    (is(Scheme, "https"), req(Host), or_default(Port, 443), over(Secure)),
+                    when(is(Scheme, "https")).needs((req(Host), or_default(Port, 443), over(Secure))),
                     dial_host,
                 )
         }
@@ -154,32 +155,14 @@ for_each_mode!(M => {
                     Listen,
                     "tls",
                     PRIORITY,
-                    (
-                        is(Scheme, "tls"),
-                        req(Host),
-                        req(Port),
-                        req(TlsServerConfig),
-                        req(Handshaking),
-                        over(Lookup),
-                        over(Bind),
-                        over(Sleep),
-                    ),
+                    when(is(Scheme, "tls")).needs((req(Host), req(Port), req(TlsServerConfig), req(Handshaking), over(Lookup), over(Bind), over(Sleep))),
                     |(), args| async move { Ok(Box::new(listen(args).await?) as <M as Mode>::Listener) },
                 )
                 .register(
                     Listen,
                     "https",
                     PRIORITY,
-                    (
-                        is(Scheme, "https"),
-                        req(Host),
-                        or_default(Port, 443),
-                        req(TlsServerConfig),
-                        req(Handshaking),
-                        over(Lookup),
-                        over(Bind),
-                        over(Sleep),
-                    ),
+                    when(is(Scheme, "https")).needs((req(Host), or_default(Port, 443), req(TlsServerConfig), req(Handshaking), over(Lookup), over(Bind), over(Sleep))),
                     |(), args| async move { Ok(Box::new(listen(args).await?) as <M as Mode>::Listener) },
                 )
         }
@@ -189,7 +172,7 @@ for_each_mode!(M => {
 fn hidden() -> Error {
     Error::new(ErrorKind::Unsupported, "a layer hides the TLS below it")
         .in_phase(Phase::Handshake)
-        .advise("let the flow of the layer that passes the handshake on answer Flow::lower")
+        .advise("let the flow of the layer that passes the handshake on answer Flow::inner")
 }
 
 type Listening<M> = (Text, u16, Arc<ServerConfig>, Conduct, Dialer<Lookup, M>, Dialer<Bind, M>, Dialer<Sleep, M>);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use mimic_core::{Ask, Error, ErrorKind, Flow, PeerAddr};
+use mimic_core::{AttributeRequest, Error, ErrorKind, Flow, PeerAddr};
 
 use super::tasks::Random;
 
@@ -43,8 +43,8 @@ impl<F: Flow> Flow for Tap<F> {
         self.below.poll_shutdown(cx)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        ask.give(PeerAddr, || Some(PEER));
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        request.provide_value(PeerAddr, || Some(PEER));
     }
 }
 
@@ -108,8 +108,8 @@ impl<F: Flow> Flow for Counted<F> {
         self.below.poll_shutdown(cx)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        ask.give(PeerAddr, || Some(PEER));
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        request.provide_value(PeerAddr, || Some(PEER));
     }
 }
 
