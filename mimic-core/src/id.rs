@@ -53,6 +53,7 @@ impl Id {
 }
 
 impl PartialEq for Id {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.hash == other.hash && self.instance == other.instance && {
             let (this, that) = (self.kind, other.kind);

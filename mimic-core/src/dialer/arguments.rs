@@ -34,7 +34,8 @@ impl<M: Mode> Arguments<M> {
         scope: Option<&AttemptScope<M>>,
         handshake: Option<&Handshake<M>>,
     ) -> Self {
-        Self { inputs: Inputs::OfPlan(plan.clone()), next: 0, scope: scope.cloned(), handshake: handshake.cloned() }
+        let scope = scope.filter(|_| !plan.is_leaf()).cloned();
+        Self { inputs: Inputs::OfPlan(plan.clone()), next: 0, scope, handshake: handshake.cloned() }
     }
 
     fn next(&mut self) -> Option<&Resolved<M>> {

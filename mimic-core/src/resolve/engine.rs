@@ -16,7 +16,6 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::dialer::arguments::Arguments;
@@ -70,6 +69,21 @@ impl<'a, M: Mode> Goal<'a, M> {
     fn registration(&self) -> Option<&'a Arc<Registration<M>>> {
         let all = if self.plan.is_some() { &self.entry.layers } else { &self.entry.registrations };
         all.get(self.at)
+    }
+
+    /// Keeps what was found for a need: as an argument, unless the need is a gate that passes none.
+    fn keep(&mut self, need: &NeedSpec, found: Resolved<M>, arguments: usize) {
+        self.need += 1;
+        let Some(argument) = need.argument else { return };
+        self.inputs.reserve_exact(arguments.saturating_sub(self.inputs.len()));
+        match self.inputs.get_mut(argument) {
+            Some(place) => *place = found,
+            // Needs are evaluated in the order of the arguments, but for gates, which come first.
+            None => {
+                self.inputs.resize(argument, Resolved::Nothing);
+                self.inputs.push(found);
+            }
+        }
     }
 
     /// Moves on to the next function, candidate or layer.
@@ -193,7 +207,8 @@ impl<'a, M: Mode> Engine<'a, M> {
         if registration.needs.has_over {
             self.scope.get_or_insert_with(|| AttemptScope::open(None)).deadline = self.deadline.clone();
         }
-        let arguments = Arguments::of_function(inputs, self.scope.clone());
+        let scope = self.scope.clone().filter(|_| registration.needs.has_over);
+        let arguments = Arguments::of_function(inputs, scope);
         let function = M::restore::<Arguments<M>, Option<Answer<M>>>(&registration.run);
         function.and_then(|function| function(arguments)).ok_or_else(plan_mismatch).map(Some)
     }
@@ -245,19 +260,6 @@ impl<'a, M: Mode> Engine<'a, M> {
                 Error::from(error).to_target(Endpoint { scheme, user, password, host, port, path, query })
             }
             None => error.into(),
-        }
-    }
-}
-
-impl<M: Mode> Goal<'_, M> {
-    /// Keeps what was found for a need as an argument, unless its gate passes none.
-    fn keep(&mut self, spec: &NeedSpec, found: Resolved<M>, arguments: usize) {
-        self.need += 1;
-        if self.inputs.len() < arguments {
-            self.inputs = vec![Resolved::Nothing; arguments];
-        }
-        if let Some(place) = spec.argument.and_then(|argument| self.inputs.get_mut(argument)) {
-            *place = found;
         }
     }
 }

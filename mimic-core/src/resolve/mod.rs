@@ -11,6 +11,7 @@
 //!
 //! One deadline covers both. Its timer is the first thing that is had.
 
+use alloc::string::ToString;
 use core::future::poll_fn;
 use core::pin::pin;
 use core::task::Poll;
