@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::percent::decode_each;
 use super::redact::{check, fault, located, short, shown_len, split, split_before};
-use crate::escape::{Clean, Escaped, HIDDEN};
+use crate::escape::{Clean, Escaped, HIDDEN, debug_as_display};
 use crate::{Error, Secret, Text};
 
 /// A parsed endpoint string: `tcp://example.org:7`, `https://[::1]/index.html`,
@@ -31,11 +31,11 @@ use crate::{Error, Secret, Text};
 ///   or an IPv6 address in brackets (and without them here).
 /// - An IPv6 address may have a zone (RFC 6874), of letters, digits and `-._~`: `[fe80::1%25eth0]`,
 ///   or as people write it, `[fe80::1%eth0]`. The host is then `fe80::1%eth0`. A zone that begins
-///   with `25` and goes on has to be written in the first form.
-/// - An empty port is none, and so are an empty user and an empty password.
+///   with `25` and is longer has to be written in the first form.
+/// - An empty port, user or password counts as none.
 /// - User and password are percent-decoded. The path and the query stay as written:
-///   [`percent_decode`] reads them.
-/// - A fragment is dropped, for it is the client's; a path without a host has none.
+///   [`percent_decode`](crate::percent_decode) reads them.
+/// - A fragment is dropped, because it is the client's. A path without a host has none.
 ///
 /// Not accepted, each with an error that names it: percent-encoding in a host, any character
 /// outside ASCII, spaces, and more than [`MAX_LEN`](Endpoint::MAX_LEN) bytes.
@@ -44,8 +44,8 @@ use crate::{Error, Secret, Text};
 /// that has none of them prints as a string that is parsed to the same; one that was printed with
 /// `…` is refused.
 ///
-/// Which schemes exist is not known here but by the candidates of [`Stream`](crate::Stream) and
-/// [`Listen`](crate::Listen).
+/// Any scheme is accepted: the candidates of [`Stream`](crate::Stream) and
+/// [`Listen`](crate::Listen) know which exist.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// The scheme, in lower case.
@@ -79,8 +79,8 @@ impl FromStr for Endpoint {
     /// Parses an endpoint string.
     ///
     /// # Errors
-    /// [`InvalidInput`](ErrorKind::InvalidInput), in [`Phase::Endpoint`], naming what is wrong and
-    /// what to write.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), in
+    /// [`Phase::Endpoint`](crate::Phase::Endpoint), naming what is wrong and what to write.
     fn from_str(text: &str) -> Result<Self, Error> {
         parse(text).map_err(|error| located(error, text))
     }
@@ -94,7 +94,7 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
     if let Some((at, bad)) = text.char_indices().find(|(_, c)| !c.is_ascii_graphic()) {
         return Err(bad_character(bad, at < shown_len(text)));
     }
-    let (scheme, Some(rest)) = split(text, b':') else {
+    let (scheme, Some(after)) = split(text, b':') else {
         return Err(fault("it has no scheme", "write for example `tcp://host:port` or `unix:/path`"));
     };
     let is_scheme = scheme.bytes().all(|c| c.is_ascii_alphanumeric() || b"+-.".contains(&c))
@@ -102,13 +102,12 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
     let reason = "the scheme is not a letter followed by letters, digits, `+`, `-` or `.`";
     check(is_scheme, reason, "write for example `tcp://host:port`")?;
 
-    let (authority, rest) = match rest.strip_prefix("//") {
-        Some(rest) => split_before(rest, b"/?#"),
-        None => ("", rest),
-    };
     let reason = "it has no scheme, or neither `//` nor `/` follows it";
-    let follows = text.get(scheme.len() + 1..).is_some_and(|rest| rest.starts_with('/'));
-    check(follows, reason, "write `scheme://host:port` or `scheme:/path`")?;
+    check(after.starts_with('/'), reason, "write `scheme://host:port` or `scheme:/path`")?;
+    let (authority, rest) = match after.strip_prefix("//") {
+        Some(rest) => split_before(rest, b"/?#"),
+        None => ("", after),
+    };
     // The fragment is the client's.
     let (rest, fragment) = split(rest, b'#');
     let (path, query) = split(rest, b'?');
@@ -278,12 +277,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// As `Display`.
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+debug_as_display!(Endpoint);
 
 /// Prints a host as it is parsed again: an IPv6 address in brackets, its zone behind `%25` (RFC
 /// 6874).

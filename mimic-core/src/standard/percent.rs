@@ -20,8 +20,9 @@ use crate::Error;
 /// ```
 ///
 /// # Errors
-/// [`InvalidInput`](crate::ErrorKind::InvalidInput), in [`Phase::Endpoint`](crate::Phase::Endpoint), if two hexadecimal digits do
-/// not follow a `%`. It does not repeat the text, which may be secret.
+/// [`InvalidInput`](crate::ErrorKind::InvalidInput), in
+/// [`Phase::Endpoint`](crate::Phase::Endpoint), if two hexadecimal digits do not follow a `%`. It
+/// does not repeat the text, which may be secret.
 pub fn percent_decode(text: &str) -> Result<Vec<u8>, Error> {
     let mut decoded = Vec::with_capacity(text.len());
     decode_each(text, |byte| decoded.push(byte))?;
