@@ -50,7 +50,7 @@ assert_not_impl_any!(WriteHalf<&'static Split<Boxed, Local>>: Send, Sync);
 assert_impl_all!(Dialer<Transport, Shared>: Send, Sync, Clone, Unpin, Debug);
 assert_impl_all!(Dialer<Transport, Local>: Clone, Unpin, Debug);
 assert_not_impl_any!(Dialer<Transport, Local>: Send, Sync);
-assert_impl_all!(TwoWakers: Send, Sync, Unpin, Debug);
+assert_impl_all!(DuplexWaker: Send, Sync, Unpin, Debug);
 assert_impl_all!(BufReader<Boxed>: Read, Write, Send, Unpin, Debug);
 assert_impl_all!(Explanation: Send, Sync, Clone, Debug);
 assert_impl_all!(Report: Send, Sync, Clone, Debug);
@@ -72,7 +72,7 @@ macro_rules! all_debug {
 
 // Every public type that is not above.
 all_debug!(
-    Ask<'static>,
+    AttributeRequest<'static>,
     Phase,
     PlanError,
     Choice,
@@ -83,19 +83,18 @@ all_debug!(
     Verdict,
     Local,
     Shared,
-    Given,
-    Is,
-    Map<Req<Port>, fn(u16) -> u16>,
-    Opt<Port>,
-    OrDefault<Port>,
+    Gate,
+    When<()>,
+    KeyNeed<Port, u16>,
+    Map<KeyNeed<Port, u16>, fn(u16) -> u16>,
     Over<Transport>,
-    Req<Port>,
+    TakeHandshake,
     Priority,
     Schemes,
     ClientSchemes,
     ServerSchemes,
     InOrder,
-    Repoll<Vec<u8>>,
+    CancelSafeDevice<Vec<u8>>,
     Attempt,
     Outcome,
     SplitRef<Boxed, Shared>,
@@ -207,7 +206,7 @@ struct Echo;
 for_each_mode!(M => {
     impl Install<M> for Echo {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            ctx.register(Transport, "echo", 0, (is(Scheme, "tcp"), opt(Host)), |to: HostPort, (host,)| async move {
+            ctx.register(Transport, "echo", 0, when(is(Scheme, "tcp")).needs((opt(Host),)), |to: HostPort, (host,)| async move {
                 let (here, there) = memory_pair::<M>(8);
                 let mut there: <M as Mode>::Flow = Box::new(there);
                 assert_eq!(host, Some(to.host));

@@ -13,8 +13,8 @@ use embedded_io_async::{Read, ReadExactError, Write};
 use flow_kit::*;
 use futures_lite::future::{poll_once, zip};
 use mimic_core::{
-    Ask, Error, ErrorKind, Flow, FlowExt, Key, Local, LocalAddr, Memory, Mode, PeerAddr, Shared, TlsVersion,
-    memory_pair,
+    AttributeRequest, Error, ErrorKind, Flow, FlowExt, Key, Local, LocalAddr, Memory, Mode, PeerAddr, Shared,
+    TlsVersion, memory_pair,
 };
 
 both_modes! {
@@ -290,7 +290,7 @@ struct Probe {
     taken: usize,
     /// What a shutdown answers, once.
     fails: Option<ErrorKind>,
-    lower: Option<Box<Probe>>,
+    inner: Option<Box<Probe>>,
     attributes: (Option<u16>, Option<&'static str>),
 }
 
@@ -336,15 +336,15 @@ impl Flow for Probe {
         self.call("abort");
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
-        self.call("lower");
-        self.lower.as_deref().map(|lower| lower as _)
+    fn inner(&self) -> Option<&dyn Flow> {
+        self.call("inner");
+        self.inner.as_deref().map(|inner| inner as _)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        self.call("answer");
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        self.call("provide");
         let (version, peer) = self.attributes;
-        ask.give(TlsVersion, || version).give(PeerAddr, || Some(peer?.parse().unwrap()));
+        request.provide_value(TlsVersion, || version).provide_value(PeerAddr, || Some(peer?.parse().unwrap()));
     }
 }
 
@@ -386,11 +386,11 @@ both_boxes! {
         assert!(matches!(Flow::poll_write_vectored(&mut flow, &mut task.cx(), &[b"x", b"y"]), Poll::Ready(Ok(200))));
         assert!(Flow::is_write_vectored(&flow));
         Flow::abort(&mut flow);
-        assert!(Flow::lower(&flow).is_none());
+        assert!(Flow::inner(&flow).is_none());
         assert_eq!(flow.attribute(TlsVersion), None);
         let calls = [
-            "read", "write", "flush", "shutdown", "write_vectored", "is_write_vectored", "abort", "lower", "answer",
-            "lower",
+            "read", "write", "flush", "shutdown", "write_vectored", "is_write_vectored", "abort", "inner", "provide",
+            "inner",
         ];
         assert_eq!(*flow.downcast_ref::<Probe>().unwrap().calls.lock().unwrap(), calls);
     }
@@ -465,20 +465,20 @@ fn a_vectored_write_writes_the_first_slice_unless_overridden() {
     assert_eq!(block_on(flow.write_vectored(&[b""])).unwrap(), 0);
     assert_eq!(flow.0, b"ab");
     flow.abort();
-    assert!(flow.lower().is_none());
+    assert!(flow.inner().is_none());
     assert_eq!(flow.attribute(PeerAddr), None);
 }
 
 #[test]
 fn the_first_layer_that_knows_an_attribute_answers() {
     let bottom = Probe { attributes: (Some(1), Some("192.0.2.1:1")), ..Probe::default() };
-    let middle = Probe { lower: Some(bottom.into()), ..Probe::default() };
-    let top = Probe { attributes: (Some(2), None), lower: Some(middle.into()), ..Probe::default() };
+    let middle = Probe { inner: Some(bottom.into()), ..Probe::default() };
+    let top = Probe { attributes: (Some(2), None), inner: Some(middle.into()), ..Probe::default() };
     let flow: Box<dyn Flow + Send> = Box::new(top);
     assert_eq!(flow.attribute(TlsVersion), Some(2), "the top first");
     assert_eq!(flow.attribute(PeerAddr), Some("192.0.2.1:1".parse().unwrap()), "then below");
     assert_eq!(flow.attribute(LocalAddr), None);
-    let middle = flow.lower().unwrap();
+    let middle = flow.inner().unwrap();
     assert_eq!(middle.attribute(TlsVersion), Some(1), "and from there down");
 }
 
@@ -507,11 +507,12 @@ fn attributes_of_one_type_are_told_apart_by_their_number() {
         fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
             self.0.poll_shutdown(cx)
         }
-        fn answer(&self, ask: &mut Ask<'_>) {
-            ask.give(Channel(1), || Some("one"))
-                .give(Channel(2), || None)
-                .give(Channel(2), || Some("two"))
-                .give(Channel(2), || panic!("computed although it was answered"));
+        fn provide(&self, request: &mut AttributeRequest<'_>) {
+            request
+                .provide_value(Channel(1), || Some("one"))
+                .provide_value(Channel(2), || None)
+                .provide_value(Channel(2), || Some("two"))
+                .provide_value(Channel(2), || panic!("computed although it was answered"));
         }
     }
     let radio = Radio(Probe::default());

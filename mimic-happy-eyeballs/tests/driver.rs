@@ -267,7 +267,7 @@ fn the_flow_does_all_that_the_winner_s_does() {
         std::future::poll_fn(|cx| flow.poll_flush(cx)).await.unwrap();
         flow.shutdown().await.unwrap();
     });
-    assert!(flow.is_write_vectored() && flow.lower().is_some());
+    assert!(flow.is_write_vectored() && flow.inner().is_some());
     flow.abort();
     assert_eq!(world.log(), [format!("abort {V4}")]);
 }

@@ -1,4 +1,4 @@
-//! What a race without a winner says, and to whom.
+//! The errors of races without a winner, in texts, reports and observers.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -127,7 +127,7 @@ fn service_records_that_fail_over_protected_dns_say_so() {
     let world = World::new().name((0, &[]), (0, &["192.0.2.1"])).fails(V4, 1, refused);
     let world = world.no_answer(RecordType::Https, 20, server_failure);
     let ctx = world.shared().with(RaceConfig, Config::new().https().protected(true));
-    let error = world.connect(&ctx, secure(443)).unwrap_err();
+    let error = world.connect_secure(&ctx, 443).unwrap_err();
     assert_eq!(race_error(&error).failure(), Failure::Services);
     let text = error.to_string();
     assert!(text.contains("service records failed over protected DNS"), "{text}");

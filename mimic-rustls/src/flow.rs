@@ -8,8 +8,8 @@ use core::mem;
 use core::task::{Context, Poll, ready};
 
 use mimic_core::{
-    Ask, Error, ErrorKind, Flow, Phase, Protected, Protection, RequestedName, ServerName, Text, TlsVersion, TwoWakers,
-    key,
+    AttributeRequest, DuplexWaker, Error, ErrorKind, Flow, Phase, Protected, Protection, RequestedName, ServerName,
+    Text, TlsVersion, key,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ProtocolVersion};
@@ -93,7 +93,7 @@ pub struct TlsFlow<F, S: Side> {
     /// Emptied when it is dropped.
     below: ScopeGuard<F, fn(F)>,
     machine: Machine<S>,
-    wakers: TwoWakers,
+    wakers: DuplexWaker,
     /// The server that TLS authenticated, named as the client named it; none at the server's end.
     peer: Option<Text>,
     /// What the client asked for; none at its own end.
@@ -152,7 +152,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
         Self {
             below: guard(below, empty),
             machine: Machine::new(connection, room),
-            wakers: TwoWakers::new(),
+            wakers: DuplexWaker::new(),
             peer,
             requested: None,
             mark: None,
@@ -512,26 +512,27 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         self.below.abort();
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&*self.below)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
         let state = self.machine.state();
-        ask.give(TlsVersion, || state.protocol_version().map(u16::from))
-            .know(CipherSuite, || state.negotiated_cipher_suite().map(|suite| suite.suite().into()))
-            .know(AlpnProtocol, || state.alpn_protocol().map(Into::into))
-            .know(PeerCertificates, || {
+        request
+            .provide_value(TlsVersion, || state.protocol_version().map(u16::from))
+            .provide_final(CipherSuite, || state.negotiated_cipher_suite().map(|suite| suite.suite().into()))
+            .provide_final(AlpnProtocol, || state.alpn_protocol().map(Into::into))
+            .provide_final(PeerCertificates, || {
                 let certificates = state.peer_certificates()?;
                 Some(certificates.iter().map(|certificate| certificate.clone().into_owned()).collect())
             })
-            .know(Resumed, || state.handshake_kind().map(|kind| kind == HandshakeKind::Resumed))
+            .provide_final(Resumed, || state.handshake_kind().map(|kind| kind == HandshakeKind::Resumed))
             // `None` is known at the server's end: the peer that a TLS below authenticated is
             // another.
-            .know(Protection, || Some(Protected::new(protocol(state.protocol_version()?), self.peer.clone()?)))
-            .know(ServerName, || self.peer.clone())
-            .know(RequestedName, || self.requested.clone())
-            .know(MarkOf, || self.mark.clone());
+            .provide_final(Protection, || Some(Protected::new(protocol(state.protocol_version()?), self.peer.clone()?)))
+            .provide_final(ServerName, || self.peer.clone())
+            .provide_final(RequestedName, || self.requested.clone())
+            .provide_final(MarkOf, || self.mark.clone());
     }
 }
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use mimic_core::{
     Bind, Ctx, Dialer, Error, ErrorKind, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Phase, Port,
     Priority, Scheme, Secure, Sleep, Stream, Text, Transport, dial_host, for_each_mode, is, key, listen_addresses, opt,
-    or_default, over, req,
+    or_default, over, req, when,
 };
 use rustls::{ClientConfig, ServerConfig};
 
@@ -112,7 +112,7 @@ for_each_mode!(M => {
                         check(&config, &to.host)?;
                         let mark = Mark::default();
                         let handshake = handshake(to.host.clone(), config, alpn, room, mark.clone());
-                        let flow = transport.dial(to.until(handshake.clone())).await?;
+                        let flow = transport.dial_with(to, handshake.clone()).await?;
                         // Whoever connected may have done it, to choose between addresses by it.
                         match mark.is_on(&flow) {
                             true => Ok(flow),
@@ -121,12 +121,12 @@ for_each_mode!(M => {
                         }
                     },
                 )
-                .register(Stream, "tls", PRIORITY, (is(Scheme, "tls"), req(Host), req(Port), over(Secure)), dial_host)
+                .register(Stream, "tls", PRIORITY, when(is(Scheme, "tls")).needs((req(Host), req(Port), over(Secure))), dial_host)
                 .register(
                     Stream,
                     "https",
                     PRIORITY,
-                    (is(Scheme, "https"), req(Host), or_default(Port, 443), over(Secure)),
+                    when(is(Scheme, "https")).needs((req(Host), or_default(Port, 443), over(Secure))),
                     dial_host,
                 )
         }
@@ -140,32 +140,14 @@ for_each_mode!(M => {
                     Listen,
                     "tls",
                     PRIORITY,
-                    (
-                        is(Scheme, "tls"),
-                        req(Host),
-                        req(Port),
-                        req(TlsServerConfig),
-                        req(Handshaking),
-                        over(Lookup),
-                        over(Bind),
-                        over(Sleep),
-                    ),
+                    when(is(Scheme, "tls")).needs((req(Host), req(Port), req(TlsServerConfig), req(Handshaking), over(Lookup), over(Bind), over(Sleep))),
                     |(), args| async move { Ok(Box::new(listen(args).await?) as <M as Mode>::Listener) },
                 )
                 .register(
                     Listen,
                     "https",
                     PRIORITY,
-                    (
-                        is(Scheme, "https"),
-                        req(Host),
-                        or_default(Port, 443),
-                        req(TlsServerConfig),
-                        req(Handshaking),
-                        over(Lookup),
-                        over(Bind),
-                        over(Sleep),
-                    ),
+                    when(is(Scheme, "https")).needs((req(Host), or_default(Port, 443), req(TlsServerConfig), req(Handshaking), over(Lookup), over(Bind), over(Sleep))),
                     |(), args| async move { Ok(Box::new(listen(args).await?) as <M as Mode>::Listener) },
                 )
         }
@@ -175,7 +157,7 @@ for_each_mode!(M => {
 fn hidden() -> Error {
     Error::new(ErrorKind::Unsupported, "a layer hides the TLS below it")
         .in_phase(Phase::Handshake)
-        .advise("let the flow of the layer that passes the handshake on answer Flow::lower")
+        .advise("let the flow of the layer that passes the handshake on answer Flow::inner")
 }
 
 type Listening<M> = (Text, u16, Arc<ServerConfig>, Conduct, Dialer<Lookup, M>, Dialer<Bind, M>, Dialer<Sleep, M>);

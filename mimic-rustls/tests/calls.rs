@@ -14,7 +14,7 @@ use common::wire::both;
 use common::{Authority, server};
 use flow_kit::{Task, got, ok};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Ask, Error, Flow, Memory, Shared, memory_pair};
+use mimic_core::{AttributeRequest, Error, Flow, Memory, Shared, memory_pair};
 use mimic_rustls::rustls::version::TLS13;
 use mimic_rustls::{accept, connect};
 
@@ -71,8 +71,8 @@ impl Flow for Counted {
         self.below.poll_shutdown(cx)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        self.below.answer(ask);
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        self.below.provide(request);
     }
 }
 

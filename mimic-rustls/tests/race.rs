@@ -17,9 +17,9 @@ use common::{Authority, BOTH};
 use futures_lite::future::block_on;
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
-    Ask, Context, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Instant, Link, Lookup,
-    Memory, Phase, Question, Record, RecordType, Secure, Shared, Sleep, Timer, TlsVersion, Transport, memory_pair,
-    over,
+    AttributeRequest, Context, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Instant, Link,
+    Lookup, Memory, Phase, Question, Record, RecordType, Secure, Shared, Sleep, Timer, TlsVersion, Transport,
+    handshake, memory_pair, over,
 };
 use mimic_happy_eyeballs::{Config, HappyEyeballs, RaceConfig, RaceError, Timeline, What};
 use mimic_rustls::rustls::{self, ClientConfig, ServerConfig};
@@ -212,11 +212,11 @@ impl<F: Flow> Flow for Over<F> {
         self.below.poll_shutdown(cx)
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         if self.hides { None } else { Some(&self.below) }
     }
 
-    fn answer(&self, _: &mut Ask<'_>) {}
+    fn provide(&self, _: &mut AttributeRequest<'_>) {}
 }
 
 #[test]
@@ -263,10 +263,8 @@ fn a_deadline_strikes_in_the_handshake() {
 #[test]
 fn a_layer_that_looks_on_sees_one_tls_below_it() {
     let net = Net::new(&[Who::Silent, Who::Server]);
-    let ctx = net.ctx().layer(Transport, "metering", (), |mut to: HostPort, below, ()| async move {
-        let handshake = to.take_handshake::<Shared>().unwrap();
-        let to = to.until(handshake);
-        Ok(Box::new(Over { below: below.dial(to).await?, hides: false }) as _)
+    let ctx = net.ctx().layer(Transport, "metering", handshake(), |to: HostPort, below, handshake| async move {
+        Ok(Box::new(Over { below: below.dial_with(to, handshake).await?, hides: false }) as _)
     });
     assert_speaks(dial(&ctx).unwrap());
     assert_eq!(net.handshakes.load(SeqCst), 1);
@@ -275,15 +273,13 @@ fn a_layer_that_looks_on_sees_one_tls_below_it() {
 #[test]
 fn a_layer_that_hides_what_is_below_ends_in_an_error_soon() {
     let net = Net::new(&[Who::Server]);
-    let ctx = net.ctx().layer(Transport, "hiding", (), |mut to: HostPort, below, ()| async move {
-        let handshake = to.take_handshake::<Shared>().unwrap();
-        let to = to.until(handshake);
-        Ok(Box::new(Over { below: below.dial(to).await?, hides: true }) as _)
+    let ctx = net.ctx().layer(Transport, "hiding", handshake(), |to: HostPort, below, handshake| async move {
+        Ok(Box::new(Over { below: below.dial_with(to, handshake).await?, hides: true }) as _)
     });
     let error = dial(&ctx).unwrap_err();
     assert!(!error.is_timeout(), "{error}");
     assert_eq!(error.phase(), Some(Phase::Handshake));
-    assert!(error.to_string().contains("Flow::lower"), "{error}");
+    assert!(error.to_string().contains("Flow::inner"), "{error}");
 }
 
 #[test]
@@ -325,10 +321,11 @@ fn tls_that_somebody_else_did_is_not_ours_whatever_it_says() {
 fn a_handshake_of_another_dial_does_not_count() {
     let net = Net::new(&[Who::Server]);
     let first: Arc<Mutex<Option<Handshake<Shared>>>> = Arc::default();
-    let ctx = net.ctx().layer(Transport, "mixing", (), move |mut to: HostPort, below, ()| {
-        let hook = first.lock().unwrap().get_or_insert(to.take_handshake().unwrap()).clone();
-        async move { hook.run(below.dial(to).await?).await }
-    });
+    let ctx =
+        net.ctx().layer(Transport, "mixing", handshake(), move |to: HostPort, below, own: Option<Handshake<_>>| {
+            let hook = first.lock().unwrap().get_or_insert(own.unwrap()).clone();
+            async move { hook.run(below.dial(to).await?).await }
+        });
     assert_speaks(dial(&ctx).unwrap());
     let error = dial(&ctx).unwrap_err();
     assert!(error.phase() == Some(Phase::Handshake) && !error.is_timeout(), "{error}");
@@ -352,8 +349,8 @@ fn a_proxy_on_the_way_is_gone_through_by_every_attempt() {
     for hands_on in [true, false] {
         let ways: &[Who] = if hands_on { &[Who::Silent, Who::Proxy] } else { &[Who::Proxy] };
         let net = Net::new(ways);
-        let ctx = net.ctx().layer(Transport, "proxy", (), move |mut to: HostPort, below, ()| async move {
-            let hook = to.take_handshake::<Shared>().unwrap();
+        let ctx = net.ctx().layer(Transport, "proxy", handshake(), move |_: HostPort, below, hook| async move {
+            let hook: Handshake<Shared> = hook.unwrap();
             let tunnel = |mut flow: Boxed| async move {
                 flow.write_all(b"CONNECT\n").await?;
                 flow.flush().await?;
@@ -364,7 +361,7 @@ fn a_proxy_on_the_way_is_gone_through_by_every_attempt() {
             };
             let proxy = HostPort::new(PROXY, 3128);
             if hands_on {
-                below.dial(proxy.until(after(hook, tunnel))).await
+                below.dial_with(proxy, after(hook, tunnel)).await
             } else {
                 tunnel(below.dial(proxy).await?).await
             }

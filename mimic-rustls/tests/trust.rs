@@ -112,7 +112,7 @@ fn ends<F: Flow + 'static, G: Flow + 'static>(
 /// What becomes of a flow that `Secure` is given as an open tunnel to `host`.
 fn given(flow: impl Flow + Send + 'static, host: &str) -> Result<Boxed, Error> {
     let flow = Mutex::new(Some(Box::new(flow) as Boxed));
-    let dialer = Dialer::shared(Secure, move |_| {
+    let dialer = Dialer::<_, Shared>::from_fn(Secure, move |_| {
         let flow = flow.lock().unwrap().take().unwrap();
         async move { Ok(flow) }
     });

@@ -72,7 +72,7 @@ async fn connect_by_url() {
 /// Paused time goes where the next timer is: a deadline of 30 s strikes at once, and at 30 s.
 #[tokio::test(start_paused = true)]
 async fn the_default_deadline() {
-    let silent = Dialer::shared(Link, |_| std::future::pending());
+    let silent = Dialer::<_, Shared>::from_fn(Link, |_| std::future::pending());
     let ctx = context().with_dialer(Link, silent).with_url("tcp://192.0.2.1:7").unwrap();
     let start = tokio::time::Instant::now();
     let error = ctx.connect().await.unwrap_err();

@@ -115,6 +115,9 @@ pub enum Verdict {
     /// It would end the resolve with this error: the gates match and a need is missing, or needs
     /// run in a circle.
     Errors(String),
+    /// No resolve gets there: a candidate before it applies for certain, or a layer has nothing to
+    /// wrap.
+    NotConsidered,
 }
 
 impl fmt::Display for Verdict {
@@ -124,6 +127,7 @@ impl fmt::Display for Verdict {
             Self::Skipped(reason) => write!(f, "no: {reason}"),
             Self::Depends(reason) => write!(f, "maybe: {reason}"),
             Self::Errors(reason) => write!(f, "fails: {reason}"),
+            Self::NotConsidered => f.write_str("not considered"),
         }
     }
 }
@@ -249,11 +253,7 @@ impl fmt::Display for Choice {
         if let Some(priority) = self.priority {
             write!(f, " [{priority}]")?;
         }
-        write!(f, ": {}", self.verdict)?;
-        if self.verdict == Verdict::Applies && !self.taken && self.kind != ChoiceKind::Layer {
-            f.write_str(", but one before it applies")?;
-        }
-        Ok(())
+        write!(f, ": {}", self.verdict)
     }
 }
 

@@ -62,7 +62,7 @@ crate::key! {
     pub TlsVersion: u16;
     /// Attribute of a flow: the protocol that protects it, and the peer that was authenticated. A
     /// flow that protects without authenticating its peer answers `None` by
-    /// [`Ask::know`](crate::Ask::know): the peer of a flow below is not its own.
+    /// [`AttributeRequest::provide_final`](crate::AttributeRequest::provide_final): the peer of a flow below is not its own.
     pub Protection: Protected;
     /// Attribute of the client's end of a TLS flow: the name or address of the server, which TLS
     /// authenticated.

@@ -20,20 +20,8 @@ crate::role! {
     pub Link: SocketAddr;
     /// From a path to a byte stream: a Unix socket.
     pub Unix: UnixPath;
-}
-
-/// From a host and port to a byte stream in clear text. Proxies are layers on it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Transport;
-
-impl Role for Transport {
-    type Target = HostPort;
-    type Output<M: Mode> = M::Flow;
-    const NAME: &'static str = "Transport";
-
-    fn arrive(&self, target: HostPort) -> HostPort {
-        target.arrived()
-    }
+    /// From a host and port to a byte stream in clear text. Proxies are layers on it.
+    pub Transport: HostPort;
 }
 
 /// As [`Transport`], authenticated and encrypted, by TLS or any other protocol.
@@ -49,7 +37,7 @@ impl Role for Secure {
     type Output<M: Mode> = M::Flow;
     const NAME: &'static str = "Secure";
 
-    fn accept<M: Mode>(&self, target: &HostPort, flow: &M::Flow) -> Result<(), Error> {
+    fn verify<M: Mode>(&self, target: &HostPort, flow: &M::Flow) -> Result<(), Error> {
         let reason = match flow.attribute(Protection) {
             None => "the flow is not protected, or its peer not authenticated".into(),
             Some(by) if by.peer == target.host => return Ok(()),

@@ -11,64 +11,23 @@ use super::endpoint::write_host;
 use super::percent::decode_path;
 use super::redact::{fault, split};
 use crate::escape::{Clean, Escaped, debug_as_display};
-use crate::until::Until;
-use crate::{Error, Handshake, Mode, Text};
+use crate::{Error, Text};
 
-/// The target of [`Transport`](crate::Transport): a host, not looked up yet, and a port. Equality
-/// compares only these.
-#[derive(Clone)]
+/// The target of [`Transport`](crate::Transport): a host, not looked up yet, and a port.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct HostPort {
     /// A name, an IPv4 address, or an IPv6 address without brackets, perhaps with a zone
     /// (`fe80::1%eth0`).
     pub host: Text,
     /// The port.
     pub port: u16,
-    /// The handshake that connecting has to include.
-    until: Option<Until>,
-    /// The handshake that this target arrived with. The receiver may claim it; dialling the target
-    /// onwards drops it.
-    offered: Option<Until>,
-}
-
-impl PartialEq for HostPort {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.host, self.port) == (&other.host, other.port)
-    }
-}
-
-impl Eq for HostPort {}
-
-impl core::hash::Hash for HostPort {
-    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
-        (&self.host, self.port).hash(state);
-    }
 }
 
 impl HostPort {
-    /// Makes a target without a handshake.
+    /// Makes a target.
     #[must_use]
     pub fn new(host: impl Into<Text>, port: u16) -> Self {
-        Self { host: host.into(), port, until: None, offered: None }
-    }
-
-    /// Returns the target with a handshake, after which alone it counts as connected.
-    #[must_use]
-    pub fn until<M: Mode>(self, handshake: Handshake<M>) -> Self {
-        Self { until: M::until(handshake), ..self }
-    }
-
-    /// Takes out the handshake after which the target counts as connected, if there is one of this
-    /// mode. A layer finds here the one that it was dialled with. It dials below without a
-    /// handshake, unless it calls [`until`](Self::until) again.
-    #[must_use]
-    pub fn take_handshake<M: Mode>(&mut self) -> Option<Handshake<M>> {
-        M::handshake(self.until.take().or(self.offered.take())?)
-    }
-
-    /// Returns the target as its receiver sees it: the handshake may be claimed, and is not passed
-    /// on by itself.
-    pub(super) fn arrived(self) -> Self {
-        Self { offered: self.until, until: None, ..self }
+        Self { host: host.into(), port }
     }
 
     /// Returns the socket address, if the host is an address rather than a name.

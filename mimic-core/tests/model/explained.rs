@@ -44,6 +44,7 @@ impl Count {
             Verdict::Skipped(_) => self.no += 1,
             Verdict::Depends(_) => self.maybe += 1,
             Verdict::Errors(_) => self.fails += 1,
+            Verdict::NotConsidered => {}
         }
     }
 
@@ -151,6 +152,7 @@ fn agrees(verdict: &Verdict, fate: Option<&Fate>) -> bool {
         (Verdict::Applies, Some(fate)) => *fate == Fate::Applied,
         (Verdict::Skipped(_), Some(fate)) => *fate == Fate::Skipped,
         (Verdict::Errors(_), Some(fate)) => *fate == Fate::Ended { by_plan: true },
+        (Verdict::NotConsidered, Some(_)) => false,
     }
 }
 
@@ -158,7 +160,8 @@ fn agrees(verdict: &Verdict, fate: Option<&Fate>) -> bool {
 /// circle closes.
 fn hangs_on_a_function(explanation: &Explanation, choice: &Choice) -> bool {
     let mut below = choice.inputs.iter().filter_map(|input| explanation.goals().get(input.goal?));
-    let circle = matches!(&choice.verdict, Verdict::Depends(reason) if reason.starts_with("if it gets that far"));
+    let circle = matches!(&choice.verdict, Verdict::Depends(reason)
+        if reason.starts_with("if it gets that far") || reason.starts_with("a cycle"));
     circle || choice.kind == ChoiceKind::Function || below.any(|goal| matches!(goal.verdict, Verdict::Depends(_)))
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake};
 
-use mimic_core::{Ask, Error, ErrorKind, Flow, PeerAddr};
+use mimic_core::{AttributeRequest, Error, ErrorKind, Flow, PeerAddr};
 
 pub type Task<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
@@ -115,8 +115,8 @@ impl<F: Flow> Flow for Tap<F> {
         self.below.poll_shutdown(cx)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        ask.give(PeerAddr, || Some(PEER));
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        request.provide_value(PeerAddr, || Some(PEER));
     }
 }
 

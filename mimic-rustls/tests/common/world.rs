@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
-    Ask, Bind, Ctx, Error, ErrorKind, Flow, FlowExt, Instant, Listener, Lookup, Memory, Mode, PeerAddr, Phase, Sleep,
-    Timer, TlsVersion, for_each_mode, memory_pair,
+    AttributeRequest, Bind, Ctx, Error, ErrorKind, Flow, FlowExt, Instant, Listener, Lookup, Memory, Mode, PeerAddr,
+    Phase, Sleep, Timer, TlsVersion, for_each_mode, memory_pair,
 };
 use mimic_rustls::rustls::{self, ServerConfig};
 use mimic_rustls::{HandshakeObserver, Tls, TlsServerConfig, connect, tls_error};
@@ -56,8 +56,8 @@ impl<F: Flow> Flow for Counted<F> {
         self.below.poll_shutdown(cx)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        ask.give(PeerAddr, || Some(PEER));
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        request.provide_value(PeerAddr, || Some(PEER));
     }
 }
 

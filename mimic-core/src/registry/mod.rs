@@ -4,12 +4,18 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::key::Id;
-use crate::plan::{Node, Unit};
+use crate::id::Id;
 use crate::sync::Arc;
-use crate::table::Table;
-use crate::values::Value;
 use crate::{ChoiceKind, Key, Mode};
+
+pub(crate) mod need;
+pub(crate) mod plan;
+pub(crate) mod table;
+pub(crate) mod value;
+
+use plan::{Plan, Registration};
+use table::Table;
+use value::Value;
 
 /// Values and registrations. Both are shared between clones, and copied by the first change.
 #[derive(Clone, Default)]
@@ -23,11 +29,11 @@ pub(crate) struct Registry<M: Mode> {
 #[derive(Clone, Default)]
 pub(crate) struct Entry<M: Mode> {
     /// Replaces the candidates.
-    pub(crate) given: Option<Arc<Node<M>>>,
+    pub(crate) given: Option<Arc<Plan<M>>>,
     /// Functions or candidates in the order of trying.
-    pub(crate) units: Vec<Arc<Unit<M>>>,
+    pub(crate) registrations: Vec<Arc<Registration<M>>>,
     /// Oldest (innermost) first.
-    pub(crate) layers: Vec<Arc<Unit<M>>>,
+    pub(crate) layers: Vec<Arc<Registration<M>>>,
 }
 
 impl<M: Mode> Registry<M> {
@@ -45,12 +51,12 @@ impl<M: Mode> Registry<M> {
         }
     }
 
-    pub(crate) fn add(&mut self, unit: Unit<M>) {
-        Arc::make_mut(&mut self.entries).entry(unit.id, Entry::default()).add(Arc::new(unit));
+    pub(crate) fn add(&mut self, registration: Registration<M>) {
+        Arc::make_mut(&mut self.entries).entry(registration.id, Entry::default()).add(Arc::new(registration));
     }
 
     /// Puts a plan in the place of everything registered for a role.
-    pub(crate) fn give(&mut self, role: Id, plan: Arc<Node<M>>) {
+    pub(crate) fn give(&mut self, role: Id, plan: Arc<Plan<M>>) {
         Arc::make_mut(&mut self.entries).insert(role, Entry { given: Some(plan), ..Entry::default() });
     }
 
@@ -68,19 +74,24 @@ impl<M: Mode> Registry<M> {
             if let Some(given) = &entry.given {
                 *own = Entry { given: Some(given.clone()), ..Entry::default() };
             }
-            entry.units.iter().rev().chain(&entry.layers).for_each(|unit| own.add(unit.clone()));
+            entry
+                .registrations
+                .iter()
+                .rev()
+                .chain(&entry.layers)
+                .for_each(|registration| own.add(registration.clone()));
         }
     }
 }
 
 impl<M: Mode> Entry<M> {
-    /// Adds a unit as the newest of its kind, unless it is there.
-    fn add(&mut self, unit: Arc<Unit<M>>) {
-        let is_layer = unit.kind == ChoiceKind::Layer;
-        let units = if is_layer { &mut self.layers } else { &mut self.units };
-        if !units.iter().any(|other| Arc::ptr_eq(other, &unit)) {
-            let at = if is_layer { units.len() } else { units.partition_point(|other| other.priority < unit.priority) };
-            units.insert(at, unit);
+    /// Adds a registration as the newest of its kind, unless it is there.
+    fn add(&mut self, registration: Arc<Registration<M>>) {
+        let is_layer = registration.kind == ChoiceKind::Layer;
+        let all = if is_layer { &mut self.layers } else { &mut self.registrations };
+        if !all.iter().any(|other| Arc::ptr_eq(other, &registration)) {
+            let newer = |other: &Arc<Registration<M>>| is_layer || other.priority < registration.priority;
+            all.insert(all.partition_point(newer), registration);
         }
     }
 }
@@ -91,8 +102,8 @@ impl<M: Mode> fmt::Debug for Registry<M> {
         let mut map = f.debug_map();
         map.entry(&"values", &self.values.iter().map(|(id, _)| id).collect::<Vec<_>>());
         for (id, entry) in self.entries.iter() {
-            let units = entry.units.iter().chain(&entry.layers);
-            map.entry(&id, &units.map(|unit| unit.to_string()).collect::<Vec<_>>());
+            let registrations = entry.registrations.iter().chain(&entry.layers);
+            map.entry(&id, &registrations.map(|registration| registration.to_string()).collect::<Vec<_>>());
         }
         map.finish()
     }

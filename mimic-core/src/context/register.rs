@@ -5,18 +5,28 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::key::Id;
+use crate::dialer::Origin;
+use crate::dialer::arguments::Arguments;
+use crate::id::Id;
 #[cfg(target_has_atomic = "ptr")]
 use crate::mode::Shared;
-use crate::plan::{Node, Run, Unit};
-use crate::spec::Declared;
+use crate::registry::need::NeedList;
+use crate::registry::plan::{Plan, Registration};
+use crate::registry::value::Value;
 use crate::sync::Arc;
-use crate::values::Value;
 use crate::{ChoiceKind, Ctx, Dialer, Error, Key, Local, Mode, Needs, Priority, Role};
+
+/// A candidate or a layer, called with its target and its arguments.
+type Connect<R, M> = <M as Mode>::Function<(<R as Role>::Target, Arguments<M>), Option<Dialling<R, M>>>;
+type Dialling<R, M> = <M as Mode>::Future<Result<<R as Role>::Output<M>, Error>>;
+
+/// A function, called with its arguments.
+type Compute<M> = <M as Mode>::Function<Arguments<M>, Option<Answer<M>>>;
+type Answer<M> = <M as Mode>::Future<Result<Option<Value>, Error>>;
 
 /// Writes registering for one mode. The modes differ in the bounds of closures and needs alone.
 macro_rules! registering {
-    ($mode:ident, $dialer:ident $(, $send:ident + $sync:ident)?) => {
+    ($mode:ident $(, $send:ident + $sync:ident)?) => {
         impl Ctx<$mode> {
             /// Registers one way to fill `role`: a candidate.
             ///
@@ -44,10 +54,11 @@ macro_rules! registering {
                 F: Fn(R::Target, N::Args) -> Fut $(+ $send + $sync)? + 'static,
                 Fut: Future<Output = Result<R::Output<$mode>, Error>> $(+ $send)? + 'static,
             {
-                let (declared, filled) = (Declared::new(&needs), role.clone());
-                let run: <$mode as Mode>::Connect<R> =
-                    Box::new(move |target, inputs| Some(Box::pin(connect(filled.arrive(target), needs.take(inputs)?))));
-                self.add(candidate(&role, name.into(), priority.into(), declared, run))
+                let list = list(&needs);
+                let run: Connect<R, $mode> = Box::new(move |(target, mut arguments)| {
+                    Some(Box::pin(connect(target, needs.take(&mut arguments)?)))
+                });
+                self.add(candidate(&role, name.into(), priority.into(), list, run))
             }
 
             /// Registers a layer: wraps whatever fills `role`, outside every candidate and every
@@ -65,11 +76,12 @@ macro_rules! registering {
                 F: Fn(R::Target, Dialer<R, $mode>, N::Args) -> Fut $(+ $send + $sync)? + 'static,
                 Fut: Future<Output = Result<R::Output<$mode>, Error>> $(+ $send)? + 'static,
             {
-                let (declared, wrapped) = (Declared::new(&needs), role.clone());
-                let run: <$mode as Mode>::Connect<R> = Box::new(move |target, inputs| {
-                    Some(Box::pin(connect(wrapped.arrive(target), inputs.below(&wrapped)?, needs.take(inputs)?)))
+                let (list, wrapped) = (list(&needs), role.clone());
+                let run: Connect<R, $mode> = Box::new(move |(target, mut arguments)| {
+                    Some(Box::pin(connect(target, arguments.below(&wrapped)?, needs.take(&mut arguments)?)))
                 });
-                self.add(layer(&role, name.into(), declared, run))
+                let layer = candidate(&role, name.into(), Priority::NONE, list, run);
+                self.add(Registration { kind: ChoiceKind::Layer, ..layer })
             }
 
             /// Registers a function that computes a value for `key` from other keys, of rank 0 and
@@ -116,65 +128,62 @@ macro_rules! registering {
                 F: Fn(N::Args) -> Fut $(+ $send + $sync)? + 'static,
                 Fut: Future<Output = Result<Option<K::Value>, Error>> $(+ $send)? + 'static,
             {
-                let declared = Declared::new(&needs);
-                let run: <$mode as Mode>::Derive = Box::new(move |inputs| {
-                    let computed = compute(needs.take(inputs)?);
+                let list = list(&needs);
+                let run: Compute<$mode> = Box::new(move |mut arguments| {
+                    let computed = compute(needs.take(&mut arguments)?);
                     Some(Box::pin(async move { Ok(computed.await?.and_then(Value::new)) }))
                 });
-                self.add(function(&key, name.into(), priority.into(), declared, run))
+                self.add(function(&key, name.into(), priority.into(), list, run))
             }
         }
 
         impl<R: Role> Dialer<R, $mode> {
-            /// A dialer made of a function: for [`Ctx::with_dialer`], in tests and for open
-            /// tunnels.
-            pub fn $dialer<F, Fut>(role: R, connect: F) -> Self
+            /// Makes a dialer of a function: for [`Ctx::with_dialer`], in tests and for open tunnels.
+            pub fn from_fn<F, Fut>(role: R, connect: F) -> Self
             where
                 F: Fn(R::Target) -> Fut $(+ $send + $sync)? + 'static,
                 Fut: Future<Output = Result<R::Output<$mode>, Error>> $(+ $send)? + 'static,
             {
-                let filled = role.clone();
-                let run: <$mode as Mode>::Connect<R> =
-                    Box::new(move |target, _| Some(Box::pin(connect(filled.arrive(target)))));
-                Self::alone(role, run)
+                Self::from_run(role, Box::new(move |(target, _)| Some(Box::pin(connect(target)))))
             }
         }
     };
 }
 
 #[cfg(target_has_atomic = "ptr")]
-registering!(Shared, shared, Send + Sync);
-registering!(Local, local);
+registering!(Shared, Send + Sync);
+registering!(Local);
 
 impl<R: Role, M: Mode> Dialer<R, M> {
-    fn alone(role: R, run: M::Connect<R>) -> Self {
-        let needs = Declared::new::<M>(&());
-        let unit = Arc::new(candidate(&role, "given".into(), Priority::NONE, needs, run));
-        Self::new(role, Arc::new(Node { unit, slots: Vec::new(), below: None }))
+    fn from_run(role: R, run: Connect<R, M>) -> Self {
+        let given = candidate(&role, "given".into(), Priority::NONE, NeedList::default(), run);
+        let plan = Arc::new(Plan { registration: Arc::new(given), inputs: Vec::new(), below: None });
+        Self { role, plan, origin: Origin::Standalone }
     }
+}
+
+fn list<M: Mode>(needs: &impl Needs<M>) -> NeedList {
+    let mut list = NeedList::default();
+    needs.declare(&mut list);
+    list
 }
 
 fn candidate<R: Role, M: Mode>(
     role: &R,
     name: Cow<'static, str>,
     priority: Priority,
-    needs: Declared,
-    run: M::Connect<R>,
-) -> Unit<M> {
-    let run = Run::Connect(M::erase(run));
-    Unit { id: Id::role(role), kind: ChoiceKind::Candidate, name, priority, needs, run }
-}
-
-fn layer<R: Role, M: Mode>(role: &R, name: Cow<'static, str>, needs: Declared, run: M::Connect<R>) -> Unit<M> {
-    Unit { kind: ChoiceKind::Layer, ..candidate(role, name, Priority::NONE, needs, run) }
+    needs: NeedList,
+    run: Connect<R, M>,
+) -> Registration<M> {
+    Registration { id: Id::role(role), kind: ChoiceKind::Candidate, name, priority, needs, run: M::erase(run) }
 }
 
 fn function<K: Key, M: Mode>(
     key: &K,
     name: Cow<'static, str>,
     priority: Priority,
-    needs: Declared,
-    run: M::Derive,
-) -> Unit<M> {
-    Unit { id: Id::of(key), kind: ChoiceKind::Function, name, priority, needs, run: Run::Derive(run) }
+    needs: NeedList,
+    run: Compute<M>,
+) -> Registration<M> {
+    Registration { id: Id::of(key), kind: ChoiceKind::Function, name, priority, needs, run: M::erase(run) }
 }

@@ -2,15 +2,15 @@
 
 use core::fmt;
 
-use crate::dialer;
-use crate::explain;
-use crate::key::Id;
+mod register;
+
+use crate::id::Id;
 #[cfg(target_has_atomic = "ptr")]
 use crate::mode::Shared;
-use crate::plan::Unit;
 use crate::registry::Registry;
-use crate::table::Table;
-use crate::values::Value;
+use crate::registry::plan::{Answers, Registration};
+use crate::registry::value::Value;
+use crate::resolve;
 use crate::{
     Dialer, Endpoint, Error, Explanation, Host, Key, Listen, Local, Mode, Password, Path, Port, Query, Role, Scheme,
     Stream, User,
@@ -62,7 +62,8 @@ impl<M: Mode> Ctx<M> {
         self
     }
 
-    /// The value of `key`, if one was given. Functions are not asked.
+    /// Returns the value of `key`, if one was given. Functions are not asked; [`value`](Ctx::value)
+    /// asks them.
     #[must_use]
     pub fn get<K: Key>(&self, key: K) -> Option<K::Value> {
         self.registry.value(&key)
@@ -113,11 +114,11 @@ impl<M: Mode> Ctx<M> {
     /// Candidates registered later are kept and not asked; [`merge`](Ctx::merge) adds the layers of
     /// the other context around it.
     ///
-    /// What the role promises is checked of its outputs too ([`Role::accept`]). The deadline of
+    /// What the role promises is checked of its outputs too ([`Role::verify`]). The deadline of
     /// this context applies, not that of the one the dialer came from.
     #[must_use]
     pub fn with_dialer<R: Role>(mut self, role: R, dialer: Dialer<R, M>) -> Self {
-        self.registry.give(Id::role(&role), dialer.into_node());
+        self.registry.give(Id::role(&role), dialer.plan);
         self
     }
 
@@ -125,12 +126,25 @@ impl<M: Mode> Ctx<M> {
         self.registry.set(Id::of(key), value.and_then(Value::new));
     }
 
-    pub(crate) fn add(mut self, unit: Unit<M>) -> Self {
-        self.registry.add(unit);
+    pub(crate) fn add(mut self, registration: Registration<M>) -> Self {
+        self.registry.add(registration);
         self
     }
 
-    /// Fills `role` for `target`: decides who, dials, and checks the output.
+    /// Returns the value of `key`, given or computed: asks the functions if none was given. `None` if
+    /// no function applies.
+    ///
+    /// # Errors
+    /// As [`resolve`](Ctx::resolve), for the part before dialling: a function that fails, a cycle,
+    /// the deadline.
+    ///
+    /// # Cancellation
+    /// Dropping the future drops the function that runs.
+    pub async fn value<K: Key>(&self, key: K) -> Result<Option<K::Value>, Error> {
+        resolve::value(&self.registry, key).await
+    }
+
+    /// Fills `role` for `target`: decides by which plan, dials it, and checks the output.
     ///
     /// # Errors
     /// Says what was tried and why it failed; see [`Error`].
@@ -140,7 +154,7 @@ impl<M: Mode> Ctx<M> {
     /// Dropping the future closes all it had opened. A system look-up that cannot be cancelled is
     /// left to finish.
     pub async fn resolve<R: Role>(&self, role: R, target: R::Target) -> Result<R::Output<M>, Error> {
-        dialer::resolve(&self.registry, role, target).await
+        resolve::resolve(&self.registry, role, target).await
     }
 
     /// Decides once who fills `role`, to dial many times: functions run now, and their results are
@@ -151,7 +165,7 @@ impl<M: Mode> Ctx<M> {
     /// # Errors
     /// As [`resolve`](Ctx::resolve), for the part before dialling.
     pub async fn dialer<R: Role>(&self, role: R) -> Result<Dialer<R, M>, Error> {
-        dialer::keep(&self.registry, role).await
+        resolve::prepare(&self.registry, role).await
     }
 
     /// A flow to the endpoint: resolves the root [`Stream`].
@@ -177,7 +191,7 @@ impl<M: Mode> Ctx<M> {
     /// refuse the values that it is given: of `unix:/a?b` the plan says yes, and the connect
     /// refuses the query.
     pub fn explain<R: Role>(&self, role: R) -> Explanation {
-        explain::explain(&self.registry, Id::role(&role), &Table::default())
+        resolve::explain(&self.registry, Id::role(&role), &Answers::default())
     }
 }
 

@@ -12,7 +12,7 @@ use atomic_waker::AtomicWaker;
 /// A flow keeps one waker for reading and one for writing. TLS is a layer whose reads sometimes
 /// write (key updates, alerts); with the reader's own waker that write would replace the waker of a
 /// writer that waits below, which would then sleep forever. The rule: **such a layer passes
-/// [`both`](TwoWakers::both) to every operation below.**
+/// [`both`](DuplexWaker::both) to every operation below.**
 ///
 /// A flow below may forget a waker once an operation is done: whoever does the other task's work,
 /// or takes what it waits for, wakes it. (A layer that does so may give its reads below the
@@ -20,9 +20,9 @@ use atomic_waker::AtomicWaker;
 ///
 /// ```
 /// use core::task::{Context, Poll};
-/// use mimic_core::{Error, Flow, TwoWakers};
+/// use mimic_core::{Error, Flow, DuplexWaker};
 ///
-/// fn poll_read(wakers: &TwoWakers, below: &mut dyn Flow, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
+/// fn poll_read(wakers: &DuplexWaker, below: &mut dyn Flow, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
 ///     wakers.reader(cx);
 ///     let mut both = Context::from_waker(wakers.both());
 ///     let _ = below.poll_flush(&mut both)?;
@@ -31,7 +31,7 @@ use atomic_waker::AtomicWaker;
 /// # let _ = poll_read;
 /// ```
 #[derive(Debug)]
-pub struct TwoWakers {
+pub struct DuplexWaker {
     tasks: Arc<Tasks>,
     both: Waker,
 }
@@ -53,7 +53,7 @@ impl Wake for Tasks {
     }
 }
 
-impl TwoWakers {
+impl DuplexWaker {
     /// Allocates once; afterwards nothing here allocates.
     #[must_use]
     pub fn new() -> Self {
@@ -78,7 +78,7 @@ impl TwoWakers {
     }
 }
 
-impl Default for TwoWakers {
+impl Default for DuplexWaker {
     fn default() -> Self {
         Self::new()
     }

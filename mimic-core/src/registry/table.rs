@@ -4,7 +4,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::key::Id;
+use crate::id::Id;
 
 /// How many ids are searched one by one. More have an index.
 const FEW: usize = 8;

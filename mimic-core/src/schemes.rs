@@ -8,9 +8,9 @@ use core::net::SocketAddr;
 use embedded_io_async::ErrorKind;
 
 use crate::{
-    Bind, BindUnix, Ctx, Dialer, Error, Host, HostPort, Install, Link, Listen, Listener, Lookup, Mode, Path, Phase,
-    Port, Priority, Query, Question, RecordType, Role, Scheme, Stream, Text, Transport, Unix, UnixPath, is, opt,
-    or_default, over, req,
+    Bind, BindUnix, Ctx, Dialer, Error, Host, HostPort, Install, Link, Listen, Listener, Listeners, Lookup, Mode, Path,
+    Phase, Port, Priority, Query, Question, RecordType, Role, Scheme, Stream, Text, Transport, Unix, UnixPath, is, opt,
+    or_default, over, req, when,
 };
 
 /// Installs what the schemes `tcp`, `http` (port 80), `git` (port 9418) and `unix` mean: candidates
@@ -20,13 +20,13 @@ use crate::{
 /// A scheme of your own is one more candidate:
 ///
 /// ```
-/// use mimic_core::{Context, Host, Port, Scheme, Schemes, Stream, Transport, dial_host, is, or_default, over, req};
+/// use mimic_core::{Context, Host, Port, Scheme, Schemes, Stream, Transport, dial_host, is, or_default, over, req, when};
 ///
 /// let ctx = Context::new().install(Schemes).register(
 ///     Stream,
 ///     "gopher",
 ///     100,
-///     (is(Scheme, "gopher"), req(Host), or_default(Port, 70), over(Transport)),
+///     when(is(Scheme, "gopher")).needs((req(Host), or_default(Port, 70), over(Transport))),
 ///     dial_host,
 /// );
 /// # let _ = ctx;
@@ -56,9 +56,9 @@ const DEFAULT_PORTS: [(&str, u16); 2] = [("http", 80), ("git", 9418)];
 crate::for_each_mode!(M => {
     impl Install<M> for Schemes {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            let needs = (is(Scheme, "unix"), opt(Host), opt(Path), opt(Query), over(Unix));
+            let needs = when(is(Scheme, "unix")).needs((opt(Host), opt(Path), opt(Query), over(Unix)));
             let ctx = clients(ctx, |ctx| ctx.register(Stream, "unix", PRIORITY, needs, connect_unix));
-            let needs = (is(Scheme, "unix"), opt(Host), opt(Path), opt(Query), over(BindUnix));
+            let needs = when(is(Scheme, "unix")).needs((opt(Host), opt(Path), opt(Query), over(BindUnix)));
             servers(ctx, |ctx| ctx.register(Listen, "unix", PRIORITY, needs, connect_unix))
         }
     }
@@ -76,19 +76,19 @@ crate::for_each_mode!(M => {
     }
 
     fn clients(ctx: Ctx<M>, unix: impl FnOnce(Ctx<M>) -> Ctx<M>) -> Ctx<M> {
-        let needs = (is(Scheme, "tcp"), req(Host), req(Port), over(Transport));
+        let needs = when(is(Scheme, "tcp")).needs((req(Host), req(Port), over(Transport)));
         let ctx = unix(ctx.register(Stream, "tcp", PRIORITY, needs, dial_host));
         DEFAULT_PORTS.into_iter().fold(ctx, |ctx, (scheme, port)| {
-            let needs = (is(Scheme, scheme), req(Host), or_default(Port, port), over(Transport));
+            let needs = when(is(Scheme, scheme)).needs((req(Host), or_default(Port, port), over(Transport)));
             ctx.register(Stream, scheme, PRIORITY, needs, dial_host)
         })
     }
 
     fn servers(ctx: Ctx<M>, unix: impl FnOnce(Ctx<M>) -> Ctx<M>) -> Ctx<M> {
-        let needs = (is(Scheme, "tcp"), req(Host), req(Port), over(Lookup), over(Bind));
+        let needs = when(is(Scheme, "tcp")).needs((req(Host), req(Port), over(Lookup), over(Bind)));
         let ctx = unix(ctx.register(Listen, "tcp", PRIORITY, needs, listen_host));
         DEFAULT_PORTS.into_iter().fold(ctx, |ctx, (scheme, port)| {
-            let needs = (is(Scheme, scheme), req(Host), or_default(Port, port), over(Lookup), over(Bind));
+            let needs = when(is(Scheme, scheme)).needs((req(Host), or_default(Port, port), over(Lookup), over(Bind)));
             ctx.register(Listen, scheme, PRIORITY, needs, listen_host)
         })
     }
@@ -147,14 +147,14 @@ async fn connect_unix<M: Mode, R: Role<Target = UnixPath>>(
 ///
 /// ```
 /// use mimic_core::{
-///     Bind, Context, Host, Listen, Lookup, Port, Scheme, ServerSchemes, is, listen_host, or_default, over, req,
+///     Bind, Context, Host, Listen, Lookup, Port, Scheme, ServerSchemes, is, listen_host, or_default, over, req, when,
 /// };
 ///
 /// let ctx = Context::new().install(ServerSchemes).register(
 ///     Listen,
 ///     "gopher",
 ///     100,
-///     (is(Scheme, "gopher"), req(Host), or_default(Port, 70), over(Lookup), over(Bind)),
+///     when(is(Scheme, "gopher")).needs((req(Host), or_default(Port, 70), over(Lookup), over(Bind))),
 ///     listen_host,
 /// );
 /// # let _ = ctx;
@@ -226,7 +226,7 @@ async fn bind_all<M: Mode>(
         address.set_port(port);
         listeners.push(bind.dial(address).await.map_err(partial)?);
     }
-    Ok(M::join(listeners.into_iter().collect()))
+    Ok(listeners.into_iter().collect::<Listeners<M>>().into())
 }
 
 async fn in_order<M: Mode>(

@@ -9,11 +9,12 @@ use alloc::boxed::Box;
 use alloc::vec;
 use core::fmt;
 use core::ops::Range;
-use core::pin::{Pin, pin};
+use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use embedded_io_async::{ErrorKind, Read, Write};
+use embedded_io_async::{Read, Write};
 
+use super::cancel_safe_device::{device, shut, taken};
 use crate::{Error, Flow, Phase};
 
 /// A flow from the two halves of a device (a UART, a serial-over-USB pipe, a split socket), full
@@ -67,23 +68,6 @@ async fn write_all<W: Write>(writer: &mut W, mut bytes: &[u8]) -> Result<(), Err
         bytes = bytes.get(n..).unwrap_or_default();
     }
     Ok(())
-}
-
-/// What a device answers to a write of at least one byte.
-fn taken(result: Result<usize, impl embedded_io_async::Error>) -> Result<usize, Error> {
-    match result {
-        Ok(0) => Err(Error::new(ErrorKind::WriteZero, "the device took no byte").in_phase(Phase::Write)),
-        Ok(n) => Ok(n),
-        Err(error) => Err(device(&error, Phase::Write)),
-    }
-}
-
-fn device(error: &impl embedded_io_async::Error, phase: Phase) -> Error {
-    Error::from_device(error).in_phase(phase)
-}
-
-fn shut() -> Error {
-    Error::new(ErrorKind::BrokenPipe, "the writing side was shut down").in_phase(Phase::Write)
 }
 
 /// One half of a device: at rest, or lent to the operation that runs.
@@ -226,62 +210,5 @@ impl<R, W, RF, WF> fmt::Debug for Pump<R, W, RF, WF> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reading = self.reading.rest.is_none();
         f.debug_struct("Pump").field("reading", &reading).field("writing", &self.writing.busy).finish_non_exhaustive()
-    }
-}
-
-/// A flow from a device whose operations can be dropped and started again: each poll makes a new
-/// future of the device's own `read` or `write`.
-///
-/// **Only right if dropping a pending future of the device loses nothing**, which
-/// `embedded-io-async` does not promise in general; many socket types do (embassy-net's
-/// `TcpSocket`). With a device that does not, bytes are lost; use [`pump()`]. Allocates nothing.
-/// [`shutdown`](Flow::poll_shutdown) flushes and refuses later writes.
-#[derive(Debug)]
-pub struct Repoll<T> {
-    device: T,
-    shut: bool,
-}
-
-impl<T: Read + Write> Repoll<T> {
-    /// A flow from a device, which must keep the promise above.
-    pub fn new(device: T) -> Self {
-        Self { device, shut: false }
-    }
-
-    /// The device.
-    pub fn get_mut(&mut self) -> &mut T {
-        &mut self.device
-    }
-
-    /// The device, out of the flow.
-    pub fn into_inner(self) -> T {
-        self.device
-    }
-}
-
-impl<T: Read + Write + fmt::Debug + 'static> Flow for Repoll<T> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
-        match buf {
-            [] => Poll::Ready(Ok(0)),
-            buf => pin!(self.device.read(buf)).poll(cx).map_err(|error| device(&error, Phase::Read)),
-        }
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
-        match (self.shut, buf) {
-            (true, _) => Poll::Ready(Err(shut())),
-            (false, []) => Poll::Ready(Ok(0)),
-            (false, buf) => pin!(self.device.write(buf)).poll(cx).map(taken),
-        }
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        pin!(self.device.flush()).poll(cx).map_err(|error| device(&error, Phase::Write))
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        ready!(self.poll_flush(cx))?;
-        self.shut = true;
-        Poll::Ready(Ok(()))
     }
 }

@@ -1,5 +1,8 @@
 //! The flow: one object-safe byte stream, whatever carries the bytes.
 
+mod attributes;
+mod read_write;
+
 use alloc::boxed::Box;
 use core::any::Any;
 use core::fmt;
@@ -8,7 +11,10 @@ use core::task::{Context, Poll, ready};
 
 use embedded_io_async::ErrorKind;
 
-use crate::{Ask, Error, Key};
+pub use self::attributes::AttributeRequest;
+#[doc(hidden)]
+pub use self::read_write::poll_write_all;
+use crate::{Error, Key};
 
 /// A bidirectional byte stream, polled.
 ///
@@ -19,7 +25,7 @@ use crate::{Ask, Error, Key};
 /// - **Wakers.** A method that returns `Pending` wakes the task of its last call when it can go on.
 ///   `poll_read` keeps one waker; `poll_write`, `poll_flush` and `poll_shutdown` share another, so
 ///   that a reader and a writer may wait in two tasks. A layer whose read must write below uses
-///   [`TwoWakers`](crate::TwoWakers).
+///   [`DuplexWaker`](crate::DuplexWaker).
 /// - **Cancellation.** `Pending` means that nothing was taken and nothing was lost: stop polling
 ///   whenever you like.
 /// - **Errors** are final for their direction unless the flow says otherwise.
@@ -96,13 +102,13 @@ pub trait Flow: AsAny + fmt::Debug {
     fn abort(&mut self) {}
 
     /// The flow that this one is a layer over.
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         None
     }
 
     /// Gives the attributes this flow knows; see [`FlowExt::attribute`].
-    fn answer(&self, ask: &mut Ask<'_>) {
-        let _ = ask;
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        let _ = request;
     }
 }
 
@@ -153,15 +159,15 @@ pub trait FlowExt: Flow {
     /// answers.
     fn attribute<K: Key>(&self, key: K) -> Option<K::Value> {
         let mut slot: Option<K::Value> = None;
-        let mut ask = Ask::new(&key, &mut slot);
-        self.answer(&mut ask);
-        let mut below = self.lower();
+        let mut request = AttributeRequest::new(&key, &mut slot);
+        self.provide(&mut request);
+        let mut below = self.inner();
         while let Some(flow) = below {
-            if ask.is_answered() {
+            if request.is_answered() {
                 break;
             }
-            flow.answer(&mut ask);
-            below = flow.lower();
+            flow.provide(&mut request);
+            below = flow.inner();
         }
         slot
     }
@@ -254,12 +260,12 @@ impl<F: Flow + ?Sized> Flow for Box<F> {
         (**self).abort();
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
-        (**self).lower()
+    fn inner(&self) -> Option<&dyn Flow> {
+        (**self).inner()
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        (**self).answer(ask);
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        (**self).provide(request);
     }
 }
 
@@ -267,7 +273,7 @@ macro_rules! for_boxed_flows {
     ($([$flow:ty, $borrowed:ty]),+) => {$(
         impl $flow {
             /// The concrete flow, if it is a `T`. Looks at the topmost layer only; see
-            /// [`Flow::lower`].
+            /// [`Flow::inner`].
             pub fn downcast_ref<T: Flow + 'static>(&self) -> Option<&T> {
                 self.as_any().downcast_ref()
             }

@@ -9,7 +9,7 @@ use crate::sync::Arc;
 /// A value of any type. What most contexts have is kept in place: an `Arc` costs an allocation and
 /// two atomic instructions.
 #[derive(Clone)]
-pub enum Value {
+pub(crate) enum Value {
     Text(Text),
     Number(u16),
     Other(Arc<dyn Any + Send + Sync>),

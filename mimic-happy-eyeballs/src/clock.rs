@@ -1,23 +1,23 @@
-//! Time, as the machine is told it.
+//! Time on the caller's clock, and the machine's own time since its start.
 
 use core::time::Duration;
 
-/// A point on a monotonic clock, of whatever kind the caller has.
+/// A point in time on a monotonic clock of the caller.
 ///
-/// The machine only ever measures how much time has passed since it was last told the time. A clock
-/// that goes back counts as one that stood still, and never stops a race.
-pub trait Tick: Copy + Ord {
-    /// This point, `duration` later. Saturates.
+/// The machine measures only the time since the last call. A clock that goes back counts as one
+/// that stood still, and never stops a race.
+pub trait Timestamp: Copy + Ord {
+    /// Returns the point that is `duration` later. Saturates.
     #[must_use]
     fn plus(self, duration: Duration) -> Self;
 
-    /// The time from `earlier` to this point; zero if `earlier` is later.
+    /// Returns the time from `earlier` to this point; zero if `earlier` is later.
     #[must_use]
     fn since(self, earlier: Self) -> Duration;
 }
 
-/// The time since an epoch of the caller's: for simulated time.
-impl Tick for Duration {
+/// The time since an epoch of the caller, for simulated time.
+impl Timestamp for Duration {
     fn plus(self, duration: Duration) -> Self {
         self.saturating_add(duration)
     }
@@ -27,7 +27,7 @@ impl Tick for Duration {
     }
 }
 
-impl Tick for mimic_core::Instant {
+impl Timestamp for mimic_core::Instant {
     fn plus(self, duration: Duration) -> Self {
         self + duration
     }
@@ -37,14 +37,14 @@ impl Tick for mimic_core::Instant {
     }
 }
 
-/// How long the machine has been running, by the clock it is told.
+/// Measures how long the machine has been running, by the times that the caller gives.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock<T> {
     last: T,
     elapsed: Duration,
 }
 
-impl<T: Tick> Clock<T> {
+impl<T: Timestamp> Clock<T> {
     pub(crate) fn new(now: T) -> Self {
         Self { last: now, elapsed: Duration::ZERO }
     }
@@ -58,8 +58,8 @@ impl<T: Tick> Clock<T> {
         self.elapsed
     }
 
-    /// When, on the caller's clock, `elapsed` will be `at`.
-    pub(crate) fn tick(&self, at: Duration) -> T {
+    /// Returns the point on the caller's clock at which `elapsed` will be `at`.
+    pub(crate) fn timestamp(&self, at: Duration) -> T {
         self.last.plus(at.saturating_sub(self.elapsed))
     }
 }
