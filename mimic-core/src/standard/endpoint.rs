@@ -8,14 +8,13 @@
 
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use core::net::Ipv6Addr;
 use core::str::FromStr;
 
 use zeroize::Zeroizing;
 
-use super::percent::decode_each;
+use super::percent::{check_encoding, percent_decode};
 use super::redact::{check, fault, located, short, shown_len, split, split_before};
 use crate::escape::{Clean, Escaped, HIDDEN, debug_as_display};
 use crate::{Error, Secret, Text};
@@ -35,7 +34,7 @@ use crate::{Error, Secret, Text};
 /// - An empty port, user or password counts as none.
 /// - User and password are percent-decoded. The path and the query stay as written:
 ///   [`percent_decode`](crate::percent_decode) reads them.
-/// - A fragment is dropped, because it is the client's. A path without a host has none.
+/// - A fragment is dropped, because it stays with the client. A path without a host has none.
 ///
 /// Not accepted, each with an error that names it: percent-encoding in a host, any character
 /// outside ASCII, spaces, and more than [`MAX_LEN`](Endpoint::MAX_LEN) bytes.
@@ -44,8 +43,8 @@ use crate::{Error, Secret, Text};
 /// that has none of them prints as a string that is parsed to the same; one that was printed with
 /// `…` is refused.
 ///
-/// Any scheme is accepted: the candidates of [`Stream`](crate::Stream) and
-/// [`Listen`](crate::Listen) know which exist.
+/// Any scheme is accepted. The candidates of [`Stream`](crate::Stream) and
+/// [`Listen`](crate::Listen) decide later which one has a meaning.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// The scheme, in lower case.
@@ -55,7 +54,7 @@ pub struct Endpoint {
     /// The password, percent-decoded: UTF-8 without control characters, and not empty.
     pub password: Option<Secret>,
     /// The host: a name, an IPv4 address, or an IPv6 address without its brackets, perhaps with a
-    /// zone (`fe80::1%eth0`). A zone means something on this machine alone: it must not go into the
+    /// zone (`fe80::1%eth0`). A zone has a meaning only on this machine: it must not go into the
     /// `Host` of an HTTP request (RFC 6874, section 4).
     pub host: Option<Text>,
     /// The port, if one was given.
@@ -108,7 +107,7 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
         Some(rest) => split_before(rest, b"/?#"),
         None => ("", after),
     };
-    // The fragment is the client's.
+    // The fragment stays with the client (RFC 3986, section 3.5).
     let (rest, fragment) = split(rest, b'#');
     let (path, query) = split(rest, b'?');
     let (scheme, path) = (scheme.to_ascii_lowercase().into(), Some(path).filter(|path| !path.is_empty()));
@@ -119,9 +118,8 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
     } else {
         parse_authority(authority, &mut endpoint, shown_len(text) > 0)?;
     }
-    for part in [path, query].into_iter().flatten() {
-        decode_each(part, |_| ())?;
-    }
+    check_encoding(path.unwrap_or_default())?;
+    check_encoding(query.unwrap_or_default())?;
     (endpoint.path, endpoint.query) = (path.map(Text::from), query.map(Text::from));
     Ok(endpoint)
 }
@@ -177,10 +175,8 @@ fn parse_authority(authority: &str, endpoint: &mut Endpoint, shown: bool) -> Res
 
 /// Decodes a user or a password; an empty one is none.
 fn decode_text<T: for<'a> From<&'a str>>(part: &str) -> Result<Option<T>, Error> {
-    // Of its final size, so that no copy of a password stays behind when it grows; wiped, also
-    // after an error.
-    let mut decoded = Zeroizing::new(Vec::with_capacity(part.len()));
-    decode_each(part, |byte| decoded.push(byte))?;
+    // Wiped, also after an error.
+    let decoded = Zeroizing::new(percent_decode(part)?);
     let Ok(text) = core::str::from_utf8(&decoded) else {
         let reason = "the user information is not UTF-8 when it is percent-decoded";
         return Err(fault(reason, "percent-encode the bytes of its UTF-8 form"));
@@ -250,7 +246,7 @@ fn quoted(letter: char) -> String {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Its parts are public, and may have come from elsewhere.
+        // The parts are public, so they may not come from the parser.
         let mut f = Clean(f);
         write!(f, "{}:", self.scheme)?;
         if let Some(host) = &self.host {
@@ -264,7 +260,7 @@ impl fmt::Display for Endpoint {
             }
         }
         match (&self.host, &self.path) {
-            // Or the path would be read as a host.
+            // Without `//` in front, the path would be parsed as a host.
             (None, Some(path)) if path.starts_with("//") => write!(f, "//{path}")?,
             (_, Some(path)) => f.write_str(path)?,
             (_, None) => {}
