@@ -310,9 +310,9 @@ fn locate<M: Mode>(error: Error, registration: &Registration<M>, target: &dyn De
             // A timer has no target; the dial that waits for it has.
             let above = attempts.iter().find(|above| above.id == attempt.parent).map_or("", Attempt::target);
             let error = error.located_at(attempt.at.clone()).to_target(&attempt.target).to_target(above);
-            error.to_target(&show(target)).passing(&attempt.via)
+            error.to_target(show(target)).passing(&attempt.via)
         }
-        _ => error.located_at(registration.to_string()).to_target(&show(target)).passing(tried.hop(0)),
+        _ => error.located_at(registration.to_string()).to_target(show(target)).passing(tried.hop(0)),
     }
 }
 
