@@ -14,7 +14,8 @@ pub(crate) struct Id {
 
 /// A type of keys or of roles. There may be several of one type, in different parts of a program.
 pub(crate) struct Kind {
-    pub(crate) ty: TypeId,
+    /// A function: it is `const` only from Rust 1.91 on.
+    pub(crate) ty: fn() -> TypeId,
     pub(crate) is_role: bool,
     pub(crate) name: &'static str,
 }
@@ -36,7 +37,7 @@ impl Id {
             }
         }
         let mut bits = Bits(0);
-        kind.ty.hash(&mut bits);
+        (kind.ty)().hash(&mut bits);
         // Numbers in a row end up far from each other.
         Self { kind, instance, hash: bits.0.wrapping_add(instance.wrapping_mul(0x9E37_79B9)) }
     }
@@ -55,7 +56,7 @@ impl PartialEq for Id {
     fn eq(&self, other: &Self) -> bool {
         self.hash == other.hash && self.instance == other.instance && {
             let (this, that) = (self.kind, other.kind);
-            core::ptr::eq(this, that) || (this.ty == that.ty && this.is_role == that.is_role)
+            core::ptr::eq(this, that) || ((this.ty)() == (that.ty)() && this.is_role == that.is_role)
         }
     }
 }
@@ -82,11 +83,11 @@ mod tests {
 
     #[test]
     fn ids_of_one_hash_are_told_apart_and_of_one_type_are_the_same() {
-        static KEY: Kind = Kind { ty: TypeId::of::<u8>(), is_role: false, name: "key" };
+        static KEY: Kind = Kind { ty: TypeId::of::<u8>, is_role: false, name: "key" };
         // As the compiler may make it in another part of the program.
-        static TWIN: Kind = Kind { ty: TypeId::of::<u8>(), is_role: false, name: "key" };
-        static ROLE: Kind = Kind { ty: TypeId::of::<u8>(), is_role: true, name: "role" };
-        static OTHER: Kind = Kind { ty: TypeId::of::<u16>(), is_role: false, name: "other" };
+        static TWIN: Kind = Kind { ty: TypeId::of::<u8>, is_role: false, name: "key" };
+        static ROLE: Kind = Kind { ty: TypeId::of::<u8>, is_role: true, name: "role" };
+        static OTHER: Kind = Kind { ty: TypeId::of::<u16>, is_role: false, name: "other" };
         let id = |kind, instance| Id { kind, instance, hash: 7 };
         assert!(id(&KEY, 1) == id(&KEY, 1));
         assert!(id(&KEY, 1) == id(&TWIN, 1));

@@ -110,6 +110,6 @@ macro_rules! key {
 
 impl Id {
     pub(crate) fn of<K: Key>(key: &K) -> Self {
-        Self::new(const { &Kind { ty: TypeId::of::<K>(), is_role: false, name: K::NAME } }, key.instance())
+        Self::new(const { &Kind { ty: TypeId::of::<K>, is_role: false, name: K::NAME } }, key.instance())
     }
 }

@@ -153,12 +153,11 @@ pub use escape::Escaped;
 #[doc(hidden)]
 pub use flow::poll_write_all;
 pub use flow::{AttributeRequest, Flow, FlowExt};
-#[cfg(target_has_atomic = "ptr")]
-pub use io::DuplexWaker;
 pub use io::{
-    BufReader, CancelSafeDevice, Memory, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteHalf,
-    memory_pair, pump,
+    BufReader, CancelSafeDevice, Memory, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, WriteHalf, memory_pair, pump,
 };
+#[cfg(target_has_atomic = "ptr")]
+pub use io::{DuplexWaker, SyncFlow};
 pub use key::Key;
 pub use listener::ListenerExt;
 #[cfg(target_has_atomic = "ptr")]

@@ -47,7 +47,7 @@ pub trait Role: Clone + Send + Sync + 'static {
 
 impl Id {
     pub(crate) fn role<R: Role>(role: &R) -> Self {
-        Self::new(const { &Kind { ty: TypeId::of::<R>(), is_role: true, name: R::NAME } }, role.instance())
+        Self::new(const { &Kind { ty: TypeId::of::<R>, is_role: true, name: R::NAME } }, role.instance())
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::fmt::Debug;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use embedded_io_async::{ErrorType, Read, Write};
@@ -32,10 +33,12 @@ assert_not_impl_any!(Box<dyn Flow>: Send, Sync);
 assert_impl_all!(Memory<Shared>: Flow, Send, Sync, Unpin, Debug);
 assert_impl_all!(Memory<Local>: Flow, Unpin, Debug);
 assert_not_impl_any!(Memory<Local>: Send, Sync);
+assert_impl_all!(SyncFlow<Box<dyn Flow + Send>>: Flow, Read, Write, Send, Sync, Unpin, Debug);
+assert_not_impl_any!(SyncFlow<Box<dyn Flow>>: Send, Sync);
 
 // Halves of either kind can be spawned in Shared although the flow is only `Send`.
 type Boxed = Box<dyn Flow + Send>;
-type Owned = SplitRef<Boxed, Shared>;
+type Owned = Arc<Split<Boxed, Shared>>;
 type Borrowed<'a> = &'a Split<Boxed, Shared>;
 assert_impl_all!(Split<Boxed, Shared>: Send, Sync, Unpin, Debug);
 assert_impl_all!(ReadHalf<Owned>: Read, Send, Sync, Unpin, Debug);
@@ -44,7 +47,7 @@ assert_impl_all!(ReadHalf<Borrowed<'static>>: Read, Send, Sync, Unpin, Debug);
 assert_impl_all!(WriteHalf<Borrowed<'static>>: Write, Send, Sync, Unpin, Debug);
 assert_not_impl_any!(ReadHalf<Owned>: Clone);
 assert_not_impl_any!(WriteHalf<Owned>: Clone);
-assert_not_impl_any!(ReadHalf<SplitRef<Boxed, Local>>: Send, Sync);
+assert_not_impl_any!(OwnedReadHalf<Boxed, Local>: Send, Sync);
 assert_not_impl_any!(WriteHalf<&'static Split<Boxed, Local>>: Send, Sync);
 
 assert_impl_all!(Dialer<Transport, Shared>: Send, Sync, Clone, Unpin, Debug);
@@ -97,7 +100,6 @@ all_debug!(
     CancelSafeDevice<Vec<u8>>,
     Attempt,
     Outcome,
-    SplitRef<Boxed, Shared>,
     Instant,
     HostPort,
     UnixPath,
@@ -107,7 +109,7 @@ all_debug!(
     mimic_core::Service,
     (Scheme, Host, Port, Path, Deadline, NoDelay, KeepAlive, V6Only, UnixMode),
     (User, Password, Query),
-    (PeerAddr, LocalAddr, TlsVersion, Protection, ServerName, RequestedName),
+    (PeerAddr, LocalAddr, TlsVersion, Alpn, AlpnProtocol, Protection, ServerName, RequestedName),
     mimic_core::Protected,
     (Stream, Transport, Link, Unix, Secure, Lookup, Sleep),
     (Listen, Bind, BindUnix),

@@ -555,3 +555,17 @@ fn a_write_to_nobody_fails_through_the_reader() {
     let error: Error = block_on(stream.write_all(b"x")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BrokenPipe);
 }
+
+#[test]
+fn flows_of_devices_read_and_write_without_a_box() {
+    async fn exchange(mut flow: impl Read<Error = Error> + Write<Error = Error>) -> Result<u8, Error> {
+        flow.write_all(b"ab").await?;
+        flow.flush().await?;
+        let mut buf = [0; 1];
+        flow.read_exact(&mut buf).await?;
+        Ok(buf[0])
+    }
+    let device = || Wire::new(&[Step::Bytes(b"x")], &[Step::Take(2)]);
+    assert_eq!(block_on(exchange(pump(device(), device(), 4))).unwrap(), b'x');
+    assert_eq!(block_on(exchange(CancelSafeDevice::new(device()))).unwrap(), b'x');
+}

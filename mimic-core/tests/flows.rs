@@ -13,8 +13,8 @@ use embedded_io_async::{Read, ReadExactError, Write};
 use flow_kit::*;
 use futures_lite::future::{poll_once, zip};
 use mimic_core::{
-    AttributeRequest, Error, ErrorKind, Flow, FlowExt, Key, Local, LocalAddr, Memory, Mode, PeerAddr, Shared,
-    TlsVersion, memory_pair,
+    AttributeRequest, Error, ErrorKind, Flow, FlowExt, Key, Local, LocalAddr, Memory, Mode, PeerAddr, Phase, Shared,
+    SyncFlow, TlsVersion, memory_pair,
 };
 
 both_modes! {
@@ -544,4 +544,55 @@ fn close_lets_others_run_although_the_peer_sends_without_end() {
         assert!(close.as_mut().poll(&mut task.cx()).is_pending());
         assert_eq!(task.wakes(), 1);
     }
+}
+
+#[test]
+fn boxes_are_those_of_the_modes() {
+    let shared: <Shared as Mode>::Flow = memory_pair::<Shared>(1).0.boxed();
+    let local: <Local as Mode>::Flow = memory_pair::<Local>(1).0.boxed_local();
+    assert!(shared.downcast_ref::<Memory<Shared>>().is_some() && local.downcast_ref::<Memory<Local>>().is_some());
+}
+
+#[test]
+fn a_read_to_an_early_end_becomes_one_error() {
+    async fn read(flow: &mut Memory<Shared>) -> Result<[u8; 4], Error> {
+        let mut buf = [0; 4];
+        flow.read_exact(&mut buf).await?;
+        Ok(buf)
+    }
+    let (mut here, mut there) = memory_pair::<Shared>(8);
+    block_on(async {
+        there.write_all(b"abcdef").await.unwrap();
+        there.shutdown().await.unwrap();
+        assert_eq!(&read(&mut here).await.unwrap(), b"abcd");
+        let error = read(&mut here).await.unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::Other, Some(Phase::Read)));
+        assert!(error.to_string().contains("the stream ended early"), "{error}");
+        there.abort();
+        assert_eq!(read(&mut here).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    });
+}
+
+#[test]
+fn a_sync_flow_forwards_every_method_and_the_attributes_of_all_layers() {
+    fn needs_sync(_: &(impl Read + Write + Flow + Send + Sync)) {}
+    let bottom = Probe { attributes: (Some(1), Some("192.0.2.1:1")), ..Probe::default() };
+    let top = Probe { taken: 42, attributes: (Some(2), None), inner: Some(bottom.into()), ..Probe::default() };
+    let mut flow = SyncFlow::new(top.boxed());
+    needs_sync(&flow);
+    let (task, mut buf) = (Task::new(), [0; 3]);
+    assert!(matches!(Flow::poll_read(&mut flow, &mut task.cx(), &mut buf), Poll::Ready(Ok(3))));
+    assert!(matches!(Flow::poll_write(&mut flow, &mut task.cx(), b"x"), Poll::Ready(Ok(42))));
+    assert!(matches!(Flow::poll_flush(&mut flow, &mut task.cx()), Poll::Ready(Ok(()))));
+    assert!(matches!(Flow::poll_shutdown(&mut flow, &mut task.cx()), Poll::Ready(Ok(()))));
+    assert!(matches!(Flow::poll_write_vectored(&mut flow, &mut task.cx(), &[b"x", b"y"]), Poll::Ready(Ok(200))));
+    assert!(flow.is_write_vectored());
+    flow.abort();
+    assert_eq!(flow.attribute(TlsVersion), Some(2), "the topmost layer that knows");
+    assert_eq!(flow.attribute(PeerAddr), Some("192.0.2.1:1".parse().unwrap()), "a layer below");
+    assert!(flow.inner().is_none());
+    assert!(format!("{flow:?}").starts_with("SyncFlow(Probe"), "{flow:?}");
+    let calls = ["read", "write", "flush", "shutdown", "write_vectored", "is_write_vectored", "abort"];
+    assert_eq!(flow.get_mut().downcast_ref::<Probe>().unwrap().calls.lock().unwrap()[..7], calls);
+    assert!(flow.into_inner().downcast::<Probe>().is_ok());
 }

@@ -252,6 +252,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         if self.abandoned {
             return Some(End::Failed(Failure::Services));
         }
+        // The race fails once nothing runs, no query is open, and no address is left or expected.
         let idle = self.attempts.running() == 0 && !self.queries.any_open();
         let over = idle && (self.attempts.is_over() || (self.order.is_empty() && !self.expects_more()));
         let failure = match self.attempts.any() {
@@ -307,6 +308,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
         (!held).then(|| self.pacing.due(self.attempts.running() == 0))
     }
 
+    /// Starts an attempt to the next endpoint of the order.
     fn start(&mut self) -> Option<RaceOutput<T>> {
         let (now, idle) = (self.clock.elapsed(), self.attempts.running() == 0);
         let endpoint = self.order.next(&self.addresses)?;
@@ -448,6 +450,7 @@ impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERI
             return self.follow(owner, kind, alias.target);
         }
         let count = |dropped: &mut u32, yes: bool| *dropped = dropped.saturating_add(yes.into());
+        // Each record is stored or counted as dropped.
         for (id, service) in numbered() {
             count(&mut self.dropped.unsupported, service.unsupported);
             if service.unsupported {

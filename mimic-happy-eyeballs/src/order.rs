@@ -169,6 +169,7 @@ impl<const N: usize> Order<N> {
     ) {
         let port = service.and_then(|(kept, _)| kept.port);
         let protocol = service.and_then(|(_, protocol)| protocol);
+        let service = service.map(|(kept, _)| kept.id);
         // Beyond the capacity for ways, no address is tried by further ones.
         let Some(way) = addresses.way(port, protocol) else { return };
         // Without a service, any earlier attempt at this port was to the same endpoint.
@@ -186,7 +187,8 @@ impl<const N: usize> Order<N> {
             {
                 continue;
             }
-            let service = service.map(|(kept, _)| kept.id);
+            // An endpoint was tried if the attempts have it, or if an entry of the same address was
+            // tried by this way. The entries know attempts that are forgotten.
             let mut new = Planned { key: entry.key, entry: index, service, port, protocol, way, tried: false };
             let endpoint = new.endpoint(entry);
             new.tried = attempts.tried(&endpoint)
@@ -201,6 +203,7 @@ impl<const N: usize> Order<N> {
         }
     }
 
+    /// Inserts an endpoint into the group that begins at `from`, after its equals.
     fn insert(&mut self, from: usize, new: Planned) {
         // An endpoint that was tried gives up its place for one that was not.
         let lent = self.list.iter().rposition(|planned| planned.tried).filter(|_| self.list.is_full() && !new.tried);
@@ -223,11 +226,13 @@ impl<const N: usize> Order<N> {
         {
             let count = usize::from(config.family_count.max(1));
             for place in 0..group.len() {
+                // Whether this place belongs to the family that RFC 6724 put first.
                 let turn = match last {
                     None => place < count || place % 2 != count % 2,
                     Some(last) => (place % 2 == 0) == (last != first),
                 };
                 let wanted = |planned: &Planned| (planned.key.family() == first) == turn;
+                // The next of that family moves here. The others keep their order.
                 let Some(rest) = group.get_mut(place..) else { break };
                 let Some(found) = rest.iter().position(wanted) else { break };
                 if let Some(moved) = rest.get_mut(..=found) {

@@ -336,8 +336,8 @@ fn s6_simultaneous_events() {
     race.answer(0, A, &["192.0.2.1"]).answer(50, AAAA, &["2001:db8::1"]).expect(&[(50, start(0, "2001:db8::1"))]);
 }
 
-/// §6.2 An address that such records leave out may be tried last, at the caller's own port (RFC 9460
-/// §3); not where records are relied on (§3.1).
+/// §6.2 An address that such records leave out may be tried last, at the caller's own port (RFC
+/// 9460 §3); not where records are relied on (§3.1).
 #[test]
 fn s6_2_the_origin_may_be_fallen_back_to() {
     let h3 = ServiceRecord { priority: 1, alpn: &[b"h3"], no_default_alpn: true, ..ServiceRecord::default() };

@@ -72,8 +72,8 @@ fn s7_endpoints_come_back() {
     assert_eq!(race.order(), ["2001:db8::1", "2001:db8::2"]);
 }
 
-/// §7 An address that one name loses may stay with another: it is tried at the port that they share,
-/// whichever service is preferred.
+/// §7 An address that one name loses may stay with another. It is tried at the port that they
+/// share, whichever service is preferred.
 #[test]
 fn s7_endpoints_go_from_one_name_and_stay_with_another() {
     for (own, alternative) in [(1, 2), (2, 1)] {

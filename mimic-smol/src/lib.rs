@@ -2,10 +2,10 @@
 //! to futures-io's traits.
 //!
 //! ```no_run
-//! use mimic_core::FlowExt;
-//! use mimic_core::embedded_io_async::{Read, Write};
+//! use mimic_smol::mimic_core::FlowExt;
+//! use mimic_smol::mimic_core::embedded_io_async::{Read, Write};
 //!
-//! # async fn example() -> Result<(), mimic_core::Error> {
+//! # async fn example() -> Result<(), mimic_smol::mimic_core::Error> {
 //! let mut flow = mimic_smol::connect("tcp://example.org:7").await?;
 //! flow.write_all(b"hello\n").await?;
 //! flow.flush().await?;
@@ -15,150 +15,130 @@
 //! # }
 //! ```
 //!
-//! [`Smol`] fills these roles, each at priority 100, and [`context`] adds what the standard schemes
-//! need:
+//! An application depends on this crate alone: it has [`mimic_core`], and by their features
+//! `mimic_happy_eyeballs` and `mimic_rustls`.
+//!
+//! # Roles
+//! [`Smol`] fills these roles, each at priority 100. [`context`] adds the standard schemes.
 //!
 //! | role | name | how |
 //! |---|---|---|
-//! | [`Link`], [`Bind`] | `tcp` | TCP, with [`NoDelay`](mimic_core::NoDelay) (on unless it is false) and [`KeepAlive`](mimic_core::KeepAlive) |
-//! | [`Unix`], [`BindUnix`] | `unix` | Unix sockets, where the system has them; a full backlog is waited for, and the file of a dead server replaced |
-//! | [`Lookup`] | `system` | the hosts file, then the system's resolver on threads of its own: `mimic_std::lookup` says how |
-//! | [`Sleep`] | `timer` | async-io's timer |
+//! | [`Link`](mimic_core::Link), [`Bind`](mimic_core::Bind) | `tcp` | TCP, with [`NoDelay`](mimic_core::NoDelay) (on unless it is false) and [`KeepAlive`](mimic_core::KeepAlive) |
+//! | [`Unix`](mimic_core::Unix), [`BindUnix`](mimic_core::BindUnix) | `unix` | Unix sockets, where the system has them; a connect waits for a full backlog, and a listener replaces the file of a dead server |
+//! | [`Lookup`](mimic_core::Lookup) | `system` | the hosts file, then the system's resolver on threads of its own: `mimic_std::lookup` says how |
+//! | [`Sleep`](mimic_core::Sleep) | `timer` | async-io's timer |
 //! | `SourceAddress` | `udp` | the local address of a connected UDP socket, which sends nothing |
 //!
-//! With the feature `happy-eyeballs`, on by default, [`Transport`](mimic_core::Transport) is filled
-//! by `mimic_happy_eyeballs`: the AAAA and A records of a host are looked up separately and at
-//! once, and its addresses raced as the draft says: `RaceConfig` changes how, `Observer` shows it
-//! happening. The flow's attribute `mimic_happy_eyeballs::Timeline` tells who was tried when, and
-//! `mimic_happy_eyeballs::Raced` gives back the socket. Without the feature the addresses are tried
-//! one after the other, in the order of the look-up, by [`InOrder`](mimic_core::InOrder), and
-//! nothing fills `SourceAddress`.
+//! # Features
+//! `happy-eyeballs`, on by default, fills [`Transport`](mimic_core::Transport) by
+//! `mimic_happy_eyeballs`. It looks up the AAAA and A records of a host separately and at once, and
+//! races its addresses as the draft says. `RaceConfig` changes how, and `Observer` shows it
+//! happening. The flow's attribute `mimic_happy_eyeballs::Timeline` lists the attempts with their
+//! times, and `mimic_happy_eyeballs::Raced` gives back the socket. Without the feature
+//! [`InOrder`](mimic_core::InOrder) tries the addresses one after the other, in the order of the
+//! look-up, and nothing fills `SourceAddress`.
 //!
-//! With the feature `rustls`, on by default, the contexts have TLS too, from `mimic_rustls`:
-//! `tls://host:port` and `https` work, with the platform's trust store and the provider of the
-//! feature `ring` (default) or `aws-lc-rs`; without a provider, give a configuration by
-//! `mimic_rustls::TlsConfig`.
+//! `rustls`, on by default, adds TLS to the contexts: `tls://host:port` and `https` work, with the
+//! platform's trust store. The crypto provider is the feature `ring` (default) or `aws-lc-rs`.
+//! Without a provider, or to trust something else, an application gives a configuration of its own:
 //!
-//! Listeners from elsewhere (socket activation): with [`Inherited`] in the context, listening at
-//! the address of a socket that listens already takes it, by TLS too; [`TcpAcceptor`] and
-//! [`UnixAcceptor`] make a listener of one, without a URL.
+//! ```
+//! # #[cfg(feature = "rustls")]
+//! # mod example {
+//! use std::sync::Arc;
 //!
-//! Flows from elsewhere: [`TcpFlow`] and [`UnixFlow`] come from an accepted or connected socket,
-//! [`FromFutures`] makes a flow of anything that futures-io can read and write, and [`ToFutures`]
-//! goes the other way.
+//! use mimic_smol::mimic_core::Context;
+//! use mimic_smol::mimic_rustls::TlsConfig;
+//! use mimic_smol::mimic_rustls::rustls::ClientConfig;
+//!
+//! fn context(config: ClientConfig) -> Context {
+//!     mimic_smol::context().with(TlsConfig, Arc::new(config))
+//! }
+//! # }
+//! ```
+//!
+//! # Sockets from elsewhere
+//! Listeners (socket activation): with [`Inherited`] in the context, listening at the address of a
+//! socket that listens already takes it, by TLS too. [`TcpAcceptor`] and `UnixAcceptor` make a
+//! listener of one, without a URL.
+//!
+//! Flows: [`TcpFlow`] and `UnixFlow` come from an accepted or connected socket. [`FromFutures`]
+//! makes a flow of anything that futures-io can read and write, and [`ToFutures`] goes the other
+//! way.
 //!
 //! # What to know
-//! - Sockets and timers are async-io's, which has a thread of its own: any executor will do,
+//! - Sockets and timers are async-io's, which has a thread of its own. They run on any executor:
 //!   smol's, async-std's or another. New programs choose smol: async-std is discontinued, and
-//!   supported for those that have it.
-//! - A look-up by the system that runs cannot be cancelled. When a deadline passes, its thread is
-//!   left to finish; nothing waits for it.
-//! - At most 64 look-ups by the system run at a time; [`set_lookup_threads`] says otherwise.
+//!   supported for programs that have it.
+//! - A running look-up by the system cannot be cancelled. When a deadline expires, its thread is
+//!   left to finish. Nothing waits for it.
+//! - At most 64 look-ups by the system run at a time; [`set_lookup_threads`] changes that.
 
 #![forbid(unsafe_code)]
 
-mod accept;
+mod adapter;
 mod bridge;
-mod tcp;
-mod timer;
-#[cfg(unix)]
-mod unix;
 
-use std::time::{Duration, Instant};
-
-#[cfg(not(feature = "happy-eyeballs"))]
-use mimic_core::InOrder as Addresses;
-use mimic_core::{
-    Bind, Context, Ctx, Deadline, Error, Flow, Install, Link, LocalContext, Lookup, Mode, Schemes, Sleep, for_each_mode,
-};
-#[cfg(unix)]
-use mimic_core::{BindUnix, Unix};
-#[cfg(feature = "happy-eyeballs")]
-use mimic_happy_eyeballs::{HappyEyeballs as Addresses, SourceAddress};
-#[cfg(unix)]
-use mimic_std::UnixListening;
-use mimic_std::{TcpListening, TcpOptions};
+use mimic_core::{Context, Ctx, Error, Flow, Install, LocalContext, for_each_mode};
+use mimic_std::{Acceptor, Everything, Hosted};
 
 #[cfg(unix)]
 pub use bridge::UnixFlow;
 pub use bridge::{FromFutures, TcpFlow, ToFutures};
+pub use mimic_core;
 #[cfg(feature = "happy-eyeballs")]
 pub use mimic_happy_eyeballs;
+#[cfg(feature = "rustls")]
+pub use mimic_rustls;
 pub use mimic_std::{Inherited, InheritedSockets, set_lookup_threads};
-pub use tcp::TcpAcceptor;
-#[cfg(unix)]
-pub use unix::UnixAcceptor;
 
-/// The roles that async-io fills, on smol, async-std and other executors: what [`Ctx::install`]
-/// takes.
+/// Accepts TCP flows.
 ///
-/// Timers compare if they come from one installation.
+/// [`Bind`](mimic_core::Bind) makes one. [`from_std`](Acceptor::from_std) makes one of a socket
+/// from elsewhere.
+pub type TcpAcceptor = Acceptor<Smol, std::net::TcpListener>;
+
+/// Accepts Unix flows.
+///
+/// [`BindUnix`](mimic_core::BindUnix) makes one, whose file goes with it.
+/// [`from_std`](Acceptor::from_std) makes one of a socket from elsewhere.
+#[cfg(unix)]
+pub type UnixAcceptor = Acceptor<Smol, std::os::unix::net::UnixListener>;
+
+/// Fills the roles of the table above by async-io, on smol, async-std and other executors.
+/// [`Ctx::install`] takes it.
+///
+/// Instants of two timers compare if both timers come from one installation.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Smol;
-
-const PRIORITY: i32 = 100;
 
 for_each_mode!(M => {
     impl Install<M> for Smol {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            let epoch = Instant::now();
-            let ctx = ctx
-                .register(Link, "tcp", PRIORITY, TcpOptions::needs(), |to, options| async move {
-                    Ok(Box::new(tcp::connect(to, options).await?) as <M as Mode>::Flow)
-                })
-                .register(Bind, "tcp", PRIORITY, TcpListening::needs(), |at, listening| async move {
-                    Ok(Box::new(TcpAcceptor::bind(at, &listening)?) as <M as Mode>::Listener)
-                })
-                .register(Lookup, "system", PRIORITY, (), |question, ()| mimic_std::lookup(question))
-                .register(Sleep, "timer", PRIORITY, (), move |(), ()| async move {
-                    Ok(Box::new(timer::Timer::new(epoch)) as <M as Mode>::Timer)
-                });
-            #[cfg(feature = "happy-eyeballs")]
-            let ctx = ctx.register(SourceAddress, "udp", PRIORITY, (), |to, ()| async move { Ok(mimic_std::source(to)) });
-            #[cfg(unix)]
-            let ctx = ctx
-                .register(Unix, "unix", PRIORITY, (), |to, ()| async move {
-                    Ok(Box::new(unix::connect(to).await?) as <M as Mode>::Flow)
-                })
-                .register(BindUnix, "unix", PRIORITY, UnixListening::needs(), |at, listening| async move {
-                    Ok(Box::new(UnixAcceptor::bind(&at, &listening)?) as <M as Mode>::Listener)
-                });
-            ctx
+            ctx.install(Hosted(self))
         }
     }
 });
 
-/// A context with everything in it: the standard schemes, [`Smol`], addresses raced by the feature
-/// `happy-eyeballs`, TLS by the feature `rustls`, and a deadline of 30 s.
+/// Returns a context with everything in it: the standard schemes, [`Smol`], addresses raced by the
+/// feature `happy-eyeballs`, TLS by the feature `rustls`, and a deadline of 30 s.
 #[must_use]
 pub fn context() -> Context {
-    Ctx::new().install(Everything)
+    Ctx::new().install(Everything(Smol))
 }
 
-/// As [`context`], for flows and functions that stay on one thread: a `LocalExecutor`.
+/// Returns what [`context`] does, for flows and functions that stay on one thread: a
+/// `LocalExecutor`.
 #[must_use]
 pub fn local_context() -> LocalContext {
-    Ctx::new().install(Everything)
+    Ctx::new().install(Everything(Smol))
 }
 
-/// What is in the contexts.
-struct Everything;
-
-for_each_mode!(M => {
-    impl Install<M> for Everything {
-        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            #[cfg(feature = "rustls")]
-            let ctx = ctx.install(mimic_rustls::Tls);
-            ctx.install(Schemes).install(Addresses).install(Smol).with(Deadline, Duration::from_secs(30))
-        }
-    }
-});
-
-/// A flow to an endpoint such as `tcp://example.org:7`, `unix:/run/service` or, with the feature
+/// Connects to an endpoint such as `tcp://example.org:7`, `unix:/run/service` or, with the feature
 /// `rustls`, `tls://example.org:443`, by [`context`].
 ///
-/// Programs that connect often keep one context: it resumes TLS sessions. What the platform
-/// trusts is read once per process, whatever the number of contexts.
+/// Programs that connect often keep one context: it resumes TLS sessions. The platform's trust
+/// store is read once per process, whatever the number of contexts.
 ///
 /// # Errors
 /// As [`Ctx::with_url`] and [`Ctx::connect`].

@@ -10,11 +10,11 @@ use std::time::{Duration, SystemTime};
 /// in ticks, FAT in 2 s.
 const SETTLED: Duration = Duration::from_secs(3);
 
-/// A time that is further ahead is not that of a clock a little ahead of this one, as a file
-/// server's may be: the file was given it, or the clock was set back. A change leaves another time.
+/// A file server's clock may be a little ahead of this one. A time that is further ahead was set by
+/// a program, or the clock was set back. A change leaves another time.
 const AHEAD: Duration = Duration::from_secs(60);
 
-/// What a file was parsed to.
+/// The parsed content of a file.
 #[derive(Debug)]
 pub(crate) struct CachedFile<T>(Mutex<Option<(Stamp, Arc<T>)>>);
 
@@ -58,7 +58,7 @@ impl<T> CachedFile<T> {
     }
 }
 
-/// What changes with a file.
+/// The metadata that change with a file.
 #[derive(Debug, PartialEq, Eq)]
 struct Stamp {
     len: u64,
@@ -83,7 +83,7 @@ impl Stamp {
         })
     }
 
-    /// Whether a later change shows.
+    /// Tells whether a later change shows.
     fn is_settled(&self, now: SystemTime) -> bool {
         let settled = |time| match now.duration_since(time) {
             Ok(passed) => passed > SETTLED,

@@ -8,10 +8,12 @@ use mimic_core::{Error, ErrorKind, Phase};
 /// The two directions of a flow over a stream that promises less than [`Flow`](mimic_core::Flow)
 /// does.
 ///
-/// Each method takes the call to the stream as a closure, and calls it only while it makes sense.
-/// So: empty buffers are answered at once; end of stream stays; an error stays, lest a reset is
-/// taken for the end of stream that a socket reports after it; a write that takes nothing is an
-/// error, and so is one after the writing side was closed.
+/// Each method takes the call to the stream as a closure, and calls it only while it makes sense:
+///
+/// - It answers empty buffers at once.
+/// - End of stream stays.
+/// - An error stays: a socket reports end of stream after a reset, which would hide the reset.
+/// - A write that takes nothing is an error, and so is a write after the writing side was closed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ends {
     read: End,

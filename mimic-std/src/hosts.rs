@@ -18,8 +18,8 @@ use mimic_core::Record;
 use crate::cached_file::CachedFile;
 use crate::numeric::numeric;
 
-/// A larger file is left to the system, which reads it at each look-up on a thread: parsing this
-/// much takes some 20 ms, once, on the thread that asks.
+/// In bytes. Parsing this much takes some 20 ms, once, on the thread that asks. The system reads a
+/// larger file at each look-up, on a thread.
 const LIMIT: u64 = 8 << 20;
 
 /// Returns the hosts file of the system, parsed: once for each question, since a file that has just
@@ -80,7 +80,7 @@ impl Hosts {
         (!found.is_empty()).then_some(found)
     }
 
-    /// The address of the line that begins at `at`, if it has the name.
+    /// Returns the address of the line that begins at `at`, if it has the name.
     fn line(&self, at: u32, name: &str) -> Option<Record> {
         let text = self.text.get(usize::try_from(at).ok()?..)?;
         let mut fields = fields(text.split(|byte| *byte == b'\n').next()?);
@@ -90,14 +90,14 @@ impl Hosts {
     }
 }
 
-/// The fields of a line, without its comment.
+/// Splits a line into its fields, without its comment.
 fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let line = line.split(|byte| *byte == b'#').next().unwrap_or_default();
     // As `isspace` has it.
     line.split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c)).filter(|field| !field.is_empty())
 }
 
-/// FNV-1a, of the name in lower case.
+/// Hashes the name in lower case, by FNV-1a.
 fn hash(name: &[u8]) -> u32 {
     name.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193))
 }
@@ -110,13 +110,14 @@ fn address_of(text: &[u8]) -> Option<Record> {
     }
 }
 
-/// `localhost` and all below it, which are never asked of DNS (RFC 6761, section 6.3).
+/// Tells whether the name is `localhost` or below it: DNS is never asked for those (RFC 6761,
+/// section 6.3).
 pub(crate) fn is_localhost(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     name.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
 }
 
-/// What `localhost` is if the hosts file does not say.
+/// Returns the addresses of `localhost` if the hosts file has none.
 pub(crate) fn loopback() -> Vec<Record> {
     vec![Record::Aaaa(Ipv6Addr::LOCALHOST), Record::A([127, 0, 0, 1].into())]
 }

@@ -16,8 +16,8 @@ mimic_core::key! {
     pub Inherited: InheritedSockets;
 }
 
-/// The sockets of [`Inherited`]: each is handed out once, to the first that listens at its address
-/// or path.
+/// The sockets of [`Inherited`]. Each is handed out once, to the first listener at its address or
+/// path.
 ///
 /// So one program serves with and without socket activation, by any scheme that the context has,
 /// TLS included. With the crate `listenfd`, which takes over what systemd passes on (`LISTEN_FDS`):
@@ -63,7 +63,7 @@ struct Sockets {
 }
 
 impl InheritedSockets {
-    /// None yet.
+    /// Makes an empty set.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -1,21 +1,23 @@
 //! What adapters for hosted systems share: everything but the runtime.
 //!
-//! [`Ends`] keeps the promises of [`Flow`](mimic_core::Flow) over streams with the habits of
-//! `std::io`; [`with_io_slices`] and [`with_byte_slices`] convert vectored writes without
-//! allocating; [`lookup`] looks names up as the system does, and `source` (feature
-//! `happy-eyeballs`) tells the address that it would connect from; [`TcpOptions`] are what a
-//! context says of TCP sockets, and [`refuse_itself`] refuses one that is its own peer;
-//! [`TcpListening`] and `UnixListening` bind listeners, or take those of [`Inherited`];
-//! [`discard_unread`] comes before a socket is closed; `SocketFile` is the file of a Unix
-//! listener, and `connect_unix` connects to one; [`accept_error`] and [`accepted_error`] say
-//! whether an accept loop rests.
+//! - [`Adapter`] and [`Listens`] are the parts of a runtime. [`Hosted`] makes the roles of them,
+//!   [`Everything`] the content of a context, and [`Acceptor`] listeners.
+//! - [`Ends`] keeps the promises of [`Flow`](mimic_core::Flow) over streams with the habits of
+//!   `std::io`. [`with_io_slices`] and [`with_byte_slices`] convert vectored writes without
+//!   allocating. An adapter calls [`discard_unread`] before it closes a socket.
+//! - [`lookup`] looks names up as the system does. `source` (feature `happy-eyeballs`) returns the
+//!   address that the system would connect from.
+//! - Listeners take the sockets of [`Inherited`], if one listens at their address. `SocketFile` is
+//!   the file of a Unix listener.
 //!
 //! Authors of adapters depend on this crate. Applications depend on an adapter.
 
 #![forbid(unsafe_code)]
 
 mod accept;
+mod adapter;
 mod cached_file;
+mod clock;
 #[cfg(unix)]
 mod connect_unix;
 mod ends;
@@ -36,15 +38,12 @@ mod system;
 mod tcp_options;
 mod unread;
 
-pub use accept::{accept_error, accepted_error};
+pub use accept::Acceptor;
+pub use adapter::{Adapter, AsSocket, Everything, Hosted, Listens};
 #[cfg(unix)]
-pub use connect_unix::connect_unix;
+pub use connect_unix::UnixSockets;
 pub use ends::Ends;
 pub use inherited::{Inherited, InheritedSockets};
-pub use itself::refuse_itself;
-pub use listening::TcpListening;
-#[cfg(unix)]
-pub use listening::UnixListening;
 pub use lookup::{lookup, lookup_locally, set_lookup_threads};
 pub use slices::{with_byte_slices, with_io_slices};
 #[cfg(unix)]
@@ -52,5 +51,4 @@ pub use socket_file::SocketFile;
 #[cfg(feature = "happy-eyeballs")]
 pub use source::source;
 pub use system::enough_descriptors;
-pub use tcp_options::TcpOptions;
 pub use unread::discard_unread;

@@ -1,105 +1,73 @@
-//! Listeners, bound as a context says, or inherited.
+//! Sockets that listen: bound, or inherited.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 #[cfg(unix)]
 use std::os::unix::net::UnixListener;
 
-use mimic_core::{Error, ErrorKind, Mode, Needs, Phase, V6Only, map, opt};
 #[cfg(unix)]
-use mimic_core::{UnixMode, UnixPath};
+use mimic_core::UnixPath;
+use mimic_core::{Error, ErrorKind, Phase};
 use socket2::{Domain, Socket, Type};
 
 #[cfg(unix)]
 use crate::SocketFile;
 use crate::accept::BACKLOG;
-use crate::{Inherited, InheritedSockets, TcpOptions};
+use crate::inherited::InheritedSockets;
 
-/// What a context says of TCP listeners.
-#[derive(Clone, Debug)]
-pub struct TcpListening {
-    options: TcpOptions,
+/// Takes the inherited socket of that address, or binds one. The socket does not block.
+///
+/// # Errors
+/// That of the system, in [`Phase::Bind`]. An address that no interface has, or whose family the
+/// system does not have, is [`AddrNotAvailable`](ErrorKind::AddrNotAvailable); a port that this
+/// user may not take is [`PermissionDenied`](ErrorKind::PermissionDenied).
+pub(crate) fn bind_tcp(
+    at: SocketAddr,
     v6_only: Option<bool>,
     inherited: Option<InheritedSockets>,
+) -> Result<TcpListener, Error> {
+    let listener = match inherited.and_then(|sockets| sockets.take_tcp(at)) {
+        Some(listener) => listener.set_nonblocking(true).map(|()| listener),
+        None => try_bind(at, v6_only),
+    };
+    listener.map_err(|error| refused(error, at))
 }
 
-impl TcpListening {
-    /// Declares the keys: those of [`TcpOptions`], for the sockets that are accepted; [`V6Only`];
-    /// and [`Inherited`].
-    pub fn needs<M: Mode>() -> impl Needs<M, Args = Self> + Clone + Send + Sync {
-        map(
-            (map(TcpOptions::needs(), |options| options), opt(V6Only), opt(Inherited)),
-            |(options, v6_only, inherited)| Self { options, v6_only, inherited },
-        )
+fn try_bind(at: SocketAddr, v6_only: Option<bool>) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(at), Type::STREAM, None)?;
+    // As `std` does. On Windows it would let two programs listen at one port.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    if let (true, Some(v6_only)) = (at.is_ipv6(), v6_only) {
+        socket.set_only_v6(v6_only)?;
     }
-
-    /// The options of the sockets that are accepted.
-    #[must_use]
-    pub fn options(&self) -> TcpOptions {
-        self.options
-    }
-
-    /// Takes the inherited socket of that address, or binds one. It does not block.
-    ///
-    /// # Errors
-    /// That of the system, in [`Phase::Bind`]. An address that no interface has, or whose family
-    /// the system does not have, is [`AddrNotAvailable`](ErrorKind::AddrNotAvailable); a port that
-    /// this user may not take is [`PermissionDenied`](ErrorKind::PermissionDenied).
-    pub fn bind(&self, at: SocketAddr) -> Result<TcpListener, Error> {
-        let listener = match self.inherited.as_ref().and_then(|sockets| sockets.take_tcp(at)) {
-            Some(listener) => listener.set_nonblocking(true).map(|()| listener),
-            None => self.try_bind(at),
-        };
-        listener.map_err(|error| refused(error, at))
-    }
-
-    fn try_bind(&self, at: SocketAddr) -> io::Result<TcpListener> {
-        let socket = Socket::new(Domain::for_address(at), Type::STREAM, None)?;
-        // As `std` does. On Windows it would let two programs listen at one port.
-        #[cfg(not(windows))]
-        socket.set_reuse_address(true)?;
-        if let (true, Some(v6_only)) = (at.is_ipv6(), self.v6_only) {
-            socket.set_only_v6(v6_only)?;
-        }
-        socket.set_nonblocking(true)?;
-        socket.bind(&at.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(socket.into())
-    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&at.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
-/// What a context says of Unix listeners.
+/// Takes the inherited socket of that path, as it is, or binds one. The file of that one must be
+/// dropped before it. The socket does not block.
+///
+/// # Errors
+/// As [`SocketFile::bind`].
 #[cfg(unix)]
-#[derive(Clone, Debug)]
-pub struct UnixListening {
+pub(crate) fn bind_unix(
+    at: &UnixPath,
     mode: Option<u32>,
     inherited: Option<InheritedSockets>,
-}
-
-#[cfg(unix)]
-impl UnixListening {
-    /// Declares the keys: [`UnixMode`] and [`Inherited`].
-    pub fn needs<M: Mode>() -> impl Needs<M, Args = Self> + Clone + Send + Sync {
-        map((opt(UnixMode), opt(Inherited)), |(mode, inherited)| Self { mode, inherited })
-    }
-
-    /// Takes the inherited socket of that path, as it is, or binds one, whose file is to be dropped
-    /// before it. It does not block.
-    ///
-    /// # Errors
-    /// As [`SocketFile::bind`].
-    pub fn bind(&self, at: &UnixPath) -> Result<(Option<SocketFile>, UnixListener), Error> {
-        match self.inherited.as_ref().and_then(|sockets| sockets.take_unix(at)) {
-            Some(listener) => {
-                listener.set_nonblocking(true).map_err(|error| Error::from(error).in_phase(Phase::Bind))?;
-                Ok((None, listener))
-            }
-            None => SocketFile::bind(at, self.mode).map(|(file, listener)| (Some(file), listener)),
+) -> Result<(Option<SocketFile>, UnixListener), Error> {
+    match inherited.and_then(|sockets| sockets.take_unix(at)) {
+        Some(listener) => {
+            listener.set_nonblocking(true).map_err(|error| Error::from(error).in_phase(Phase::Bind))?;
+            Ok((None, listener))
         }
+        None => SocketFile::bind(at, mode).map(|(file, listener)| (Some(file), listener)),
     }
 }
 
-/// The error of a bind, and what to do about it.
+/// Adds advice to the error of a bind.
 #[cold]
 fn refused(error: io::Error, at: SocketAddr) -> Error {
     let error = match is_unknown_family(&error) {
@@ -120,7 +88,7 @@ fn refused(error: io::Error, at: SocketAddr) -> Error {
     .in_phase(Phase::Bind)
 }
 
-/// The system has no such addresses: IPv6 is not there. `std` has no kind for it.
+/// Tells whether the system has no such addresses: IPv6 is off. `std` has no kind for it.
 fn is_unknown_family(error: &io::Error) -> bool {
     #[cfg(unix)]
     const EAFNOSUPPORT: i32 = libc::EAFNOSUPPORT;

@@ -1,4 +1,4 @@
-//! Look-ups: what needs no resolver, and then the system's.
+//! Look-ups: answers that need no resolver, and then the system's.
 
 use std::cell::LazyCell;
 use std::io;
@@ -16,7 +16,7 @@ use crate::search::{Completion, completion};
 use crate::source::local_address;
 use crate::system::{self, Ask};
 
-/// How many look-ups run at a time, unless [`set_lookup_threads`] says otherwise.
+/// The number of look-ups that run at a time, unless [`set_lookup_threads`] sets another.
 const THREADS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
 static QUESTIONS: LazyLock<Arc<Questions>> = LazyLock::new(|| Questions::new(THREADS, system::ask));
@@ -50,7 +50,7 @@ static QUESTIONS: LazyLock<Arc<Questions>> = LazyLock::new(|| Questions::new(THR
 /// all that wait get its answer.
 ///
 /// # Cancellation
-/// Dropping the future gives the look-up up. If nothing else waits for its answer, it is not begun.
+/// Dropping the future gives the look-up up. It is not begun if no other task waits for its answer.
 /// One that runs cannot be cancelled: the system ends it by its own patience, with a silent server
 /// often after 10 s or 20 s. While 64 run and some of them for nothing, one more is begun every 200
 /// ms, up to 128. Only while 64 that are waited for are stuck, or 128, does the next wait until one
@@ -69,7 +69,7 @@ pub async fn lookup(question: Question) -> Result<Vec<Record>, Error> {
             .advise("ask a resolver of your own, or do not ask for HTTPS records"));
     }
     let apart = {
-        // Not read for `localhost`, which comes before whatever the sources are.
+        // Not read for `localhost`, which comes before all sources.
         let sources = LazyCell::new(sources);
         match locally(&question, || sources.files_first) {
             Local::Answer(answer) => return answer,
@@ -88,10 +88,10 @@ async fn ask_the_system(question: Question, apart: bool) -> Result<Vec<Record>, 
     Ok(of_type(found, record_type))
 }
 
-/// Answers as [`lookup`] does what other resolvers must not be asked for: addresses, names in the
-/// hosts file, and `localhost`; none if the resolver is to be asked. So a name is the same
-/// whichever resolver is installed. The question may be for HTTPS records, also of a port of its
-/// own (`_8443._https.name`): those names have none.
+/// Answers, as [`lookup`] does, questions that other resolvers must not be asked: those for
+/// addresses, for names in the hosts file, and for `localhost`. Returns `None` if the resolver is
+/// to be asked. So a name is the same with every resolver. The question may be for HTTPS records,
+/// also of a port of its own (`_8443._https.name`): those names have none.
 ///
 /// This is about the name of the question as it stands. Names that DNS leads to from there, the
 /// targets of CNAME and of HTTPS records, are DNS's. A target that is asked for itself should keep
@@ -119,7 +119,7 @@ pub async fn lookup_locally(question: &Question, hosts_file: bool) -> Option<Res
     })
 }
 
-/// Why the hosts file cannot tell.
+/// The reason why the hosts file cannot be used.
 #[derive(Debug)]
 struct Unusable(io::Error);
 
@@ -135,7 +135,7 @@ impl std::error::Error for Unusable {
     }
 }
 
-/// What is known of a name without a resolver.
+/// The answer for a name without a resolver.
 enum Local {
     Answer(Result<Vec<Record>, Error>),
     Absent,
@@ -167,8 +167,8 @@ fn locally(question: &Question, hosts_file: impl FnOnce() -> bool) -> Local {
     Local::Answer(found.map(|found| of_type(preferred(found, *record_type), *record_type)))
 }
 
-/// Sets how many look-ups of this process may run at a time, of those that something waits for: 64
-/// unless it is called. As many again may be stuck after they were given up.
+/// Sets the number of look-ups of this process that may run at a time and are waited for. It is 64
+/// unless this is called. As many again may be stuck after they were given up.
 pub fn set_lookup_threads(limit: NonZeroUsize) {
     QUESTIONS.set_limit(limit);
 }
@@ -177,7 +177,7 @@ fn is_of_addresses(record_type: RecordType) -> bool {
     matches!(record_type, RecordType::Addresses | RecordType::A | RecordType::Aaaa)
 }
 
-/// The host whose service a name is of (RFC 9460, section 2.3).
+/// Strips the labels of a service from its name, which leaves the host (RFC 9460, section 2.3).
 fn host_of(name: &str) -> &str {
     let mut host = name;
     while let Some((label, rest)) = host.split_once('.')
@@ -198,8 +198,8 @@ fn of_type(mut found: Vec<Record>, record_type: RecordType) -> Vec<Record> {
     found
 }
 
-/// Both families in the order in which they are to be tried: IPv6 first, unless its first address
-/// leads nowhere.
+/// Sorts both families in the order in which they are to be tried: IPv6 first, unless the machine
+/// has no route to its first address.
 fn preferred(mut found: Vec<Record>, record_type: RecordType) -> Vec<Record> {
     let is_v4 = |record: &Record| matches!(record, Record::A(_));
     if record_type == RecordType::Addresses

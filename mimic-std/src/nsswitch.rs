@@ -1,4 +1,4 @@
-//! Which sources the system asks for names, and in which order: the line `hosts:` of
+//! The sources that the system asks for names, in their order: the line `hosts:` of
 //! `/etc/nsswitch.conf`.
 //!
 //! | `hosts:` | the hosts file first | families apart |
@@ -19,10 +19,10 @@ use crate::cached_file::CachedFile;
 /// In bytes: the file has a line per database.
 const LIMIT: u64 = 1 << 16;
 
-/// What `hosts:` says.
+/// The content of `hosts:`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sources {
-    /// Whether the hosts file is asked first, and what it finds is the answer.
+    /// The hosts file is asked first, and its addresses are the answer.
     pub(crate) files_first: bool,
     apart: Apart,
 }
@@ -54,7 +54,7 @@ const UNKNOWN: Sources = Sources { files_first: false, apart: Apart::Never };
 const FILES_AND_DNS: Sources = Sources { files_first: true, apart: Apart::Always };
 
 impl Sources {
-    /// Whether the addresses of this name may be asked for by family.
+    /// Tells whether the addresses of this name may be asked for by family.
     pub(crate) fn asks_apart(self, name: &str) -> bool {
         match self.apart {
             Apart::Always => true,
@@ -71,7 +71,7 @@ fn parse(text: &str) -> Option<Sources> {
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
     let mut lines = lines.filter_map(|line| line.split_once(':')).filter(|(name, _)| name.trim() == "hosts");
     let (_, line) = lines.next()?;
-    // Which of several counts is not documented.
+    // It is not documented which of several counts.
     if lines.next().is_some() {
         return Some(UNKNOWN);
     }

@@ -1,7 +1,7 @@
 //! Names that are addresses, with their zones (RFC 4007, section 11).
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use dns_lookup::{AddrInfoHints, getaddrinfo};
 use mimic_core::{Error, ErrorKind, Phase, Record};
@@ -41,12 +41,14 @@ pub(crate) fn zone_index(zone: &str) -> Result<u32, Error> {
         Ok(mut found) => found.next(),
         Err(error) => Some(Err(io::Error::from(error))),
     };
-    match found {
-        Some(Ok(found)) if let std::net::SocketAddr::V6(address) = found.sockaddr => Ok(address.scope_id()),
-        _ => Err(Error::new(ErrorKind::AddrNotAvailable, format!("this machine has no interface {zone:?}"))
-            .in_phase(Phase::Lookup)
-            .advise("name one of its interfaces after the `%`, or give its number")),
+    if let Some(Ok(found)) = found
+        && let SocketAddr::V6(address) = found.sockaddr
+    {
+        return Ok(address.scope_id());
     }
+    Err(Error::new(ErrorKind::AddrNotAvailable, format!("this machine has no interface {zone:?}"))
+        .in_phase(Phase::Lookup)
+        .advise("name one of its interfaces after the `%`, or give its number"))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //!  B ─┼── example.org Aaaa ── running ──── mimic-lookup 1
 //!  C ─┘
 //!  D ──── example.org A ───── queued
-//!         silent.test A ───── running ──── mimic-lookup 2    nothing waits any more: it is abandoned
+//!         silent.test A ───── running ──── mimic-lookup 2    abandoned: it has no waiting task
 //! ```
 //!
 //! A question that loses its last waiting task leaves the queue; one that runs cannot be stopped,
@@ -27,11 +27,10 @@ use std::time::{Duration, Instant};
 
 use crate::system::{Answer, Ask, Failure};
 
-/// How long a thread waits for the next question before it ends.
+/// The time after which an idle thread ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// How long a question waits for a thread, and such threads for each other, if all that are allowed
-/// run, and some of them for nothing.
+/// The time between two questions that are begun beyond the limit, and before the first of them.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The questions of a process, and the threads that ask them.
@@ -51,9 +50,9 @@ struct State {
     threads: usize,
     /// Threads that run nothing, also those that are being started.
     idle: usize,
-    /// Threads that run what nothing waits for any more.
+    /// Threads that run abandoned questions.
     abandoned: usize,
-    /// When a question was last begun beyond the limit.
+    /// The time at which a question was last begun beyond the limit.
     beyond: Option<Instant>,
 }
 
@@ -84,7 +83,7 @@ impl Questions {
         Arc::new(Self { state: Mutex::new(state), work: Condvar::new(), ask: Box::new(ask) })
     }
 
-    /// Asks, once the future is polled.
+    /// Asks once the future is polled.
     pub(crate) fn ask(self: &Arc<Self>, ask: Ask) -> Waiting {
         Waiting { questions: self.clone(), ask, joined: None }
     }
@@ -122,7 +121,7 @@ impl Questions {
         }
     }
 
-    /// The life of a thread.
+    /// Runs questions until the thread has been idle for [`IDLE`], or is one too many.
     fn work(self: &Arc<Self>) {
         let mut state = self.state();
         while state.threads <= state.most() {
@@ -159,7 +158,7 @@ impl Questions {
 }
 
 impl State {
-    /// How many threads there may be now.
+    /// Returns the number of threads that there may be now.
     fn most(&self) -> usize {
         self.limit.saturating_add(self.abandoned.min(self.limit))
     }
@@ -242,7 +241,7 @@ impl State {
 /// Wakes them all, each by itself: one that panics leaves the thread and the others as they are.
 fn wake(wakers: Vec<Waker>) {
     for waker in wakers {
-        // The panic hook has told of it.
+        // The panic hook has reported it.
         _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
     }
 }

@@ -1,4 +1,4 @@
-//! The search list of the system: what completes a name that does not end with the root's dot.
+//! The search list of the system. It completes names that do not end with the root's dot.
 //!
 //! | name | `search lan` | `search lan`, `options ndots:2` | no list |
 //! |---|---|---|---|
@@ -20,7 +20,7 @@ use crate::cached_file::CachedFile;
 /// In bytes: the file has a few lines.
 const LIMIT: u64 = 1 << 16;
 
-/// When the search list completes a name.
+/// The order of a name as it stands and as the search list completes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Completion {
     Never,
@@ -30,12 +30,12 @@ pub(crate) enum Completion {
     First,
 }
 
-/// What `/etc/resolv.conf` or the environment says.
+/// The options of `/etc/resolv.conf` and the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Search {
-    /// Whether there is a list; none if that is not said.
+    /// True if there is a list. `None` if no line tells.
     list: Option<bool>,
-    /// With so many dots a name is asked for as it stands first.
+    /// A name with so many dots is asked for as it stands first.
     ndots: usize,
 }
 
@@ -45,8 +45,8 @@ impl Default for Search {
     }
 }
 
-/// Says when the search list completes `name`, as resolv.conf(5) has it. Where that is not known,
-/// there is taken to be a list.
+/// Tells when the search list completes `name`, as resolv.conf(5) has it. Assumes a list where that
+/// is not known.
 pub(crate) fn completion(name: &str) -> Completion {
     static FILE: CachedFile<Search> = CachedFile::new();
     let parse = |text: Vec<u8>| parse(&String::from_utf8_lossy(&text));
@@ -93,12 +93,12 @@ fn parse(text: &str) -> Search {
     search
 }
 
-/// The root completes nothing.
+/// Tells whether a domain other than the root is listed: the root completes nothing.
 fn has_domain(domains: &str) -> bool {
     domains.split_whitespace().any(|domain| domain != ".")
 }
 
-/// Without a line for it, glibc searches the domain of the host's own name.
+/// Tells whether the host's own name has a domain. glibc searches it if no line tells another.
 fn has_domain_of_its_own() -> bool {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
     name.map_or(true, |name| name.trim_end().contains('.'))

@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 
-/// How many slices one vectored write takes; more wait for the next.
+/// The number of slices that one vectored write takes. More wait for the next.
 const SLICES: usize = 16;
 
 /// Calls `write` with `bufs`, or the first sixteen of them that are not empty, as `std` wants them.

@@ -20,20 +20,22 @@
 //!   away.
 
 use std::ffi::OsString;
-use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{self, Path, PathBuf};
 
 use mimic_core::{Error, ErrorKind, Phase, UnixPath};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::accept::BACKLOG;
 use crate::connect_unix::try_connect;
 
-/// The file that a Unix listener made. Dropping it removes the file, unless another has taken its
-/// place.
+/// The file that a Unix listener made. Dropping it removes the file, unless another file has taken
+/// its place.
 ///
 /// Drop it before the listener: an open socket keeps its inode, so no other file can have the same
 /// number.
@@ -57,8 +59,8 @@ impl SocketFile {
     /// file of that name that is not empty is another program's, and left alone.
     ///
     /// The directory should belong to the server, or to root, and no other user should be able to
-    /// write to it. A user who can may replace the socket by another one, and may keep the server
-    /// from binding. Permissions are given to what was bound, and never follow a symbolic link; but
+    /// write to it. Another user could replace the socket by another one, and keep the server from
+    /// binding. Permissions are given to what was bound, and never follow a symbolic link; but
     /// on systems other than Linux, and without `/proc`, a link that takes the socket's place at
     /// the very moment is followed.
     ///
@@ -130,8 +132,7 @@ fn remove_dead(path: &UnixPath) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         // The backlog is full.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(served()),
-        // It cannot be told: perhaps the permissions are missing, or it is a socket of another
-        // type.
+        // Perhaps the permissions are missing, or it is a socket of another type.
         Err(error) => {
             return Err(Error::with_source(ErrorKind::AddrInUse, error)
                 .advise("the file exists; if no server uses it, remove the file"));
@@ -161,7 +162,7 @@ fn chmod(path: &Path, id: Id, mode: u32) -> Result<(), Error> {
         let mut options = OpenOptions::new();
         let file = options.read(true).custom_flags(libc::O_PATH | libc::O_NOFOLLOW).open(path)?;
         id.check(&file.metadata()?)?;
-        // The one name of an open file that no other file can take.
+        // No other file can take this name of an open file.
         match fs::set_permissions(format!("/proc/self/fd/{}", file.as_raw_fd()), permissions.clone()) {
             // `/proc` is not mounted.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -172,7 +173,7 @@ fn chmod(path: &Path, id: Id, mode: u32) -> Result<(), Error> {
     Ok(fs::set_permissions(path, permissions)?)
 }
 
-/// Held while a path is bound. Its file goes with it.
+/// The lock of a path while it is bound. Dropping it removes its file.
 struct Lock {
     path: PathBuf,
     file: File,
@@ -194,19 +195,17 @@ impl Lock {
             options.read(true).write(true).create(true).truncate(false).mode(0o600);
             options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
             let file = options.open(&path).map_err(|error| not_opened(&path, error))?;
-            match file.try_lock() {
-                Err(TryLockError::WouldBlock) => {
-                    return Err(in_use("another server is just starting there, and has locked a file")
-                        .advise("start one server for each path"));
-                }
-                // A file system without locks binds without.
-                Ok(()) | Err(TryLockError::Error(_)) => {}
+            // A file system without locks binds without.
+            if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+                return Err(in_use("another server is just starting there, and has locked a file")
+                    .advise("start one server for each path"));
             }
             let metadata = file.metadata().map_err(|error| of_lock(&path, error))?;
             if !is_ours(&metadata) {
                 return Err(in_use("a file of another program is where the lock's would be").advise(LOCK_ADVICE));
             }
-            // The holder before may have removed this very file, and the next one locks another.
+            // The last holder may have removed this very file. Then the next one locks another
+            // file.
             if Id::at(&path).is_ok_and(|id| id == Id::of(&metadata)) {
                 return Ok(Self { path, file });
             }
@@ -230,7 +229,7 @@ impl Drop for Lock {
 
 const LOCK_ADVICE: &str = "remove that file if nothing uses it, or choose a directory of the server's own";
 
-/// Nothing is ever written to a lock's file.
+/// Tells whether the file may be a lock's: nothing is ever written to those.
 fn is_ours(metadata: &Metadata) -> bool {
     metadata.is_file() && metadata.len() == 0
 }

@@ -13,7 +13,7 @@ use socket2::{Domain, Socket, Type};
 /// of a connected UDP socket, which sends nothing.
 ///
 /// All of `127.0.0.0/8` is reached from `127.0.0.1`. No route, or no address to use on it, is
-/// [`Source::Unreachable`]; whatever else goes wrong is [`Source::Unknown`].
+/// [`Source::Unreachable`]. Any other error is [`Source::Unknown`].
 #[cfg(feature = "happy-eyeballs")]
 #[must_use]
 pub fn source(to: SocketAddr) -> Source {
@@ -34,7 +34,7 @@ pub fn source(to: SocketAddr) -> Source {
 }
 
 pub(crate) fn local_address(to: SocketAddr) -> io::Result<IpAddr> {
-    // Connecting binds it: a port of its own before that would be looked for twice.
+    // Connecting binds it. Binding before that would look for a port twice.
     let socket = Socket::new(Domain::for_address(to), Type::DGRAM, None)?;
     socket.connect(&to.into())?;
     socket.local_addr()?.as_socket().map(|local| local.ip()).ok_or(io::ErrorKind::Unsupported.into())

@@ -10,7 +10,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::search::{Completion, completion};
 
-/// What the system is asked, once at a time.
+/// A question for the system. The same question is asked once at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Ask {
     pub(crate) name: Text,
@@ -20,16 +20,16 @@ pub(crate) struct Ask {
 
 pub(crate) type Answer = Result<Vec<Record>, Failure>;
 
-/// Why there is no answer. All that wait for it are told.
+/// The reason why there is no answer. All waiting tasks get it.
 #[derive(Clone, Debug)]
 pub(crate) enum Failure {
     /// The name does not exist.
     Name,
-    /// The system says this.
+    /// The error of the system.
     System(Arc<io::Error>),
-    /// No file descriptor is to be had, which the resolver needs.
+    /// No file descriptor is left, which the resolver needs.
     Descriptors(Arc<io::Error>),
-    /// No thread is to be had for the resolver.
+    /// No thread is left for the resolver.
     Threads(Arc<io::Error>),
     /// The thread ended without an answer.
     Lost,
@@ -51,7 +51,7 @@ impl From<Failure> for Error {
     }
 }
 
-/// What the system is short of, and its error.
+/// The resource that the system is short of, and its error.
 #[derive(Debug)]
 struct Short(&'static str, Arc<io::Error>);
 
@@ -96,7 +96,7 @@ pub(crate) fn ask(ask: &Ask) -> Answer {
     }
 }
 
-/// Says what a failed look-up comes to: no address, or why there is no answer.
+/// Converts a failed look-up: to no address, or to the reason why there is no answer.
 fn absent(error: LookupError, exists: impl FnOnce() -> bool) -> Answer {
     let failure = match absence(&error) {
         Some(Absence::Address) => return Ok(Vec::new()),
@@ -104,8 +104,8 @@ fn absent(error: LookupError, exists: impl FnOnce() -> bool) -> Answer {
         Some(Absence::Name) => Failure::Name,
         None => Failure::System(Arc::new(error.into())),
     };
-    // Resolvers that could not open a file or a socket say that the name does not exist, or to try
-    // again.
+    // Resolvers that could not open a file or a socket report that the name does not exist, or to
+    // try again.
     Err(shortage().map_or(failure, |error| Failure::Descriptors(Arc::new(error))))
 }
 
@@ -138,7 +138,7 @@ enum Absence {
     Address,
 }
 
-/// What a failed look-up says is not there, if that is what it says.
+/// Returns what is absent, if the error reports an absence.
 fn absence(error: &LookupError) -> Option<Absence> {
     match error.kind() {
         LookupErrorKind::NoName => Some(Absence::Name),
@@ -161,7 +161,7 @@ const EAI_ADDRFAMILY: Option<i32> = if cfg!(target_os = "linux") {
 /// servers.
 const DESCRIPTORS: usize = 4;
 
-/// The error of the process or of the system if it is short of file descriptors now.
+/// Returns the error of the process or the system if it is short of file descriptors now.
 fn shortage() -> Option<io::Error> {
     // Those of Linux, the BSDs and macOS: the system's table is full, and the process's; and
     // Windows' own.
@@ -171,8 +171,8 @@ fn shortage() -> Option<io::Error> {
 }
 
 /// Returns an error if the process or the system is short of file descriptors now, as
-/// [`lookup`](crate::lookup) does in that case. For resolvers that tell a name that does not exist
-/// from one that they could not ask for no better.
+/// [`lookup`](crate::lookup) does in that case. It serves resolvers that cannot tell a name that
+/// does not exist from a name that they could not ask for.
 ///
 /// # Errors
 /// [`Other`](ErrorKind::Other), with advice.

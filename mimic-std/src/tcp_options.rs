@@ -1,4 +1,4 @@
-//! What a context says of TCP sockets.
+//! The options of TCP sockets, by the keys of a context.
 
 use std::io;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use socket2::{SockRef, TcpKeepalive};
 
 /// The options of a TCP socket.
 #[derive(Clone, Copy, Debug)]
-pub struct TcpOptions {
+pub(crate) struct TcpOptions {
     no_delay: bool,
     keep_alive: Option<Duration>,
 }
@@ -16,15 +16,15 @@ pub struct TcpOptions {
 impl TcpOptions {
     /// Declares the keys that the options come from: [`NoDelay`], on unless it is false, and
     /// [`KeepAlive`].
-    pub fn needs<M: Mode>() -> impl Needs<M, Args = Self> + Clone + Send + Sync {
+    pub(crate) fn needs<M: Mode>() -> impl Needs<M, Args = Self> + Clone + Send + Sync {
         map((or_default(NoDelay, true), opt(KeepAlive)), Self::from)
     }
 
-    /// Sets them on a socket.
+    /// Sets the options on a socket.
     ///
     /// # Errors
     /// That of the system.
-    pub fn set_on(self, socket: &SockRef<'_>) -> io::Result<()> {
+    pub(crate) fn set_on(self, socket: &SockRef<'_>) -> io::Result<()> {
         socket.set_tcp_nodelay(self.no_delay)?;
         if let Some(idle) = self.keep_alive {
             socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;

@@ -10,13 +10,13 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::rdata::svcb::{SVCB, SvcParamKey, SvcParamValue};
 use hickory_resolver::proto::rr::{self, Name, RData};
 use mimic_core::{Ctx, Error, ErrorKind, Install, Lookup, Phase, Question, Record, RecordType, Service, for_each_mode};
-use mimic_std::{enough_descriptors, lookup_locally};
+use mimic_std::{Adapter, enough_descriptors, lookup_locally};
 
-use crate::runtime;
+use crate::Tokio;
 
 /// Look-ups by [`hickory_resolver`], in place of those by the system: asynchronous, so that giving
-/// one up costs nothing, and with HTTPS records. What [`Ctx::install`] takes; it fills [`Lookup`]
-/// as `hickory`, at priority 50.
+/// one up costs nothing, and with HTTPS records. [`Ctx::install`] takes it. It fills [`Lookup`] as
+/// `hickory`, at priority 50.
 ///
 /// ```no_run
 /// use mimic_happy_eyeballs::{Config, RaceConfig};
@@ -50,7 +50,7 @@ use crate::runtime;
 pub struct Hickory(TokioResolver);
 
 impl Hickory {
-    /// With the servers and options of the system: `/etc/resolv.conf`, or what Windows and macOS
+    /// Takes the servers and options of the system: `/etc/resolv.conf`, or what Windows and macOS
     /// have in its place. They are read now, and not again.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Hickory {
 }
 
 impl From<TokioResolver> for Hickory {
-    /// With servers and options of your own; with hosts of your own
+    /// Takes servers and options of your own, and hosts of your own
     /// ([`set_hosts`](hickory_resolver::Resolver::set_hosts)) if it is told not to use the file.
     fn from(mut resolver: TokioResolver) -> Self {
         if uses_hosts_file(&resolver) {
@@ -101,7 +101,7 @@ async fn lookup(resolver: &TokioResolver, question: Question) -> Result<Vec<Reco
     if let Some(answer) = lookup_locally(&question, uses_hosts_file(resolver)).await {
         return answer;
     }
-    runtime()?;
+    Tokio::check()?;
     let mut name = Name::from_str_relaxed(&*question.name)
         .map_err(|error| Error::with_source(ErrorKind::InvalidInput, error).in_phase(Phase::Lookup))?;
     match question.record_type {
@@ -222,7 +222,7 @@ fn service(record: &SVCB) -> Service {
     service
 }
 
-/// Whether [`Service`] says all that there is to know of it. Of ECH it says only that it is
+/// Tells whether [`Service`] has all parameters of the record. Of ECH it has only that it is
 /// offered.
 fn understood(key: SvcParamKey) -> bool {
     use SvcParamKey::{Alpn, Ipv4Hint, Ipv6Hint, NoDefaultAlpn, Port};

@@ -74,7 +74,7 @@ fn asking_with(
     let port = socket.local_addr().unwrap().port();
     let asked = Asked::default();
     let log = asked.clone();
-    // It ends with the test's process: nobody tells it.
+    // It ends with the test's process.
     std::thread::spawn(move || {
         let mut buf = [0; 4096];
         loop {
@@ -455,7 +455,7 @@ fn targets_are_names_of_dns() {
     });
 }
 
-/// The feature alone changes nothing: neither who looks up, nor what is asked.
+/// The feature alone changes nothing: neither the resolver nor the questions.
 #[tokio::test]
 async fn it_does_what_is_installed_and_no_more() {
     let plan = context().with_url("tcp://host.test:9").unwrap().explain(Stream).to_string();

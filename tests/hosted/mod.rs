@@ -4,7 +4,7 @@
 //! The includer calls its crate `adapter`. Everything stays on the loopback, and every test has a
 //! limit.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -20,6 +20,10 @@ use socket2::{SockRef, TcpKeepalive};
 
 use crate::adapter::{self, TcpFlow};
 
+#[cfg(unix)]
+mod dropped;
+#[cfg(unix)]
+pub(crate) use dropped::*;
 mod listening;
 #[cfg(feature = "happy-eyeballs")]
 mod race;
@@ -69,6 +73,8 @@ macro_rules! hosted {
             unix_echo unix_file_that_is_no_socket unix_file_goes_with_the_listener unix_file_of_somebody_else
             unix_nobody_there unix_file_of_a_dead_server unix_file_that_is_served unix_mode_of_the_file
             unix_socket_that_listens_already
+            a_drop_of_a_socket_that_was_made_blocking_does_not_block a_socket_that_is_taken_out_keeps_its_input
+            a_panic_is_no_clean_end
         }
         #[cfg(target_os = "linux")]
         hosted! { $run:

@@ -241,7 +241,7 @@ impl<M: Mode> Need<M> for TakeHandshake {
     type Arg = Option<PassedDown<M>>;
 
     fn declare(&self, list: &mut NeedList) {
-        const KIND: &Kind = &Kind { ty: TypeId::of::<TakeHandshake>(), is_role: false, name: "handshake" };
+        const KIND: &Kind = &Kind { ty: TypeId::of::<TakeHandshake>, is_role: false, name: "handshake" };
         list.add(Id::new(KIND, 0), NeedKind::Handshake);
     }
 

@@ -132,6 +132,15 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// As `core::fmt::from_fn`, which came with Rust 1.93.
+struct FromFn<F>(F);
+
+impl<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for FromFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.0)(f)
+    }
+}
+
 impl Explanation {
     /// Returns every role and key that takes part. The first is the one that was asked for.
     #[must_use]
@@ -141,7 +150,7 @@ impl Explanation {
 
     /// Returns the same as a graph in Graphviz's language, to pipe into `dot -Tsvg`.
     pub fn dot(&self) -> impl fmt::Display + '_ {
-        fmt::from_fn(|f| {
+        FromFn(|f: &mut fmt::Formatter<'_>| {
             writeln!(f, "digraph explain {{\n  rankdir=LR;\n  node [fontname=\"monospace\"];")?;
             for (at, goal) in self.goals.iter().enumerate() {
                 let shape = if goal.kind == GoalKind::Role { "box" } else { "ellipse" };

@@ -1,8 +1,18 @@
-//! `embedded-io-async`'s traits for anything that is polled like a flow.
+//! `embedded-io-async`'s traits for types that are polled as flows are.
+//!
+//! ```text
+//!   flow.write_all(b"abc").await     a future around the closure below, and nothing else
+//!     poll_write("abc") ─► Pending   the future is polled again later
+//!     poll_write("abc") ─► 2         "c" is left; the closure owns that slice
+//!     poll_write("c")   ─► 1         ready
+//! ```
+//!
+//! A macro writes the implementations: a blanket one would overlap with those of
+//! `embedded-io-async` for references and boxes.
 
 use core::task::{Poll, ready};
 
-use embedded_io_async::ErrorKind;
+use embedded_io_async::{ErrorKind, ReadExactError};
 
 use crate::{Error, Phase};
 
@@ -10,7 +20,7 @@ use crate::{Error, Phase};
 /// flow, so that it can be used without a box: `read_write!(TcpFlow);`, or with generics,
 /// `read_write!(for[M: Mode] Memory<M>);`
 ///
-/// A blanket implementation is not allowed to exist; the boxed flows have theirs already.
+/// The boxed flows have theirs already.
 #[macro_export]
 macro_rules! read_write {
     (@read) => {
@@ -49,8 +59,8 @@ macro_rules! read_write {
     };
 }
 
-/// Writes all of `buf`, shortening it as bytes are taken; unlike the provided `write_all` of
-/// `embedded-io`, it does not panic when none are.
+/// Writes all of `buf`, and shortens it as bytes are taken. A flow that takes none is an error; the
+/// provided `write_all` of `embedded-io` would panic.
 #[doc(hidden)]
 pub fn poll_write_all(
     buf: &mut &[u8],
@@ -66,4 +76,17 @@ pub fn poll_write_all(
         }
     }
     Poll::Ready(Ok(()))
+}
+
+impl From<ReadExactError<Error>> for Error {
+    /// Returns the error of the flow. For an early end of stream, for which `embedded-io` has no
+    /// kind, it makes one of kind [`Other`](ErrorKind::Other) in [`Phase::Read`].
+    fn from(error: ReadExactError<Self>) -> Self {
+        match error {
+            ReadExactError::UnexpectedEof => {
+                Self::new(ErrorKind::Other, "the stream ended early").in_phase(Phase::Read)
+            }
+            ReadExactError::Other(error) => error,
+        }
+    }
 }

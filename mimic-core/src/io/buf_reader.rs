@@ -1,4 +1,11 @@
 //! A small buffer for reading lines.
+//!
+//! ```text
+//!   stream: "GET / HTTP/1.1\r\nHost: a\r\n…"          capacity 24
+//!   read_until(b'\n', …):  one read of the stream      buffer: [GET / HTTP/1.1\r\n|Host: a\r]
+//!                          to the caller: 16 bytes                          start ▲        ▲ end
+//!   read_until(b'\n', …):  the 8 that are left, then another read
+//! ```
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -10,8 +17,9 @@ use embedded_io_async::{BufRead, ErrorType, Read, Write};
 /// Reads from a stream in larger pieces, for protocols that look for delimiters. Writes pass
 /// through.
 ///
-/// What is in the buffer is lost with it: keep the reader as long as the stream, and look at
-/// [`buffered`](BufReader::buffered) before taking it apart, above all before upgrading to TLS.
+/// Buffered bytes are lost when the reader is dropped. Keep the reader as long as the stream, and
+/// check [`buffered`](BufReader::buffered) before [`into_inner`](BufReader::into_inner), above all
+/// before an upgrade to TLS.
 pub struct BufReader<R> {
     stream: R,
     buffer: Box<[u8]>,
@@ -20,17 +28,17 @@ pub struct BufReader<R> {
 }
 
 impl<R: Read> BufReader<R> {
-    /// A reader with a buffer of `capacity` bytes (at least one).
+    /// Makes a reader with a buffer of `capacity` bytes (at least one).
     pub fn with_capacity(capacity: usize, stream: R) -> Self {
         Self { stream, buffer: vec![0; capacity.max(1)].into(), start: 0, end: 0 }
     }
 
     /// Appends to `out` up to and including `delimiter`, or up to `limit` bytes, or up to the end
-    /// of stream, whichever comes first, and says how many. Only the first ends with the delimiter;
-    /// 0 is end of stream (or a limit of 0).
+    /// of stream, whichever comes first, and returns the number of bytes. In the first case alone
+    /// `out` ends with the delimiter. 0 is end of stream (or a limit of 0).
     ///
-    /// Cancel-safe if reading the stream is, as it is of every flow: what was read is in `out` or
-    /// still in the buffer.
+    /// Cancel-safe if a read of the stream is, as that of every flow is: bytes that were read are in
+    /// `out` or in the buffer.
     ///
     /// # Errors
     /// Those of the stream.
@@ -51,18 +59,19 @@ impl<R: Read> BufReader<R> {
         Ok(read)
     }
 
-    /// What was read from the stream and not yet taken.
+    /// Returns the bytes that were read from the stream and not yet taken.
     #[must_use]
     pub fn buffered(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// The stream itself. Reading from it skips what is [`buffered`](BufReader::buffered).
+    /// Returns the stream, to change it. Reads from it skip the [`buffered`](BufReader::buffered)
+    /// bytes.
     pub fn get_mut(&mut self) -> &mut R {
         &mut self.stream
     }
 
-    /// The stream, out of the reader. What is [`buffered`](BufReader::buffered) is lost.
+    /// Returns the stream by value. The [`buffered`](BufReader::buffered) bytes are lost.
     pub fn into_inner(self) -> R {
         self.stream
     }
@@ -117,7 +126,7 @@ impl<R: Write> Write for BufReader<R> {
 }
 
 impl<R: fmt::Debug> fmt::Debug for BufReader<R> {
-    /// Without what is in the buffer: it may be secret.
+    /// Prints no buffered byte: they may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let buffered = self.end - self.start;
         f.debug_struct("BufReader").field("stream", &self.stream).field("buffered", &buffered).finish_non_exhaustive()

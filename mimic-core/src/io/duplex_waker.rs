@@ -1,4 +1,12 @@
-//! Two tasks waiting for one operation below.
+//! One waker for two tasks that wait for one operation below.
+//!
+//! ```text
+//!   reader's task ── poll_read ───► wakers.reader(cx) ─┐
+//!                                                      ├─ both() ──► below.poll_flush(both)
+//!   writer's task ── poll_write ──► wakers.writer(cx) ─┘             below keeps one waker for writing
+//!
+//!   below can write again: both() wakes reader and writer; each polls
+//! ```
 
 use alloc::sync::Arc;
 use alloc::task::Wake;
@@ -6,17 +14,17 @@ use core::task::{Context, Waker};
 
 use atomic_waker::AtomicWaker;
 
-/// For a layer whose read may have to write below, or the reverse: wakes the reader's task and the
-/// writer's.
+/// Wakes the reader's task and the writer's task of a layer whose read may write below, or whose
+/// write may read below.
 ///
 /// A flow keeps one waker for reading and one for writing. TLS is a layer whose reads sometimes
-/// write (key updates, alerts); with the reader's own waker that write would replace the waker of a
-/// writer that waits below, which would then sleep forever. The rule: **such a layer passes
-/// [`both`](DuplexWaker::both) to every operation below.**
+/// write (key updates, alerts). With the reader's own waker, such a write would replace the waker
+/// of a writer that waits below, and the writer would sleep for ever. The rule: **such a layer
+/// passes [`both`](DuplexWaker::both) to every operation below.**
 ///
-/// A flow below may forget a waker once an operation is done: whoever does the other task's work,
-/// or takes what it waits for, wakes it. (A layer that does so may give its reads below the
-/// reader's own waker: one wake-up fewer.)
+/// A flow below may forget a waker once an operation is done. So a task that does the other task's
+/// work, or takes what it waits for, wakes it. (Such a layer may pass the reader's own waker to its
+/// reads below: one wake-up fewer.)
 ///
 /// ```
 /// use core::task::{Context, Poll};
@@ -54,24 +62,24 @@ impl Wake for Tasks {
 }
 
 impl DuplexWaker {
-    /// Allocates once; afterwards nothing here allocates.
+    /// Makes a waker without tasks. Allocates once; nothing allocates later.
     #[must_use]
     pub fn new() -> Self {
         let tasks = Arc::new(Tasks::default());
         Self { both: tasks.clone().into(), tasks }
     }
 
-    /// Remembers the reading task: call it first in `poll_read`.
+    /// Registers the reading task: call it first in `poll_read`.
     pub fn reader(&self, cx: &Context<'_>) {
         self.tasks.reader.register(cx.waker());
     }
 
-    /// Remembers the writing task: call it first in `poll_write`, `poll_flush` and `poll_shutdown`.
+    /// Registers the writing task: call it first in `poll_write`, `poll_flush` and `poll_shutdown`.
     pub fn writer(&self, cx: &Context<'_>) {
         self.tasks.writer.register(cx.waker());
     }
 
-    /// Wakes whoever was remembered. Each remembered task is woken once and polls again.
+    /// Returns a waker that wakes both registered tasks, each once.
     #[must_use]
     pub fn both(&self) -> &Waker {
         &self.both

@@ -1,4 +1,14 @@
 //! Flows in memory: for tests, and as a transport within a process.
+//!
+//! ```text
+//!   memory_pair(8):   left ── outgoing ──► Pipe ── incoming ──► right
+//!                     left ◄── incoming ── Pipe ◄── outgoing ── right
+//!
+//!   left.write(b"0123456789") ─► 8: the pipe is full           right's reader is woken
+//!   left.write(b"89")         ─► Pending, waker in `writer`
+//!   right.read(&mut [0; 4])   ─► 4: "0123"                     left's writer is woken
+//!   drop(left)                   `finished`                    right reads "4567", then end of stream
+//! ```
 
 use alloc::collections::VecDeque;
 use core::fmt;
@@ -9,13 +19,14 @@ use embedded_io_async::ErrorKind;
 use crate::sync::Arc;
 use crate::{Cell, Error, Flow, Mode, Phase};
 
-/// Two flows joined back to back: what one writes, the other reads. Each direction holds up to
-/// `capacity` bytes (at least one) that are not read yet; a writer waits for room. The room is
-/// allocated here, and nothing later.
+/// Makes two flows joined back to back: what one writes, the other reads.
 ///
-/// Dropping an end is an orderly close: the other reads what is left and then end of stream, and
-/// its writes are errors of kind [`BrokenPipe`](ErrorKind::BrokenPipe). [`abort`](Flow::abort) is a
-/// reset: what is left is lost.
+/// Each direction holds up to `capacity` unread bytes (at least one); a writer waits for room. The
+/// room is allocated here, and nothing later.
+///
+/// Dropping an end is an orderly close. The other end reads the bytes that are left, then end of
+/// stream, and its writes are errors of kind [`BrokenPipe`](ErrorKind::BrokenPipe).
+/// [`abort`](Flow::abort) is a reset: the bytes that are left are lost.
 ///
 /// In `Shared`, poll and drop both ends at the same priority, as the halves of a
 /// [`Split`](crate::Split).
@@ -23,13 +34,13 @@ use crate::{Cell, Error, Flow, Mode, Phase};
 /// A transport like any other:
 ///
 /// ```
-/// use mimic_core::{Context, Error, Transport, memory_pair, Shared};
+/// use mimic_core::{Context, FlowExt, Transport, memory_pair, Shared};
 ///
 /// let ctx = Context::new().register(Transport, "memory", 0, (), |_to, ()| async {
 ///     let (here, there) = memory_pair::<Shared>(4096);
 ///     // Hand `there` to a server that runs in this process.
 ///     drop(there);
-///     Ok(Box::new(here) as _)
+///     Ok(here.boxed())
 /// });
 /// # let _ = ctx;
 /// ```
@@ -44,7 +55,7 @@ pub fn memory_pair<M: Mode>(capacity: usize) -> (Memory<M>, Memory<M>) {
     (Memory { incoming: back.clone(), outgoing: there.clone() }, Memory { incoming: there, outgoing: back })
 }
 
-/// One end of a [`memory_pair`].
+/// Is one end of a [`memory_pair`].
 pub struct Memory<M: Mode> {
     incoming: Arc<M::Cell<Pipe>>,
     outgoing: Arc<M::Cell<Pipe>>,
@@ -55,62 +66,55 @@ pub struct Memory<M: Mode> {
 struct Pipe {
     bytes: VecDeque<u8>,
     capacity: usize,
-    /// The writer is done: end of stream once `bytes` is empty.
+    /// The writer has shut down: end of stream once `bytes` is empty.
     finished: bool,
-    /// The reader is gone: writing is pointless.
+    /// The reader is dropped: writes are errors.
     unread: bool,
     reset: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
-    /// To be woken once the pipe is let go: a waker is foreign code.
+    /// To be woken after the cell is released: a waker is foreign code.
     woken: Option<Waker>,
-    /// Replaced, to be dropped once the pipe is let go: that may drop a task, and with it an end of
-    /// this pipe.
-    stale: Option<Waker>,
+    /// To be dropped after the cell is released: a drop may drop a task, and with it an end of this
+    /// pipe.
+    replaced: Option<Waker>,
 }
 
 impl Pipe {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         if self.reset {
-            let error = Error::new(ErrorKind::ConnectionReset, "the flow was aborted").in_phase(Phase::Read);
-            return Poll::Ready(Err(error));
+            return fault(ErrorKind::ConnectionReset, "the flow was aborted", Phase::Read);
         }
-        if buf.is_empty() {
+        if buf.is_empty() || self.bytes.is_empty() && self.finished {
             return Poll::Ready(Ok(0));
         }
         if self.bytes.is_empty() {
-            if self.finished {
-                return Poll::Ready(Ok(0));
-            }
-            self.stale = set(&mut self.reader, cx);
+            self.replaced = replace(&mut self.reader, cx);
             return Poll::Pending;
         }
-        let mut taken = 0;
         // The bytes wrap around at most once.
-        for _ in 0..2 {
-            let chunk = self.bytes.as_slices().0;
-            let n = chunk.len().min(buf.len() - taken);
-            buf[taken..taken + n].copy_from_slice(&chunk[..n]);
-            self.bytes.drain(..n);
-            taken += n;
-        }
+        let (first, second) = self.bytes.as_slices();
+        let taken = buf.len().min(self.bytes.len());
+        let wrap = taken.min(first.len());
+        buf[..wrap].copy_from_slice(&first[..wrap]);
+        buf[wrap..taken].copy_from_slice(&second[..taken - wrap]);
+        self.bytes.drain(..taken);
         self.woken = self.writer.take();
         Poll::Ready(Ok(taken))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<Result<usize, Error>> {
-        let fault = |kind, reason| Poll::Ready(Err(Error::new(kind, reason).in_phase(Phase::Write)));
         if self.reset {
-            return fault(ErrorKind::ConnectionReset, "the flow was aborted");
+            return fault(ErrorKind::ConnectionReset, "the flow was aborted", Phase::Write);
         }
         if self.finished {
-            return fault(ErrorKind::BrokenPipe, "the writing side was shut down");
+            return fault(ErrorKind::BrokenPipe, "the writing side was shut down", Phase::Write);
         }
         if bufs.iter().all(|buf| buf.is_empty()) {
             return Poll::Ready(Ok(0));
         }
         if self.unread {
-            return fault(ErrorKind::BrokenPipe, "the peer is gone");
+            return fault(ErrorKind::BrokenPipe, "the peer is gone", Phase::Write);
         }
         let mut taken = 0;
         for buf in bufs {
@@ -119,7 +123,7 @@ impl Pipe {
             taken += n;
         }
         if taken == 0 {
-            self.stale = set(&mut self.writer, cx);
+            self.replaced = replace(&mut self.writer, cx);
             return Poll::Pending;
         }
         self.woken = self.reader.take();
@@ -127,23 +131,27 @@ impl Pipe {
     }
 }
 
-/// Gives back the waker that was replaced.
-fn set(slot: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
+fn fault(kind: ErrorKind, reason: &'static str, phase: Phase) -> Poll<Result<usize, Error>> {
+    Poll::Ready(Err(Error::new(kind, reason).in_phase(phase)))
+}
+
+/// Registers the task, and returns the waker that it replaces.
+fn replace(slot: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
     match slot {
         Some(waker) if waker.will_wake(cx.waker()) => None,
         _ => slot.replace(cx.waker().clone()),
     }
 }
 
-/// Polls a pipe, or tries again at once if the other end has it, on another thread, just now.
+/// Polls a pipe. If the other end is using it on another thread, polls again at once.
 fn poll<M: Mode, T>(
     pipe: &M::Cell<Pipe>,
     cx: &mut Context<'_>,
     f: impl FnOnce(&mut Pipe, &mut Context<'_>) -> Poll<T>,
 ) -> Poll<T> {
-    match pipe.try_with(|pipe| (f(pipe, cx), pipe.woken.take(), pipe.stale.take())) {
-        Some((poll, woken, stale)) => {
-            drop(stale);
+    match pipe.try_with(|pipe| (f(pipe, cx), pipe.woken.take(), pipe.replaced.take())) {
+        Some((poll, woken, replaced)) => {
+            drop(replaced);
             woken.into_iter().for_each(Waker::wake);
             poll
         }
@@ -154,18 +162,20 @@ fn poll<M: Mode, T>(
     }
 }
 
-/// For what cannot wait: the end of an end. The other end holds the pipe for a copy at most.
-fn now<M: Mode>(pipe: &M::Cell<Pipe>, change: impl Fn(&mut Pipe)) {
-    loop {
+/// Changes a pipe and wakes both tasks, without waiting: for shutdown, abort and drop. Spins while
+/// the other end uses the pipe, which is for a copy at most.
+fn change<M: Mode>(pipe: &M::Cell<Pipe>, change: impl Fn(&mut Pipe)) {
+    let woken = loop {
         let woken = pipe.try_with(|pipe| {
             change(pipe);
             [pipe.reader.take(), pipe.writer.take()]
         });
         match woken {
-            Some(woken) => return woken.into_iter().flatten().for_each(Waker::wake),
+            Some(woken) => break woken,
             None => core::hint::spin_loop(),
         }
-    }
+    };
+    woken.into_iter().flatten().for_each(Waker::wake);
 }
 
 impl<M: Mode> Flow for Memory<M> {
@@ -182,7 +192,7 @@ impl<M: Mode> Flow for Memory<M> {
     }
 
     fn poll_shutdown(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        now::<M>(&self.outgoing, |pipe| pipe.finished = true);
+        change::<M>(&self.outgoing, |pipe| pipe.finished = true);
         Poll::Ready(Ok(()))
     }
 
@@ -196,7 +206,7 @@ impl<M: Mode> Flow for Memory<M> {
 
     fn abort(&mut self) {
         for pipe in [&self.incoming, &self.outgoing] {
-            now::<M>(pipe, |pipe| pipe.reset = true);
+            change::<M>(pipe, |pipe| pipe.reset = true);
         }
     }
 }
@@ -205,8 +215,8 @@ crate::read_write!(for[M: Mode] Memory<M>);
 
 impl<M: Mode> Drop for Memory<M> {
     fn drop(&mut self) {
-        now::<M>(&self.outgoing, |pipe| pipe.finished = true);
-        now::<M>(&self.incoming, |pipe| pipe.unread = true);
+        change::<M>(&self.outgoing, |pipe| pipe.finished = true);
+        change::<M>(&self.incoming, |pipe| pipe.unread = true);
     }
 }
 

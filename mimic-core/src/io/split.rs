@@ -1,4 +1,16 @@
-//! Reading and writing one flow from two places at once.
+//! Halves: reading and writing one flow from two places at once.
+//!
+//! ```text
+//!    Split<F, M> ── halves ──────► ReadHalf<&Split>,     WriteHalf<&Split>       one task, two futures
+//!       │  ▲
+//!       │  └─────── reunite ──┐
+//!       └────── into_halves ──┴─► ReadHalf<Arc<Split>>,  WriteHalf<Arc<Split>>   two tasks
+//!
+//!    one poll of a half:  try the cell ── free ──► poll the flow, with the half's own waker
+//!                                      └─ taken ─► wake the own task, Pending
+//! ```
+//!
+//! A flow keeps one waker for reading and one for writing, so the halves need no queue.
 
 use core::fmt;
 use core::future::poll_fn;
@@ -10,11 +22,11 @@ use embedded_io_async::{ErrorType, Read, Write};
 use crate::sync::Arc;
 use crate::{Cell, Error, Flow, Mode};
 
-/// A flow about to be split: borrowed halves live as long as it does, owned halves share it.
+/// Holds a flow to split. Borrowed halves live as long as it does, owned halves share it.
 ///
-/// In `Shared`, a half that finds the flow in use by the other, on another thread, polls again at
-/// once. So poll both at the same priority: a half that always runs first (an interrupt executor, a
-/// real-time thread) would wait for ever for one that never gets to run.
+/// In `Shared`, a half polls again at once if the other half has the flow, on another thread. Poll
+/// both at the same priority: a half that preempts the other (an interrupt executor, a real-time
+/// thread) would wait for ever.
 ///
 /// ```
 /// use embedded_io_async::{Read, Write};
@@ -37,26 +49,35 @@ use crate::{Cell, Error, Flow, Mode};
 pub struct Split<F, M: Mode>(M::Cell<F>);
 
 impl<F: Flow, M: Mode> Split<F, M> {
-    /// Takes a flow to split. Allocates nothing.
+    /// Makes a `Split` of a flow. Allocates nothing.
     pub fn new(flow: F) -> Self {
         Self(M::Cell::new(flow))
     }
 
-    /// Two halves that borrow the flow. Allocates nothing.
+    /// Returns two halves that borrow the flow. Allocates nothing.
     pub fn halves(&mut self) -> (ReadHalf<&Self>, WriteHalf<&Self>) {
         (ReadHalf(&*self), WriteHalf(&*self))
     }
 
-    /// Two halves that share the flow, to move into tasks of their own; the flow is dropped with
-    /// the second. Allocates once.
+    /// Returns two halves that share the flow, to be moved into two tasks. The flow is dropped with
+    /// the second half. Allocates once.
     pub fn into_halves(self) -> (OwnedReadHalf<F, M>, OwnedWriteHalf<F, M>) {
-        let shared = SplitRef(Arc::new(self));
+        let shared = Arc::new(self);
         (ReadHalf(shared.clone()), WriteHalf(shared))
     }
 
-    /// The flow in one piece again.
+    /// Returns the flow in one piece.
     pub fn into_inner(self) -> F {
         self.0.into_inner()
+    }
+
+    /// Polls the flow, exclusively. If the other half is polling it on another thread, polls again
+    /// at once: the other half works and does not wait.
+    fn poll<T>(&self, cx: &mut Context<'_>, f: impl FnOnce(&mut F, &mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        self.0.try_with(|flow| f(flow, cx)).unwrap_or_else(|| {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
     }
 }
 
@@ -68,44 +89,6 @@ impl<F: fmt::Debug, M: Mode> fmt::Debug for Split<F, M> {
     }
 }
 
-/// What owned halves hold.
-pub struct SplitRef<F, M: Mode>(Arc<Split<F, M>>);
-
-impl<F, M: Mode> Clone for SplitRef<F, M> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<F, M: Mode> Deref for SplitRef<F, M> {
-    type Target = Split<F, M>;
-
-    fn deref(&self) -> &Split<F, M> {
-        &self.0
-    }
-}
-
-impl<F: fmt::Debug, M: Mode> fmt::Debug for SplitRef<F, M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// Exclusive access for the length of one poll. Whoever finds the flow in use by the other half, on
-/// another thread, polls again at once: the other is not waiting, only working.
-trait Halves {
-    fn poll<T>(&self, cx: &mut Context<'_>, f: impl FnOnce(&mut dyn Flow, &mut Context<'_>) -> Poll<T>) -> Poll<T>;
-}
-
-impl<F: Flow, M: Mode> Halves for Split<F, M> {
-    fn poll<T>(&self, cx: &mut Context<'_>, f: impl FnOnce(&mut dyn Flow, &mut Context<'_>) -> Poll<T>) -> Poll<T> {
-        self.0.try_with(|flow| f(flow, cx)).unwrap_or_else(|| {
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-    }
-}
-
 /// The reading half of a [`Split`].
 #[derive(Debug)]
 pub struct ReadHalf<S>(S);
@@ -114,37 +97,35 @@ pub struct ReadHalf<S>(S);
 #[derive(Debug)]
 pub struct WriteHalf<S>(S);
 
-/// A [`ReadHalf`] that can be moved into a task of its own.
-pub type OwnedReadHalf<F, M> = ReadHalf<SplitRef<F, M>>;
+/// A [`ReadHalf`] that shares its flow, to be moved into another task.
+pub type OwnedReadHalf<F, M> = ReadHalf<Arc<Split<F, M>>>;
 
-/// A [`WriteHalf`] that can be moved into a task of its own.
-pub type OwnedWriteHalf<F, M> = WriteHalf<SplitRef<F, M>>;
+/// A [`WriteHalf`] that shares its flow, to be moved into another task.
+pub type OwnedWriteHalf<F, M> = WriteHalf<Arc<Split<F, M>>>;
 
 impl<F: Flow, M: Mode> OwnedReadHalf<F, M> {
-    /// Puts two owned halves together again.
+    /// Joins two owned halves.
     ///
     /// # Errors
-    /// Both halves, unchanged, if they are not of one flow.
+    /// Both halves, unchanged, if they are of different flows.
     pub fn reunite(self, writer: OwnedWriteHalf<F, M>) -> Result<F, (Self, OwnedWriteHalf<F, M>)> {
-        if !Arc::ptr_eq(&self.0.0, &writer.0.0) {
+        if !Arc::ptr_eq(&self.0, &writer.0) {
             return Err((self, writer));
         }
         drop(writer);
-        // The other half is gone, and halves cannot be cloned.
-        Arc::try_unwrap(self.0.0).map(Split::into_inner).map_err(|_| unreachable!("two halves share a flow"))
+        // The other half is dropped, and halves cannot be cloned: this is the last reference.
+        Arc::try_unwrap(self.0).map(Split::into_inner).map_err(|_| unreachable!("two halves share a flow"))
     }
 }
 
-#[allow(private_bounds, reason = "halves are of `Split` alone")]
-impl<H: Halves, S: Deref<Target = H>> ReadHalf<S> {
+impl<F: Flow, M: Mode, S: Deref<Target = Split<F, M>>> ReadHalf<S> {
     /// As [`Flow::poll_read`].
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         self.0.poll(cx, |flow, cx| flow.poll_read(cx, buf))
     }
 }
 
-#[allow(private_bounds, reason = "halves are of `Split` alone")]
-impl<H: Halves, S: Deref<Target = H>> WriteHalf<S> {
+impl<F: Flow, M: Mode, S: Deref<Target = Split<F, M>>> WriteHalf<S> {
     /// As [`Flow::poll_write`].
     pub fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
         self.0.poll(cx, |flow, cx| flow.poll_write(cx, buf))
@@ -183,10 +164,10 @@ impl<S> ErrorType for WriteHalf<S> {
     type Error = Error;
 }
 
-impl<H: Halves, S: Deref<Target = H>> Read for ReadHalf<S> {
+impl<F: Flow, M: Mode, S: Deref<Target = Split<F, M>>> Read for ReadHalf<S> {
     crate::read_write!(@read);
 }
 
-impl<H: Halves, S: Deref<Target = H>> Write for WriteHalf<S> {
+impl<F: Flow, M: Mode, S: Deref<Target = Split<F, M>>> Write for WriteHalf<S> {
     crate::read_write!(@write);
 }

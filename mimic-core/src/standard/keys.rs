@@ -1,5 +1,6 @@
 //! The standard keys, and the attributes of flows.
 
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -60,6 +61,13 @@ crate::key! {
     /// Attribute of a flow: the version of TLS that protects it, as on the wire (0x0303 is TLS 1.2,
     /// 0x0304 TLS 1.3).
     pub TlsVersion: u16;
+    /// The application protocols that a client offers by ALPN, the preferred one first, each as on
+    /// the wire (`h2`, `http/1.1`). An empty list is as none given. It is of any protocol that
+    /// negotiates by ALPN (RFC 7301), such as TLS and QUIC.
+    pub Alpn: Vec<Vec<u8>>;
+    /// Attribute of a flow: the application protocol that was negotiated by ALPN, if one was, as on
+    /// the wire. It is of any protocol that negotiates by ALPN (RFC 7301), such as TLS and QUIC.
+    pub AlpnProtocol: Vec<u8>;
     /// Attribute of a flow: the protocol that protects it, and the peer that was authenticated. A
     /// flow that protects without authenticating its peer answers `None` by
     /// [`AttributeRequest::provide_final`](crate::AttributeRequest::provide_final): the peer of a flow below is not its own.

@@ -1,93 +1,21 @@
-//! What lies between the two ends: tasks polled only when they are woken, and flows that listen in,
-//! cut, delay.
+//! Flows between the two ends of a connection: they count, listen in, cut, delay.
 
-use std::cell::RefCell;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake};
+use std::task::{Context, Poll};
 
 use mimic_core::{AttributeRequest, Error, ErrorKind, Flow, PeerAddr};
 
-pub type Task<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+use super::tasks::Random;
 
-struct Flag(AtomicBool);
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, SeqCst);
-    }
-}
-
-/// Runs tasks to their ends, each with a waker of its own. Everything here happens in memory, so a
-/// round in which nobody is woken is a wake-up that was lost, or two sides that wait for each
-/// other: it panics with `what`.
-pub fn run(what: &dyn fmt::Display, tasks: Vec<Task<'_>>) {
-    let mut tasks: Vec<_> = tasks.into_iter().map(|task| (Some(task), Arc::new(Flag(AtomicBool::new(true))))).collect();
-    loop {
-        let mut woken = false;
-        for (slot, flag) in &mut tasks {
-            let Some(task) = slot else { continue };
-            if flag.0.swap(false, SeqCst) {
-                woken = true;
-                if task.as_mut().poll(&mut Context::from_waker(&flag.clone().into())).is_ready() {
-                    *slot = None;
-                }
-            }
-        }
-        if tasks.iter().all(|(slot, _)| slot.is_none()) {
-            return;
-        }
-        let waiting: Vec<_> = tasks.iter().map(|(slot, _)| slot.is_some()).collect();
-        assert!(woken, "nobody is woken any more, and tasks wait {waiting:?}: {what}");
-    }
-}
-
-/// Runs both, and hands out what they answer.
-pub fn both<A, B>(what: &dyn fmt::Display, a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
-    let (first, second) = (RefCell::new(None), RefCell::new(None));
-    run(
-        what,
-        vec![
-            Box::pin(async { drop(first.replace(Some(a.await))) }),
-            Box::pin(async { drop(second.replace(Some(b.await))) }),
-        ],
-    );
-    (first.into_inner().unwrap(), second.into_inner().unwrap())
-}
-
-/// xorshift64*.
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    /// Below `end`.
-    pub fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        usize::try_from(high).unwrap() % end
-    }
-
-    pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())]
-    }
-}
-
-/// Everything that was written through it, and how much.
+/// Everything that was written through a [`Tap`].
 pub type Log = Arc<Mutex<Vec<u8>>>;
 
-/// Who is behind a [`Tap`].
+/// The peer's address of a [`Tap`] and a [`Counted`].
 pub const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9)), 9);
 
-/// Writes down what is written.
+/// Forwards, and keeps a copy of what is written.
 #[derive(Debug)]
 pub struct Tap<F> {
     pub below: F,
@@ -120,24 +48,89 @@ impl<F: Flow> Flow for Tap<F> {
     }
 }
 
-/// How a [`Trouble`] treats its owner.
+/// The calls of a [`Counted`].
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Reads, also those that were `Pending`.
+    pub polls: AtomicUsize,
+    reads: AtomicUsize,
+    writes: AtomicUsize,
+}
+
+impl Counts {
+    /// Returns the reads and writes that were not `Pending`, since the last call.
+    pub fn taken(&self) -> [usize; 2] {
+        [self.reads.swap(0, SeqCst), self.writes.swap(0, SeqCst)]
+    }
+}
+
+/// Forwards, and counts calls.
+#[derive(Debug)]
+pub struct Counted<F> {
+    pub below: F,
+    pub counts: Arc<Counts>,
+    /// The most bytes that one read returns.
+    pub most: usize,
+    /// It wakes the reader at every read, as if more were to come.
+    pub busy: bool,
+}
+
+impl<F> Counted<F> {
+    pub fn new(below: F) -> (Self, Arc<Counts>) {
+        let counts = Arc::new(Counts::default());
+        (Self { below, counts: counts.clone(), most: usize::MAX, busy: false }, counts)
+    }
+}
+
+impl<F: Flow> Flow for Counted<F> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+        self.counts.polls.fetch_add(1, SeqCst);
+        if self.busy {
+            cx.waker().wake_by_ref();
+        }
+        let most = buf.len().min(self.most);
+        let poll = self.below.poll_read(cx, &mut buf[..most]);
+        self.counts.reads.fetch_add(usize::from(poll.is_ready()), SeqCst);
+        poll
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
+        let poll = self.below.poll_write(cx, buf);
+        self.counts.writes.fetch_add(usize::from(poll.is_ready()), SeqCst);
+        poll
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.below.poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.below.poll_shutdown(cx)
+    }
+
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        request.provide_value(PeerAddr, || Some(PEER));
+    }
+}
+
+/// The trouble that a [`Trouble`] makes.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// At most that many bytes at once, if not 0.
+    /// The most bytes of one call, if not 0.
     pub at_once: usize,
-    /// One poll in so many is `Pending` for nothing, if not 0.
+    /// One poll in so many returns `Pending` for no reason, if not 0.
     pub spurious: usize,
-    /// End of stream after so many bytes.
+    /// The stream ends after so many bytes.
     pub cut: Option<usize>,
-    /// The byte with this number, counted from 1, has a bit flipped.
+    /// Flips a bit of the byte with this number, counted from 1.
     pub flip: Arc<AtomicUsize>,
-    /// After so many bytes, a reset.
+    /// The connection is reset after so many bytes.
     pub reset: Option<usize>,
     /// Written bytes stay here until a flush.
     pub buffered: bool,
 }
 
-/// A flow that makes trouble.
+/// Forwards with trouble: short calls, spurious `Pending`s, a cut, a reset, a changed bit.
 #[derive(Debug)]
 pub struct Trouble<F> {
     pub below: F,
@@ -233,3 +226,4 @@ impl<F: Flow> Flow for Trouble<F> {
 
 mimic_core::read_write!(for[F: Flow] Trouble<F>);
 mimic_core::read_write!(for[F: Flow] Tap<F>);
+mimic_core::read_write!(for[F: Flow] Counted<F>);

@@ -1,4 +1,13 @@
-//! What takes too long for a task: made once, on a thread of its own, whatever the runtime.
+//! A value that takes too long to make for a task: made once, on a thread of its own, whatever the
+//! runtime.
+//!
+//! ```text
+//!          get               the thread ends
+//!   Idle ───────► Making ─────────────────────► Made(Ok)   every get returns the value
+//!                   ▲ └───────────────────────► Made(Err)  a get that waited returns
+//!                   └──────────────────────────────┘        the error; a new get makes
+//!                                  get                      the value again
+//! ```
 
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -12,27 +21,28 @@ use std::thread;
 
 use rustls::Error;
 
-pub(crate) struct Aside<T>(Mutex<State<T>>);
+pub(crate) struct OnceOnThread<T>(Mutex<State<T>>);
 
 enum State<T> {
     Idle,
-    /// Under way; whoever waits for it.
+    /// Being made, with the wakers of the tasks that wait.
     Making(Vec<Waker>),
     Made(Result<T, Error>),
 }
 
-impl<T> Default for Aside<T> {
+impl<T> Default for OnceOnThread<T> {
     fn default() -> Self {
         Self(Mutex::new(State::Idle))
     }
 }
 
-impl<T: Clone + Send + 'static> Aside<T> {
-    /// What `make` makes, unless it is made or being made already. A failure is told to all who
-    /// waited for it, and not kept. Dropped, it lets the thread go on, and the next one gets the
-    /// result.
+impl<T: Clone + Send + 'static> OnceOnThread<T> {
+    /// Returns the value. Calls `make` if it is neither made nor being made.
     ///
-    /// Where there is no thread to be had, `make` runs here.
+    /// Every `get` that waited for a failure returns it. A later one makes the value again. If the
+    /// future is dropped, the thread goes on, and the next `get` returns its result.
+    ///
+    /// Calls `make` on this thread if no thread can be started.
     pub(crate) async fn get(
         self: &Arc<Self>,
         make: impl FnOnce() -> Result<T, Error> + Clone + Send + 'static,
@@ -62,7 +72,7 @@ impl<T: Clone + Send + 'static> Aside<T> {
         drop(state);
         let (this, make_there) = (self.clone(), make.clone());
         let thread = thread::Builder::new().name("mimic-trust-store".to_string()).spawn(move || {
-            // Those who wait are told.
+            // The tasks that wait get the result from the state.
             let _ = this.make(make_there);
         });
         match thread {
@@ -73,27 +83,28 @@ impl<T: Clone + Send + 'static> Aside<T> {
 
     fn make(&self, make: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         let panicked = Error::General("reading the trust store panicked".to_string());
-        let mut done = Done { aside: self, result: Err(panicked) };
+        let mut done = Done { once: self, result: Err(panicked) };
         done.result = make();
         done.result.clone()
     }
 }
 
-impl<T> Aside<T> {
+impl<T> OnceOnThread<T> {
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Dropped, it tells the result: also when making it panics, for nobody may wait for ever.
+/// Stores the result and wakes the waiting tasks when it is dropped, also if making it panics: a
+/// task must not wait for ever.
 struct Done<'a, T: Clone> {
-    aside: &'a Aside<T>,
+    once: &'a OnceOnThread<T>,
     result: Result<T, Error>,
 }
 
 impl<T: Clone> Drop for Done<'_, T> {
     fn drop(&mut self) {
-        let before = mem::replace(&mut *self.aside.state(), State::Made(self.result.clone()));
+        let before = mem::replace(&mut *self.once.state(), State::Made(self.result.clone()));
         if let State::Making(wakers) = before {
             wakers.into_iter().for_each(Waker::wake);
         }
@@ -116,7 +127,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(30);
 
-    /// Something to make that waits until it is told how it ends, and counts.
+    /// Makes a value once the test sends it, and counts the calls.
     struct Slow {
         made: Arc<AtomicUsize>,
         end: mpsc::SyncSender<Result<u32, Error>>,
@@ -140,60 +151,59 @@ mod tests {
 
     #[test]
     fn others_go_on_while_it_is_made_and_it_is_made_once() {
-        let (aside, slow) = (Arc::new(Aside::default()), Slow::new());
+        let (once, slow) = (Arc::new(OnceOnThread::default()), Slow::new());
         let (here, make) = (thread::current().id(), slow.make());
         let make = move || {
             assert_ne!(thread::current().id(), here);
             make()
         };
-        let both = zip(aside.get(make.clone()), aside.get(make.clone()));
-        // The end is told by another task of the same thread, which has its turn only while those
-        // two wait.
+        let both = zip(once.get(make.clone()), once.get(make.clone()));
+        // Another task of the same thread sends the value. It is polled only while those two wait.
         let (both, ()) = block_on(zip(both, async { slow.end.send(Ok(7)).unwrap() }));
         assert_eq!(both, (Ok(7), Ok(7)));
-        assert_eq!(block_on(aside.get(make)), Ok(7));
+        assert_eq!(block_on(once.get(make)), Ok(7));
         assert_eq!(slow.made.load(SeqCst), 1);
     }
 
     #[test]
-    fn who_goes_midway_does_no_harm() {
-        let (aside, slow) = (Arc::new(Aside::default()), Slow::new());
-        assert_eq!(block_on(poll_once(aside.get(slow.make()))), None);
-        assert_eq!(block_on(poll_once(aside.get(slow.make()))), None);
+    fn a_get_that_is_dropped_midway_does_no_harm() {
+        let (once, slow) = (Arc::new(OnceOnThread::default()), Slow::new());
+        assert_eq!(block_on(poll_once(once.get(slow.make()))), None);
+        assert_eq!(block_on(poll_once(once.get(slow.make()))), None);
         slow.end.send(Ok(7)).unwrap();
-        assert_eq!(block_on(aside.get(slow.make())), Ok(7));
+        assert_eq!(block_on(once.get(slow.make())), Ok(7));
         assert_eq!(slow.made.load(SeqCst), 1);
     }
 
     #[test]
-    fn a_failure_is_told_to_who_waited_and_tried_again_by_the_next() {
-        let (aside, slow) = (Arc::new(Aside::default()), Slow::new());
-        let both = zip(aside.get(slow.make()), aside.get(slow.make()));
+    fn every_get_that_waited_returns_the_failure_and_the_next_tries_again() {
+        let (once, slow) = (Arc::new(OnceOnThread::default()), Slow::new());
+        let both = zip(once.get(slow.make()), once.get(slow.make()));
         let (both, ()) = block_on(zip(both, async { slow.end.send(Err(Error::DecryptError)).unwrap() }));
         assert_eq!(both, (Err(Error::DecryptError), Err(Error::DecryptError)));
         assert_eq!(slow.made.load(SeqCst), 1);
         slow.end.send(Ok(7)).unwrap();
-        assert_eq!(block_on(aside.get(slow.make())), Ok(7));
+        assert_eq!(block_on(once.get(slow.make())), Ok(7));
         assert_eq!(slow.made.load(SeqCst), 2);
     }
 
     #[test]
     fn a_panic_is_an_error() {
-        let aside = Arc::new(Aside::<u32>::default());
-        let error = block_on(aside.get(|| panic!("as it should"))).unwrap_err();
+        let once = Arc::new(OnceOnThread::<u32>::default());
+        let error = block_on(once.get(|| panic!("as it should"))).unwrap_err();
         assert!(error.to_string().contains("panicked"), "{error}");
-        assert_eq!(block_on(aside.get(|| Ok(7))), Ok(7));
+        assert_eq!(block_on(once.get(|| Ok(7))), Ok(7));
     }
 
-    /// In a process of its own, whose threads would need more memory than there is. On Unix, where
-    /// libtest goes on without a thread of its own.
+    /// Runs in a process of its own, where a thread needs more memory than there is. Only on Unix
+    /// does libtest go on without threads.
     #[cfg(unix)]
     #[test]
     #[cfg_attr(miri, ignore = "it starts a process")]
-    fn without_a_thread_a_panic_keeps_nobody_waiting() {
+    fn without_a_thread_a_panic_keeps_no_task_waiting() {
         const TOO_MUCH: &str = "1152921504606846976";
         if std::env::var("RUST_MIN_STACK").as_deref() != Ok(TOO_MUCH) {
-            let name = "aside::tests::without_a_thread_a_panic_keeps_nobody_waiting";
+            let name = "once_on_thread::tests::without_a_thread_a_panic_keeps_no_task_waiting";
             let output = Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", name, "--test-threads=1"])
                 .env("RUST_MIN_STACK", TOO_MUCH)
@@ -204,10 +214,10 @@ mod tests {
             return;
         }
         assert!(thread::Builder::new().spawn(|| ()).is_err());
-        let aside = Arc::new(Aside::<u32>::default());
-        let panics = || block_on(aside.get(|| panic!("as it should")));
+        let once = Arc::new(OnceOnThread::<u32>::default());
+        let panics = || block_on(once.get(|| panic!("as it should")));
         assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
-        assert_eq!(block_on(poll_once(aside.get(|| Err(Error::DecryptError)))), Some(Err(Error::DecryptError)));
-        assert_eq!(block_on(poll_once(aside.get(|| Ok(7)))), Some(Ok(7)));
+        assert_eq!(block_on(poll_once(once.get(|| Err(Error::DecryptError)))), Some(Err(Error::DecryptError)));
+        assert_eq!(block_on(poll_once(once.get(|| Ok(7)))), Some(Ok(7)));
     }
 }
