@@ -5,13 +5,16 @@
 mod common;
 
 use std::io::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use common::flows::{Log, Tap};
 use common::{Authority, BOTH, NAME};
 use futures_lite::future::{block_on, poll_once, yield_now, zip};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{ErrorKind, Flow, FlowExt, Memory, Phase, Shared, Text, TlsVersion, memory_pair};
+use mimic_core::{
+    Context, ErrorKind, Flow, FlowExt, HostPort, Memory, Phase, Secure, Shared, Text, TlsVersion, Transport,
+    memory_pair,
+};
 use mimic_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use mimic_rustls::rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
 use mimic_rustls::rustls::pki_types::{self, CertificateDer};
@@ -22,7 +25,8 @@ use mimic_rustls::rustls::{
     self, AlertDescription, ClientConfig, DigitallySignedStruct, ServerConfig, ServerConnection, SignatureScheme,
 };
 use mimic_rustls::{
-    AlpnProtocol, CipherSuite, Client, PeerCertificates, RequestedName, Resumed, ServerName, TlsFlow, accept, connect,
+    AlpnProtocol, CipherSuite, Client, PeerCertificates, RequestedName, Resumed, ServerName, Tls, TlsConfig, TlsFlow,
+    accept, connect,
 };
 
 #[test]
@@ -100,6 +104,35 @@ fn protocols_that_are_asked_for_replace_those_of_the_configuration() {
         block_on(zip(connect(near, Arc::new(client), vec![b"line".to_vec()], NAME), accept(far, &server)));
     assert_eq!(flow.unwrap().attribute(AlpnProtocol).as_deref(), Some(&b"line"[..]));
     assert_eq!(peer.unwrap().attribute(AlpnProtocol).as_deref(), Some(&b"line"[..]));
+}
+
+/// The keys are those of core, so a client of any protocol needs no TLS crate for them. An empty
+/// list is as none.
+#[test]
+fn keys_of_core_offer_protocols_and_tell_the_negotiated_one() {
+    let authority = Authority::new();
+    let mut client = authority.client(&BOTH);
+    client.alpn_protocols = vec![b"h2".to_vec()];
+    let mut server = authority.server(&[NAME], &BOTH);
+    server.alpn_protocols = vec![b"h2".to_vec(), b"line".to_vec()];
+    let client = Arc::new(client);
+    for (offered, negotiated) in [(vec![b"line".to_vec()], "line"), (Vec::new(), "h2")] {
+        let (near, far) = memory_pair::<Shared>(4096);
+        let near = Mutex::new(Some(near));
+        let ctx = Context::new().install(Tls).with(TlsConfig, client.clone()).with(mimic_core::Alpn, offered).register(
+            Transport,
+            "memory",
+            0,
+            (),
+            move |_, ()| {
+                let near = near.lock().unwrap().take().unwrap();
+                async move { Ok(Box::new(near) as _) }
+            },
+        );
+        let (flow, peer) = block_on(zip(ctx.resolve(Secure, HostPort::new(NAME, 443)), accept(far, &server)));
+        assert_eq!(flow.unwrap().attribute(mimic_core::AlpnProtocol).as_deref(), Some(negotiated.as_bytes()));
+        assert_eq!(peer.unwrap().attribute(mimic_core::AlpnProtocol).as_deref(), Some(negotiated.as_bytes()));
+    }
 }
 
 /// Returns a client that has read 5 bytes, which came in front of session tickets, and a part of a

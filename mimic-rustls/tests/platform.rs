@@ -31,7 +31,7 @@ fn context(near: Memory<Shared>) -> Ctx<Shared> {
 /// The store is read while the resolve waits, also after a resolve that wanted it was dropped. It
 /// does not trust our authority.
 #[test]
-fn the_store_is_read_aside() {
+fn the_store_is_read_on_a_thread_of_its_own() {
     let server = Authority::new().server(&[NAME], &BOTH);
     let (near, far) = memory_pair::<Shared>(1 << 16);
     let ctx = context(near);
