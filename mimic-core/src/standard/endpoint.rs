@@ -90,6 +90,7 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
         let reason = format!("{} bytes are too many, the limit is {}", text.len(), Endpoint::MAX_LEN);
         return Err(fault(reason, "give a shorter endpoint"));
     }
+    // All later steps may cut at any byte, and none meets a space or a control character.
     if let Some((at, bad)) = text.char_indices().find(|(_, c)| !c.is_ascii_graphic()) {
         return Err(bad_character(bad, at < shown_len(text)));
     }
@@ -107,6 +108,7 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
         Some(rest) => split_before(rest, b"/?#"),
         None => ("", after),
     };
+    // The first `#` ends the query, and the first `?` before it ends the path (RFC 3986, section 3).
     // The fragment stays with the client (RFC 3986, section 3.5).
     let (rest, fragment) = split(rest, b'#');
     let (path, query) = split(rest, b'?');
@@ -144,6 +146,7 @@ fn is_name(letter: u8) -> bool {
 
 /// Parses `[user[:password]@]host[:[port]]`. With `shown`, errors repeat what was written.
 fn parse_authority(authority: &str, endpoint: &mut Endpoint, shown: bool) -> Result<(), Error> {
+    // The last `@`, so that a password with one that is not encoded is refused, not cut.
     let place = authority.bytes().rposition(|letter| letter == b'@');
     let (user, authority) = match place.and_then(|place| authority.split_at_checked(place)) {
         Some((user, rest)) => (user, rest.get(1..).unwrap_or_default()),
@@ -225,6 +228,7 @@ fn parse_bracketed(rest: &str, shown: bool) -> Result<(Text, Option<&str>), Erro
     }
     let mut host = address.to_ascii_lowercase();
     if let Some(zone) = zone {
+        // `%25eth0` is the form of RFC 6874, `%eth0` that of people, and `%25` alone the zone 25.
         let zone = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).unwrap_or(zone);
         let is_zone = |letter: u8| letter.is_ascii_alphanumeric() || b"-._~".contains(&letter);
         if zone.is_empty() || zone.len() > 200 || !zone.bytes().all(is_zone) {
