@@ -108,8 +108,8 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
         Some(rest) => split_before(rest, b"/?#"),
         None => ("", after),
     };
-    // The first `#` ends the query, and the first `?` before it ends the path (RFC 3986, section 3).
-    // The fragment stays with the client (RFC 3986, section 3.5).
+    // The first `#` ends the query, and the first `?` before it the path (RFC 3986, section 3). The
+    // fragment stays with the client (section 3.5).
     let (rest, fragment) = split(rest, b'#');
     let (path, query) = split(rest, b'?');
     let (scheme, path) = (scheme.to_ascii_lowercase().into(), Some(path).filter(|path| !path.is_empty()));

@@ -47,8 +47,8 @@ crate::key! {
     secret pub Password: Secret;
     /// The query of the endpoint as written, still percent-encoded, without its `?`: `baud=115200`
     /// of `serial:///dev/ttyUSB0?baud=115200`. [`percent_decode`](crate::percent_decode) decodes
-    /// it. The scheme gives it a meaning. A scheme that reads none ignores it, as `tcp` does; `unix`
-    /// refuses it, because the `?` may be meant as part of the name of the file.
+    /// it. The scheme gives it a meaning. A scheme that reads none ignores it, as `tcp` does.
+    /// `unix` refuses it, because the `?` may be meant as part of the name of the file.
     secret pub Query: Text;
 }
 
@@ -70,7 +70,8 @@ crate::key! {
     pub AlpnProtocol: Vec<u8>;
     /// Attribute of a flow: the protocol that protects it, and the peer that was authenticated. A
     /// flow that protects without authenticating its peer answers `None` by
-    /// [`AttributeRequest::provide_final`](crate::AttributeRequest::provide_final): the peer of a flow below is not its own.
+    /// [`AttributeRequest::provide_final`](crate::AttributeRequest::provide_final): the peer of a
+    /// flow below is not its own.
     pub Protection: Protected;
     /// Attribute of the client's end of a TLS flow: the name or address of the server, which TLS
     /// authenticated.
