@@ -1,4 +1,14 @@
-//! Printing for people without the tables of `Debug`: escapes, hidden values, short durations.
+//! Printing for people without the tables of `Debug`, which take flash.
+//!
+//! ```text
+//!   written                  Escaped             clean
+//!   a "quote"                a \"quote\"         a "quote"
+//!   a line feed              \n                  \n
+//!   ESC [31m, an order       \u{1b}[31m          \u{1b}[31m
+//!   a letter of Arabic       \u{645}             as it is: no alphabet is lost
+//! ```
+//!
+//! [`Escaped`] quotes a name inside a line. [`clean`] makes a text of others a part of a line.
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -7,18 +17,31 @@ use core::any::Any;
 use core::fmt::{self, Write};
 use core::time::Duration;
 
-/// Stands for what must not be printed. No endpoint string may contain it, so nothing that was
-/// printed with it is parsed as something else.
+/// Stands for text that must not be printed. No endpoint string may contain it, so that no printed
+/// one is parsed as another.
 pub(crate) const HIDDEN: &str = "…";
 
-/// Text for people: what a terminal may take for more than letters is escaped. As
-/// `str::escape_debug`, but without its tables of all Unicode, which take 3 KiB: beside ASCII, it
-/// knows some alphabets, and escapes the others.
+/// Prints by `Debug` as by `Display`: a derived `Debug` takes more flash.
+macro_rules! debug_as_display {
+    ($type:ty) => {
+        impl core::fmt::Debug for $type {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                core::fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
+pub(crate) use debug_as_display;
+
+/// Prints text for people. Escapes all that a terminal may take for more than letters. Works as
+/// `str::escape_debug` without its tables of all Unicode, which take 3 KiB: it knows ASCII and some
+/// alphabets, and escapes the others.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<'a>(pub &'a str);
 
-/// Latin, Greek and Cyrillic; Japanese, Chinese, Korean; and what this crate writes itself.
+/// Latin, Greek and Cyrillic; Japanese, Chinese and Korean; and the ellipsis of [`HIDDEN`].
 #[rustfmt::skip]
 const LETTERS: [(char, char); 10] = [
     (' ', '~'), ('\u{a1}', '\u{ac}'), ('\u{ae}', '\u{2ff}'), ('\u{391}', '\u{3a1}'), ('\u{3a3}', '\u{482}'),
@@ -36,9 +59,9 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// What moves the cursor, gives orders to a terminal, or changes the order in which letters are
-/// read: C0, DEL, C1, the soft hyphen, and the marks, joiners, separators, overrides and tags of
-/// Unicode that have no width.
+/// Characters that move the cursor, give orders to a terminal, or change the order in which letters
+/// are read: C0, DEL, C1, the soft hyphen, and the marks, joiners, separators, overrides and tags
+/// of Unicode that have no width.
 #[rustfmt::skip]
 const UNSEEN: [(char, char); 11] = [
     ('\0', '\u{1f}'), ('\u{7f}', '\u{9f}'), ('\u{ad}', '\u{ad}'), ('\u{61c}', '\u{61c}'),
@@ -60,9 +83,9 @@ fn escape(to: &mut dyn Write, letter: char) -> fmt::Result {
     }
 }
 
-/// Passes text on, with every [`UNSEEN`] character escaped: what it has passed, it passes
-/// unchanged. For the text of others (names, paths, errors of the system and of peers) that becomes
-/// part of a line.
+/// Writes text to another writer with every [`UNSEEN`] character escaped. Writing its output again
+/// changes nothing. For the text of others that becomes part of a line: names, paths, errors of the
+/// system and of peers.
 pub(crate) struct Clean<'a>(pub(crate) &'a mut dyn Write);
 
 impl Write for Clean<'_> {
@@ -74,7 +97,7 @@ impl Write for Clean<'_> {
     }
 }
 
-/// Formats as [`Clean`] passes it on.
+/// Formats through [`Clean`].
 pub(crate) fn clean(text: fmt::Arguments<'_>) -> String {
     let mut cleaned = String::new();
     // A `String` takes everything.
@@ -82,7 +105,7 @@ pub(crate) fn clean(text: fmt::Arguments<'_>) -> String {
     cleaned
 }
 
-/// As [`clean`]; copies only what must be changed.
+/// Works as [`clean`], and copies only a text that must be changed.
 pub(crate) fn cleaned(text: Cow<'static, str>) -> Cow<'static, str> {
     match text.chars().any(|letter| is_in(&UNSEEN, letter)) {
         true => clean(format_args!("{text}")).into(),
@@ -90,8 +113,8 @@ pub(crate) fn cleaned(text: Cow<'static, str>) -> Cow<'static, str> {
     }
 }
 
-/// A value as `Debug` prints it; a string without the tables of `Debug`: which it is, the compiler
-/// knows.
+/// Formats a value as `Debug` does. A string is formatted without the tables of `Debug`; the
+/// compiler decides which of the two it is.
 pub(crate) fn debug<T: fmt::Debug + 'static>(value: &T) -> String {
     match (value as &dyn Any).downcast_ref::<&'static str>() {
         Some(text) => format!("\"{}\"", Escaped(text)),
@@ -99,7 +122,7 @@ pub(crate) fn debug<T: fmt::Debug + 'static>(value: &T) -> String {
     }
 }
 
-/// A duration for people, as its `Debug` prints it, which can do more and takes 2 KiB.
+/// Prints a duration as its `Debug` does, which can do more and takes 2 KiB.
 pub(crate) struct ShortDuration(pub(crate) Duration);
 
 impl fmt::Display for ShortDuration {

@@ -72,11 +72,7 @@ impl fmt::Display for Id {
     }
 }
 
-impl fmt::Debug for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+crate::escape::debug_as_display!(Id);
 
 #[cfg(test)]
 mod tests {

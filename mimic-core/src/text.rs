@@ -17,8 +17,8 @@ use crate::escape::{Escaped, HIDDEN};
 /// An immutable string: the value of [`Scheme`](crate::Scheme), [`Host`](crate::Host) and
 /// [`Path`](crate::Path).
 ///
-/// Cloning counts a reference; on targets without atomics it copies, because values must be `Send`
-/// there too. `Display` prints the text as it is, for protocols; `Debug` quotes and escapes it, for
+/// Cloning counts a reference. On targets without atomics it copies, because values must be `Send`
+/// there too. `Display` prints the text as it is, for protocols. `Debug` quotes and escapes it, for
 /// people.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(Inner<str>);
@@ -75,12 +75,13 @@ impl fmt::Debug for Text {
 
 /// A string that is never printed: the value of [`Password`](crate::Password).
 ///
-/// `Debug` prints `…`, and there is no `Display`: what formats a command for a peer has to call
-/// [`expose`](Secret::expose), so that a search for that name finds every place that reads the
-/// text. The memory is overwritten when the last clone is dropped; the string that it was parsed
-/// from, such as a URL, is the caller's to wipe. Comparing takes a time that depends on the
-/// contents.
-#[derive(Clone)]
+/// `Debug` prints `…`, and there is no `Display`. Code that formats a command for a peer has to
+/// call [`expose`](Secret::expose), so that a search for that name finds every place that reads the
+/// text.
+///
+/// The memory is overwritten when the last clone is dropped. The caller wipes the string that it
+/// was parsed from, such as a URL. Comparing takes a time that depends on the contents.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Inner<Zeroizing<String>>);
 
 impl Secret {
@@ -102,14 +103,6 @@ impl From<String> for Secret {
         Self(Inner::new(Zeroizing::new(text)))
     }
 }
-
-impl PartialEq for Secret {
-    fn eq(&self, other: &Self) -> bool {
-        self.expose() == other.expose()
-    }
-}
-
-impl Eq for Secret {}
 
 impl Hash for Secret {
     fn hash<H: Hasher>(&self, state: &mut H) {

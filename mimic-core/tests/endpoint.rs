@@ -248,6 +248,9 @@ fn an_error_shows_what_was_written() {
     for text in ["127.0.0.1:80", "localhost:80", "[::1]:80", "//h:80", "tcp://[x]:80", "tcp://ü:80"] {
         assert_eq!(refused(text).target(), Some(text));
     }
+    // An empty string is not shown as an empty target.
+    assert_eq!(refused("").target(), None);
+    assert!(refused("").to_string().starts_with("bad endpoint: it has no scheme"));
     for text in ["localhost:7007", "unix:app.sock"] {
         assert!(refused(text).to_string().contains("it has no scheme, or neither `//` nor `/` follows it"), "{text}");
     }

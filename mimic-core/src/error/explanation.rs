@@ -132,15 +132,6 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// As `core::fmt::from_fn`, which came with Rust 1.93.
-struct FromFn<F>(F);
-
-impl<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for FromFn<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (self.0)(f)
-    }
-}
-
 impl Explanation {
     /// Returns every role and key that takes part. The first is the one that was asked for.
     #[must_use]
@@ -150,27 +141,7 @@ impl Explanation {
 
     /// Returns the same as a graph in Graphviz's language, to pipe into `dot -Tsvg`.
     pub fn dot(&self) -> impl fmt::Display + '_ {
-        FromFn(|f: &mut fmt::Formatter<'_>| {
-            writeln!(f, "digraph explain {{\n  rankdir=LR;\n  node [fontname=\"monospace\"];")?;
-            for (at, goal) in self.goals.iter().enumerate() {
-                let shape = if goal.kind == GoalKind::Role { "box" } else { "ellipse" };
-                writeln!(f, "  g{at} [shape={shape}, label={:?}];", goal.name)?;
-                for (number, choice) in goal.choices.iter().enumerate() {
-                    let node = format!("g{at}c{number}");
-                    let style = if choice.taken { "bold" } else { "dashed" };
-                    let mut label = choice.to_string();
-                    for NeedOutcome { need, state, goal } in &choice.inputs {
-                        match goal {
-                            Some(below) => writeln!(f, "  {node} -> g{below} [style={style}, label={need:?}];")?,
-                            None => label += &format!("\n{need}: {state}"),
-                        }
-                    }
-                    writeln!(f, "  {node} [shape=note, style={style}, label={label:?}];")?;
-                    writeln!(f, "  g{at} -> {node} [style={style}];")?;
-                }
-            }
-            f.write_str("}")
-        })
+        Dot(self)
     }
 
     /// Prints the text tree.
@@ -208,6 +179,33 @@ impl Explanation {
             }
         }
         Ok(())
+    }
+}
+
+/// Prints the graph.
+struct Dot<'a>(&'a Explanation);
+
+impl fmt::Display for Dot<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "digraph explain {{\n  rankdir=LR;\n  node [fontname=\"monospace\"];")?;
+        for (at, goal) in self.0.goals.iter().enumerate() {
+            let shape = if goal.kind == GoalKind::Role { "box" } else { "ellipse" };
+            writeln!(f, "  g{at} [shape={shape}, label={:?}];", goal.name)?;
+            for (number, choice) in goal.choices.iter().enumerate() {
+                let node = format!("g{at}c{number}");
+                let style = if choice.taken { "bold" } else { "dashed" };
+                let mut label = choice.to_string();
+                for NeedOutcome { need, state, goal } in &choice.inputs {
+                    match goal {
+                        Some(below) => writeln!(f, "  {node} -> g{below} [style={style}, label={need:?}];")?,
+                        None => label += &format!("\n{need}: {state}"),
+                    }
+                }
+                writeln!(f, "  {node} [shape=note, style={style}, label={label:?}];")?;
+                writeln!(f, "  g{at} -> {node} [style={style}];")?;
+            }
+        }
+        f.write_str("}")
     }
 }
 

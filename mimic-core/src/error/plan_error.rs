@@ -8,6 +8,7 @@ use core::fmt;
 use embedded_io_async::ErrorKind;
 
 use super::{Error, Phase};
+use crate::escape::debug_as_display;
 
 /// Says what a context lacks. The source of errors in [`Phase::Plan`].
 #[derive(Clone, PartialEq, Eq)]
@@ -70,12 +71,7 @@ impl fmt::Display for PlanError {
     }
 }
 
-/// Prints as `Display` does, because a derived `Debug` takes more flash.
-impl fmt::Debug for PlanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+debug_as_display!(PlanError);
 
 impl core::error::Error for PlanError {}
 

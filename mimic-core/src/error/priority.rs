@@ -1,4 +1,4 @@
-//! The rank of a registration.
+//! The rank of a registration: `-1` before `100` before `last`.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! Questions of names, and their answers.
+//! Look-ups: the target of `Lookup` and its answers.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -8,13 +8,13 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use crate::Text;
 use crate::escape::Clean;
 
-/// The target of [`Lookup`].
+/// The target of [`Lookup`](crate::Lookup).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Question {
-    /// The name to look up. Never an address, but for one: an IPv6 address with a zone by name
-    /// (`fe80::1%eth0`), which is answered by itself in that zone ([`Record::Scoped`]).
+    /// The name to look up. It is an address only if that is an IPv6 address with a zone by name
+    /// (`fe80::1%eth0`); the answer is the address in that zone ([`Record::Scoped`]).
     pub name: Text,
-    /// What is asked of it.
+    /// The type of the records to look up.
     pub record_type: RecordType,
 }
 
@@ -24,7 +24,7 @@ impl fmt::Debug for Question {
     }
 }
 
-/// What to look up.
+/// The type of the records to look up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RecordType {
@@ -38,7 +38,7 @@ pub enum RecordType {
     Https,
 }
 
-/// One answer of [`Lookup`].
+/// One answer of [`Lookup`](crate::Lookup).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Record {
@@ -46,8 +46,8 @@ pub enum Record {
     A(Ipv4Addr),
     /// An IPv6 address.
     Aaaa(Ipv6Addr),
-    /// An IPv6 address that means something within a zone alone (RFC 4007): a link-local one, and
-    /// the number of the interface that leads to it, as in `SocketAddrV6`. Answers a question for
+    /// An IPv6 address that has a meaning only within a zone (RFC 4007): a link-local one, with the
+    /// number of the interface that leads to it, as in `SocketAddrV6`. Answers a question for
     /// [`RecordType::Aaaa`] or [`RecordType::Addresses`].
     Scoped(Ipv6Addr, u32),
     /// One way to reach a service.
@@ -58,26 +58,27 @@ pub enum Record {
 /// 9460](https://www.rfc-editor.org/rfc/rfc9460)).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Service {
-    /// Lower comes first; 0 is an alias: another name to ask instead.
+    /// The priority: lower comes first. 0 is an alias, another name to ask instead.
     pub priority: u16,
-    /// Whose addresses to use, or the alias. Empty: the name that was asked.
+    /// The name whose addresses to use, or the alias. Empty for the name that was asked.
     pub target: Text,
-    /// The protocols that it speaks, by their ALPN names, beside the scheme's default.
+    /// The ALPN names of the protocols that it speaks beside the scheme's default.
     pub alpn: Vec<Vec<u8>>,
-    /// Whether it does not speak the scheme's default.
+    /// Whether it lacks the scheme's default protocol.
     pub no_default_alpn: bool,
-    /// The port, if it is another.
+    /// The port, if it is another than the one asked for.
     pub port: Option<u16>,
     /// Addresses to use until those of the target are known.
     pub hints: Vec<IpAddr>,
     /// Whether it offers Encrypted Client Hello.
     pub ech: bool,
-    /// Whether whoever does not know more about it than is told here must not use it.
+    /// Whether the record has mandatory parameters that this type does not carry. A client that
+    /// knows only this type must not use it.
     pub unsupported: bool,
 }
 
 impl Record {
-    /// The address, if it is one.
+    /// Returns the address, if the record is one.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         match self {
@@ -87,7 +88,7 @@ impl Record {
         }
     }
 
-    /// The address with `port`, and with its zone, if it is an address.
+    /// Returns the address with `port` and its zone, if the record is an address.
     #[must_use]
     pub fn socket_addr(&self, port: u16) -> Option<SocketAddr> {
         match self {
@@ -106,7 +107,7 @@ impl From<IpAddr> for Record {
     }
 }
 
-/// Without the port; with the zone, if it has one.
+/// Drops the port and keeps the zone.
 impl From<SocketAddr> for Record {
     fn from(address: SocketAddr) -> Self {
         match address {

@@ -8,16 +8,15 @@
 
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use core::net::Ipv6Addr;
 use core::str::FromStr;
 
 use zeroize::Zeroizing;
 
-use super::percent::decode_each;
+use super::percent::{check_encoding, percent_decode};
 use super::redact::{check, fault, located, short, shown_len, split, split_before};
-use crate::escape::{Clean, Escaped, HIDDEN};
+use crate::escape::{Clean, Escaped, HIDDEN, debug_as_display};
 use crate::{Error, Secret, Text};
 
 /// A parsed endpoint string: `tcp://example.org:7`, `https://[::1]/index.html`,
@@ -31,11 +30,11 @@ use crate::{Error, Secret, Text};
 ///   or an IPv6 address in brackets (and without them here).
 /// - An IPv6 address may have a zone (RFC 6874), of letters, digits and `-._~`: `[fe80::1%25eth0]`,
 ///   or as people write it, `[fe80::1%eth0]`. The host is then `fe80::1%eth0`. A zone that begins
-///   with `25` and goes on has to be written in the first form.
-/// - An empty port is none, and so are an empty user and an empty password.
+///   with `25` and is longer has to be written in the first form.
+/// - An empty port, user or password counts as none.
 /// - User and password are percent-decoded. The path and the query stay as written:
-///   [`percent_decode`] reads them.
-/// - A fragment is dropped, for it is the client's; a path without a host has none.
+///   [`percent_decode`](crate::percent_decode) reads them.
+/// - A fragment is dropped, because it stays with the client. A path without a host has none.
 ///
 /// Not accepted, each with an error that names it: percent-encoding in a host, any character
 /// outside ASCII, spaces, and more than [`MAX_LEN`](Endpoint::MAX_LEN) bytes.
@@ -44,8 +43,8 @@ use crate::{Error, Secret, Text};
 /// that has none of them prints as a string that is parsed to the same; one that was printed with
 /// `…` is refused.
 ///
-/// Which schemes exist is not known here but by the candidates of [`Stream`](crate::Stream) and
-/// [`Listen`](crate::Listen).
+/// Any scheme is accepted. The candidates of [`Stream`](crate::Stream) and
+/// [`Listen`](crate::Listen) decide later which one has a meaning.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// The scheme, in lower case.
@@ -55,7 +54,7 @@ pub struct Endpoint {
     /// The password, percent-decoded: UTF-8 without control characters, and not empty.
     pub password: Option<Secret>,
     /// The host: a name, an IPv4 address, or an IPv6 address without its brackets, perhaps with a
-    /// zone (`fe80::1%eth0`). A zone means something on this machine alone: it must not go into the
+    /// zone (`fe80::1%eth0`). A zone has a meaning only on this machine: it must not go into the
     /// `Host` of an HTTP request (RFC 6874, section 4).
     pub host: Option<Text>,
     /// The port, if one was given.
@@ -79,8 +78,8 @@ impl FromStr for Endpoint {
     /// Parses an endpoint string.
     ///
     /// # Errors
-    /// [`InvalidInput`](ErrorKind::InvalidInput), in [`Phase::Endpoint`], naming what is wrong and
-    /// what to write.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), in
+    /// [`Phase::Endpoint`](crate::Phase::Endpoint), naming what is wrong and what to write.
     fn from_str(text: &str) -> Result<Self, Error> {
         parse(text).map_err(|error| located(error, text))
     }
@@ -91,10 +90,11 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
         let reason = format!("{} bytes are too many, the limit is {}", text.len(), Endpoint::MAX_LEN);
         return Err(fault(reason, "give a shorter endpoint"));
     }
+    // All later steps may cut at any byte, and none meets a space or a control character.
     if let Some((at, bad)) = text.char_indices().find(|(_, c)| !c.is_ascii_graphic()) {
         return Err(bad_character(bad, at < shown_len(text)));
     }
-    let (scheme, Some(rest)) = split(text, b':') else {
+    let (scheme, Some(after)) = split(text, b':') else {
         return Err(fault("it has no scheme", "write for example `tcp://host:port` or `unix:/path`"));
     };
     let is_scheme = scheme.bytes().all(|c| c.is_ascii_alphanumeric() || b"+-.".contains(&c))
@@ -102,14 +102,14 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
     let reason = "the scheme is not a letter followed by letters, digits, `+`, `-` or `.`";
     check(is_scheme, reason, "write for example `tcp://host:port`")?;
 
-    let (authority, rest) = match rest.strip_prefix("//") {
-        Some(rest) => split_before(rest, b"/?#"),
-        None => ("", rest),
-    };
     let reason = "it has no scheme, or neither `//` nor `/` follows it";
-    let follows = text.get(scheme.len() + 1..).is_some_and(|rest| rest.starts_with('/'));
-    check(follows, reason, "write `scheme://host:port` or `scheme:/path`")?;
-    // The fragment is the client's.
+    check(after.starts_with('/'), reason, "write `scheme://host:port` or `scheme:/path`")?;
+    let (authority, rest) = match after.strip_prefix("//") {
+        Some(rest) => split_before(rest, b"/?#"),
+        None => ("", after),
+    };
+    // The first `#` ends the query, and the first `?` before it the path (RFC 3986, section 3). The
+    // fragment stays with the client (section 3.5).
     let (rest, fragment) = split(rest, b'#');
     let (path, query) = split(rest, b'?');
     let (scheme, path) = (scheme.to_ascii_lowercase().into(), Some(path).filter(|path| !path.is_empty()));
@@ -120,9 +120,8 @@ fn parse(text: &str) -> Result<Endpoint, Error> {
     } else {
         parse_authority(authority, &mut endpoint, shown_len(text) > 0)?;
     }
-    for part in [path, query].into_iter().flatten() {
-        decode_each(part, |_| ())?;
-    }
+    check_encoding(path.unwrap_or_default())?;
+    check_encoding(query.unwrap_or_default())?;
     (endpoint.path, endpoint.query) = (path.map(Text::from), query.map(Text::from));
     Ok(endpoint)
 }
@@ -147,6 +146,7 @@ fn is_name(letter: u8) -> bool {
 
 /// Parses `[user[:password]@]host[:[port]]`. With `shown`, errors repeat what was written.
 fn parse_authority(authority: &str, endpoint: &mut Endpoint, shown: bool) -> Result<(), Error> {
+    // The last `@`, so that a password with one that is not encoded is refused, not cut.
     let place = authority.bytes().rposition(|letter| letter == b'@');
     let (user, authority) = match place.and_then(|place| authority.split_at_checked(place)) {
         Some((user, rest)) => (user, rest.get(1..).unwrap_or_default()),
@@ -178,10 +178,8 @@ fn parse_authority(authority: &str, endpoint: &mut Endpoint, shown: bool) -> Res
 
 /// Decodes a user or a password; an empty one is none.
 fn decode_text<T: for<'a> From<&'a str>>(part: &str) -> Result<Option<T>, Error> {
-    // Of its final size, so that no copy of a password stays behind when it grows; wiped, also
-    // after an error.
-    let mut decoded = Zeroizing::new(Vec::with_capacity(part.len()));
-    decode_each(part, |byte| decoded.push(byte))?;
+    // Wiped, also after an error.
+    let decoded = Zeroizing::new(percent_decode(part)?);
     let Ok(text) = core::str::from_utf8(&decoded) else {
         let reason = "the user information is not UTF-8 when it is percent-decoded";
         return Err(fault(reason, "percent-encode the bytes of its UTF-8 form"));
@@ -230,6 +228,7 @@ fn parse_bracketed(rest: &str, shown: bool) -> Result<(Text, Option<&str>), Erro
     }
     let mut host = address.to_ascii_lowercase();
     if let Some(zone) = zone {
+        // `%25eth0` is the form of RFC 6874, `%eth0` that of people, and `%25` alone the zone 25.
         let zone = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).unwrap_or(zone);
         let is_zone = |letter: u8| letter.is_ascii_alphanumeric() || b"-._~".contains(&letter);
         if zone.is_empty() || zone.len() > 200 || !zone.bytes().all(is_zone) {
@@ -251,7 +250,7 @@ fn quoted(letter: char) -> String {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Its parts are public, and may have come from elsewhere.
+        // The parts are public, so they may not come from the parser.
         let mut f = Clean(f);
         write!(f, "{}:", self.scheme)?;
         if let Some(host) = &self.host {
@@ -265,7 +264,7 @@ impl fmt::Display for Endpoint {
             }
         }
         match (&self.host, &self.path) {
-            // Or the path would be read as a host.
+            // Without `//` in front, the path would be parsed as a host.
             (None, Some(path)) if path.starts_with("//") => write!(f, "//{path}")?,
             (_, Some(path)) => f.write_str(path)?,
             (_, None) => {}
@@ -278,12 +277,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// As `Display`.
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+debug_as_display!(Endpoint);
 
 /// Prints a host as it is parsed again: an IPv6 address in brackets, its zone behind `%25` (RFC
 /// 6874).

@@ -10,30 +10,32 @@ crate::key! {
     /// The scheme of the endpoint, in lower case: `tcp`, `unix`, `http`.
     pub Scheme: Text;
     /// The host of the endpoint: a name, an IPv4 address, or an IPv6 address without brackets,
-    /// perhaps with a zone (`fe80::1%eth0`). A zone means something on this machine alone: it must
-    /// not go into the `Host` of an HTTP request (RFC 6874, section 4).
+    /// perhaps with a zone (`fe80::1%eth0`). A zone has a meaning only on this machine: it must not
+    /// go into the `Host` of an HTTP request (RFC 6874, section 4).
     pub Host: Text;
     /// The port of the endpoint.
     pub Port: u16;
     /// The path of the endpoint as written, still percent-encoded, without the query ([`Query`]).
     /// [`percent_decode`](crate::percent_decode) decodes it.
     pub Path: Text;
-    /// How long a resolve, or a dial through a kept dialer, may take in all: look-ups, connecting,
-    /// proxies and handshakes together. For a listener it covers the bind only. Needs something
-    /// that fills [`Sleep`].
+    /// The time that a resolve, or a dial through a kept dialer, may take in all: look-ups,
+    /// connecting, proxies and handshakes together. For a listener it covers only the bind. Needs a
+    /// candidate of [`Sleep`](crate::Sleep).
     pub Deadline: Duration;
-    /// Whether TCP sends small writes at once (`TCP_NODELAY`); adapters take it as true when it is
-    /// not given.
+    /// Whether TCP sends small writes at once (`TCP_NODELAY`). Without a value, adapters take it as
+    /// true.
     pub NoDelay: bool;
-    /// TCP keepalive: the idle time before the first probe; off when not given. Less than a second
-    /// is a second, and systems that count in whole seconds round down, to 32,767 s at most.
+    /// The idle time before the first probe of TCP keepalive. Without a value, keepalive is off.
+    /// Less than a second is a second. Systems that count in whole seconds round down, to 32,767 s
+    /// at most.
     pub KeepAlive: Duration;
-    /// Whether a TCP listener at an IPv6 address takes IPv6 peers alone (`IPV6_V6ONLY`); as the
-    /// system does when not given. Linux's `[::]` takes IPv4 peers too, and then `0.0.0.0` at the
+    /// Whether a TCP listener at an IPv6 address takes only IPv6 peers (`IPV6_V6ONLY`). Without a
+    /// value, the system decides. Linux's `[::]` takes IPv4 peers too, and then `0.0.0.0` at the
     /// same port is in use.
     pub V6Only: bool;
-    /// The permissions of the file of a Unix listener, as of `chmod`: 0o600 lets its owner connect
-    /// alone. Set before a peer can connect. As the umask of the process has it when not given.
+    /// The permissions of the file of a Unix listener, as of `chmod`: with 0o600 only its owner can
+    /// connect. They are set before a peer can connect. Without a value, the umask of the process
+    /// decides.
     pub UnixMode: u32;
 }
 
@@ -45,14 +47,14 @@ crate::key! {
     secret pub Password: Secret;
     /// The query of the endpoint as written, still percent-encoded, without its `?`: `baud=115200`
     /// of `serial:///dev/ttyUSB0?baud=115200`. [`percent_decode`](crate::percent_decode) decodes
-    /// it. The scheme says what it means; one that reads none ignores it, as `tcp` does, and `unix`
-    /// refuses it, because what follows the `?` may be meant for the name of the file.
+    /// it. The scheme gives it a meaning. A scheme that reads none ignores it, as `tcp` does.
+    /// `unix` refuses it, because the `?` may be meant as part of the name of the file.
     secret pub Query: Text;
 }
 
 crate::key! {
     /// Attribute of a flow: the address of the peer of its socket. Behind a proxy that is the
-    /// proxy's, not that of the host that was asked for, which the socket does not know.
+    /// proxy's address, because the socket does not know that of the host.
     pub PeerAddr: SocketAddr;
     /// Attribute of a flow: the local address.
     pub LocalAddr: SocketAddr;
@@ -68,7 +70,8 @@ crate::key! {
     pub AlpnProtocol: Vec<u8>;
     /// Attribute of a flow: the protocol that protects it, and the peer that was authenticated. A
     /// flow that protects without authenticating its peer answers `None` by
-    /// [`AttributeRequest::provide_final`](crate::AttributeRequest::provide_final): the peer of a flow below is not its own.
+    /// [`AttributeRequest::provide_final`](crate::AttributeRequest::provide_final): the peer of a
+    /// flow below is not its own.
     pub Protection: Protected;
     /// Attribute of the client's end of a TLS flow: the name or address of the server, which TLS
     /// authenticated.

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::redact::{fault, located};
+use super::redact::{check, located};
 use crate::Error;
 
 /// Decodes the percent-encoding of a part of an endpoint (RFC 3986, section 2.1), such as the value
@@ -20,11 +20,18 @@ use crate::Error;
 /// ```
 ///
 /// # Errors
-/// [`InvalidInput`](crate::ErrorKind::InvalidInput), in [`Phase::Endpoint`](crate::Phase::Endpoint), if two hexadecimal digits do
-/// not follow a `%`. It does not repeat the text, which may be secret.
+/// [`InvalidInput`](crate::ErrorKind::InvalidInput), in
+/// [`Phase::Endpoint`](crate::Phase::Endpoint), if two hexadecimal digits do not follow a `%`. It
+/// does not repeat the text, which may be secret.
 pub fn percent_decode(text: &str) -> Result<Vec<u8>, Error> {
+    check_encoding(text)?;
+    // Of its final size, so that no copy of a password stays behind when it grows.
     let mut decoded = Vec::with_capacity(text.len());
-    decode_each(text, |byte| decoded.push(byte))?;
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let mut digit = || bytes.next().map_or(0, |digit| (digit & 15) + if digit > b'9' { 9 } else { 0 });
+        decoded.push(if byte == b'%' { digit() << 4 | digit() } else { byte });
+    }
     Ok(decoded)
 }
 
@@ -33,19 +40,9 @@ pub(super) fn decode_path(path: &str) -> Result<Vec<u8>, Error> {
     percent_decode(path).map_err(|error| located(error, path))
 }
 
-/// Calls `decoded` with each byte of the decoded text.
-pub(super) fn decode_each(text: &str, mut decoded: impl FnMut(u8)) -> Result<(), Error> {
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded(byte);
-            continue;
-        }
-        let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16));
-        match (digit(), digit()) {
-            (Some(high), Some(low)) => u8::try_from(high * 16 + low).into_iter().for_each(&mut decoded),
-            _ => return Err(fault("a `%` is not followed by two hexadecimal digits", "write a percent sign as `%25`")),
-        }
-    }
-    Ok(())
+/// Checks that two hexadecimal digits follow each `%`.
+pub(super) fn check_encoding(text: &str) -> Result<(), Error> {
+    let mut encoded = text.as_bytes().split(|byte| *byte == b'%').skip(1);
+    let is_right = encoded.all(|part| part.len() >= 2 && part.iter().take(2).all(u8::is_ascii_hexdigit));
+    check(is_right, "a `%` is not followed by two hexadecimal digits", "write a percent sign as `%25`")
 }

@@ -12,15 +12,15 @@ use super::targets::{HostPort, UnixPath};
 use crate::{Error, FlowExt, Mode, Phase, Role};
 
 crate::role! {
-    /// The root: from nothing to a flow, decided by [`Scheme`], [`Host`], [`Port`] and [`Path`].
+    /// The root: from nothing to a flow, decided by [`Scheme`](crate::Scheme),
+    /// [`Host`](crate::Host), [`Port`](crate::Port) and [`Path`](crate::Path).
     /// [`Ctx::connect`](crate::Ctx::connect) resolves it.
     pub Stream: ();
     /// From a socket address to a byte stream: TCP.
     pub Link: SocketAddr;
     /// From a path to a byte stream: a Unix socket.
     pub Unix: UnixPath;
-    /// From a host and port to a byte stream between here and there, in clear text. Proxies are
-    /// layers on it.
+    /// From a host and port to a byte stream in clear text. Proxies are layers on it.
     pub Transport: HostPort;
 }
 
@@ -28,7 +28,7 @@ crate::role! {
 ///
 /// A flow is refused unless it answers [`Protection`] with a peer that equals the host of the
 /// target, letter by letter. The protection of a proxy on the way is not enough, nor is a name that
-/// a peer merely asked for ([`RequestedName`]).
+/// a peer merely asked for ([`RequestedName`](crate::RequestedName)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Secure;
 
@@ -52,8 +52,8 @@ impl Role for Secure {
 crate::role! {
     /// From a name and record type to records.
     ///
-    /// No record of that type is an empty list; a name that does not exist is an error of kind
-    /// [`NotFound`](ErrorKind::NotFound).
+    /// Without a record of that type, the answer is an empty list. A name that does not exist is an
+    /// error of kind [`NotFound`](ErrorKind::NotFound).
     pub Lookup: Question => Vec<Record>;
     /// From nothing to a [`Timer`](crate::Timer), which tells the time and wakes. No deadline
     /// applies to it.
@@ -63,8 +63,9 @@ crate::role! {
     pub Listen: () => M::Listener;
     /// From a socket address to a listener: TCP. Port 0 lets the system choose.
     pub Bind: SocketAddr => M::Listener;
-    /// From a path to a listener: a Unix socket, with the permissions of [`UnixMode`]. A socket
-    /// file that refuses connections is left over, and replaced. One that is served is
-    /// [`AddrInUse`](ErrorKind::AddrInUse), and so is a file that is no socket.
+    /// From a path to a listener: a Unix socket, with the permissions of
+    /// [`UnixMode`](crate::UnixMode). A socket file that refuses connections is left over, and is
+    /// replaced. One that is served is [`AddrInUse`](ErrorKind::AddrInUse), and so is a file that
+    /// is no socket.
     pub BindUnix: UnixPath => M::Listener;
 }

@@ -7,15 +7,13 @@ use core::fmt;
 use core::fmt::Write as _;
 use core::net::{SocketAddr, SocketAddrV6};
 
-use embedded_io_async::ErrorKind;
-
 use super::endpoint::write_host;
 use super::percent::decode_path;
-use super::redact::split;
-use crate::escape::{Clean, Escaped};
-use crate::{Error, Phase, Text};
+use super::redact::{fault, split};
+use crate::escape::{Clean, Escaped, debug_as_display};
+use crate::{Error, Text};
 
-/// The target of [`Transport`]: a host, not looked up yet, and a port.
+/// The target of [`Transport`](crate::Transport): a host, not looked up yet, and a port.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct HostPort {
     /// A name, an IPv4 address, or an IPv6 address without brackets, perhaps with a zone
@@ -26,7 +24,7 @@ pub struct HostPort {
 }
 
 impl HostPort {
-    /// A target.
+    /// Makes a target.
     #[must_use]
     pub fn new(host: impl Into<Text>, port: u16) -> Self {
         Self { host: host.into(), port }
@@ -34,9 +32,8 @@ impl HostPort {
 
     /// Returns the socket address, if the host is an address rather than a name.
     ///
-    /// A zone that is a number is its scope id. An address with a zone by name (`fe80::1%eth0`) is
-    /// none here: which interface that is, only the system knows, so [`Lookup`] is asked, as for a
-    /// name.
+    /// A zone that is a number is its scope id. Returns `None` for a zone by name (`fe80::1%eth0`):
+    /// only the system knows that interface, so [`Lookup`](crate::Lookup) is asked, as for a name.
     #[must_use]
     pub fn as_addr(&self) -> Option<SocketAddr> {
         let (address, Some(zone)) = split(&self.host, b'%') else {
@@ -48,8 +45,8 @@ impl HostPort {
     }
 }
 
-/// As in an endpoint string: `example.org:7`, `[::1]:7`, `[fe80::1%25eth0]:7`; control characters
-/// are escaped.
+/// Prints as in an endpoint string: `example.org:7`, `[::1]:7`, `[fe80::1%25eth0]:7`. Escapes
+/// control characters.
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_host(&mut Clean(f), &self.host)?;
@@ -57,38 +54,30 @@ impl fmt::Display for HostPort {
     }
 }
 
-impl fmt::Debug for HostPort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+debug_as_display!(HostPort);
 
-/// The target of [`Unix`]: a path, as bytes, because a path need not be UTF-8.
+/// The target of [`Unix`](crate::Unix): a path, as bytes, because a path need not be UTF-8.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct UnixPath(Box<[u8]>);
 
 impl UnixPath {
-    /// A path given as bytes.
+    /// Makes a path of bytes.
     ///
     /// # Errors
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if it is empty or contains a NUL (Linux's abstract
-    /// names are not supported).
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if it is empty or contains a NUL (Linux's
+    /// abstract names are not supported).
     pub fn new(path: impl Into<Vec<u8>>) -> Result<Self, Error> {
         let path = path.into();
-        let fault = |reason, path: &[u8]| {
-            Err(Error::new(ErrorKind::InvalidInput, reason)
-                .in_phase(Phase::Endpoint)
-                .to_target(Escaped(&String::from_utf8_lossy(path)))
-                .advise("give the path of a file: Linux's abstract names are not supported"))
+        let reason = match path.as_slice() {
+            [] => "the path of a Unix socket is empty",
+            bytes if bytes.contains(&0) => "the path of a Unix socket contains a NUL byte",
+            _ => return Ok(Self(path.into())),
         };
-        match path.as_slice() {
-            [] => fault("the path of a Unix socket is empty", &[]),
-            bytes if bytes.contains(&0) => fault("the path of a Unix socket contains a NUL byte", bytes),
-            _ => Ok(Self(path.into())),
-        }
+        let error = fault(reason, "give the path of a file: Linux's abstract names are not supported");
+        Err(error.to_target(Escaped(&String::from_utf8_lossy(&path))))
     }
 
-    /// A path as an endpoint string writes it, percent-encoded.
+    /// Decodes a path as an endpoint string writes it, percent-encoded.
     ///
     /// # Errors
     /// As [`new`](UnixPath::new), and for bad percent-encoding.
@@ -96,22 +85,18 @@ impl UnixPath {
         Self::new(decode_path(path)?)
     }
 
-    /// The path.
+    /// Returns the path.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// For people: control characters are escaped, and what is not UTF-8 is replaced.
+/// Prints for people: escapes control characters, and replaces bytes that are not UTF-8.
 impl fmt::Display for UnixPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Clean(f).write_str(&String::from_utf8_lossy(&self.0))
     }
 }
 
-impl fmt::Debug for UnixPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+debug_as_display!(UnixPath);
