@@ -1,13 +1,4 @@
-//! The parts of an adapter.
-//!
-//! An adapter implements [`Adapter`] and [`Listens`] for a type of its own:
-//!
-//! | the runtime's part | what this crate makes of it |
-//! |---|---|
-//! | `connect` | [`Link`]: sets the options, and refuses a socket that is its own peer |
-//! | `Listener`, `poll_accept` | [`Bind`], [`BindUnix`]: an [`Acceptor`] |
-//! | `Stream` | [`Unix`]: waits for a full backlog |
-//! | `now`, `sleep_until`, `reset` | [`Sleep`]: one sleep per timer |
+//! The parts of an adapter, and the roles that they make.
 
 use std::fmt::Debug;
 use std::io;
@@ -42,7 +33,7 @@ use crate::listening::bind_tcp;
 use crate::listening::bind_unix;
 use crate::tcp_options::TcpOptions;
 
-/// The sockets of a runtime that are made of a listener `L` of `std`, and those that it accepts.
+/// The listener of a runtime over a listener `L` of `std`, and the streams that it accepts.
 pub trait Listens<L>: Debug + 'static {
     /// The runtime's listener. The listener of `std` that it is made of does not block.
     type Listener: AsSocket + Debug + Send + TryFrom<L, Error = io::Error>;
@@ -63,6 +54,16 @@ pub trait Listens<L>: Debug + 'static {
 type TcpStream<A> = <A as Listens<TcpListener>>::Stream;
 
 /// The parts of a runtime that [`Hosted`] makes roles of.
+///
+/// An adapter implements it and [`Listens`] for a type of its own. `mimic-smol/src/adapter.rs` is a
+/// whole one.
+///
+/// | the runtime's part | the roles, and what this crate adds |
+/// |---|---|
+/// | `connect` | [`Link`]: sets the options, and refuses a socket that is its own peer |
+/// | `Listener`, `poll_accept` | [`Bind`], `BindUnix`: [`Acceptor`] |
+/// | `Stream` | `Unix`: waits for a full backlog |
+/// | `now`, `sleep_until`, `reset` | [`Sleep`]: one sleep for each timer |
 pub trait Adapter: Listens<TcpListener> + UnixSockets {
     /// Waits for an instant. It may wait again after that, and allocates nothing for it.
     type Sleep: Future + Debug + Send + Unpin + 'static;
