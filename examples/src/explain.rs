@@ -15,9 +15,9 @@ pub(crate) fn run(ctx: &Context, url: &str, format: Format) -> Result<(), Failur
         Format::Dot => print(format_args!("{}\n", explanation.dot()))?,
     }
     match explanation.goals().first().map(|stream| &stream.verdict) {
-        Some(Verdict::No(reason) | Verdict::Fails(reason)) => {
+        Some(Verdict::Skipped(reason) | Verdict::Errors(reason)) => {
             Err(Error::new(ErrorKind::InvalidInput, reason.clone()).in_phase(Phase::Plan).to_target(endpoint).into())
         }
-        Some(Verdict::Yes | Verdict::Maybe(_)) | None => Ok(()),
+        Some(Verdict::Applies | Verdict::Depends(_) | Verdict::NotConsidered) | None => Ok(()),
     }
 }

@@ -42,7 +42,7 @@ pub use runtime::Runtime;
 pub fn main<R: Runtime>() -> ExitCode {
     let command = cli::parse::<R>();
     let done = R::block_on(cli::run::<R>(command));
-    match done.map_err(|error| mimic_core::Error::from(error).at_layer(R::NAME).into()).flatten() {
+    match done.map_err(|error| mimic_core::Error::from(error).located_at(R::NAME).into()).flatten() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

@@ -30,8 +30,8 @@ pub(crate) async fn run<R: Runtime>(ctx: &Context, urls: &[String]) -> Result<()
     let (stop, stopped) = stop();
     // Before anything listens: a signal that comes now must not leave a socket file behind.
     ctrlc::set_handler(move || stop.now()).map_err(|error| match error {
-        ctrlc::Error::System(error) => Error::from(error).at_layer("signals"),
-        error => Error::with_source(mimic_core::ErrorKind::Other, error).at_layer("signals"),
+        ctrlc::Error::System(error) => Error::from(error).located_at("signals"),
+        error => Error::with_source(mimic_core::ErrorKind::Other, error).located_at("signals"),
     })?;
     let server = Server::bind(ctx, endpoints).await?;
     for endpoint in server.endpoints() {

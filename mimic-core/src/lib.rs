@@ -79,19 +79,25 @@
 //! gates match, a missing need is an error and not a reason to try another, and a failed connect
 //! never moves on. So neither a reset nor an unreadable trust store turns TLS into clear text.
 //! Fallback is written down, with [`first_ok`]. What a role promises is checked of every output
-//! ([`Role::accept`]).
+//! ([`Role::verify`]).
 //!
 //! # Where things are
 //!
-//! | to change | see |
-//! |---|---|
-//! | what the context holds; merging; the methods of [`Ctx`] | `context.rs`, `registry.rs`, `values.rs`, `table.rs`, `register.rs` |
-//! | how it is decided who dials | `needs.rs`, `spec.rs`, `engine.rs`, `plan.rs`, and the engine's twin `explain.rs` |
-//! | how it is told | `explanation.rs`, `record.rs`, `error.rs` |
-//! | dialling, deadlines | `dialer.rs`, `timer.rs` |
-//! | the byte stream | `flow.rs`, `attributes.rs`, `split.rs`, `wakers.rs`, `pump.rs`, `memory.rs`, `buf_reader.rs` |
-//! | standard keys, roles, schemes and protocols | `standard.rs`, `until.rs`, `protocols.rs`, `endpoint.rs` |
-//! | modes, listeners | `mode.rs`, `listener.rs` |
+//! Each floor imports only from those below it. To read the crate, begin at the bottom.
+//!
+//! | floor | file in `src` | what it is |
+//! |---|---|---|
+//! | 9 | `schemes.rs` | what `tcp`, `http`, `git` and `unix` mean; addresses in order; fallback |
+//! | 8 | `context/` | [`Ctx`]: the public face of the three floors below; registering |
+//! | 7 | `resolve/` | decides which plan fills a role, dials it, explains |
+//! | 6 | `dialer/` | [`Dialer`], the typed needs, the attempt log that one connect shares |
+//! | 6 | `standard/` | the standard keys, roles and targets; DNS records; endpoint strings |
+//! | 5 | `registry/` | what a context holds, as data: values, registrations, plans |
+//! | 5 | `role.rs`, `io/` | [`Role`]; what is made of flows: halves, pumps, a buffered reader |
+//! | 4 | `mode.rs` | [`Shared`], [`Local`], [`Listener`]; the accept loop is in `listener.rs` |
+//! | 3 | `flow/` | [`Flow`], [`FlowExt`], attributes |
+//! | 2 | `key.rs`, `timer.rs` | [`Key`], [`Timer`] |
+//! | 1 | `error/`, `text.rs`, `escape.rs`, `id.rs` | [`Error`] and what it tells, as data |
 //!
 //! # Features
 //!
@@ -107,80 +113,61 @@
 
 extern crate alloc;
 
-mod attributes;
-mod buf_reader;
 mod context;
 mod dialer;
-mod endpoint;
-mod engine;
 mod error;
-mod explain;
-mod explanation;
+mod escape;
 mod flow;
+mod id;
+mod io;
 mod key;
 mod listener;
-mod memory;
 mod mode;
-mod needs;
-mod plan;
-mod priority;
-mod protocols;
-mod pump;
-mod read_write;
-mod record;
-mod register;
 mod registry;
+mod resolve;
 mod role;
-mod spec;
-mod split;
+mod schemes;
 mod standard;
 #[cfg(feature = "std")]
 mod std_io;
 mod sync;
-mod table;
 mod text;
 mod timer;
-mod until;
-mod values;
-#[cfg(target_has_atomic = "ptr")]
-mod wakers;
 
-pub use attributes::Ask;
-pub use buf_reader::BufReader;
 #[cfg(target_has_atomic = "ptr")]
 pub use context::Context;
 pub use context::{Ctx, Install, LocalContext};
 pub use dialer::Dialer;
+pub use dialer::handshake::Handshake;
+pub use dialer::needs::{
+    Gate, KeyNeed, Map, Need, Needs, Over, TakeHandshake, When, given, handshake, has, is, map, opt, or_default, over,
+    req, when,
+};
 pub use embedded_io_async::{self, ErrorKind};
-pub use endpoint::{Endpoint, percent_decode};
-pub use error::{Error, Phase, PlanError};
-pub use explanation::{Choice, ChoiceKind, Explanation, Goal, GoalKind, Input, Verdict};
-pub use flow::{Flow, FlowExt};
+pub use error::{
+    Attempt, Choice, ChoiceKind, Error, Explanation, Goal, GoalKind, NeedOutcome, Outcome, Phase, PlanError, Priority,
+    Report, Verdict,
+};
+#[doc(hidden)]
+pub use escape::Escaped;
+#[doc(hidden)]
+pub use flow::poll_write_all;
+pub use flow::{AttributeRequest, Flow, FlowExt};
+pub use io::{
+    BufReader, CancelSafeDevice, Memory, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, WriteHalf, memory_pair, pump,
+};
+#[cfg(target_has_atomic = "ptr")]
+pub use io::{DuplexWaker, SyncFlow};
 pub use key::Key;
-pub use listener::{Listener, ListenerExt, Listeners};
-pub use memory::{Memory, memory_pair};
+pub use listener::ListenerExt;
 #[cfg(target_has_atomic = "ptr")]
 pub use mode::Shared;
-pub use mode::{Cell, Local, Mode};
-pub use needs::{Given, Is, Map, Need, Needs, Opt, OrDefault, Over, Req, given, is, map, opt, or_default, over, req};
-pub use priority::Priority;
-pub use protocols::{
+pub use mode::{Cell, Listener, Listeners, Local, Mode};
+pub use role::Role;
+pub use schemes::{
     ClientSchemes, Dialers, InOrder, Schemes, ServerSchemes, dial_addresses, dial_host, first_ok, listen_addresses,
     listen_host,
 };
-pub use pump::{Repoll, pump};
-#[doc(hidden)]
-pub use read_write::poll_write_all;
-pub use record::{Attempt, Outcome, Report};
-pub use role::Role;
-pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, SplitRef, WriteHalf};
 pub use standard::*;
-#[doc(hidden)]
-pub use text::Plain;
 pub use text::{Secret, Text};
 pub use timer::{Instant, Timer, sleep, timeout};
-pub use until::Handshake;
-#[doc(hidden)]
-pub use until::Until;
-#[cfg(target_has_atomic = "ptr")]
-pub use wakers::TwoWakers;

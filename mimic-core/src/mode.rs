@@ -1,18 +1,18 @@
 //! Modes: whether flows, futures and functions may move between threads.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::any::Any;
 use core::cell::RefCell;
-use core::fmt::Debug;
+use core::fmt::{self, Debug};
+use core::net::SocketAddr;
 use core::pin::Pin;
+use core::task::{Context, Poll};
 
 use embedded_io_async::{Read, Write};
 
-use crate::spec::Inputs;
 use crate::sync::Arc;
-use crate::until::Until;
-use crate::values::Value;
-use crate::{Error, Flow, Handshake, Listener, Listeners, Role, Timer};
+use crate::{Error, Flow, Timer};
 
 /// [`Shared`] or [`Local`]: the one parameter of [`Ctx`](crate::Ctx).
 ///
@@ -41,7 +41,7 @@ pub trait Mode: sealed::Sealed + Copy + Debug + Default + Send + Sync + Sized + 
     type Flow: Flow + Read<Error = Error> + Write<Error = Error>;
 
     /// The boxed listener.
-    type Listener: Listener<Self>;
+    type Listener: Listener<Self> + From<Listeners<Self>>;
 
     /// The boxed timer.
     type Timer: Timer;
@@ -52,47 +52,27 @@ pub trait Mode: sealed::Sealed + Copy + Debug + Default + Send + Sync + Sized + 
     #[doc(hidden)]
     type Future<T>: Future<Output = T> + Unpin;
 
+    /// A boxed function: what was registered, and handshakes.
     #[doc(hidden)]
-    type Derive: Fn(&mut Inputs<'_, Self>) -> Planned<Self, Option<Value>>;
+    type Function<In, Out>: Fn(In) -> Out;
 
-    #[doc(hidden)]
-    type Connect<R: Role>: Fn(R::Target, &mut Inputs<'_, Self>) -> Planned<Self, R::Output<Self>>;
-
-    /// A `Connect` for some role.
+    /// A function whose types are known to the code that calls it.
     #[doc(hidden)]
     type Erased: Clone;
 
     #[doc(hidden)]
-    type Handshake: Clone;
+    fn erase<In: 'static, Out: 'static>(function: Self::Function<In, Out>) -> Self::Erased;
 
     #[doc(hidden)]
-    fn join(listeners: Listeners<Self>) -> Self::Listener;
-
-    #[doc(hidden)]
-    fn erase<R: Role>(connect: Self::Connect<R>) -> Self::Erased;
-
-    #[doc(hidden)]
-    fn restore<R: Role>(erased: &Self::Erased) -> Option<&Self::Connect<R>>;
-
-    #[doc(hidden)]
-    fn shake(handshake: &Self::Handshake, flow: Self::Flow) -> Self::Future<Result<Self::Flow, Error>>;
-
-    #[doc(hidden)]
-    fn until(handshake: Handshake<Self>) -> Option<Until>;
-
-    #[doc(hidden)]
-    fn handshake(until: Until) -> Option<Handshake<Self>>;
+    fn restore<In: 'static, Out: 'static>(erased: &Self::Erased) -> Option<&Self::Function<In, Out>>;
 }
-
-/// A future that was made of a plan's inputs, unless they do not fit.
-type Planned<M, T> = Option<<M as Mode>::Future<Result<T, Error>>>;
 
 /// See [`Mode::Cell`].
 pub trait Cell<T> {
     /// Puts a value in.
     fn new(value: T) -> Self;
 
-    /// Calls `f` with the value, or returns `None` at once if somebody else has it just now.
+    /// Calls `f` with the value, or returns `None` at once while another call has it.
     fn try_with<O>(&self, f: impl FnOnce(&mut T) -> O) -> Option<O>;
 
     /// Takes the value out.
@@ -112,49 +92,15 @@ impl Mode for Local {
     type Timer = Box<dyn Timer>;
     type Cell<T> = RefCell<T>;
     type Future<T> = Pin<Box<dyn Future<Output = T>>>;
-    type Derive = Box<dyn Fn(&mut Inputs<'_, Self>) -> Planned<Self, Option<Value>>>;
-    type Connect<R: Role> = Box<dyn Fn(R::Target, &mut Inputs<'_, Self>) -> Planned<Self, R::Output<Self>>>;
+    type Function<In, Out> = Box<dyn Fn(In) -> Out>;
     type Erased = Arc<dyn Any>;
 
-    type Handshake = Arc<dyn Fn(Self::Flow) -> Self::Future<Result<Self::Flow, Error>> + Send + Sync>;
-
-    fn join(listeners: Listeners<Self>) -> Self::Listener {
-        Box::new(listeners)
+    fn erase<In: 'static, Out: 'static>(function: Self::Function<In, Out>) -> Self::Erased {
+        Arc::new(function)
     }
 
-    fn erase<R: Role>(connect: Self::Connect<R>) -> Self::Erased {
-        Arc::new(connect)
-    }
-
-    fn restore<R: Role>(erased: &Self::Erased) -> Option<&Self::Connect<R>> {
+    fn restore<In: 'static, Out: 'static>(erased: &Self::Erased) -> Option<&Self::Function<In, Out>> {
         erased.downcast_ref()
-    }
-
-    fn shake(handshake: &Self::Handshake, flow: Self::Flow) -> Self::Future<Result<Self::Flow, Error>> {
-        handshake(flow)
-    }
-
-    #[cfg(target_has_atomic = "ptr")]
-    fn until(handshake: Handshake<Self>) -> Option<Until> {
-        Some(Until::Local(handshake))
-    }
-
-    #[cfg(target_has_atomic = "ptr")]
-    fn handshake(until: Until) -> Option<Handshake<Self>> {
-        match until {
-            Until::Local(handshake) => Some(handshake),
-            Until::Shared(_) => None,
-        }
-    }
-
-    #[cfg(not(target_has_atomic = "ptr"))]
-    fn until(_: Handshake<Self>) -> Option<Until> {
-        None
-    }
-
-    #[cfg(not(target_has_atomic = "ptr"))]
-    fn handshake(until: Until) -> Option<Handshake<Self>> {
-        match until {}
     }
 }
 
@@ -188,38 +134,15 @@ impl Mode for Shared {
     type Timer = Box<dyn Timer + Send>;
     type Cell<T> = spin::mutex::SpinMutex<T>;
     type Future<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-    type Derive = Box<dyn Fn(&mut Inputs<'_, Self>) -> Planned<Self, Option<Value>> + Send + Sync>;
-    type Connect<R: Role> =
-        Box<dyn Fn(R::Target, &mut Inputs<'_, Self>) -> Planned<Self, R::Output<Self>> + Send + Sync>;
+    type Function<In, Out> = Box<dyn Fn(In) -> Out + Send + Sync>;
     type Erased = Arc<dyn Any + Send + Sync>;
 
-    type Handshake = Arc<dyn Fn(Self::Flow) -> Self::Future<Result<Self::Flow, Error>> + Send + Sync>;
-
-    fn join(listeners: Listeners<Self>) -> Self::Listener {
-        Box::new(listeners)
+    fn erase<In: 'static, Out: 'static>(function: Self::Function<In, Out>) -> Self::Erased {
+        Arc::new(function)
     }
 
-    fn erase<R: Role>(connect: Self::Connect<R>) -> Self::Erased {
-        Arc::new(connect)
-    }
-
-    fn restore<R: Role>(erased: &Self::Erased) -> Option<&Self::Connect<R>> {
+    fn restore<In: 'static, Out: 'static>(erased: &Self::Erased) -> Option<&Self::Function<In, Out>> {
         erased.downcast_ref()
-    }
-
-    fn shake(handshake: &Self::Handshake, flow: Self::Flow) -> Self::Future<Result<Self::Flow, Error>> {
-        handshake(flow)
-    }
-
-    fn until(handshake: Handshake<Self>) -> Option<Until> {
-        Some(Until::Shared(handshake))
-    }
-
-    fn handshake(until: Until) -> Option<Handshake<Self>> {
-        match until {
-            Until::Shared(handshake) => Some(handshake),
-            Until::Local(_) => None,
-        }
     }
 }
 
@@ -238,6 +161,140 @@ impl<T> Cell<T> for spin::mutex::SpinMutex<T> {
     }
 }
 
+/// Accepts flows. Dropping it stops listening, and removes what it made (a Unix socket's file).
+///
+/// A server accepts with [`ListenerExt::accept_ok`], which has the right loop inside:
+///
+/// ```
+/// # use mimic_core::{Ctx, Error, ListenerExt, Mode, Sleep};
+/// async fn serve<M: Mode>(ctx: &Ctx<M>, spawn: impl Fn(M::Flow)) -> Result<(), Error> {
+///     let mut listener = ctx.listen().await?;
+///     let mut timer = ctx.resolve(Sleep, ()).await?;
+///     loop {
+///         spawn(listener.accept_ok(&mut timer, |error| log(error)).await);
+///     }
+/// }
+/// # fn log(_: &Error) {}
+/// ```
+pub trait Listener<M: Mode>: fmt::Debug {
+    /// Waits for the next flow.
+    ///
+    /// The listener goes on after an error. Cancel-safe: a flow is handed out or still waits.
+    ///
+    /// # Errors
+    /// - In [`Phase::Handshake`], or of kind [`ConnectionAborted`](ErrorKind::ConnectionAborted),
+    ///   [`ConnectionReset`](ErrorKind::ConnectionReset) or
+    ///   [`Interrupted`](ErrorKind::Interrupted): it concerns one peer. The next call may be made
+    ///   at once.
+    /// - Of any other kind: it concerns the listener, and the next call most likely fails too. So
+    ///   the caller waits a moment before it. [`OutOfMemory`](ErrorKind::OutOfMemory) is a shortage
+    ///   of memory or descriptors, which passes once other flows are closed.
+    ///
+    /// [`ListenerExt::accept_ok`] does so.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<M::Flow, Error>>;
+
+    /// The first socket address that it listens on, with the real port when 0 was asked for; `None`
+    /// if it has none (Unix sockets). A name may have several: [`ListenerExt::local_addrs`].
+    fn local_addr(&self) -> Option<SocketAddr>;
+
+    /// Calls `visit` with each socket address that it listens on, the first one first. As provided,
+    /// with [`local_addr`](Listener::local_addr) alone. A listener over another listener passes it
+    /// on.
+    fn each_local_addr(&self, visit: &mut dyn FnMut(SocketAddr)) {
+        if let Some(address) = self.local_addr() {
+            visit(address);
+        }
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<M: Mode, L: Listener<M> + ?Sized> Listener<M> for Box<L> {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<M::Flow, Error>> {
+        (**self).poll_accept(cx)
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        (**self).local_addr()
+    }
+
+    fn each_local_addr(&self, visit: &mut dyn FnMut(SocketAddr)) {
+        (**self).each_local_addr(visit);
+    }
+}
+
+/// Several listeners as one: those of the addresses of a name, or of a TCP port and a Unix socket.
+///
+/// ```
+/// # use mimic_core::{Context, Error, Listener, ListenerExt, Listeners, Shared};
+/// # async fn example(ctx: Context) -> Result<(), Error> {
+/// let mut both = Listeners::<Shared>::from_iter([
+///     ctx.clone().with_url("tcp://localhost:7007")?.listen().await?,
+///     ctx.with_url("unix:/run/app")?.listen().await?,
+/// ]);
+/// let flow = both.accept().await?;
+/// # drop(flow);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It is fair: the one that has answered is asked last. An error is that of one of them. Without
+/// any, it waits for ever.
+pub struct Listeners<M: Mode> {
+    /// In the order of their addresses.
+    all: Vec<M::Listener>,
+    /// The one to ask first.
+    next: usize,
+}
+
+impl<M: Mode> FromIterator<M::Listener> for Listeners<M> {
+    fn from_iter<I: IntoIterator<Item = M::Listener>>(listeners: I) -> Self {
+        Self { all: listeners.into_iter().collect(), next: 0 }
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<M: Mode> Listener<M> for Listeners<M> {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<M::Flow, Error>> {
+        let count = self.all.len();
+        for at in self.next..self.next + count {
+            if let Poll::Ready(result) = self.all[at % count].poll_accept(cx) {
+                self.next = (at + 1) % count;
+                return Poll::Ready(result);
+            }
+        }
+        Poll::Pending
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.all.iter().find_map(Listener::local_addr)
+    }
+
+    fn each_local_addr(&self, visit: &mut dyn FnMut(SocketAddr)) {
+        for listener in &self.all {
+            listener.each_local_addr(visit);
+        }
+    }
+}
+
+impl<M: Mode> fmt::Debug for Listeners<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Listeners").field(&self.all).finish()
+    }
+}
+
+impl From<Listeners<Local>> for Box<dyn Listener<Local>> {
+    fn from(listeners: Listeners<Local>) -> Self {
+        Box::new(listeners)
+    }
+}
+
+#[cfg(target_has_atomic = "ptr")]
+impl From<Listeners<Shared>> for Box<dyn Listener<Shared> + Send> {
+    fn from(listeners: Listeners<Shared>) -> Self {
+        Box::new(listeners)
+    }
+}
+
 mod sealed {
     pub trait Sealed {}
 }
@@ -245,13 +302,13 @@ mod sealed {
 /// Repeats items for every mode that the target has: how a crate registers for both.
 ///
 /// ```
-/// use mimic_core::{Ctx, Install, Scheme, Stream, Text, for_each_mode, given};
+/// use mimic_core::{Ctx, Install, Scheme, Stream, Text, for_each_mode, has, when};
 ///
 /// struct Nowhere;
 /// for_each_mode!(M => {
 ///     impl Install<M> for Nowhere {
 ///         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-///             ctx.register(Stream, "nowhere", 0, given(Scheme), |(), ()| async {
+///             ctx.register(Stream, "nowhere", 0, when(has(Scheme)), |(), ()| async {
 ///                 Err(mimic_core::ErrorKind::Unsupported.into())
 ///             })
 ///         }

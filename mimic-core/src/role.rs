@@ -3,14 +3,14 @@
 use core::any::TypeId;
 use core::fmt::Debug;
 
-use crate::key::{Id, Kind};
+use crate::id::{Id, Kind};
 use crate::{Error, Mode};
 
 /// A job that protocols compete for: from a target to an output. [`Transport`](crate::Transport)
 /// goes from a host and port to a flow.
 ///
 /// Roles are the security boundary: what must hold of an output is checked by
-/// [`accept`](Role::accept), whoever made it. Identity is the Rust type together with
+/// [`verify`](Role::verify), whatever made it. Identity is the Rust type together with
 /// [`instance`](Role::instance). Roles whose output is a flow are made by [`role!`](crate::role).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a role",
@@ -34,20 +34,12 @@ pub trait Role: Clone + Send + Sync + 'static {
         0
     }
 
-    /// What protocols and layers of the role receive of the target that they are dialled with.
-    /// [`Transport`](crate::Transport) makes each choose whether to pass a
-    /// [handshake](crate::Handshake) on.
-    #[must_use]
-    fn arrive(&self, target: Self::Target) -> Self::Target {
-        target
-    }
-
     /// Checks what the role promises of an output; called after every candidate, layer and given
     /// dialer.
     ///
     /// # Errors
     /// Says what is missing; the output is dropped.
-    fn accept<M: Mode>(&self, target: &Self::Target, output: &Self::Output<M>) -> Result<(), Error> {
+    fn verify<M: Mode>(&self, target: &Self::Target, output: &Self::Output<M>) -> Result<(), Error> {
         let _ = (target, output);
         Ok(())
     }

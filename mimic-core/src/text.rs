@@ -1,13 +1,9 @@
 //! Text that is cheap to clone and `Send` in every mode.
 
-use alloc::borrow::Cow;
-use alloc::format;
 use alloc::string::String;
-use core::any::Any;
-use core::fmt::{self, Write};
+use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::ops::Deref;
-use core::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -15,6 +11,8 @@ use zeroize::Zeroizing;
 use alloc::boxed::Box as Inner;
 #[cfg(target_has_atomic = "ptr")]
 use alloc::sync::Arc as Inner;
+
+use crate::escape::{Escaped, HIDDEN};
 
 /// An immutable string: the value of [`Scheme`](crate::Scheme), [`Host`](crate::Host) and
 /// [`Path`](crate::Path).
@@ -71,7 +69,7 @@ impl fmt::Display for Text {
 
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", Plain(self))
+        write!(f, "\"{}\"", Escaped(self))
     }
 }
 
@@ -122,195 +120,5 @@ impl Hash for Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HIDDEN)
-    }
-}
-
-/// Stands for what must not be printed. No endpoint string may contain it, so nothing that was
-/// printed with it is parsed as something else.
-pub(crate) const HIDDEN: &str = "…";
-
-/// Text for people: what a terminal may take for more than letters is escaped. As
-/// `str::escape_debug`, but without its tables of all Unicode, which take 3 KiB: beside ASCII, it
-/// knows some alphabets, and escapes the others.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug)]
-pub struct Plain<'a>(pub &'a str);
-
-/// Latin, Greek and Cyrillic; Japanese, Chinese, Korean; and what this crate writes itself.
-#[rustfmt::skip]
-const LETTERS: [(char, char); 10] = [
-    (' ', '~'), ('\u{a1}', '\u{ac}'), ('\u{ae}', '\u{2ff}'), ('\u{391}', '\u{3a1}'), ('\u{3a3}', '\u{482}'),
-    ('\u{48a}', '\u{52f}'), ('…', '…'), ('\u{3041}', '\u{3096}'), ('\u{4e00}', '\u{9fff}'), ('\u{ac00}', '\u{d7a3}'),
-];
-
-impl fmt::Display for Plain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|letter| match letter {
-            '"' => f.write_str("\\\""),
-            '\\' => f.write_str("\\\\"),
-            _ if is_in(&LETTERS, letter) => f.write_char(letter),
-            _ => escape(f, letter),
-        })
-    }
-}
-
-/// What moves the cursor, gives orders to a terminal, or changes the order in which letters are
-/// read: C0, DEL, C1, the soft hyphen, and the marks, joiners, separators, overrides and tags of
-/// Unicode that have no width.
-#[rustfmt::skip]
-const UNSEEN: [(char, char); 11] = [
-    ('\0', '\u{1f}'), ('\u{7f}', '\u{9f}'), ('\u{ad}', '\u{ad}'), ('\u{61c}', '\u{61c}'),
-    ('\u{180e}', '\u{180e}'), ('\u{200b}', '\u{200f}'), ('\u{2028}', '\u{202e}'), ('\u{2060}', '\u{206f}'),
-    ('\u{feff}', '\u{feff}'), ('\u{fff9}', '\u{fffb}'), ('\u{e0000}', '\u{e007f}'),
-];
-
-fn is_in(ranges: &[(char, char)], letter: char) -> bool {
-    ranges.iter().any(|(first, last)| (*first..=*last).contains(&letter))
-}
-
-fn escape(to: &mut dyn Write, letter: char) -> fmt::Result {
-    match letter {
-        '\0' => to.write_str("\\0"),
-        '\t' => to.write_str("\\t"),
-        '\n' => to.write_str("\\n"),
-        '\r' => to.write_str("\\r"),
-        _ => write!(to, "\\u{{{:x}}}", u32::from(letter)),
-    }
-}
-
-/// Passes text on, with every [`UNSEEN`] character escaped: what it has passed, it passes
-/// unchanged. For the text of others (names, paths, errors of the system and of peers) that becomes
-/// part of a line.
-pub(crate) struct Clean<'a>(pub(crate) &'a mut dyn Write);
-
-impl Write for Clean<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|letter| match is_in(&UNSEEN, letter) {
-            true => escape(self.0, letter),
-            false => self.0.write_char(letter),
-        })
-    }
-}
-
-/// Formats as [`Clean`] passes it on.
-pub(crate) fn clean(text: fmt::Arguments<'_>) -> String {
-    let mut cleaned = String::new();
-    // A `String` takes everything.
-    let _ = Clean(&mut cleaned).write_fmt(text);
-    cleaned
-}
-
-/// As [`clean`]; copies only what must be changed.
-pub(crate) fn cleaned(text: Cow<'static, str>) -> Cow<'static, str> {
-    match text.chars().any(|letter| is_in(&UNSEEN, letter)) {
-        true => clean(format_args!("{text}")).into(),
-        false => text,
-    }
-}
-
-/// A value as `Debug` prints it; a string without the tables of `Debug`: which it is, the compiler
-/// knows.
-pub(crate) fn debug<T: fmt::Debug + 'static>(value: &T) -> String {
-    match (value as &dyn Any).downcast_ref::<&'static str>() {
-        Some(text) => format!("\"{}\"", Plain(text)),
-        None => clean(format_args!("{value:?}")),
-    }
-}
-
-/// A duration for people, as its `Debug` prints it, which can do more and takes 2 KiB.
-pub(crate) struct Brief(pub(crate) Duration);
-
-impl fmt::Display for Brief {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nanos = self.0.subsec_nanos();
-        let (whole, mut fraction, mut digits, unit) = match (self.0.as_secs(), nanos) {
-            (0, 0..1_000) => (nanos.into(), 0, 0, "ns"),
-            (0, 1_000..1_000_000) => (u64::from(nanos / 1_000), nanos % 1_000, 3, "µs"),
-            (0, _) => (u64::from(nanos / 1_000_000), nanos % 1_000_000, 6, "ms"),
-            (secs, _) => (secs, nanos, 9, "s"),
-        };
-        write!(f, "{whole}")?;
-        if fraction > 0 {
-            while fraction % 10 == 0 {
-                fraction /= 10;
-                digits -= 1;
-            }
-            write!(f, ".{fraction:0digits$}")?;
-        }
-        f.write_str(unit)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that fails panics")]
-
-    use alloc::format;
-    use alloc::string::ToString;
-
-    use super::{Brief, Duration, Plain, clean};
-
-    #[test]
-    fn a_brief_duration_is_that_of_debug() {
-        for nanos in [0, 1, 999, 1_000, 1_500, 999_999, 1_000_000, 250_000_000, 999_999_999, 1_000_000_000] {
-            for more in [0, 10, 1_234, 5_000_000, 30_000_000_000, 86_400_000_000_000] {
-                let duration = Duration::from_nanos(nanos + more);
-                assert_eq!(format!("{}", Brief(duration)), format!("{duration:?}"));
-            }
-        }
-        assert_eq!(format!("{}", Brief(Duration::MAX)), format!("{:?}", Duration::MAX));
-    }
-
-    #[test]
-    fn plain_text_escapes_what_debug_escapes() {
-        let last = if cfg!(miri) { '\u{400}' } else { char::MAX };
-        for letter in ('\0'..=last).filter(|letter| *letter != '\'') {
-            let escaped = format!("{}", letter.escape_debug());
-            let plain = format!("{}", Plain(letter.encode_utf8(&mut [0; 4])));
-            // Or more.
-            let more = !letter.is_ascii() && plain == format!("{}", letter.escape_unicode());
-            assert!(plain == escaped || more, "{plain} {escaped}");
-        }
-        assert_eq!(format!("{}", Plain("Bücher\u{202e}.例")), "Bücher\\u{202e}.例");
-    }
-
-    #[test]
-    fn clean_text_has_no_character_that_is_not_seen_and_stays_as_it_is() {
-        // By Unicode, and not by the table that is tested: the controls (Cc), the soft hyphen, the
-        // Arabic letter mark, the Mongolian vowel separator, the spaces without width and the marks
-        // of direction, the separators and overrides, the joiners, operators and isolates, the mark
-        // of byte order, the annotations, the tags.
-        let unseen = |letter: char| {
-            let cleaned = clean(format_args!("{letter}"));
-            assert_eq!(clean(format_args!("{cleaned}")), cleaned);
-            assert!(!cleaned.chars().any(char::is_control), "{cleaned:?}");
-            assert!(cleaned == letter.to_string() || cleaned.is_ascii(), "{cleaned:?}");
-            cleaned != letter.to_string()
-        };
-        #[rustfmt::skip]
-        let ends = [
-            ('\u{0}', '\u{1f}'), ('\u{7f}', '\u{9f}'), ('\u{ad}', '\u{ad}'), ('\u{61c}', '\u{61c}'),
-            ('\u{180e}', '\u{180e}'), ('\u{200b}', '\u{200f}'), ('\u{2028}', '\u{202e}'), ('\u{2060}', '\u{206f}'),
-            ('\u{feff}', '\u{feff}'), ('\u{fff9}', '\u{fffb}'), ('\u{e0000}', '\u{e007f}'),
-        ];
-        for (first, last) in ends {
-            assert!((first..=last).all(unseen), "{first:?} to {last:?}");
-        }
-        // All else is left to those who read other alphabets: on either side of each range, and
-        // between them.
-        #[rustfmt::skip]
-        let others = [
-            ('\u{20}', '\u{7e}'), ('\u{a0}', '\u{ac}'), ('\u{ae}', '\u{61b}'), ('\u{61d}', '\u{180d}'),
-            ('\u{180f}', '\u{200a}'), ('\u{2010}', '\u{2027}'), ('\u{202f}', '\u{205f}'), ('\u{2070}', '\u{fefe}'),
-            ('\u{ff00}', '\u{fff8}'), ('\u{fffc}', '\u{dffff}'), ('\u{e0080}', char::MAX),
-        ];
-        for (first, last) in others {
-            let last = if cfg!(miri) { first } else { last };
-            assert!(!(first..=last).any(unseen), "{first:?} to {last:?}");
-        }
-        assert_eq!(
-            clean(format_args!("{}\n{}", "\u{1b}[31m", "\"Bücher\" \\ مثال")),
-            "\\u{1b}[31m\\n\"Bücher\" \\ مثال"
-        );
     }
 }

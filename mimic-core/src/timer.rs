@@ -1,29 +1,37 @@
 //! Time, as a role supplies it: a monotonic clock that can also wake.
+//!
+//! ```text
+//!   timeout(timer, 5 s, flow.read(buf)):   at = now + 5 s
+//!     each poll:  the read, first ── ready ────────────────► its result
+//!                   │ pending
+//!                   ▼
+//!                 timer.poll_until(at) ── ready ───────────► TimedOut; the read is dropped
+//! ```
 
 use alloc::boxed::Box;
 use core::fmt;
 use core::future::poll_fn;
 use core::ops::{Add, Sub};
-use core::pin::{Pin, pin};
+use core::pin::pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
 use crate::Error;
-use crate::text::Brief;
+use crate::escape::ShortDuration;
 
-/// A point on a monotonic clock: the time since the clock's own epoch. Only instants of one clock
-/// compare.
+/// Names a point on a monotonic clock: the time since the clock's own epoch. Only instants of one
+/// clock compare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(Duration);
 
 impl Instant {
-    /// The instant `since_epoch` after the clock's epoch.
+    /// Returns the instant `since_epoch` after the clock's epoch.
     #[must_use]
     pub const fn new(since_epoch: Duration) -> Self {
         Self(since_epoch)
     }
 
-    /// The time since the clock's epoch.
+    /// Returns the time since the clock's epoch.
     #[must_use]
     pub const fn since_epoch(self) -> Duration {
         self.0
@@ -33,7 +41,7 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Self;
 
-    /// Saturates: an instant that far away never comes.
+    /// Adds and saturates: the latest instant never comes.
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration))
     }
@@ -42,19 +50,19 @@ impl Add<Duration> for Instant {
 impl Sub for Instant {
     type Output = Duration;
 
-    /// The time from `earlier` to `self`; zero if `earlier` is later.
+    /// Returns the time from `earlier` to `self`; zero if `earlier` is later.
     fn sub(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 }
 
-/// What the role [`Sleep`](crate::Sleep) hands out: tells the time, and wakes one task at a time
-/// given.
+/// Tells the time, and wakes one task at an instant. The role [`Sleep`](crate::Sleep) returns
+/// timers.
 pub trait Timer: fmt::Debug {
-    /// The time now. Never goes back.
+    /// Returns the time now. Never goes back.
     fn now(&self) -> Instant;
 
-    /// Waits until `at`; a time that has passed is ready at once.
+    /// Waits until `at`; an instant that has passed is ready at once.
     ///
     /// One timer waits for one instant: a later call with another `at` replaces the earlier wait.
     /// Dropping the timer ends the wait. Allocates nothing.
@@ -78,8 +86,8 @@ pub async fn sleep(timer: &mut impl Timer, duration: Duration) {
     poll_fn(|cx| timer.poll_until(cx, at)).await;
 }
 
-/// Runs `work` for at most `duration`: for the reads and writes that come after connecting, which
-/// the deadline of the context does not cover.
+/// Runs `work` for at most `duration`. The deadline of the context covers connecting; this bounds
+/// the reads and writes that follow.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -93,29 +101,19 @@ pub async fn sleep(timer: &mut impl Timer, duration: Duration) {
 /// ```
 ///
 /// # Errors
-/// What `work` answers; or [`TimedOut`](crate::ErrorKind::TimedOut), and then `work` has been
-/// dropped.
+/// Those of `work`; or [`TimedOut`](crate::ErrorKind::TimedOut) after `work` was dropped.
 pub async fn timeout<T>(
     timer: &mut impl Timer,
     duration: Duration,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let at = timer.now() + duration;
-    match race(pin!(work), timer, at).await {
-        Some(result) => result,
-        None => Err(passed(duration)),
-    }
-}
-
-/// The output of `work`, or `None` if `at` came first. `work` is polled first.
-async fn race<T>(mut work: Pin<&mut impl Future<Output = T>>, timer: &mut impl Timer, at: Instant) -> Option<T> {
+    let mut work = pin!(work);
     poll_fn(|cx| match work.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => timer.poll_until(cx, at).map(|()| None),
+        Poll::Ready(result) => Poll::Ready(result),
+        Poll::Pending => timer
+            .poll_until(cx, at)
+            .map(|()| Err(Error::deadline(alloc::format!("not done within {}", ShortDuration(duration))))),
     })
     .await
-}
-
-pub(crate) fn passed(duration: Duration) -> Error {
-    Error::deadline(alloc::format!("not done within {}", Brief(duration)))
 }

@@ -15,7 +15,9 @@ use std::thread;
 use embedded_io_async::{ErrorType, Read, Write};
 use flow_kit::*;
 use futures_lite::future::{poll_once, zip};
-use mimic_core::{BufReader, ErrorKind, Flow, FlowExt, Local, Repoll, Shared, Split, TwoWakers, memory_pair, pump};
+use mimic_core::{
+    BufReader, CancelSafeDevice, DuplexWaker, ErrorKind, Flow, FlowExt, Local, Shared, Split, memory_pair, pump,
+};
 
 /// How often `run` allocates. Growing in place counts too.
 fn allocations(run: impl FnOnce()) -> u64 {
@@ -192,9 +194,9 @@ impl Write for Socket {
 #[test]
 fn reading_and_writing_through_repoll() {
     let (here, there) = memory_pair::<Local>(50);
-    let mut here: Box<dyn Flow> = Box::new(Repoll::new(Socket(Box::new(here))));
+    let mut here: Box<dyn Flow> = Box::new(CancelSafeDevice::new(Socket(Box::new(here))));
     let mut there: Box<dyn Flow> = Box::new(there);
-    assert_steady("Repoll", || {
+    assert_steady("CancelSafeDevice", || {
         block_on(async {
             exchange(&mut here, &mut there).await;
             exchange(&mut there, &mut here).await;
@@ -219,9 +221,9 @@ fn reading_lines() {
 
 #[test]
 fn waking_two() {
-    let (wakers, task) = (TwoWakers::new(), Task::new());
+    let (wakers, task) = (DuplexWaker::new(), Task::new());
     let (mut here, mut there) = memory_pair::<Shared>(1);
-    assert_steady("TwoWakers", || {
+    assert_steady("DuplexWaker", || {
         wakers.reader(&task.cx());
         wakers.writer(&task.cx());
         let mut cx = std::task::Context::from_waker(wakers.both());
@@ -239,7 +241,7 @@ mod graph {
     use std::pin::pin;
     use std::task::{Context as Task, Poll, Waker};
 
-    use mimic_core::{Context, Host, HostPort, Port, Scheme, Stream, Transport, is, key, or_default, req};
+    use mimic_core::{Context, Host, HostPort, Port, Scheme, Stream, Transport, is, key, or_default, req, when};
 
     use super::allocations;
     use super::common::{Nth, named};
@@ -254,14 +256,14 @@ mod graph {
                 Stream,
                 "tcp",
                 20,
-                (is(Scheme, "http"), req(Ip), or_default(Port, 80)),
+                when(is(Scheme, "http")).needs((req(Ip), or_default(Port, 80))),
                 |(), (_ip, _port)| async { named("flow") },
             )
             .register(
                 Stream,
                 "tls",
                 10,
-                (is(Scheme, "https"), req(Host), req(Ip), or_default(Port, 443)),
+                when(is(Scheme, "https")).needs((req(Host), req(Ip), or_default(Port, 443))),
                 |(), (_host, _ip, _port)| async { named("flow") },
             )
             .register(Transport, "leaf", 0, (), |_: HostPort, ()| async { named("flow") })

@@ -5,6 +5,7 @@
 
 use std::fmt::Debug;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use embedded_io_async::{ErrorType, Read, Write};
@@ -32,10 +33,12 @@ assert_not_impl_any!(Box<dyn Flow>: Send, Sync);
 assert_impl_all!(Memory<Shared>: Flow, Send, Sync, Unpin, Debug);
 assert_impl_all!(Memory<Local>: Flow, Unpin, Debug);
 assert_not_impl_any!(Memory<Local>: Send, Sync);
+assert_impl_all!(SyncFlow<Box<dyn Flow + Send>>: Flow, Read, Write, Send, Sync, Unpin, Debug);
+assert_not_impl_any!(SyncFlow<Box<dyn Flow>>: Send, Sync);
 
 // Halves of either kind can be spawned in Shared although the flow is only `Send`.
 type Boxed = Box<dyn Flow + Send>;
-type Owned = SplitRef<Boxed, Shared>;
+type Owned = Arc<Split<Boxed, Shared>>;
 type Borrowed<'a> = &'a Split<Boxed, Shared>;
 assert_impl_all!(Split<Boxed, Shared>: Send, Sync, Unpin, Debug);
 assert_impl_all!(ReadHalf<Owned>: Read, Send, Sync, Unpin, Debug);
@@ -44,13 +47,13 @@ assert_impl_all!(ReadHalf<Borrowed<'static>>: Read, Send, Sync, Unpin, Debug);
 assert_impl_all!(WriteHalf<Borrowed<'static>>: Write, Send, Sync, Unpin, Debug);
 assert_not_impl_any!(ReadHalf<Owned>: Clone);
 assert_not_impl_any!(WriteHalf<Owned>: Clone);
-assert_not_impl_any!(ReadHalf<SplitRef<Boxed, Local>>: Send, Sync);
+assert_not_impl_any!(OwnedReadHalf<Boxed, Local>: Send, Sync);
 assert_not_impl_any!(WriteHalf<&'static Split<Boxed, Local>>: Send, Sync);
 
 assert_impl_all!(Dialer<Transport, Shared>: Send, Sync, Clone, Unpin, Debug);
 assert_impl_all!(Dialer<Transport, Local>: Clone, Unpin, Debug);
 assert_not_impl_any!(Dialer<Transport, Local>: Send, Sync);
-assert_impl_all!(TwoWakers: Send, Sync, Unpin, Debug);
+assert_impl_all!(DuplexWaker: Send, Sync, Unpin, Debug);
 assert_impl_all!(BufReader<Boxed>: Read, Write, Send, Unpin, Debug);
 assert_impl_all!(Explanation: Send, Sync, Clone, Debug);
 assert_impl_all!(Report: Send, Sync, Clone, Debug);
@@ -72,33 +75,31 @@ macro_rules! all_debug {
 
 // Every public type that is not above.
 all_debug!(
-    Ask<'static>,
+    AttributeRequest<'static>,
     Phase,
     PlanError,
     Choice,
     ChoiceKind,
     Goal,
     GoalKind,
-    Input,
+    NeedOutcome,
     Verdict,
     Local,
     Shared,
-    Given,
-    Is,
-    Map<Req<Port>, fn(u16) -> u16>,
-    Opt<Port>,
-    OrDefault<Port>,
+    Gate,
+    When<()>,
+    KeyNeed<Port, u16>,
+    Map<KeyNeed<Port, u16>, fn(u16) -> u16>,
     Over<Transport>,
-    Req<Port>,
+    TakeHandshake,
     Priority,
     Schemes,
     ClientSchemes,
     ServerSchemes,
     InOrder,
-    Repoll<Vec<u8>>,
+    CancelSafeDevice<Vec<u8>>,
     Attempt,
     Outcome,
-    SplitRef<Boxed, Shared>,
     Instant,
     HostPort,
     UnixPath,
@@ -108,7 +109,7 @@ all_debug!(
     mimic_core::Service,
     (Scheme, Host, Port, Path, Deadline, NoDelay, KeepAlive, V6Only, UnixMode),
     (User, Password, Query),
-    (PeerAddr, LocalAddr, TlsVersion, Protection, ServerName, RequestedName),
+    (PeerAddr, LocalAddr, TlsVersion, Alpn, AlpnProtocol, Protection, ServerName, RequestedName),
     mimic_core::Protected,
     (Stream, Transport, Link, Unix, Secure, Lookup, Sleep),
     (Listen, Bind, BindUnix),
@@ -207,7 +208,7 @@ struct Echo;
 for_each_mode!(M => {
     impl Install<M> for Echo {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            ctx.register(Transport, "echo", 0, (is(Scheme, "tcp"), opt(Host)), |to: HostPort, (host,)| async move {
+            ctx.register(Transport, "echo", 0, when(is(Scheme, "tcp")).needs((opt(Host),)), |to: HostPort, (host,)| async move {
                 let (here, there) = memory_pair::<M>(8);
                 let mut there: <M as Mode>::Flow = Box::new(there);
                 assert_eq!(host, Some(to.host));

@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::*;
 use mimic_core::{
-    Context, Error, ErrorKind, Host, HostPort, Is, Password, Path, Phase, PlanError, Port, Query, Schemes, Stream,
-    Transport, User, Verdict, given, is, map, opt, or_default, over, req,
+    Context, Error, ErrorKind, Host, HostPort, Password, Path, Phase, PlanError, Port, Query, Schemes, Stream,
+    Transport, User, Verdict, When, has, is, map, opt, or_default, over, req, when,
 };
 
 fn connect(ctx: &Context) -> Result<&'static str, Error> {
@@ -69,7 +69,7 @@ fn cycles_of_every_kind_are_reported_as_their_path_before_any_function_on_them_r
         cycle(&stream_over_a!((A, map(req(B), |b| b)), (B, map((opt(D), req(A)), |(_, a)| a)))),
         ["A", "B", "A"]
     );
-    assert_eq!(cycle(&stream_over_a!((A, is(B, 1)), (B, given(A)))), ["A", "B", "A"]);
+    assert_eq!(cycle(&stream_over_a!((A, when(is(B, 1))), (B, when(has(A))))), ["A", "B", "A"]);
     assert_eq!(calls.take(), [""; 0], "a function on a circle ran");
     // The advice works: a value for one of the keys breaks the circle.
     for broken in [ctx.clone().with(A, 1), ctx.clone().with(B, 1), ctx.with(C, 1)] {
@@ -101,7 +101,7 @@ fn a_cycle_that_is_not_reached_harms_nobody() {
     let ctx = Context::new()
         .derive(A, req(B), |b| async move { Ok(Some(b)) })
         .derive(B, req(A), |a| async move { Ok(Some(a)) })
-        .register(Stream, "circle", 0, (is(C, 1), req(A)), |(), _| async { named("circle") })
+        .register(Stream, "circle", 0, when(is(C, 1)).needs((req(A),)), |(), _| async { named("circle") })
         .register(Stream, "other", 1, (), |(), ()| async { named("other") });
     assert_eq!(connect(&ctx).unwrap(), "other");
 }
@@ -113,9 +113,13 @@ fn a_role_with_nothing_registered_says_so() {
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains("register a protocol that fills Stream"), "{error}");
 
-    let ctx = Context::new()
-        .with(A, 1)
-        .register(Stream, "root", 0, (is(A, 1), over(Transport)), |(), _| async { named("root") });
+    let ctx = Context::new().with(A, 1).register(
+        Stream,
+        "root",
+        0,
+        when(is(A, 1)).needs((over(Transport),)),
+        |(), _| async { named("root") },
+    );
     let error = connect(&ctx).unwrap_err();
     let of = "Stream \"root\"".into();
     assert_eq!(plan_error(&error), PlanError::Missing { need: "over Transport".into(), of });
@@ -153,7 +157,7 @@ fn the_tree_names_every_candidate_what_was_missing_and_who_said_not_me() {
     let ctx = Context::new()
         .with(A, 1)
         .derive(B, (), |()| async { Ok(None) })
-        .register(Stream, "shut", 1, is(A, 2), |(), ()| async { named("") })
+        .register(Stream, "shut", 1, when(is(A, 2)), |(), ()| async { named("") })
         .register(Stream, "not me", 2, req(B), |(), _| async { named("") })
         .register(Stream, "missing", 3, req(C), |(), _| async { named("") });
     let tree = format!("{:#}", connect(&ctx).unwrap_err());
@@ -187,7 +191,7 @@ fn an_unknown_scheme_is_named_with_the_host_and_those_that_are_known() {
     }
     let explained = ctx.explain(Stream);
     let reason = format!("the scheme \"gopher\" is not known here; {known}");
-    assert_eq!(explained.goals()[0].verdict, Verdict::No(reason));
+    assert_eq!(explained.goals()[0].verdict, Verdict::Skipped(reason));
     // What has no host is named by its path.
     let error = connect(&ctx.with_url("serial:/dev/tty?baud=1").unwrap()).unwrap_err();
     assert_eq!(error.target(), Some("serial:/dev/tty"));
@@ -199,8 +203,8 @@ fn an_unknown_scheme_is_named_with_the_host_and_those_that_are_known() {
 
 #[test]
 fn where_every_candidate_is_for_another_value_of_one_key_it_is_named() {
-    let shut = |ctx: Context, needs: (Is, Is)| ctx.register(Stream, "", 0, needs, |(), ()| async { named("") });
-    let ctx = shut(shut(Context::new(), (is(B, 7), is(A, 3))), (is(B, 8), is(A, 2)));
+    let shut = |ctx: Context, needs: When<()>| ctx.register(Stream, "", 0, needs, |(), ()| async { named("") });
+    let ctx = shut(shut(Context::new(), when(is(B, 7)).and(is(A, 3))), when(is(B, 8)).and(is(A, 2)));
     let reason = |ctx: &Context| match plan_error(&connect(ctx).unwrap_err()) {
         error @ PlanError::UnknownValue { .. } => error.to_string(),
         other => other.to_string(),
@@ -213,7 +217,7 @@ fn where_every_candidate_is_for_another_value_of_one_key_it_is_named() {
     // claimed.
     let computed = ctx.clone().derive(A, (), |()| async { Ok(Some(9)) });
     assert_eq!(reason(&computed.with(B, 7)), "A is 9; Stream has candidates for 2, 3");
-    let unasked = shut(shut(Context::new(), (is(B, 7), is(A, 3))), (is(C, 8), is(A, 2)));
+    let unasked = shut(shut(Context::new(), when(is(B, 7)).and(is(A, 3))), when(is(C, 8)).and(is(A, 2)));
     let unasked = unasked.derive(A, (), |()| async { Ok(Some(9)) });
     assert_eq!(reason(&unasked), "no candidate for Stream applies");
 
@@ -225,14 +229,14 @@ fn where_every_candidate_is_for_another_value_of_one_key_it_is_named() {
         }
     }
     let ctx = Context::new().with(theirs::Scheme, 1);
-    let ctx = ctx.register(Stream, "", 0, is(theirs::Scheme, 2), |(), ()| async { named("") });
+    let ctx = ctx.register(Stream, "", 0, when(is(theirs::Scheme, 2)), |(), ()| async { named("") });
     assert_eq!(reason(&ctx), "Scheme is 1; Stream has candidates for 2");
     let error = connect(&ctx).unwrap_err();
     assert_eq!(error.advice(), Some("check Scheme, or register a protocol for that value that fills Stream"));
 
     // Values of secret keys are not named.
     let ctx = Context::new().with(User, "marker".into());
-    let ctx = ctx.register(Stream, "", 0, is(User, "other"), |(), ()| async { named("") });
+    let ctx = ctx.register(Stream, "", 0, when(is(User, "other")), |(), ()| async { named("") });
     assert_eq!(reason(&ctx), "User is …; Stream has candidates for …");
     assert!(!format!("{:?} {:#}", connect(&ctx).unwrap_err(), ctx.explain(Stream)).contains("marker"));
 }
@@ -240,8 +244,8 @@ fn where_every_candidate_is_for_another_value_of_one_key_it_is_named() {
 #[test]
 fn a_panic_goes_through_and_poisons_nothing() {
     let ctx = Context::new()
-        .derive(A, is(B, 1), |()| async { panic!("in a function") })
-        .register(Stream, "panics", 0, is(C, 1), |(), ()| async { panic!("in a connect") })
+        .derive(A, when(is(B, 1)), |()| async { panic!("in a function") })
+        .register(Stream, "panics", 0, when(is(C, 1)), |(), ()| async { panic!("in a connect") })
         .register(Stream, "root", 1, opt(A), |(), _| async { named("root") })
         .layer(Stream, "layer", (), |(), below, ()| async move { below.dial(()).await });
     for bad in [ctx.clone().with(B, 1), ctx.clone().with(C, 1)] {

@@ -52,7 +52,7 @@ fn it_names_the_innermost_dial_it_struck_and_keeps_what_had_failed() {
         .unwrap();
     let error = failed(block_on(ctx.connect()));
     assert!(error.is_timeout());
-    assert_eq!(error.layer(), Some("Link \"tcp\""));
+    assert_eq!(error.at(), Some("Link \"tcp\""));
     assert_eq!(error.target(), Some("192.0.2.2:7"));
     assert!(error.to_string().contains("the deadline of 30s passed"), "{error}");
     let attempts: Vec<_> = error.report().unwrap().attempts().iter().map(ToString::to_string).collect();
@@ -88,7 +88,7 @@ fn it_does_not_name_what_had_been_given_up_before() {
             transport.dial(HostPort::new("x", 7)).await
         });
     let error = failed(block_on(ctx.connect()));
-    assert_eq!((error.layer(), error.target()), (Some("Transport \"socks\""), Some("x:7")), "{error:#}");
+    assert_eq!((error.at(), error.target()), (Some("Transport \"socks\""), Some("x:7")), "{error:#}");
     let attempts: Vec<_> = error.report().unwrap().attempts().iter().map(ToString::to_string).collect();
     assert_eq!(
         attempts,
@@ -107,7 +107,7 @@ fn it_does_not_name_what_had_been_given_up_before() {
             pending().await
         });
     let error = failed(block_on(ctx.connect()));
-    assert_eq!((error.layer(), error.target()), (Some("Stream \"root\""), None), "{error:#}");
+    assert_eq!((error.at(), error.target()), (Some("Stream \"root\""), None), "{error:#}");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn it_names_what_it_cut_off_among_very_many() {
             futures_lite::future::or(dial(10), later).await
         });
     let error = failed(block_on(ctx.connect()));
-    assert_eq!((error.layer(), error.target()), (Some("Link \"tcp\""), Some("192.0.2.1:10")), "{error:#}");
+    assert_eq!((error.at(), error.target()), (Some("Link \"tcp\""), Some("192.0.2.1:10")), "{error:#}");
     let report = error.report().unwrap();
     assert_eq!((report.attempts().len(), report.omitted()), (32, 17));
     let first: Vec<_> = report.attempts()[..9].iter().map(mimic_core::Attempt::target).collect();
@@ -150,7 +150,7 @@ fn it_covers_functions_and_says_which_one_ran() {
     let error = failed(block_on(ctx.connect()));
     assert!(error.is_timeout());
     assert_eq!(error.report().unwrap().computing(), Some("the function #1 for A"));
-    assert_eq!(error.layer(), Some("the function #1 for A"));
+    assert_eq!(error.at(), Some("the function #1 for A"));
     assert!(failed(block_on(ctx.dialer(Stream))).is_timeout(), "planning alone is covered too");
 }
 
@@ -373,7 +373,7 @@ fn if_it_strikes_a_timer_it_names_the_target_of_who_waited_for_that() {
     let by_itself = by_itself.resolve(Transport, HostPort::new("example.org", 7));
     for error in [failed(block_on(by_itself)), failed(block_on(ctx().connect()))] {
         assert!(error.is_deadline());
-        assert_eq!((error.layer(), error.target()), (Some("Sleep \"scarce\""), Some("example.org:7")));
+        assert_eq!((error.at(), error.target()), (Some("Sleep \"scarce\""), Some("example.org:7")));
     }
 }
 

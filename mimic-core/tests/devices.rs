@@ -1,4 +1,4 @@
-//! Devices with async halves as flows: the pump, `Repoll` and `BufReader`.
+//! Devices with async halves as flows: the pump, `CancelSafeDevice` and `BufReader`.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -14,7 +14,7 @@ use std::task::{Poll, Waker};
 use embedded_io_async::{BufRead, ErrorType, Read, Write};
 use flow_kit::*;
 use futures_lite::future::{pending, poll_once};
-use mimic_core::{BufReader, Error, ErrorKind, Flow, Phase, Repoll, Shared, memory_pair, pump};
+use mimic_core::{BufReader, CancelSafeDevice, Error, ErrorKind, Flow, Phase, Shared, memory_pair, pump};
 
 #[derive(Debug)]
 struct Fault(ErrorKind);
@@ -299,7 +299,7 @@ fn a_device_that_takes_nothing_is_an_error_and_no_panic() {
     assert_eq!(task.write(&mut flow, b"abc"), ok(3));
     assert_eq!(task.flush(&mut flow), fails(ErrorKind::WriteZero));
 
-    let mut flow = Repoll::new(Wire::new(&[], &[Step::Take(0)]));
+    let mut flow = CancelSafeDevice::new(Wire::new(&[], &[Step::Take(0)]));
     assert_eq!(task.write(&mut flow, b"abc"), fails(ErrorKind::WriteZero));
 }
 
@@ -343,9 +343,9 @@ fn a_dropped_read_of_a_pump_loses_nothing_that_the_device_would_lose() {
     };
     let wire = Wire::new(&[Step::LateBytes(b"kept")], &[]);
     assert_eq!(read_twice(&mut wire.pump(8), &wire).as_deref(), Some(&b"kept"[..]));
-    // With `Repoll` such a device does lose them, as its documentation says.
+    // With `CancelSafeDevice` such a device does lose them, as its documentation says.
     let wire = Wire::new(&[Step::LateBytes(b"lost")], &[]);
-    assert_eq!(read_twice(&mut Repoll::new(wire.clone()), &wire), None);
+    assert_eq!(read_twice(&mut CancelSafeDevice::new(wire.clone()), &wire), None);
 }
 
 #[test]
@@ -399,7 +399,7 @@ fn nothing_is_answered_at_once_although_the_device_waits() {
     let wire = Wire::new(&[], &[Step::LateTake(1)]);
     let mut pump = wire.pump(0);
     assert_eq!(task.write(&mut pump, b"xy"), ok(1), "no capacity is a capacity of one");
-    for flow in [&mut pump as &mut dyn Flow, &mut Repoll::new(Wire::new(&[], &[Step::LateTake(1)]))] {
+    for flow in [&mut pump as &mut dyn Flow, &mut CancelSafeDevice::new(Wire::new(&[], &[Step::LateTake(1)]))] {
         assert!(matches!(flow.poll_read(&mut task.cx(), &mut []), Poll::Ready(Ok(0))));
         assert_eq!(task.write(flow, b""), ok(0));
     }
@@ -409,7 +409,7 @@ fn nothing_is_answered_at_once_although_the_device_waits() {
 fn repoll_asks_the_device_each_time() {
     let fail = Step::Fail(ErrorKind::InvalidData);
     let wire = Wire::new(&[Step::Bytes(b"abc"), fail, Step::End], &[Step::Take(2), fail]);
-    let mut flow = Repoll::new(wire.clone());
+    let mut flow = CancelSafeDevice::new(wire.clone());
     let task = Task::new();
     assert_eq!(task.read(&mut flow), got(b"abc"));
     assert_eq!(task.read(&mut flow), fails(ErrorKind::InvalidData));
@@ -430,7 +430,7 @@ fn repoll_asks_the_device_each_time() {
 #[test]
 fn repoll_wakes_through_the_device() {
     let wire = Wire::new(&[Step::LateBytes(b"late")], &[]);
-    let mut flow = Repoll::new(wire.clone());
+    let mut flow = CancelSafeDevice::new(wire.clone());
     let task = Task::new();
     assert_eq!(task.read(&mut flow), Poll::Pending);
     wire.open(reading);
@@ -554,4 +554,18 @@ fn a_write_to_nobody_fails_through_the_reader() {
     let mut stream = BufReader::with_capacity(8, Box::new(here) as Box<dyn Flow + Send>);
     let error: Error = block_on(stream.write_all(b"x")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+}
+
+#[test]
+fn flows_of_devices_read_and_write_without_a_box() {
+    async fn exchange(mut flow: impl Read<Error = Error> + Write<Error = Error>) -> Result<u8, Error> {
+        flow.write_all(b"ab").await?;
+        flow.flush().await?;
+        let mut buf = [0; 1];
+        flow.read_exact(&mut buf).await?;
+        Ok(buf[0])
+    }
+    let device = || Wire::new(&[Step::Bytes(b"x")], &[Step::Take(2)]);
+    assert_eq!(block_on(exchange(pump(device(), device(), 4))).unwrap(), b'x');
+    assert_eq!(block_on(exchange(CancelSafeDevice::new(device()))).unwrap(), b'x');
 }

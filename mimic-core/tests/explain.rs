@@ -7,8 +7,8 @@ mod common;
 
 use common::*;
 use mimic_core::{
-    ChoiceKind, Context, Deadline, Explanation, GoalKind, HostPort, InOrder, Link, Lookup, Schemes, Sleep, Stream,
-    Transport, Verdict, given, is, opt, or_default, over, req,
+    ChoiceKind, Context, Deadline, Explanation, GoalKind, HostPort, InOrder, Link, Lookup, Schemes, Shared, Sleep,
+    Stream, Transport, Verdict, has, is, opt, or_default, over, req, when,
 };
 
 mimic_core::role! {
@@ -18,15 +18,15 @@ mimic_core::role! {
 }
 
 fn no(reason: &str) -> Verdict {
-    Verdict::No(reason.into())
+    Verdict::Skipped(reason.into())
 }
 
 fn maybe(reason: &str) -> Verdict {
-    Verdict::Maybe(reason.into())
+    Verdict::Depends(reason.into())
 }
 
 fn fails(reason: &str) -> Verdict {
-    Verdict::Fails(reason.into())
+    Verdict::Errors(reason.into())
 }
 
 fn verdict<'a>(explained: &'a Explanation, name: &str) -> &'a Verdict {
@@ -51,21 +51,23 @@ fn every_verdict_has_its_reason() {
     let ctx = Context::new()
         .with(A, 1)
         .derive(B, (), |()| async { Ok(None) })
-        .register(Stream, "yes", 0, (is(A, 1), given(A), opt(D)), |(), _| async { named("") })
-        .register(Stream, "shut", 0, is(A, 2), |(), ()| async { named("") })
-        .register(Stream, "not given", 0, given(D), |(), ()| async { named("") })
+        .register(Stream, "yes", 0, when(is(A, 1)).and(has(A)).needs((opt(D),)), |(), _| async { named("") })
+        .register(Stream, "shut", 0, when(is(A, 2)), |(), ()| async { named("") })
+        .register(Stream, "not given", 0, when(has(D)), |(), ()| async { named("") })
         .register(Stream, "missing", 0, req(D), |(), _| async { named("") })
-        .register(Stream, "committed", 0, (is(A, 1), req(D)), |(), _| async { named("") })
         .register(Stream, "maybe", 0, req(B), |(), _| async { named("") })
-        .register(Stream, "maybe gate", 0, is(B, 3), |(), ()| async { named("") })
-        .register(Stream, "maybe committed", 0, (is(B, 3), req(D)), |(), _| async { named("") })
+        .register(Stream, "maybe gate", 0, when(is(B, 3)), |(), ()| async { named("") })
+        .register(Stream, "maybe committed", 0, when(is(B, 3)).needs((req(D),)), |(), _| async { named("") })
         .register(Stream, "below", 0, over(Transport), |(), _| async { named("") });
     let explained = ctx.explain(Stream);
-    assert_eq!(*verdict(&explained, "yes"), Verdict::Yes);
+    let ctx = ctx.register(Stream, "committed", -1, when(is(A, 1)).needs((req(D),)), |(), _| async { named("") });
+    let ended = ctx.explain(Stream);
+    assert_eq!(*verdict(&explained, "yes"), Verdict::Applies);
     assert_eq!(*verdict(&explained, "shut"), no("A is 1, not 2"));
     assert_eq!(*verdict(&explained, "not given"), no("D: not given"));
     assert_eq!(*verdict(&explained, "missing"), no("req D: not given"));
-    assert_eq!(*verdict(&explained, "committed"), fails("req D: not given"));
+    assert_eq!(*verdict(&ended, "committed"), fails("req D: not given"));
+    assert_eq!(*verdict(&ended, "maybe"), Verdict::NotConsidered, "the resolve ends before");
     assert_eq!(*verdict(&explained, "maybe"), maybe("B is computed by a function"));
     assert_eq!(*verdict(&explained, "maybe gate"), maybe("B is computed by a function"));
     assert_eq!(*verdict(&explained, "maybe committed"), maybe("if it gets that far, it fails: req D: not given"));
@@ -79,7 +81,7 @@ fn the_timer_of_the_deadline_is_part_of_it() {
     let ctx = Context::new().register(Stream, "root", 0, (), |(), ()| async { named("") });
     let timed = ctx.clone().with(Deadline, std::time::Duration::from_secs(1));
     let root = |ctx: &Context| ctx.explain(Stream).goals()[0].verdict.clone();
-    assert_eq!(root(&ctx), Verdict::Yes, "no deadline, no timer");
+    assert_eq!(root(&ctx), Verdict::Applies, "no deadline, no timer");
     assert_eq!(ctx.explain(Stream).to_string(), clock.install(timed.clone()).explain(Stream).to_string());
 
     assert_eq!(root(&timed), fails("the deadline needs Sleep: nothing is registered for it"));
@@ -130,9 +132,9 @@ fn why_a_goal_cannot_be_had() {
         .with(A, 1)
         .register(Stream, "root", 0, over(X), |(), _| async { named("root") })
         .register(Z, "key", 0, req(B), |(), _| async { named("key") })
-        .derive(B, is(A, 2), |()| async { Ok(Some(1)) });
+        .derive(B, when(is(A, 2)), |()| async { Ok(Some(1)) });
     let layer = ctx.clone().layer(X, "layer", (), |(), below, ()| async move { below.dial(()).await });
-    let candidate = ctx.clone().register(X, "x", 0, is(A, 2), |(), ()| async { named("x") });
+    let candidate = ctx.clone().register(X, "x", 0, when(is(A, 2)), |(), ()| async { named("x") });
     for (explained, need, reason) in [
         (ctx.explain(Stream), "over X", "nothing is registered for it"),
         (layer.explain(Stream), "over X", "no candidate applies"),
@@ -155,7 +157,7 @@ fn a_reason_is_not_repeated_on_the_way_up() {
         .register(Stream, "x", 0, over(X), |(), _| async { named("") })
         .register(X, "y", 0, over(Y), |(), _| async { named("") })
         .with(A, 1)
-        .register(Y, "y", 0, (is(A, 1), req(D)), |(), _| async { named("") });
+        .register(Y, "y", 0, when(is(A, 1)).needs((req(D),)), |(), _| async { named("") });
     let explained = ctx.explain(Stream);
     let verdicts: Vec<_> = explained.goals().iter().map(|goal| (&*goal.name, goal.verdict.clone())).collect();
     assert_eq!(verdicts, [("Stream", fails("X fails")), ("X", fails("Y fails")), ("Y", fails("req D: not given"))]);
@@ -168,8 +170,8 @@ fn the_reason_of_a_certain_failure_is_certain() {
     let ctx = Context::new()
         .with(C, 1)
         .derive(A, (), |()| async { Ok(Some(1)) })
-        .register(Stream, "first", 0, (is(A, 2), req(B)), |(), _| async { named("") })
-        .register(Stream, "second", 1, (is(C, 1), req(D)), |(), _| async { named("") });
+        .register(Stream, "first", 0, when(is(A, 2)).needs((req(B),)), |(), _| async { named("") })
+        .register(Stream, "second", 1, when(is(C, 1)).needs((req(D),)), |(), _| async { named("") });
     let explained = ctx.explain(Stream);
     assert_eq!(*verdict(&explained, "first"), maybe("if it gets that far, it fails: req B: not given"));
     assert_eq!(explained.goals()[0].verdict, fails("req D: not given"));
@@ -182,7 +184,7 @@ fn after_a_resolve_what_was_computed_differs_from_what_was_given() {
         Stream,
         "root",
         0,
-        (is(A, 1), req(A), req(B)),
+        when(is(A, 1)).needs((req(A), req(B))),
         |(), _| async { Err(refused()) },
     );
     let states = |explained: &Explanation| {
@@ -200,8 +202,8 @@ fn after_a_resolve_what_was_computed_differs_from_what_was_given() {
 fn the_first_that_applies_is_taken_and_says_what_resolve_does() {
     let ctx = Context::new()
         .register(Stream, "second", 2, (), |(), ()| async { named("second") })
-        .register(Stream, "first", 1, is(A, 1), |(), ()| async { named("first") })
-        .layer(Stream, "skipped", is(A, 2), |(), _below, ()| async { named("skipped") })
+        .register(Stream, "first", 1, when(is(A, 1)), |(), ()| async { named("first") })
+        .layer(Stream, "skipped", when(is(A, 2)), |(), _below, ()| async { named("skipped") })
         .layer(Stream, "layer", (), |(), below, ()| async move { below.dial(()).await });
     for (a, name) in [(1, "first"), (3, "second")] {
         let ctx = ctx.clone().with(A, a);
@@ -209,7 +211,7 @@ fn the_first_that_applies_is_taken_and_says_what_resolve_does() {
         let taken: Vec<_> = explained.goals()[0].choices.iter().filter(|choice| choice.taken).collect();
         assert_eq!(taken.iter().map(|choice| &*choice.name).collect::<Vec<_>>(), [name, "layer"]);
         assert_eq!((taken[0].kind, taken[1].kind), (ChoiceKind::Candidate, ChoiceKind::Layer));
-        assert_eq!(explained.goals()[0].verdict, Verdict::Yes);
+        assert_eq!(explained.goals()[0].verdict, Verdict::Applies);
         assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), name);
     }
 }
@@ -307,11 +309,11 @@ fn what_stands_behind_a_certain_candidate_decides_nothing() {
         .register(Stream, "both", 0, (over(X), over(Y), over(Z)), |(), (_, y, _)| async move { y.dial(()).await });
     assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "x1");
     let explained = ctx.explain(Stream);
-    assert!(explained.goals().iter().all(|goal| goal.verdict == Verdict::Yes), "{explained}");
-    assert!(explained.to_string().contains("- x2 [1]: yes, but one before it applies"), "{explained}");
-    let given = ctx.with_dialer(Y, mimic_core::Dialer::shared(Y, |()| async { named("given") }));
+    assert!(explained.goals().iter().all(|goal| goal.verdict == Verdict::Applies), "{explained}");
+    assert!(explained.to_string().contains("- x2 [1]: not considered"), "{explained}");
+    let given = ctx.with_dialer(Y, mimic_core::Dialer::<_, Shared>::from_fn(Y, |()| async { named("given") }));
     assert_eq!(name_of(&block_on(given.connect()).unwrap()), "given");
-    assert_eq!(given.explain(Stream).goals()[0].verdict, Verdict::Yes);
+    assert_eq!(given.explain(Stream).goals()[0].verdict, Verdict::Applies);
 }
 
 #[test]
@@ -319,11 +321,11 @@ fn what_may_be_passed_over_does_not_fail_for_certain() {
     let ctx = Context::new()
         .with(C, 1)
         .derive(A, (), |()| async { Ok(None) })
-        .register(Y, "committed", 0, (is(C, 1), req(D)), |(), _| async { named("y") })
+        .register(Y, "committed", 0, when(is(C, 1)).needs((req(D),)), |(), _| async { named("y") })
         .register(Stream, "first", 0, (req(A), over(Y)), |(), _| async { named("first") })
         .register(Stream, "second", 1, (), |(), ()| async { named("second") });
     assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "second");
-    assert!(matches!(verdict(&ctx.explain(Stream), "first"), Verdict::Maybe(_)));
+    assert!(matches!(verdict(&ctx.explain(Stream), "first"), Verdict::Depends(_)));
 }
 
 #[test]
@@ -331,7 +333,7 @@ fn a_layer_over_nothing_is_not_asked() {
     let ctx = Context::new().layer(Stream, "layer", (), |(), below, ()| async move { below.dial(()).await });
     assert!(!ctx.explain(Stream).goals()[0].choices[0].taken);
     let tree = format!("{:#}", block_on(ctx.connect()).unwrap_err());
-    assert!(tree.contains("- layer layer: yes") && !tree.contains("not me"), "{tree}");
+    assert!(tree.contains("- layer layer: not considered") && !tree.contains("not me"), "{tree}");
 }
 
 #[test]
@@ -353,9 +355,9 @@ fn who_may_be_uncertain_where_it_is_certain_that_somebody_does() {
 fn what_may_fail_behind_opt_is_not_certain() {
     let ctx = Context::new()
         .derive(A, (), |()| async { Ok(Some(1)) })
-        .derive(B, (is(A, 1), req(B)), |_| async { Ok(Some(1)) })
+        .derive(B, when(is(A, 1)).needs((req(B),)), |_| async { Ok(Some(1)) })
         .register(Stream, "root", 0, opt(B), |(), _| async { named("root") });
-    assert!(matches!(verdict(&ctx.explain(Stream), "root"), Verdict::Maybe(_)));
+    assert!(matches!(verdict(&ctx.explain(Stream), "root"), Verdict::Depends(_)));
     assert!(block_on(ctx.connect()).unwrap_err().to_string().contains("B -> B"));
 }
 
@@ -364,16 +366,16 @@ fn what_may_fail_behind_opt_is_not_certain() {
 fn a_circle_is_one_only_where_it_is_entered() {
     let ctx = Context::new()
         .derive(A, (), |()| async { Ok(Some(1)) })
-        .derive(A, (given(C), req(B)), |_| async { Ok(Some(2)) })
+        .derive(A, when(has(C)).needs((req(B),)), |_| async { Ok(Some(2)) })
         .derive(B, req(A), |a| async move { Ok(Some(a)) })
         .derive(C, (), |()| async { Ok(None) })
         .register(Stream, "root", 0, (req(A), req(B)), |(), _| async { named("root") });
     assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "root");
     let explained = ctx.explain(Stream);
-    assert!(explained.goals().iter().all(|goal| matches!(goal.verdict, Verdict::Maybe(_))), "{explained}");
+    assert!(explained.goals().iter().all(|goal| matches!(goal.verdict, Verdict::Depends(_))), "{explained}");
     // Where C is certain, so is the circle.
     let circle = ctx.with(C, 1).explain(Stream);
-    assert!(matches!(circle.goals()[0].verdict, Verdict::Fails(_)), "{circle}");
+    assert!(matches!(circle.goals()[0].verdict, Verdict::Errors(_)), "{circle}");
 }
 
 /// B and C need each other, in a circle within that of A. Asked for after A was decided otherwise,
@@ -382,16 +384,16 @@ fn a_circle_is_one_only_where_it_is_entered() {
 fn a_circle_within_a_circle_is_one_only_where_it_is_entered() {
     let ctx = Context::new()
         .derive(A, (), |()| async { Ok(Some(1)) })
-        .derive(A, (given(D), req(B)), |_| async { Ok(Some(2)) })
+        .derive(A, when(has(D)).needs((req(B),)), |_| async { Ok(Some(2)) })
         .derive(B, req(C), |c| async move { Ok(Some(c)) })
         .derive(C, req(B), |b| async move { Ok(Some(b)) })
-        .derive(C, (given(Nth(1)), req(A)), |_| async { Ok(Some(2)) })
+        .derive(C, when(has(Nth(1))).needs((req(A),)), |_| async { Ok(Some(2)) })
         .derive(D, (), |()| async { Ok(None) })
         .derive(Nth(1), (), |()| async { Ok(Some(1)) })
         .register(Stream, "root", 0, (opt(A), req(C)), |(), _| async { named("root") });
     assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "root");
     let explained = ctx.explain(Stream);
-    assert!(explained.goals().iter().all(|goal| matches!(goal.verdict, Verdict::Maybe(_))), "{explained}");
+    assert!(explained.goals().iter().all(|goal| matches!(goal.verdict, Verdict::Depends(_))), "{explained}");
 }
 
 /// B and C need each other wherever they are asked for: it does not matter that A, from where they
@@ -400,8 +402,8 @@ fn a_circle_within_a_circle_is_one_only_where_it_is_entered() {
 fn a_circle_that_hangs_on_nobody_is_certain() {
     let ctx = Context::new()
         .derive(A, (), |()| async { Ok(Some(1)) })
-        .derive(A, (given(D), req(A)), |_| async { Ok(Some(2)) })
-        .derive(A, (given(D), req(B)), |_| async { Ok(Some(2)) })
+        .derive(A, when(has(D)).needs((req(A),)), |_| async { Ok(Some(2)) })
+        .derive(A, when(has(D)).needs((req(B),)), |_| async { Ok(Some(2)) })
         .derive(B, req(C), |c| async move { Ok(Some(c)) })
         .derive(C, req(B), |b| async move { Ok(Some(b)) })
         .derive(D, (), |()| async { Ok(None) })
@@ -411,20 +413,20 @@ fn a_circle_that_hangs_on_nobody_is_certain() {
     assert_eq!(explained.goals()[0].verdict, fails("C fails"), "{explained}");
 }
 
-/// On the way, B may do without C, but nothing is decided of C by that: it is in a circle with A,
-/// which needs it.
+/// B may do without C, and C is judged on the way of B: it may fail. Nothing is judged again, so the
+/// verdict of A is a maybe, too, although every resolve fails.
 #[test]
-fn a_circle_is_certain_whoever_on_it_may_get_out() {
+fn a_circle_is_judged_where_it_is_met_first() {
     let ctx = Context::new()
         .derive(A, (opt(B), req(C)), |_| async { Ok(Some(1)) })
         .derive(B, (), |()| async { Ok(Some(1)) })
-        .derive(B, (given(D), req(C)), |_| async { Ok(Some(2)) })
+        .derive(B, when(has(D)).needs((req(C),)), |_| async { Ok(Some(2)) })
         .derive(C, req(A), |a| async move { Ok(Some(a)) })
         .derive(D, (), |()| async { Ok(None) })
         .register(Stream, "root", 0, req(A), |(), _| async { named("root") });
     assert!(block_on(ctx.connect()).unwrap_err().to_string().contains("A -> C -> A"));
     let explained = ctx.explain(Stream);
-    assert_eq!(explained.goals()[0].verdict, fails("A fails"), "{explained}");
+    assert!(matches!(explained.goals()[0].verdict, Verdict::Depends(_)), "{explained}");
 }
 
 /// Out of its circle, B may fail, be had or not: if it is not, the second is asked, which is in a
@@ -433,13 +435,13 @@ fn a_circle_is_certain_whoever_on_it_may_get_out() {
 fn what_gets_out_of_a_circle_may_say_not_me() {
     let ctx = Context::new()
         .derive(A, (), |()| async { Ok(Some(1)) })
-        .derive(A, (given(C), req(B)), |_| async { Ok(Some(2)) })
+        .derive(A, when(has(C)).needs((req(B),)), |_| async { Ok(Some(2)) })
         .derive(B, req(A), |_| async { Ok(None) })
         .derive(C, (), |()| async { Ok(None) })
         .register(Stream, "first", 0, (opt(A), req(B)), |(), _| async { named("first") })
         .register(Stream, "second", 1, over(Stream), |(), _| async { named("second") });
     assert!(block_on(ctx.connect()).unwrap_err().to_string().contains("Stream -> Stream"));
     let explained = ctx.explain(Stream);
-    assert!(matches!(verdict(&explained, "first"), Verdict::Maybe(_)), "{explained}");
+    assert!(matches!(verdict(&explained, "first"), Verdict::Depends(_)), "{explained}");
     assert_eq!(*verdict(&explained, "second"), fails("a cycle: Stream -> Stream"), "{explained}");
 }

@@ -13,8 +13,8 @@ use embedded_io_async::{Read, ReadExactError, Write};
 use flow_kit::*;
 use futures_lite::future::{poll_once, zip};
 use mimic_core::{
-    Ask, Error, ErrorKind, Flow, FlowExt, Key, Local, LocalAddr, Memory, Mode, PeerAddr, Shared, TlsVersion,
-    memory_pair,
+    AttributeRequest, Error, ErrorKind, Flow, FlowExt, Key, Local, LocalAddr, Memory, Mode, PeerAddr, Phase, Shared,
+    SyncFlow, TlsVersion, memory_pair,
 };
 
 both_modes! {
@@ -290,7 +290,7 @@ struct Probe {
     taken: usize,
     /// What a shutdown answers, once.
     fails: Option<ErrorKind>,
-    lower: Option<Box<Probe>>,
+    inner: Option<Box<Probe>>,
     attributes: (Option<u16>, Option<&'static str>),
 }
 
@@ -336,15 +336,15 @@ impl Flow for Probe {
         self.call("abort");
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
-        self.call("lower");
-        self.lower.as_deref().map(|lower| lower as _)
+    fn inner(&self) -> Option<&dyn Flow> {
+        self.call("inner");
+        self.inner.as_deref().map(|inner| inner as _)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        self.call("answer");
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        self.call("provide");
         let (version, peer) = self.attributes;
-        ask.give(TlsVersion, || version).give(PeerAddr, || Some(peer?.parse().unwrap()));
+        request.provide_value(TlsVersion, || version).provide_value(PeerAddr, || Some(peer?.parse().unwrap()));
     }
 }
 
@@ -386,11 +386,11 @@ both_boxes! {
         assert!(matches!(Flow::poll_write_vectored(&mut flow, &mut task.cx(), &[b"x", b"y"]), Poll::Ready(Ok(200))));
         assert!(Flow::is_write_vectored(&flow));
         Flow::abort(&mut flow);
-        assert!(Flow::lower(&flow).is_none());
+        assert!(Flow::inner(&flow).is_none());
         assert_eq!(flow.attribute(TlsVersion), None);
         let calls = [
-            "read", "write", "flush", "shutdown", "write_vectored", "is_write_vectored", "abort", "lower", "answer",
-            "lower",
+            "read", "write", "flush", "shutdown", "write_vectored", "is_write_vectored", "abort", "inner", "provide",
+            "inner",
         ];
         assert_eq!(*flow.downcast_ref::<Probe>().unwrap().calls.lock().unwrap(), calls);
     }
@@ -465,20 +465,20 @@ fn a_vectored_write_writes_the_first_slice_unless_overridden() {
     assert_eq!(block_on(flow.write_vectored(&[b""])).unwrap(), 0);
     assert_eq!(flow.0, b"ab");
     flow.abort();
-    assert!(flow.lower().is_none());
+    assert!(flow.inner().is_none());
     assert_eq!(flow.attribute(PeerAddr), None);
 }
 
 #[test]
 fn the_first_layer_that_knows_an_attribute_answers() {
     let bottom = Probe { attributes: (Some(1), Some("192.0.2.1:1")), ..Probe::default() };
-    let middle = Probe { lower: Some(bottom.into()), ..Probe::default() };
-    let top = Probe { attributes: (Some(2), None), lower: Some(middle.into()), ..Probe::default() };
+    let middle = Probe { inner: Some(bottom.into()), ..Probe::default() };
+    let top = Probe { attributes: (Some(2), None), inner: Some(middle.into()), ..Probe::default() };
     let flow: Box<dyn Flow + Send> = Box::new(top);
     assert_eq!(flow.attribute(TlsVersion), Some(2), "the top first");
     assert_eq!(flow.attribute(PeerAddr), Some("192.0.2.1:1".parse().unwrap()), "then below");
     assert_eq!(flow.attribute(LocalAddr), None);
-    let middle = flow.lower().unwrap();
+    let middle = flow.inner().unwrap();
     assert_eq!(middle.attribute(TlsVersion), Some(1), "and from there down");
 }
 
@@ -507,11 +507,12 @@ fn attributes_of_one_type_are_told_apart_by_their_number() {
         fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
             self.0.poll_shutdown(cx)
         }
-        fn answer(&self, ask: &mut Ask<'_>) {
-            ask.give(Channel(1), || Some("one"))
-                .give(Channel(2), || None)
-                .give(Channel(2), || Some("two"))
-                .give(Channel(2), || panic!("computed although it was answered"));
+        fn provide(&self, request: &mut AttributeRequest<'_>) {
+            request
+                .provide_value(Channel(1), || Some("one"))
+                .provide_value(Channel(2), || None)
+                .provide_value(Channel(2), || Some("two"))
+                .provide_value(Channel(2), || panic!("computed although it was answered"));
         }
     }
     let radio = Radio(Probe::default());
@@ -543,4 +544,55 @@ fn close_lets_others_run_although_the_peer_sends_without_end() {
         assert!(close.as_mut().poll(&mut task.cx()).is_pending());
         assert_eq!(task.wakes(), 1);
     }
+}
+
+#[test]
+fn boxes_are_those_of_the_modes() {
+    let shared: <Shared as Mode>::Flow = memory_pair::<Shared>(1).0.boxed();
+    let local: <Local as Mode>::Flow = memory_pair::<Local>(1).0.boxed_local();
+    assert!(shared.downcast_ref::<Memory<Shared>>().is_some() && local.downcast_ref::<Memory<Local>>().is_some());
+}
+
+#[test]
+fn a_read_to_an_early_end_becomes_one_error() {
+    async fn read(flow: &mut Memory<Shared>) -> Result<[u8; 4], Error> {
+        let mut buf = [0; 4];
+        flow.read_exact(&mut buf).await?;
+        Ok(buf)
+    }
+    let (mut here, mut there) = memory_pair::<Shared>(8);
+    block_on(async {
+        there.write_all(b"abcdef").await.unwrap();
+        there.shutdown().await.unwrap();
+        assert_eq!(&read(&mut here).await.unwrap(), b"abcd");
+        let error = read(&mut here).await.unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::Other, Some(Phase::Read)));
+        assert!(error.to_string().contains("the stream ended early"), "{error}");
+        there.abort();
+        assert_eq!(read(&mut here).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    });
+}
+
+#[test]
+fn a_sync_flow_forwards_every_method_and_the_attributes_of_all_layers() {
+    fn needs_sync(_: &(impl Read + Write + Flow + Send + Sync)) {}
+    let bottom = Probe { attributes: (Some(1), Some("192.0.2.1:1")), ..Probe::default() };
+    let top = Probe { taken: 42, attributes: (Some(2), None), inner: Some(bottom.into()), ..Probe::default() };
+    let mut flow = SyncFlow::new(top.boxed());
+    needs_sync(&flow);
+    let (task, mut buf) = (Task::new(), [0; 3]);
+    assert!(matches!(Flow::poll_read(&mut flow, &mut task.cx(), &mut buf), Poll::Ready(Ok(3))));
+    assert!(matches!(Flow::poll_write(&mut flow, &mut task.cx(), b"x"), Poll::Ready(Ok(42))));
+    assert!(matches!(Flow::poll_flush(&mut flow, &mut task.cx()), Poll::Ready(Ok(()))));
+    assert!(matches!(Flow::poll_shutdown(&mut flow, &mut task.cx()), Poll::Ready(Ok(()))));
+    assert!(matches!(Flow::poll_write_vectored(&mut flow, &mut task.cx(), &[b"x", b"y"]), Poll::Ready(Ok(200))));
+    assert!(flow.is_write_vectored());
+    flow.abort();
+    assert_eq!(flow.attribute(TlsVersion), Some(2), "the topmost layer that knows");
+    assert_eq!(flow.attribute(PeerAddr), Some("192.0.2.1:1".parse().unwrap()), "a layer below");
+    assert!(flow.inner().is_none());
+    assert!(format!("{flow:?}").starts_with("SyncFlow(Probe"), "{flow:?}");
+    let calls = ["read", "write", "flush", "shutdown", "write_vectored", "is_write_vectored", "abort"];
+    assert_eq!(flow.get_mut().downcast_ref::<Probe>().unwrap().calls.lock().unwrap()[..7], calls);
+    assert!(flow.into_inner().downcast::<Probe>().is_ok());
 }

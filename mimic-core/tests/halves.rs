@@ -13,7 +13,7 @@ use std::time::Duration;
 use embedded_io_async::{Read, Write};
 use flow_kit::*;
 use futures_lite::future::zip;
-use mimic_core::{Error, ErrorKind, Flow, Mode, Shared, Split, TwoWakers, memory_pair};
+use mimic_core::{DuplexWaker, Error, ErrorKind, Flow, Mode, Shared, Split, memory_pair};
 
 async fn send(mut writer: impl Write<Error = Error>, bytes: &[u8]) {
     writer.write_all(bytes).await.unwrap();
@@ -211,7 +211,7 @@ fn a_half_that_takes_nothing_is_an_error_and_no_panic() {
 
 #[test]
 fn both_tasks_are_woken_and_then_forgotten() {
-    let wakers = TwoWakers::new();
+    let wakers = DuplexWaker::new();
     let [reader, writer, other] = [Task::new(), Task::new(), Task::new()];
     wakers.both().wake_by_ref();
     wakers.reader(&reader.cx());
@@ -239,7 +239,7 @@ fn both_tasks_are_woken_and_then_forgotten() {
 #[derive(Debug)]
 struct Layer<F> {
     below: F,
-    wakers: Option<TwoWakers>,
+    wakers: Option<DuplexWaker>,
     to_send: usize,
 }
 
@@ -272,7 +272,7 @@ impl<F: Flow> Flow for Layer<F> {
 
 #[test]
 fn a_read_that_writes_below_does_not_put_the_writer_to_sleep() {
-    for (wakers, writer_woken) in [(Some(TwoWakers::new()), 1), (None, 0)] {
+    for (wakers, writer_woken) in [(Some(DuplexWaker::new()), 1), (None, 0)] {
         let (here, mut there) = memory_pair::<Shared>(1);
         let mut layer = Layer { below: here, wakers, to_send: 1 };
         let [reader, writer, peer] = [Task::new(), Task::new(), Task::new()];

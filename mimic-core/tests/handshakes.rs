@@ -1,26 +1,17 @@
-//! Handshakes that are handed down with a target.
+//! Handshakes that are passed down with a target.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
 mod common;
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
 use common::{block_on, refused};
 use mimic_core::{
-    Context, Ctx, Dialer, Error, ErrorKind, Flow, Handshake, HostPort, Local, Mode, Phase, Shared, Transport,
-    memory_pair,
+    Context, Ctx, Dialer, Error, ErrorKind, Flow, Handshake, HostPort, Local, LocalContext, Mode, Phase, Shared,
+    Transport, handshake, memory_pair,
 };
 
 fn target() -> HostPort {
     HostPort::new("example.org", 443)
-}
-
-/// Hands a handshake down by `target`, and says what running it gave, if there was one of mode `M`.
-fn taken<M: Mode>(mut target: HostPort, flow: M::Flow) -> Option<Result<M::Flow, Error>> {
-    let handshake = target.take_handshake::<M>()?;
-    assert!(target.take_handshake::<M>().is_none(), "it is taken once");
-    Some(block_on(handshake.run(flow)))
 }
 
 fn shared() -> Box<dyn Flow + Send> {
@@ -31,99 +22,122 @@ fn local() -> Box<dyn Flow> {
     Box::new(memory_pair::<Local>(8).0)
 }
 
-#[test]
-fn they_are_taken_once_and_in_their_own_mode() {
-    let works = target().until(Handshake::<Shared>::new(|flow| async move { Ok(flow) }));
-    assert!(taken::<Shared>(works.clone(), shared()).unwrap().is_ok());
-    assert!(taken::<Local>(works.clone(), local()).is_none());
-    assert_eq!(works, target(), "who connects first is not a matter of the handshake");
+fn works() -> Handshake<Shared> {
+    Handshake::<Shared>::new(|flow| async move { Ok(flow) })
+}
 
-    let works = target().until(Handshake::<Local>::new(|flow| async move { Ok(flow) }));
-    assert!(taken::<Local>(works.clone(), local()).unwrap().is_ok());
-    assert!(taken::<Shared>(works, shared()).is_none());
-    assert!(taken::<Shared>(target(), shared()).is_none());
+/// A context whose transport runs the handshake that it is dialled with, and fails without.
+fn runs() -> Context {
+    Context::new().register(Transport, "runs", 0, handshake(), |_: HostPort, shake: Option<Handshake<_>>| async move {
+        shake.ok_or_else(refused)?.run(shared()).await
+    })
+}
+
+/// A context whose transport expects none.
+fn expects_none() -> Context {
+    Context::new().register(Transport, "below", 0, handshake(), |_: HostPort, shake: Option<Handshake<_>>| async move {
+        assert!(shake.is_none(), "it is for the target that it came with");
+        Ok(shared())
+    })
+}
+
+fn dial(ctx: &Context, shake: Option<Handshake<Shared>>) -> Result<Box<dyn Flow + Send>, Error> {
+    block_on(async { ctx.dialer(Transport).await?.dial_with(target(), shake).await })
+}
+
+#[test]
+fn the_need_receives_it_and_nothing_without() {
+    assert!(dial(&runs(), Some(works())).is_ok());
+    assert!(dial(&runs(), None).is_err());
+    assert!(block_on(runs().resolve(Transport, target())).is_err());
+}
+
+#[test]
+fn it_is_there_for_every_dial_of_one_plan() {
+    let dialer = block_on(runs().dialer(Transport)).unwrap();
+    for _ in 0..3 {
+        assert!(block_on(dialer.dial_with(target(), works())).is_ok());
+        assert!(block_on(dialer.dial(target())).is_err(), "of the dial before");
+    }
 }
 
 #[test]
 fn their_errors_say_that_it_was_the_handshake() {
-    let fails = target().until(Handshake::<Local>::new(|_| async { Err(refused()) }));
-    let error = taken::<Local>(fails, local()).unwrap().unwrap_err();
+    let run = |shake: Handshake<Local>| block_on(shake.run(local())).unwrap_err();
+    let error = run(Handshake::<Local>::new(|_| async { Err(refused()) }));
     assert_eq!((error.kind(), error.phase()), (ErrorKind::ConnectionRefused, Some(Phase::Handshake)));
-    let reads = target().until(Handshake::<Local>::new(|_| async { Err(refused().in_phase(Phase::Read)) }));
-    assert_eq!(taken::<Local>(reads, local()).unwrap().unwrap_err().phase(), Some(Phase::Read));
+    let reads = Handshake::<Local>::new(|_| async { Err(refused().in_phase(Phase::Read)) });
+    assert_eq!(run(reads).phase(), Some(Phase::Read));
 }
 
 #[test]
-fn whoever_is_dialled_finds_it() {
-    let ctx = Context::new().register(Transport, "asks", 0, (), |mut to: HostPort, ()| async move {
-        to.take_handshake::<Shared>().ok_or_else(refused)?.run(shared()).await
-    });
-    let shakes = target().until(Handshake::<Shared>::new(|flow| async move { Ok(flow) }));
-    assert!(block_on(ctx.resolve(Transport, shakes)).is_ok());
-    assert!(block_on(ctx.resolve(Transport, target())).is_err());
-}
-
-#[test]
-fn a_layer_may_take_it_and_what_is_below_has_none_by_itself() {
-    let ctx = Context::new()
-        .register(Transport, "below", 0, (), |mut to: HostPort, ()| async move {
-            assert!(to.take_handshake::<Shared>().is_none(), "it is for the end of the layer's way");
-            Ok(shared())
-        })
-        .layer(Transport, "layer", (), |mut to: HostPort, below, ()| async move {
-            let handshake = to.take_handshake::<Shared>();
-            let flow = below.dial(to).await?;
-            handshake.ok_or_else(refused)?.run(flow).await
-        });
-    let shakes = target().until(Handshake::<Shared>::new(|flow| async move { Ok(flow) }));
-    assert!(block_on(ctx.resolve(Transport, shakes.clone())).is_ok());
-    assert!(block_on(ctx.resolve(Transport, target())).is_err());
-    let ctx = ctx.layer(Transport, "dials on", (), |to: HostPort, below, ()| async move { below.dial(to).await });
-    assert!(block_on(ctx.resolve(Transport, shakes)).is_err(), "not handed through by a layer that did not ask");
-}
-
-#[test]
-fn a_given_dialer_may_take_it_and_hands_nothing_down_by_itself() {
-    let shakes = target().until(Handshake::<Shared>::new(|flow| async move { Ok(flow) }));
-    let inner = Context::new().register(Transport, "inner", 0, (), |mut to: HostPort, ()| async move {
-        assert!(to.take_handshake::<Shared>().is_none(), "the server's handshake is not for whom a tunnel dials");
-        Ok(shared())
-    });
-    let takes = Context::new().with_dialer(
+fn a_layer_may_take_it_and_the_dial_below_has_none_by_itself() {
+    let ctx = expects_none().layer(
         Transport,
-        Dialer::shared(Transport, |mut to: HostPort| async move {
-            to.take_handshake::<Shared>().ok_or_else(refused)?.run(shared()).await
-        }),
+        "layer",
+        handshake(),
+        |to: HostPort, below, shake: Option<Handshake<_>>| async move {
+            let flow = below.dial(to).await?;
+            shake.ok_or_else(refused)?.run(flow).await
+        },
     );
-    assert!(block_on(takes.resolve(Transport, shakes.clone())).is_ok());
-
-    let tunnel = Dialer::shared(Transport, move |to: HostPort| {
-        let inner = inner.clone();
-        async move { inner.resolve(Transport, to).await }
-    });
-    assert!(block_on(tunnel.dial(shakes)).is_ok());
-
-    let inner = Ctx::<Local>::new().register(Transport, "inner", 0, (), |mut to: HostPort, ()| async move {
-        assert!(to.take_handshake::<Local>().is_none(), "nor in the other mode");
-        Ok(local())
-    });
-    let tunnel = Dialer::local(Transport, move |to: HostPort| {
-        let inner = inner.clone();
-        async move { inner.resolve(Transport, to).await }
-    });
-    let shakes = target().until(Handshake::<Local>::new(|flow| async move { Ok(flow) }));
-    assert!(block_on(tunnel.dial(shakes)).is_ok());
+    assert!(dial(&ctx, Some(works())).is_ok());
+    assert!(dial(&ctx, None).is_err());
+    let ctx = ctx.layer(Transport, "dials on", (), |to: HostPort, below, ()| async move { below.dial(to).await });
+    assert!(dial(&ctx, Some(works())).is_err(), "not passed on by a layer without the need");
 }
 
 #[test]
-fn targets_are_hashed_by_host_and_port() {
-    let hash = |target: HostPort| {
-        let mut hasher = DefaultHasher::new();
-        target.hash(&mut hasher);
-        hasher.finish()
-    };
-    let shakes = target().until(Handshake::<Shared>::new(|flow| async move { Ok(flow) }));
-    assert_eq!(hash(target()), hash(shakes));
-    assert_ne!(hash(target()), hash(HostPort::new("example.org", 80)));
-    assert_ne!(hash(target()), hash(HostPort::new("example.com", 443)));
+fn a_layer_may_pass_it_on() {
+    let passes = |below: Dialer<Transport, Shared>, to, shake| async move { below.dial_with(to, shake).await };
+    let ctx =
+        runs().layer(Transport, "passes on", handshake(), move |to: HostPort, below, shake| passes(below, to, shake));
+    assert!(dial(&ctx, Some(works())).is_ok());
+    assert!(dial(&ctx, None).is_err());
+}
+
+#[test]
+fn it_shows_in_the_plan() {
+    let plan = runs().explain(Transport).to_string();
+    assert!(plan.contains("handshake: passed down with the target, if there is one"), "{plan}");
+}
+
+#[test]
+fn a_dialer_of_a_function_never_gets_one() {
+    let inner = expects_none();
+    let tunnel = Dialer::<_, Shared>::from_fn(Transport, move |to: HostPort| {
+        let inner = inner.clone();
+        async move { inner.resolve(Transport, to).await }
+    });
+    assert!(block_on(tunnel.dial_with(target(), works())).is_ok());
+    assert!(dial(&Context::new().with_dialer(Transport, tunnel), Some(works())).is_ok());
+}
+
+/// A given dialer that was prepared keeps its needs.
+#[test]
+fn a_given_dialer_receives_it() {
+    let given = block_on(runs().dialer(Transport)).unwrap();
+    assert!(dial(&Context::new().with_dialer(Transport, given), Some(works())).is_ok());
+}
+
+#[test]
+fn both_modes_have_it() {
+    async fn once<M: Mode>(ctx: &Ctx<M>, shake: Handshake<M>) -> Result<M::Flow, Error> {
+        ctx.dialer(Transport).await?.dial_with(target(), shake).await
+    }
+    let ctx =
+        LocalContext::new().register(Transport, "runs", 0, handshake(), |_, shake: Option<Handshake<_>>| async move {
+            shake.ok_or_else(refused)?.run(local()).await
+        });
+    // Local handshakes need not be `Send`.
+    let count = std::rc::Rc::new(std::cell::Cell::new(0));
+    let counted = count.clone();
+    let shake = Handshake::<Local>::new(move |flow| {
+        counted.set(counted.get() + 1);
+        async move { Ok(flow) }
+    });
+    assert!(block_on(once(&ctx, shake.clone())).is_ok());
+    assert!(block_on(once(&ctx, shake)).is_ok());
+    assert_eq!(count.get(), 2);
+    assert!(block_on(once(&runs(), works())).is_ok());
 }

@@ -1,7 +1,7 @@
 //! Every order in which tasks that share state can be polled: none of them loses a byte or sleeps
 //! for ever.
 //!
-//! Whoever polls a flow in memory, a half, or a flow behind a `TwoWakers` has it to itself for the
+//! Whoever polls a flow in memory, a half, or a flow behind a `DuplexWaker` has it to itself for the
 //! whole poll; so what tasks can do to each other is decided by the order of their polls, and that
 //! is enumerated here, spurious polls included. loom cannot do it for us: it sees only its own
 //! locks, and these are spin's and atomic-waker's. What two threads can do to each other within one
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Error, ErrorKind, Flow, FlowExt, Local, Memory, Mode, Shared, Split, TwoWakers, memory_pair};
+use mimic_core::{DuplexWaker, Error, ErrorKind, Flow, FlowExt, Local, Memory, Mode, Shared, Split, memory_pair};
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -225,14 +225,14 @@ in_both_modes! {
 #[derive(Debug)]
 struct Answering<M: Mode> {
     below: Memory<M>,
-    wakers: TwoWakers,
+    wakers: DuplexWaker,
     read: Option<u8>,
     owed: bool,
 }
 
 impl<M: Mode> Answering<M> {
     fn new(below: Memory<M>) -> Self {
-        Self { below, wakers: TwoWakers::new(), read: None, owed: false }
+        Self { below, wakers: DuplexWaker::new(), read: None, owed: false }
     }
 
     fn pay(&mut self) -> Poll<Result<(), Error>> {

@@ -128,9 +128,9 @@ fn only_a_deadline_is_placed_where_it_cut_something_off() {
         },
     );
     let error = failed(&ctx);
-    assert_eq!((error.layer(), error.target()), (Some("Stream \"impatient\""), None));
+    assert_eq!((error.at(), error.target()), (Some("Stream \"impatient\""), None));
     let [attempt] = error.report().unwrap().attempts() else { panic!("{error:#}") };
-    assert_eq!((attempt.layer(), attempt.target()), ("Link \"silent\"", "192.0.2.1:1"));
+    assert_eq!((attempt.at(), attempt.target()), ("Link \"silent\"", "192.0.2.1:1"));
     assert_eq!(attempt.outcome(), &Outcome::Cancelled);
 }
 

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use common::*;
 use mimic_core::{
-    Context, Dialer, Error, ErrorKind, Flow, HostPort, Link, LocalContext, PlanError, Priority, Role, Stream,
-    Transport, first_ok, given, is, map, opt, or_default, over, req,
+    Context, Dialer, Error, ErrorKind, Flow, HostPort, Link, LocalContext, PlanError, Priority, Role, Shared, Stream,
+    Transport, first_ok, has, is, map, opt, or_default, over, req, when,
 };
 
 fn target() -> HostPort {
@@ -43,11 +43,11 @@ fn lower_priority_first_then_latest_registered_and_unprioritised_last() {
 #[test]
 fn gates_choose_and_leave_no_trace_in_the_arguments() {
     let ctx = Context::new()
-        .register(Stream, "other", 1, (is(A, 2), req(B)), |(), (b,)| async move {
+        .register(Stream, "other", 1, when(is(A, 2)).needs((req(B),)), |(), (b,)| async move {
             let _: u32 = b;
             named("other")
         })
-        .register(Stream, "one", 2, (given(B), req(B), is(A, 1), opt(C)), |(), (b, c)| async move {
+        .register(Stream, "one", 2, when(has(B)).and(is(A, 1)).needs((req(B), opt(C))), |(), (b, c)| async move {
             assert_eq!((b, c), (7u32, None::<u32>));
             named("one")
         })
@@ -114,7 +114,7 @@ fn only_what_the_chosen_candidate_needs_is_computed_and_at_most_once() {
         .derive(A, (), log("A", 1))
         .derive(B, (), log("B", 2))
         .derive(C, (), log("C", 3))
-        .register(Stream, "never", 0, (is(A, 99), req(C)), |(), _| async { named("never") })
+        .register(Stream, "never", 0, when(is(A, 99)).needs((req(C),)), |(), _| async { named("never") })
         .register(Stream, "this", 1, (req(B), opt(B), map(req(B), |b| b + 1)), |(), args| async move {
             assert_eq!(args, (2, Some(2), 3));
             named("this")
@@ -160,7 +160,7 @@ fn gates_are_decided_before_any_other_need_wherever_they_stand() {
             log.add("B");
             async { Ok(Some(2)) }
         })
-        .register(Stream, "gated", 0, (req(B), is(A, 1)), |(), _| async { named("gated") })
+        .register(Stream, "gated", 0, when(is(A, 1)).needs((req(B),)), |(), _| async { named("gated") })
         .register(Stream, "else", 1, (), |(), ()| async { named("else") });
     assert_eq!(connect(&ctx).unwrap(), "else");
     assert_eq!(calls.take(), [""; 0]);
@@ -202,7 +202,7 @@ fn the_newest_function_that_does_not_say_not_me_wins() {
         .derive(A, (), |()| async { Ok(Some(2)) })
         .derive(A, (), |()| async { Ok(None) })
         .derive(A, req(B), |_| async { Ok(Some(3)) })
-        .derive(A, is(C, 9), |()| async { Ok(Some(4)) })
+        .derive(A, when(is(C, 9)), |()| async { Ok(Some(4)) })
         .register(Stream, "a", 0, req(A), |(), a| async move { if a == 2 { named("2") } else { named("?") } });
     assert_eq!(connect(&ctx).unwrap(), "2", "\"not me\", a missing need and a shut gate all move on");
 }
@@ -215,8 +215,8 @@ fn a_function_that_fails_ends_the_resolve_even_behind_opt_or_a_gate() {
     };
     for ctx in [
         fails(Context::new()).register(Stream, "opt", 0, opt(A), |(), _| async { named("opt") }),
-        fails(Context::new()).register(Stream, "gate", 0, is(A, 1), |(), ()| async { named("gate") }),
-        fails(Context::new()).register(Stream, "given", 0, given(A), |(), ()| async { named("given") }),
+        fails(Context::new()).register(Stream, "gate", 0, when(is(A, 1)), |(), ()| async { named("gate") }),
+        fails(Context::new()).register(Stream, "given", 0, when(has(A)), |(), ()| async { named("given") }),
         fails(Context::new()).register(Stream, "default", 0, or_default(A, 1), |(), _| async { named("default") }),
     ] {
         let ctx = root(ctx, "fallback", Priority::NONE);
@@ -231,7 +231,7 @@ fn a_committed_candidate_with_a_missing_need_is_an_error_an_ungated_one_is_passe
     let ctx = root(Context::new(), "next", 1).with(A, 1);
     let ungated = ctx.clone().register(Stream, "ungated", 0, req(B), |(), _| async { named("ungated") });
     assert_eq!(connect(&ungated).unwrap(), "next");
-    let gated = ctx.register(Stream, "gated", 0, (is(A, 1), req(B)), |(), _| async { named("gated") });
+    let gated = ctx.register(Stream, "gated", 0, when(is(A, 1)).needs((req(B),)), |(), _| async { named("gated") });
     let error = connect(&gated).unwrap_err();
     assert_eq!(plan_error(&error), PlanError::Missing { need: "B".into(), of: "Stream \"gated\"".into() });
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
@@ -242,7 +242,7 @@ fn a_committed_candidate_with_a_missing_need_is_an_error_an_ungated_one_is_passe
 fn a_committed_failure_below_is_not_a_reason_to_move_on_above() {
     let ctx = root(Context::new(), "next", 1)
         .with(A, 1)
-        .register(Transport, "below", 0, (is(A, 1), req(B)), |_, _| async { named("below") })
+        .register(Transport, "below", 0, when(is(A, 1)).needs((req(B),)), |_, _| async { named("below") })
         .register(Stream, "above", 0, over(Transport), |(), _| async { named("above") });
     assert_eq!(
         plan_error(&connect(&ctx).unwrap_err()),
@@ -315,8 +315,12 @@ fn layers_wrap_newest_outermost_outside_every_candidate_and_choose_the_target_be
 
 #[test]
 fn only_its_gates_skip_a_layer_a_missing_need_is_an_error() {
-    let ctx = root(Context::new(), "flow", 0)
-        .layer(Stream, "gated", (is(A, 1), req(B)), |(), _below, _| async { named("layer") });
+    let ctx = root(Context::new(), "flow", 0).layer(
+        Stream,
+        "gated",
+        when(is(A, 1)).needs((req(B),)),
+        |(), _below, _| async { named("layer") },
+    );
     assert_eq!(connect(&ctx).unwrap(), "flow");
     assert_eq!(connect(&ctx.clone().with(A, 1).with(B, 0)).unwrap(), "layer");
     let error = connect(&ctx.with(A, 1)).unwrap_err();
@@ -332,7 +336,7 @@ fn only_its_gates_skip_a_layer_a_missing_need_is_an_error() {
 fn a_given_dialer_replaces_candidates_and_layers_and_later_layers_wrap_it() {
     let ctx = root(Context::new(), "candidate", 0)
         .layer(Stream, "old layer", (), |(), _below, ()| async { named("old layer") })
-        .with_dialer(Stream, Dialer::shared(Stream, |()| async { named("given") }));
+        .with_dialer(Stream, Dialer::<_, Shared>::from_fn(Stream, |()| async { named("given") }));
     assert_eq!(connect(&ctx).unwrap(), "given");
     assert_eq!(connect(&root(ctx.clone(), "later candidate", -1)).unwrap(), "given");
     let ctx = ctx.layer(Stream, "new layer", (), |(), below, ()| async move {
@@ -370,7 +374,7 @@ fn merge_adds_what_is_lacking_in_order_and_the_same_registration_once() {
     });
     assert_eq!(connect(&ctx).unwrap(), "newest");
 
-    let given = Context::new().with_dialer(Stream, Dialer::shared(Stream, |()| async { named("given") }));
+    let given = Context::new().with_dialer(Stream, Dialer::<_, Shared>::from_fn(Stream, |()| async { named("given") }));
     assert_eq!(connect(&ctx.merge(&given)).unwrap(), "given");
 }
 
@@ -462,7 +466,7 @@ fn functions_may_dial() {
             let flow = link.dial("127.0.0.1:1".parse().map_err(|_| refused())?).await?;
             Ok(Some(name_of(&flow).into()))
         })
-        .register(Stream, "root", 0, is(Name, "link"), |(), ()| async { named("root") });
+        .register(Stream, "root", 0, when(is(Name, "link")), |(), ()| async { named("root") });
     assert_eq!(connect(&ctx).unwrap(), "root");
 }
 

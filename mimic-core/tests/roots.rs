@@ -217,10 +217,10 @@ fn ways(answers: usize) -> (LocalContext, Calls) {
         }
     };
     let ctx = LocalContext::new()
-        .with_dialer(First, Dialer::local(First, way(1)))
-        .with_dialer(Second, Dialer::local(Second, way(2)))
-        .with_dialer(Third, Dialer::local(Third, way(3)))
-        .with_dialer(Fourth, Dialer::local(Fourth, way(4)));
+        .with_dialer(First, Dialer::<_, Local>::from_fn(First, way(1)))
+        .with_dialer(Second, Dialer::<_, Local>::from_fn(Second, way(2)))
+        .with_dialer(Third, Dialer::<_, Local>::from_fn(Third, way(3)))
+        .with_dialer(Fourth, Dialer::<_, Local>::from_fn(Fourth, way(4)));
     (ctx, calls)
 }
 

@@ -11,7 +11,7 @@ use common::{JumpingClock, block_on, named};
 use mimic_core::{
     Bind, BindUnix, Context, Ctx, Deadline, Endpoint, Error, ErrorKind, Host, HostPort, InOrder, Key, Link, Listen,
     Lookup, Path, Phase, PlanError, Port, Query, Question, Record, RecordType, Schemes, Secret, Stream, Text,
-    Transport, Unix, UnixPath, User, is, over, req,
+    Transport, Unix, UnixPath, User, is, over, req, when,
 };
 
 /// Stands in every user, password and query below.
@@ -69,7 +69,7 @@ fn error_is_clean(what: &str, error: &Error) {
     for text in [format!("{error:#}"), format!("{error:?}"), format!("{error:#?}")] {
         assert_clean(what, &text);
     }
-    let parts = [error.layer(), error.target(), error.via(), error.advice(), Some(&error.reason())];
+    let parts = [error.at(), error.target(), error.via(), error.advice(), Some(&error.reason())];
     parts.into_iter().flatten().for_each(|part| assert_one_line(what, part));
     let Some(report) = error.report() else { return };
     assert_clean(what, &format!("{report} {report:?} {report:#?}"));
@@ -122,13 +122,18 @@ fn failing() -> Context {
             Stream,
             "reader",
             0,
-            (is(mimic_core::Scheme, "reads"), req(User), req(mimic_core::Password), req(Query), over(Transport)),
+            when(is(mimic_core::Scheme, "reads")).needs((
+                req(User),
+                req(mimic_core::Password),
+                req(Query),
+                over(Transport),
+            )),
             |(), (user, password, query, transport)| async move {
                 let to = HostPort::new(format!("{user}{}{query}", password.expose()).len().to_string(), 1);
                 transport.dial(to).await
             },
         )
-        .register(Stream, "for one user", 1, is(User, "somebody"), |(), ()| async { named("") })
+        .register(Stream, "for one user", 1, when(is(User, "somebody")), |(), ()| async { named("") })
 }
 
 fn everything_of(what: &str, ctx: &Context) {
@@ -284,7 +289,7 @@ fn control_characters_of_given_values_are_escaped() {
         }
     }
     impl std::error::Error for Theirs {}
-    let error = Error::with_source(ErrorKind::Other, Theirs(bad.clone())).at_layer(bad.clone());
+    let error = Error::with_source(ErrorKind::Other, Theirs(bad.clone())).located_at(bad.clone());
     error_is_clean("an error with a source", &error.to_target(&bad).advise(bad.clone()));
     error_is_clean("an error with a reason", &Error::new(ErrorKind::Other, bad.clone()));
     let plan = PlanError::Missing { need: "Host".into(), of: "Stream \"x\"".into() };
@@ -293,7 +298,7 @@ fn control_characters_of_given_values_are_escaped() {
     // Names of registrations, gates on values, and targets of roles of one's own.
     let ctx = Context::new()
         .with(Host, text.clone())
-        .register(Stream, bad.clone(), 0, is(Host, "other"), |(), ()| async { named("") })
+        .register(Stream, bad.clone(), 0, when(is(Host, "other")), |(), ()| async { named("") })
         .register(Stream, bad.clone(), 1, req(User), |(), _| async { named("") })
         .layer(Stream, bad.clone(), (), |(), below, ()| async move { below.dial(()).await });
     everything_of("registrations", &ctx);
@@ -326,17 +331,21 @@ fn a_key_of_ones_own_can_be_secret() {
         [("a value", Context::new().with(Token, SECRET.into()).with(Own, SECRET.into())), ("no value", Context::new())]
     {
         let ctx = ctx
-            .register(Stream, "for one token", 0, is(Token, Text::from(SECRET.to_owned() + "?")), |(), ()| async {
-                named("")
-            })
-            .register(Stream, "for another", 0, is(Own, Text::from(SECRET.to_owned() + "!")), |(), ()| async {
+            .register(
+                Stream,
+                "for one token",
+                0,
+                when(is(Token, Text::from(SECRET.to_owned() + "?"))),
+                |(), ()| async { named("") },
+            )
+            .register(Stream, "for another", 0, when(is(Own, Text::from(SECRET.to_owned() + "!"))), |(), ()| async {
                 named("")
             });
         explanation_is_clean(what, &ctx);
         error_is_clean(what, &block_on(ctx.connect()).map(|_| "a flow").unwrap_err());
     }
     let ctx = Context::new().with(Open, "open".into());
-    let ctx = ctx.register(Stream, "", 0, is(Open, "other"), |(), ()| async { named("") });
+    let ctx = ctx.register(Stream, "", 0, when(is(Open, "other")), |(), ()| async { named("") });
     assert!(ctx.explain(Stream).to_string().contains("Open is \"open\", not \"other\""));
 }
 

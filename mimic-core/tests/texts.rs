@@ -6,8 +6,8 @@ mod common;
 
 use common::{A, Name, block_on, named};
 use mimic_core::{
-    Ask, Context, Dialer, Error, ErrorKind, Flow, Handshake, Host, HostPort, Phase, PlanError, Shared, Text, Transport,
-    TwoWakers, UnixPath, is, map, memory_pair, req,
+    AttributeRequest, Context, Dialer, DuplexWaker, Error, ErrorKind, Flow, Handshake, Host, HostPort, Phase,
+    PlanError, Shared, Text, Transport, UnixPath, is, map, memory_pair, req,
 };
 
 #[test]
@@ -92,11 +92,11 @@ fn contexts_and_needs_print_names_and_no_values() {
         .register(Transport, "named", 0, (), |_, ()| async { named("flow") });
     let text = format!("{ctx:?}");
     assert!(text.contains("Host") && text.contains("named") && !text.contains("secret"), "{text}");
-    assert_eq!(format!("{:?}", is(A, 7_u32)), "Is(A, 7)");
-    assert_eq!(format!("{:?}", map(req(Name), |name: Text| name)), "Map(Req(Name), ..)");
+    assert_eq!(format!("{:?}", is(A, 7_u32)), "A is 7");
+    assert_eq!(format!("{:?}", map(req(Name), |name: Text| name)), "Map(req Name, ..)");
     let dialer = block_on(ctx.dialer(Transport)).unwrap();
     assert!(format!("{dialer:?}").contains("named"), "{dialer:?}");
-    let given: Dialer<Transport, Shared> = Dialer::shared(Transport, |_| async { named("flow") });
+    let given: Dialer<Transport, Shared> = Dialer::<_, Shared>::from_fn(Transport, |_| async { named("flow") });
     assert!(format!("{given:?}").contains("given"), "{given:?}");
 }
 
@@ -123,8 +123,7 @@ fn targets_print_as_they_are_written() {
     let (a, b) = (HostPort::new("a", 7), HostPort::new("a", 8));
     let handshake = Handshake::<Shared>::new(|flow| async { Ok(flow) });
     assert_eq!(format!("{handshake:?}"), "Handshake");
-    // What connecting is to include takes no part in it.
-    let same = a.clone().until(handshake);
+    let same = a.clone();
     assert!(same == a && hash(&same) == hash(&a) && a != b);
 }
 
@@ -154,17 +153,17 @@ impl<F: Flow> Flow for Coloured<F> {
         self.0.poll_shutdown(cx)
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&self.0)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        assert!(format!("{ask:?}").contains("Colour"), "{ask:?}");
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        assert!(format!("{request:?}").contains("Colour"), "{request:?}");
         if self.2 {
-            ask.know(Colour, || self.1);
+            request.provide_final(Colour, || self.1);
         } else {
             // An answer to another question is none.
-            ask.give(A, || Some(9)).give(Colour, || self.1);
+            request.provide_value(A, || Some(9)).provide_value(Colour, || self.1);
         }
     }
 }
@@ -183,7 +182,7 @@ fn the_first_layer_that_knows_answers() {
 
 #[test]
 fn two_wakers_wake_both() {
-    let wakers = TwoWakers::default();
+    let wakers = DuplexWaker::default();
     let (reader, writer) = (CountWakes::new(), CountWakes::new());
     wakers.reader(&std::task::Context::from_waker(&reader.clone().into()));
     wakers.writer(&std::task::Context::from_waker(&writer.clone().into()));

@@ -9,8 +9,8 @@ use std::task::{Context as Task, Poll};
 
 use common::*;
 use mimic_core::{
-    Ask, Context, Dialer, Error, ErrorKind, Flow, HostPort, Phase, Priority, Protected, Protection, RequestedName,
-    Secure, ServerName, Stream, TlsVersion, req,
+    AttributeRequest, Context, Dialer, Error, ErrorKind, Flow, HostPort, Phase, Priority, Protected, Protection,
+    RequestedName, Secure, ServerName, Shared, Stream, TlsVersion, req,
 };
 
 /// One way to add a function, by its name.
@@ -100,15 +100,15 @@ Stream
         .trim()
     );
     let error = block_on(named.connect()).map(drop).unwrap_err();
-    assert_eq!(error.layer(), Some("the function \"the store\" for A"));
-    assert_eq!(error.report().unwrap().computing(), error.layer());
+    assert_eq!(error.at(), Some("the function \"the store\" for A"));
+    assert_eq!(error.report().unwrap().computing(), error.at());
     assert!(format!("{error:#}").contains("? function the store [last]"), "{error:#}");
 
     let error = block_on(ctx.derive(A, (), fails).connect()).map(drop).unwrap_err();
-    assert_eq!(error.layer(), Some("the function #1 for A"), "the latest is asked first");
+    assert_eq!(error.at(), Some("the function #1 for A"), "the latest is asked first");
     let last = Context::new().derive(A, (), fails).derive(A, (), |()| async { Ok(None) });
     let error = block_on(last.register(Stream, "root", 0, req(A), |(), _| async { common::named("root") }).connect());
-    assert_eq!(error.map(drop).unwrap_err().layer(), Some("the function #2 for A"));
+    assert_eq!(error.map(drop).unwrap_err().at(), Some("the function #2 for A"));
 }
 
 /// A toy of a flow that some protocol protects, or pretends to.
@@ -146,18 +146,23 @@ impl Flow for Toy {
         Poll::Ready(Ok(()))
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&**self.below.as_ref()?)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
         match self.says {
-            Says::Peer(protocol, peer) => drop(ask.know(Protection, || Some(Protected::new(protocol, peer)))),
-            Says::Anonymous => drop(ask.know(Protection, || None)),
+            Says::Peer(protocol, peer) => {
+                request.provide_final(Protection, || Some(Protected::new(protocol, peer)));
+            }
+            Says::Anonymous => {
+                request.provide_final(Protection, || None);
+            }
             Says::Tls(name) => {
-                ask.give(TlsVersion, || Some(0x0304))
-                    .give(ServerName, || Some(name.into()))
-                    .give(RequestedName, || Some(name.into()));
+                request
+                    .provide_value(TlsVersion, || Some(0x0304))
+                    .provide_value(ServerName, || Some(name.into()))
+                    .provide_value(RequestedName, || Some(name.into()));
             }
             Says::Nothing => {}
         }
@@ -182,7 +187,7 @@ fn secure(host: &str, flow: &'static [Says]) -> Result<Boxed, Error> {
                 below.dial(to).await?;
                 Ok(made())
             }),
-        Context::new().with_dialer(Secure, Dialer::shared(Secure, move |_| async move { Ok(made()) })),
+        Context::new().with_dialer(Secure, Dialer::<_, Shared>::from_fn(Secure, move |_| async move { Ok(made()) })),
     ];
     let [candidate, layer, given] = ctxs.map(|ctx| block_on(ctx.resolve(Secure, HostPort::new(host, 443))));
     let same = |other: &Result<Boxed, Error>| match (&candidate, other) {

@@ -5,7 +5,7 @@ use core::task::{Context, Poll, ready};
 
 use embassy_net::tcp::{self, State};
 use embassy_time::{Duration, Instant, Timer};
-use mimic_core::{Ask, Error, ErrorKind, Flow, LocalAddr, PeerAddr, Phase};
+use mimic_core::{AttributeRequest, Error, ErrorKind, Flow, LocalAddr, PeerAddr, Phase};
 
 use crate::address::to_core;
 use crate::pool::Lent;
@@ -186,10 +186,11 @@ impl Flow for TcpFlow {
             (End::Failed(ErrorKind::ConnectionAborted), End::Failed(ErrorKind::ConnectionAborted));
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
         let socket = self.socket.get();
-        ask.give(PeerAddr, || socket.remote_endpoint().map(to_core))
-            .give(LocalAddr, || socket.local_endpoint().map(to_core));
+        request
+            .provide_value(PeerAddr, || socket.remote_endpoint().map(to_core))
+            .provide_value(LocalAddr, || socket.local_endpoint().map(to_core));
     }
 }
 

@@ -142,7 +142,7 @@
 //! /// With it, `uart:/` connects, once: the device is the flow's from then on.
 //! fn with_uart(ctx: LocalContext, rx: impl Read + 'static, tx: impl Write + 'static) -> LocalContext {
 //!     let halves = RefCell::new(Some((rx, tx)));
-//!     ctx.register(Stream, "uart", 100, is(Scheme, "uart"), move |(), ()| {
+//!     ctx.register(Stream, "uart", 100, when(is(Scheme, "uart")), move |(), ()| {
 //!         let halves = halves.take();
 //!         async move {
 //!             let (rx, tx) = halves.ok_or_else(|| Error::new(ErrorKind::NotConnected, "the UART is in use"))?;
@@ -197,8 +197,8 @@ use embassy_net::Stack;
 #[cfg(not(feature = "happy-eyeballs"))]
 use mimic_core::InOrder as Addresses;
 use mimic_core::{
-    Bind, ClientSchemes, Ctx, Deadline, Install, KeepAlive, Link, Local, LocalContext, Lookup, Map, Mode, NoDelay, Opt,
-    OrDefault, ServerSchemes, Sleep, key, map, opt, or_default,
+    Bind, ClientSchemes, Ctx, Deadline, Install, KeepAlive, Link, Local, LocalContext, Lookup, Mode, Need, Needs,
+    NoDelay, ServerSchemes, Sleep, key, map, opt, or_default,
 };
 #[cfg(feature = "happy-eyeballs")]
 use mimic_happy_eyeballs::{Config, HappyEyeballs as Addresses, RaceConfig, SourceAddress};
@@ -296,10 +296,8 @@ impl Install<Local> for Embassy {
     }
 }
 
-type Given = (OrDefault<NoDelay>, Opt<KeepAlive>, Opt<UserTimeout>, Opt<Deadline>);
-
 /// What the context says about TCP sockets.
-fn options() -> Map<Given, fn(socket::Given) -> socket::Options> {
+fn options() -> impl Need<Local, Arg = socket::Options> + Needs<Local, Args = socket::Options> {
     map((or_default(NoDelay, true), opt(KeepAlive), opt(UserTimeout), opt(Deadline)), socket::Options::from)
 }
 

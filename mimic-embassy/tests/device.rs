@@ -16,7 +16,7 @@ use std::task::{Poll, Waker};
 use embassy_net::tcp::TcpSocket;
 use futures_lite::future::{block_on, yield_now, zip};
 use mimic_core::embedded_io_async::{ErrorType, Read, Write};
-use mimic_core::{FlowExt, LocalContext, Repoll, pump};
+use mimic_core::{CancelSafeDevice, FlowExt, LocalContext, pump};
 use mimic_embassy::context;
 use uart::with_uart;
 use world::{SERVER, World, at, buffers, url};
@@ -134,7 +134,7 @@ fn a_socket_of_ones_own_is_a_flow_too() {
         let (flow, accepted) = zip(client.connect(), socket.accept(7)).await;
         accepted.unwrap();
         let mut flow = flow.unwrap();
-        let mut own: Box<dyn mimic_core::Flow> = Box::new(Repoll::new(Socket(socket)));
+        let mut own: Box<dyn mimic_core::Flow> = Box::new(CancelSafeDevice::new(Socket(socket)));
         let mut transcript = String::new();
         let pinged = async {
             mimic_example_app::ping(&mut flow, &mut transcript).await.unwrap();

@@ -1,23 +1,24 @@
-//! The addresses that answers gave, and what becomes of each with NAT64.
+//! The addresses of all answers, and the effect of NAT64 on each.
 //!
 //! ```text
-//!   room for 4, two lists     v6a v6b . .     half of it: as many as are free then
-//!                             v6a v6b v4a .   half of what is left
-//!   v6a and v4a tried         v6a̶ v6b v4a̶ .   they have a place until another needs it
-//!   more of each              v6c v6b v4b v4c it is IPv6's turn: the last that made way was v4a
+//!   room for 4, two lists   v6a  v6b   .    .     the first list gets half of the room
+//!                           v6a  v6b  v4a   .     the second, half of the rest
+//!   v6a, v4a are tried     (v6a) v6b (v4a)  .     they keep their places for now
+//!   v6c and v4b come        v6b (v4a) v6c  v4b    v4b took the place of v6a
+//!   order                  (v4a) v6b  v4b  v6c    v6a had IPv6's turn, so IPv4 is next
 //! ```
 
 use core::net::IpAddr;
 
 use heapless::Vec;
 
-use crate::select::Key;
-use crate::{AttemptId, Candidate, Config, Family, Kind, Name, Prefix, Source};
+use crate::select::SortKey;
+use crate::{AddressInfo, AttemptId, Config, Family, Kind, Name, Prefix, Source};
 
-/// Where an address came from.
+/// The origin of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Via {
-    /// The caller, without DNS.
+    /// The caller gave it, without DNS.
     Given,
     Aaaa,
     A,
@@ -29,79 +30,80 @@ pub(crate) enum Via {
 }
 
 impl Via {
-    /// That of an answer to a query for addresses, and the family that is asked for.
+    /// Returns the origin of answers to a query for addresses, and their family.
     pub(crate) fn of(kind: Kind) -> (Self, Family) {
         if kind == Kind::A { (Self::A, Family::Ipv4) } else { (Self::Aaaa, Family::Ipv6) }
     }
 }
 
-/// What the order of attempts has for an entry.
+/// The use that the order of attempts has for an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// The order does not know it yet.
+    /// Not known to the order yet.
     New,
-    /// An endpoint that is still to be tried.
+    /// Has an endpoint that is still to be tried.
     Wanted,
-    /// All its endpoints have been tried.
+    /// All its endpoints were tried.
     Spent,
-    /// Nothing: the service records leave its name out.
+    /// None: the service records leave its name out.
     Unplanned,
 }
 
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) candidate: Candidate,
+    pub(crate) info: AddressInfo,
     pub(crate) name: Name,
     pub(crate) via: Via,
-    /// The first attempt to it.
+    /// The first attempt to the address.
     pub(crate) started: Option<AttemptId>,
-    /// The [`Ways`] by which it was tried, a bit each.
+    /// The [`Ways`] of the attempts to it, a bit each.
     pub(crate) tried: u32,
-    /// No answer has it any more. It stays, once started, so that the families go on taking turns.
+    /// No answer has it any more. An entry that was tried stays, so that the families go on taking
+    /// turns.
     pub(crate) gone: bool,
     pub(crate) planned: Use,
-    /// As it is sorted: without NAT64.
+    /// The address for sorting: without NAT64.
     pub(crate) original: IpAddr,
-    /// As it is connected to.
+    /// The address for connecting.
     pub(crate) connect: IpAddr,
-    pub(crate) key: Key,
+    pub(crate) key: SortKey,
 }
 
 impl Entry {
-    fn new(candidate: Candidate, name: Name, via: Via, nat: &Nat<'_>) -> Self {
-        let (original, connect, key) = nat.effect(&candidate, via);
+    fn new(info: AddressInfo, name: Name, via: Via, nat: &Nat<'_>) -> Self {
+        let (original, connect, key) = nat.effect(&info, via);
         let (started, tried, gone, planned) = (None, 0, false, Use::New);
-        Self { candidate, name, via, started, tried, gone, planned, original, connect, key }
+        Self { info, name, via, started, tried, gone, planned, original, connect, key }
     }
 
-    /// Takes what is known now, and keeps what was done.
-    fn renew(&mut self, candidate: Candidate, name: Name, via: Via, nat: &Nat<'_>) {
-        let new = Self::new(candidate, name, via, nat);
-        // What was tried as an IPv4 address is another endpoint with NAT64. What came synthesised
-        // is not.
+    /// Takes the new facts, and keeps the record of attempts.
+    fn renew(&mut self, info: AddressInfo, name: Name, via: Via, nat: &Nat<'_>) {
+        let new = Self::new(info, name, via, nat);
+        // With NAT64, an IPv4 address that was tried is another endpoint. One that came synthesised
+        // is the same.
         let tried = if new.connect == self.connect || new.extracted() { self.tried } else { 0 };
         *self = Self { started: self.started, tried, ..new };
     }
 
-    /// Whether both are connected to at one address.
+    /// Returns whether both connect to the same address.
     pub(crate) fn leads_where(&self, other: &Self) -> bool {
-        self.connect == other.connect && self.candidate.scope_id == other.candidate.scope_id
+        self.connect == other.connect && self.info.scope_id == other.info.scope_id
     }
 
-    /// Whether it is an IPv4 address that came as an IPv6 address of the NAT64.
+    /// Returns whether the IPv4 address was extracted from an IPv6 address of the NAT64.
     pub(crate) fn extracted(&self) -> bool {
-        self.original.is_ipv4() && self.candidate.address.is_ipv6()
+        self.original.is_ipv4() && self.info.address.is_ipv6()
     }
 
-    /// Whether it takes room from others.
+    /// Returns whether the entry counts against the room.
     fn wanted(&self) -> bool {
         matches!(self.planned, Use::New | Use::Wanted)
     }
 }
 
-/// How an address is tried: at which port, and for which protocol. Few in any race: a bit for each
-/// remembers what was tried for as long as the address has a place, however many attempts there
-/// have been since.
+/// The ways to try an address: pairs of port and protocol. A race has few of them. One bit each
+/// records which were tried, for as long as the address has a place, even if the attempt is
+/// forgotten.
 #[derive(Debug, Default)]
 struct Ways(Vec<(Option<u16>, Option<u8>), 32>);
 
@@ -109,7 +111,7 @@ struct Ways(Vec<(Option<u16>, Option<u8>), 32>);
 pub(crate) struct Addresses<const N: usize> {
     list: Vec<Entry, N>,
     ways: Ways,
-    /// The family of the last that made way after it was tried.
+    /// The family of the last address that was replaced after its attempt.
     last: Option<Family>,
 }
 
@@ -134,12 +136,12 @@ impl<const N: usize> Addresses<N> {
         self.list.get_mut(index)
     }
 
-    /// The family whose turn was last, of those that are not in the list any more.
+    /// Returns the family that had the last turn among the replaced addresses.
     pub(crate) fn last(&self) -> Option<Family> {
         self.last
     }
 
-    /// The bit of [`Entry::tried`] for this port and protocol; none if there are too many of them.
+    /// Returns the bit of [`Entry::tried`] for this port and protocol; none beyond 32 of them.
     pub(crate) fn way(&mut self, port: Option<u16>, protocol: Option<u8>) -> Option<u32> {
         let Ways(ways) = &mut self.ways;
         let known = ways.iter().position(|way| *way == (port, protocol));
@@ -150,15 +152,15 @@ impl<const N: usize> Addresses<N> {
         Some(1 << place)
     }
 
-    /// The bits of all ways to this port.
+    /// Returns the bits of all ways to this port.
     pub(crate) fn ways_to(&self, port: Option<u16>) -> u32 {
         let Ways(ways) = &self.ways;
         ways.iter().zip(0..).filter(|((to, _), _)| *to == port).fold(0, |bits, (_, place)| bits | 1 << place)
     }
 
-    /// How many more of a list there is room for. A list may have as many as are still free: so one
-    /// alone gets half of the room, two a third each, and one more always gets something. `plenty`:
-    /// a few are not worth the trouble.
+    /// Returns how many more addresses of a list have room. A list may hold as many as stay free:
+    /// one list gets half of the room, two get a third each, and a further one always gets some.
+    /// `plenty`: a small number is returned as 0, since it is not worth a step.
     pub(crate) fn room(&self, of: impl Fn(&Entry) -> bool, plenty: bool) -> usize {
         let mine = || self.list.iter().filter(|entry| !entry.gone && of(entry));
         if mine().any(|entry| entry.planned == Use::Unplanned) {
@@ -171,29 +173,27 @@ impl<const N: usize> Addresses<N> {
         if room < worth { 0 } else { room }
     }
 
-    /// Whether there was room for all. If not, one of no use makes way; then one of the family that
-    /// fills more than half, which counts as left out.
-    pub(crate) fn add(&mut self, candidate: Candidate, name: Name, via: Via, nat: &Nat<'_>) -> bool {
+    /// Adds an address, and returns false if one was dropped for lack of room. In a full list it
+    /// replaces one without use, or else one of the family that fills more than half. The latter
+    /// counts as dropped.
+    pub(crate) fn add(&mut self, info: AddressInfo, name: Name, via: Via, nat: &Nat<'_>) -> bool {
         let same = |entry: &&mut Entry| {
-            entry.name == name
-                && entry.candidate.address == candidate.address
-                && entry.candidate.scope_id == candidate.scope_id
+            entry.name == name && entry.info.address == info.address && entry.info.scope_id == info.scope_id
         };
         if let Some(known) = self.list.iter_mut().find(same) {
-            // What is in the answer twice counts once; what was there before it is the answer's
-            // now.
+            // A repeated address counts once. An earlier entry now belongs to this answer.
             if known.gone || !matches!(via, Via::Hint { .. }) {
-                known.renew(candidate, name, via, nat);
+                known.renew(info, name, via, nat);
             }
             return true;
         }
-        let fits = !self.list.is_full() || self.make_room(candidate.address);
-        // Without room it is the new one that is dropped.
-        let full = self.list.push(Entry::new(candidate, name, via, nat)).is_err();
+        let fits = !self.list.is_full() || self.make_room(info.address);
+        // If none can be replaced, the new one is dropped.
+        let full = self.list.push(Entry::new(info, name, via, nat)).is_err();
         fits && !full
     }
 
-    /// Takes back what the answer held that `of` knows.
+    /// Withdraws the entries that `of` selects. Those that were tried stay, marked as gone.
     pub(crate) fn withdraw(&mut self, of: impl Fn(&Entry) -> bool) {
         self.list.retain_mut(|entry| {
             entry.gone |= of(entry);
@@ -201,19 +201,20 @@ impl<const N: usize> Addresses<N> {
         });
     }
 
-    /// The NAT64 prefix is another.
+    /// Applies a changed NAT64 prefix to all entries.
     pub(crate) fn renew(&mut self, nat: &Nat<'_>) {
         for entry in &mut self.list {
             let gone = entry.gone;
-            entry.renew(entry.candidate, entry.name, entry.via, nat);
+            entry.renew(entry.info, entry.name, entry.via, nat);
             entry.gone = gone;
         }
     }
 
-    /// Makes room for `address` if it can, and says whether nothing of value was lost.
+    /// Makes room for `address` if it can. Returns whether it lost nothing that was still to be
+    /// tried.
     fn make_room(&mut self, address: IpAddr) -> bool {
         let spent = |entry: &Entry| entry.gone || entry.planned == Use::Spent;
-        // First what had no turn of its own, then in the order in which they were tried.
+        // Entries that were never tried go first, then the others in the order of their attempts.
         let spent =
             self.list.iter().enumerate().filter(|(_, entry)| spent(entry)).min_by_key(|(_, entry)| entry.started);
         if let Some((place, entry)) = spent {
@@ -222,7 +223,7 @@ impl<const N: usize> Addresses<N> {
             return true;
         }
         let family = Family::of(address);
-        let other = |entry: &Entry| Family::of(entry.candidate.address) != family;
+        let other = |entry: &Entry| Family::of(entry.info.address) != family;
         let crowded = self.list.iter().filter(|entry| other(entry)).count() > N / 2;
         let place = (self.list.iter().rposition(|entry| entry.planned == Use::Unplanned))
             .or_else(|| self.list.iter().rposition(|entry| crowded && other(entry) && entry.started.is_none()));
@@ -233,7 +234,7 @@ impl<const N: usize> Addresses<N> {
     }
 }
 
-/// What decides between IPv4, IPv6 and NAT64.
+/// Decides between IPv4, IPv6 and NAT64.
 #[derive(Debug)]
 pub(crate) struct Nat<'a> {
     pub(crate) prefix: Option<Prefix>,
@@ -241,27 +242,22 @@ pub(crate) struct Nat<'a> {
 }
 
 impl Nat<'_> {
-    /// The address to sort as, the address to connect to, and the rank among others.
-    fn effect(&self, candidate: &Candidate, via: Via) -> (IpAddr, IpAddr, Key) {
-        let mut sorted = *candidate;
-        let extracted = match (candidate.address, self.prefix) {
+    /// Returns the address for sorting, the address for connecting, and the sort key.
+    fn effect(&self, info: &AddressInfo, via: Via) -> (IpAddr, IpAddr, SortKey) {
+        let mut sorted = *info;
+        let extracted = match (info.address, self.prefix) {
             (IpAddr::V6(v6), Some(prefix)) if via != Via::Given => prefix.extract(v6),
             _ => None,
         };
         if let Some(v4) = extracted {
-            // The source was found for the IPv6 address, and says nothing of the IPv4 one.
-            sorted = Candidate { address: v4.into(), source: Source::Unknown, ..sorted };
+            // The source belongs to the IPv6 address, and tells nothing about the IPv4 one.
+            sorted = AddressInfo { address: v4.into(), source: Source::Unknown, ..sorted };
         }
         let mut connect = sorted.address;
         let config = self.config;
         let routed = match sorted.source {
-            Source::Unknown => {
-                if sorted.address.is_ipv4() {
-                    config.ipv4_route
-                } else {
-                    config.ipv6_route
-                }
-            }
+            Source::Unknown if sorted.address.is_ipv4() => config.ipv4_route,
+            Source::Unknown => config.ipv6_route,
             Source::Unreachable => false,
             Source::Address(_) => true,
         };
@@ -271,10 +267,10 @@ impl Nat<'_> {
                 && let Some(v6) = prefix.synthesise(v4)
             {
                 connect = v6.into();
-                // It has a way after all; from which address is not known.
+                // NAT64 makes it reachable, from an unknown source address.
                 sorted.source = Source::Unknown;
             }
         }
-        (sorted.address, connect, Key::of(&sorted))
+        (sorted.address, connect, SortKey::of(&sorted))
     }
 }

@@ -1,55 +1,61 @@
-//! The attempts of a race.
+//! The attempts of a race. The list has room for `N`, and forgets the oldest that has ended.
+//!
+//! ```text
+//!   N = 2    #0 running   #1 failed       one is in flight
+//!            #0 running   #2 running      #1, the oldest that has ended, is forgotten
+//!            #0 running   #2 connected    no attempt starts until the race is decided
+//! ```
 
 use core::time::Duration;
 
 use heapless::Vec;
 
-use crate::{AttemptId, Endpoint};
+use crate::{AttemptId, RaceEndpoint};
 
-/// One attempt of a race: where to, when, and what became of it.
+/// One attempt of a race.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Attempt<E> {
-    /// Its number.
+pub struct RaceAttempt<E> {
+    /// The number.
     pub id: AttemptId,
-    /// Where to.
-    pub endpoint: Endpoint,
-    /// When it started, since the machine was made.
+    /// The endpoint that it connects to.
+    pub endpoint: RaceEndpoint,
+    /// When it started, since [`Machine::new`](crate::Machine::new).
     pub started: Duration,
-    /// When it ended, since the machine was made; none while it runs.
+    /// When it ended, by the same clock; none while it runs.
     pub ended: Option<Duration>,
-    /// What became of it.
-    pub outcome: Outcome<E>,
-    /// Whether a lower handshake is done.
+    /// The state.
+    pub state: AttemptState<E>,
+    /// Whether a lower handshake is complete.
     pub(crate) progressed: bool,
 }
 
-/// What became of an attempt.
+/// The state of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome<E> {
-    /// It has no outcome yet.
+pub enum AttemptState<E> {
+    /// In flight: neither connected nor ended.
     Running,
-    /// Connected, but the race is not decided yet.
+    /// Connected, while the race is not decided yet.
     Connected,
-    /// It is the connection.
+    /// Is the connection.
     Won,
-    /// It failed.
+    /// Failed.
     Failed {
-        /// Why.
+        /// The reason.
         reason: E,
-        /// Whether a packet may have been sent.
+        /// Whether the attempt may have sent a packet.
         sent: bool,
     },
-    /// Another won, or the race ended without a connection.
+    /// Ended by another's success, or with the race.
     Cancelled,
 }
 
-impl<E> Outcome<E> {
+impl<E> AttemptState<E> {
     fn open(&self) -> bool {
         matches!(self, Self::Running | Self::Connected)
     }
 
-    /// Whether a packet may have been sent.
+    /// Returns whether the attempt may have sent a packet.
     fn sent(&self) -> bool {
         !matches!(self, Self::Failed { sent: false, .. })
     }
@@ -57,14 +63,13 @@ impl<E> Outcome<E> {
 
 #[derive(Debug)]
 pub(crate) struct Attempts<E, const N: usize> {
-    /// Those that run, and the latest of the others.
-    list: Vec<Attempt<E>, N>,
-    /// How many there have been.
+    /// All that run, and the latest of those that have ended.
+    list: Vec<RaceAttempt<E>, N>,
+    /// How many have started, in all.
     started: u32,
     running: usize,
     connected: usize,
-    /// When the last started that may have sent a packet, of those that are not in the list any
-    /// more.
+    /// When the last forgotten attempt started that may have sent a packet.
     sent_before: Option<Duration>,
 }
 
@@ -73,26 +78,26 @@ impl<E, const N: usize> Attempts<E, N> {
         Self { list: Vec::new(), started: 0, running: 0, connected: 0, sent_before: None }
     }
 
-    pub(crate) fn list(&self) -> &[Attempt<E>] {
+    pub(crate) fn list(&self) -> &[RaceAttempt<E>] {
         &self.list
     }
 
-    /// How many have not ended.
+    /// Returns how many have not ended.
     pub(crate) fn running(&self) -> usize {
         self.running
     }
 
-    /// Whether one is connected and the race undecided.
+    /// Returns whether an attempt is connected while the race is undecided.
     pub(crate) fn holding(&self) -> bool {
         self.connected > 0
     }
 
-    /// Whether there has been any.
+    /// Returns whether any has started.
     pub(crate) fn any(&self) -> bool {
         self.started > 0
     }
 
-    /// Whether the numbers are used up.
+    /// Returns whether the numbers are used up.
     pub(crate) fn is_over(&self) -> bool {
         self.next_id().is_none()
     }
@@ -101,20 +106,22 @@ impl<E, const N: usize> Attempts<E, N> {
         u16::try_from(self.started).ok().map(AttemptId)
     }
 
-    fn get_mut(&mut self, id: AttemptId) -> Option<&mut Attempt<E>> {
+    fn get_mut(&mut self, id: AttemptId) -> Option<&mut RaceAttempt<E>> {
         self.list.iter_mut().find(|attempt| attempt.id == id)
     }
 
     pub(crate) fn is_open(&self, id: AttemptId) -> bool {
-        self.list.iter().any(|attempt| attempt.id == id && attempt.outcome.open())
+        self.list.iter().any(|attempt| attempt.id == id && attempt.state.open())
     }
 
-    pub(crate) fn start(&mut self, endpoint: Endpoint, now: Duration) -> Option<AttemptId> {
+    /// Adds an attempt; none if the numbers are used up, or all in the list run.
+    pub(crate) fn start(&mut self, endpoint: RaceEndpoint, now: Duration) -> Option<AttemptId> {
         let id = self.next_id()?;
         if self.list.is_full() {
             self.forget();
         }
-        let attempt = Attempt { id, endpoint, started: now, ended: None, outcome: Outcome::Running, progressed: false };
+        let attempt =
+            RaceAttempt { id, endpoint, started: now, ended: None, state: AttemptState::Running, progressed: false };
         self.list.push(attempt).ok()?;
         self.started += 1;
         self.running += 1;
@@ -123,29 +130,29 @@ impl<E, const N: usize> Attempts<E, N> {
 
     /// Forgets the oldest that has ended.
     fn forget(&mut self) {
-        let Some(place) = self.list.iter().position(|attempt| !attempt.outcome.open()) else { return };
+        let Some(place) = self.list.iter().position(|attempt| !attempt.state.open()) else { return };
         let attempt = self.list.remove(place);
-        if attempt.outcome.sent() {
+        if attempt.state.sent() {
             self.sent_before = self.sent_before.max(Some(attempt.started));
         }
     }
 
     pub(crate) fn succeed(&mut self, id: AttemptId) {
         if let Some(attempt) = self.get_mut(id)
-            && matches!(attempt.outcome, Outcome::Running)
+            && matches!(attempt.state, AttemptState::Running)
         {
-            attempt.outcome = Outcome::Connected;
+            attempt.state = AttemptState::Connected;
             self.connected += 1;
         }
     }
 
-    /// Ends an attempt that has not ended, and says whether there was one.
-    pub(crate) fn end(&mut self, id: AttemptId, outcome: Outcome<E>, now: Duration) -> bool {
-        let Some(attempt) = self.get_mut(id).filter(|attempt| attempt.outcome.open()) else {
+    /// Ends an attempt. Returns whether it was still open.
+    pub(crate) fn end(&mut self, id: AttemptId, state: AttemptState<E>, now: Duration) -> bool {
+        let Some(attempt) = self.get_mut(id).filter(|attempt| attempt.state.open()) else {
             return false;
         };
-        let connected = matches!(attempt.outcome, Outcome::Connected);
-        attempt.outcome = outcome;
+        let connected = matches!(attempt.state, AttemptState::Connected);
+        attempt.state = state;
         attempt.ended = Some(now);
         self.connected -= usize::from(connected);
         self.running -= 1;
@@ -158,39 +165,36 @@ impl<E, const N: usize> Attempts<E, N> {
         }
     }
 
-    /// Whether one that has not ended got to its upper handshake.
+    /// Returns whether an open attempt has reached its upper handshake.
     pub(crate) fn any_progressed(&self) -> bool {
-        self.list.iter().any(|attempt| attempt.progressed && attempt.outcome.open())
+        self.list.iter().any(|attempt| attempt.progressed && attempt.state.open())
     }
 
-    /// The earliest started that is connected.
+    /// Returns the connected attempt that started first.
     pub(crate) fn connected(&self) -> Option<AttemptId> {
         if self.connected == 0 {
             return None;
         }
-        self.list.iter().find(|attempt| matches!(attempt.outcome, Outcome::Connected)).map(|attempt| attempt.id)
+        self.list.iter().find(|attempt| matches!(attempt.state, AttemptState::Connected)).map(|attempt| attempt.id)
     }
 
-    /// Any that has not ended.
+    /// Returns the first open attempt.
     pub(crate) fn next_open(&self) -> Option<AttemptId> {
-        if self.running == 0 {
-            return None;
-        }
-        self.list.iter().find(|attempt| attempt.outcome.open()).map(|attempt| attempt.id)
+        self.list.iter().find(|attempt| attempt.state.open()).map(|attempt| attempt.id)
     }
 
     pub(crate) fn is_latest(&self, id: AttemptId) -> bool {
         self.list.last().is_some_and(|attempt| attempt.id == id)
     }
 
-    /// When the last attempt started that may have sent a packet.
+    /// Returns when the last attempt started that may have sent a packet.
     pub(crate) fn last_sent(&self) -> Option<Duration> {
-        let last = self.list.iter().rfind(|attempt| attempt.outcome.sent()).map(|attempt| attempt.started);
+        let last = self.list.iter().rfind(|attempt| attempt.state.sent()).map(|attempt| attempt.started);
         last.max(self.sent_before)
     }
 
-    /// Whether this address, port and protocol have been tried by one in the list.
-    pub(crate) fn tried(&self, endpoint: &Endpoint) -> bool {
+    /// Returns whether an attempt in the list went to this endpoint.
+    pub(crate) fn tried(&self, endpoint: &RaceEndpoint) -> bool {
         self.list.iter().any(|attempt| attempt.endpoint.same(endpoint))
     }
 }
@@ -202,33 +206,33 @@ mod tests {
     use super::*;
     use crate::Name;
 
-    /// However little room there is.
+    /// The capacity of the list does not limit the number of attempts.
     #[test]
     fn there_are_65536_numbers() {
         let mut attempts: Attempts<(), 2> = Attempts::new();
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let (name, original) = (Name::ORIGINAL, address);
-        let endpoint = Endpoint { address, scope_id: 0, original, port: None, name, service: None, protocol: None };
+        let endpoint = RaceEndpoint { address, scope_id: 0, original, port: None, name, service: None, protocol: None };
         for number in 0..=u16::MAX {
             assert!(!attempts.is_over());
             assert_eq!(attempts.start(endpoint, Duration::ZERO), Some(AttemptId(number)));
-            assert!(attempts.end(AttemptId(number), Outcome::Cancelled, Duration::ZERO));
+            assert!(attempts.end(AttemptId(number), AttemptState::Cancelled, Duration::ZERO));
         }
         assert!(attempts.is_over());
         assert_eq!(attempts.start(endpoint, Duration::ZERO), None);
     }
 
-    /// What is forgotten may have sent a packet, and the floor runs from it.
+    /// The floor runs from the last packet, even if its attempt is forgotten.
     #[test]
     fn the_last_packet_is_not_forgotten() {
         let mut attempts: Attempts<(), 2> = Attempts::new();
         let (address, name) = (IpAddr::V4(Ipv4Addr::LOCALHOST), Name::ORIGINAL);
         let original = address;
-        let endpoint = Endpoint { address, scope_id: 0, original, port: None, name, service: None, protocol: None };
+        let endpoint = RaceEndpoint { address, scope_id: 0, original, port: None, name, service: None, protocol: None };
         let at = Duration::from_millis;
         for (now, sent) in [(1, true), (2, true), (3, false), (4, false), (5, false), (6, false)] {
             let id = attempts.start(endpoint, at(now)).unwrap_or(AttemptId(u16::MAX));
-            assert!(attempts.end(id, Outcome::Failed { reason: (), sent }, at(now)));
+            assert!(attempts.end(id, AttemptState::Failed { reason: (), sent }, at(now)));
         }
         assert_eq!(attempts.last_sent(), Some(at(2)));
     }

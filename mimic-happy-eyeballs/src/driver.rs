@@ -1,4 +1,12 @@
-//! The driver: does what the machine says, by the roles of the context, and tells it what happens.
+//! The driver: one future that performs the machine's outputs by the roles of the context.
+//!
+//! ```text
+//!   each turn of a poll                          machine
+//!   1  poll look-ups, connects, handshakes  ──►  Answer, Progress, Succeeded, Failed
+//!   2  find the sources of one part         ──►  Answer, More
+//!   3  perform one output                   ◄──  Query, Start, Wake, Won, Failed
+//!      none left: wait for the timer, or until something above wakes the task
+//! ```
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -11,30 +19,32 @@ use core::task::{Context, Poll};
 
 use mimic_core::{
     Ctx, Dialer, Error, ErrorKind, Handshake, HostPort, Install, Link, Lookup, Mode, Phase, Priority, Sleep, Text,
-    Timer, Transport, for_each_mode, key, opt, or_default, over,
+    Timer, Transport, for_each_mode, handshake, key, opt, or_default, over,
 };
 
-use crate::lists::{Found, SourceAddress, candidate, look_up, sources};
+use crate::lists::{Found, SourceAddress, address_info, look_up, sources};
 use crate::race::Race;
 use crate::timeline::{Event, Observer, Raced, What};
-use crate::{AttemptId, Config, Input, Output, Query, Source, Target};
+use crate::{AttemptId, Config, Query, RaceInput, RaceOutput, RaceTarget, Source};
 
 key! {
-    /// How races are run; [`Config::new`] when it is not given. The driver falls back to the origin
-    /// unless [`Config::fall_back_to_origin`] says no.
+    /// The configuration of races. Default: [`Config::new`]. The driver falls back to the origin
+    /// unless [`Config::fall_back_to_origin`] is off.
     pub RaceConfig: Config;
 }
 
-/// Installs the candidate of [`Transport`] that looks up all addresses of a host and races them,
-/// over [`Lookup`], [`Link`], [`Sleep`] and [`SourceAddress`]; and one of the last that knows
-/// nothing, after all others.
+/// Installs a candidate of [`Transport`], which looks up all addresses of a host and races them. It
+/// goes over [`Lookup`], [`Link`], [`Sleep`] and [`SourceAddress`].
 ///
-/// - The target's handshake, if it has one ([`HostPort::until`]), is part of every attempt.
+/// Also installs a candidate of [`SourceAddress`] with [`Priority::NONE`], which gives
+/// [`Source::Unknown`].
+///
+/// - A handshake that is passed down with the target is part of every attempt.
 /// - Dropping the connect drops every look-up and attempt at once.
-/// - Every address of an answer is tried in the end: what the [`Machine`](crate::Machine) has no
-///   room for waits.
-/// - [`Timeline`](crate::Timeline) tells how a flow came about, [`RaceError`](crate::RaceError) why
-///   there is none, and [`Observer`] is called while it happens.
+/// - Every address of an answer is tried in the end. Addresses wait until the
+///   [`Machine`](crate::Machine) has room for them.
+/// - A flow has its [`Timeline`](crate::Timeline), an error its [`RaceError`](crate::RaceError). An
+///   [`Observer`] is called during the race.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HappyEyeballs;
 
@@ -46,6 +56,7 @@ for_each_mode!(M => {
                 "happy-eyeballs",
                 100,
                 (
+                    handshake(),
                     or_default(RaceConfig, Config::new()),
                     opt(Observer),
                     over(Lookup),
@@ -59,31 +70,37 @@ for_each_mode!(M => {
     }
 });
 
-type Args<M> =
-    (Config, Option<fn(&Event)>, Dialer<Lookup, M>, Dialer<Link, M>, Dialer<Sleep, M>, Dialer<SourceAddress, M>);
+type Args<M> = (
+    Option<Handshake<M>>,
+    Config,
+    Option<fn(&Event)>,
+    Dialer<Lookup, M>,
+    Dialer<Link, M>,
+    Dialer<Sleep, M>,
+    Dialer<SourceAddress, M>,
+);
 
-/// How much is done in one poll, before other tasks get their turn: attempts, answers, addresses.
+/// The steps of one poll (attempts, answers, addresses), after which other tasks get their turn.
 const TURNS: usize = 32;
 
 async fn race<M: Mode>(
-    mut to: HostPort,
-    (config, observer, lookup, link, sleep, source): Args<M>,
+    to: HostPort,
+    (handshake, config, observer, lookup, link, sleep, source): Args<M>,
 ) -> Result<Raced<M::Flow>, Error> {
-    let handshake = to.take_handshake::<M>();
     let config = config.over_tcp(handshake.is_some(), to.port);
     let mut timer = sleep.dial(()).await?;
     let given = match to.as_addr() {
         Some(address) if address.ip().is_unspecified() || address.ip().is_multicast() => return Err(nowhere(&to)),
-        // Where there is but one way to one address, its source decides nothing.
-        Some(address) if config.prefix.is_none() => vec![candidate(address)],
+        // A single address without NAT64 needs no sorting, so its source is not looked up.
+        Some(address) if config.prefix.is_none() => vec![address_info(address)],
         Some(address) => sources(&source, vec![address]).await,
         None => Vec::new(),
     };
-    let target = if given.is_empty() { Target::Name } else { Target::Addresses(&given) };
+    let target = if given.is_empty() { RaceTarget::Name } else { RaceTarget::Addresses(&given) };
     let mut race = Race::<M>::new(&to, config, observer, target, timer.now());
     let (mut queries, mut connects, mut handshakes) = (Vec::new(), Vec::new(), Vec::new());
     let mut sourced = None;
-    // An attempt that fails when it is polled for the first time has sent nothing.
+    // An attempt that fails at its first poll has sent nothing.
     let mut begun = None;
     let mut wake = None;
 
@@ -95,7 +112,7 @@ async fn race<M: Mode>(
                 return Poll::Pending;
             }
             turns -= 1;
-            // It may be behind where a timer was early.
+            // After an early timer the race is ahead of its clock.
             race.now = timer.now().max(race.now);
             for (query, found) in ready(&mut queries, cx) {
                 race.looked_up(query, found);
@@ -110,7 +127,7 @@ async fn race<M: Mode>(
             begun = None;
             if let Some(handshake) = handshake.as_ref().filter(|_| race.machine.may_handshake()) {
                 for (attempt, flow) in mem::take(&mut race.waiting) {
-                    race.machine.input(Input::Progress { attempt }, race.now);
+                    race.machine.input(RaceInput::Progress { attempt }, race.now);
                     handshakes.push(Box::pin(shake(handshake, attempt, flow)));
                 }
             }
@@ -129,45 +146,44 @@ async fn race<M: Mode>(
                     next => sourced = next.map(|(part, of)| (part, Box::pin(sources(&source, of)))),
                 }
             }
-            if let Some((part, mut candidates)) = sourced.take() {
-                match candidates.as_mut().poll(cx) {
-                    Poll::Ready(candidates) => {
-                        turns = turns.saturating_sub(candidates.len());
-                        race.take(part, &candidates);
-                        // There may be more at this time, and all is told before it is asked what
-                        // to do.
+            if let Some((part, mut infos)) = sourced.take() {
+                match infos.as_mut().poll(cx) {
+                    Poll::Ready(infos) => {
+                        turns = turns.saturating_sub(infos.len());
+                        race.take(part, &infos);
+                        // The machine gets every input of this time before it is asked for output.
                         continue;
                     }
-                    Poll::Pending => sourced = Some((part, candidates)),
+                    Poll::Pending => sourced = Some((part, infos)),
                 }
             }
-            // What was just polled takes time, and a start is timed by when it starts.
+            // Polling takes time, and an attempt is timed by its start.
             race.now = timer.now().max(race.now);
             match race.machine.output(race.now) {
-                Some(Output::Query(query)) => {
+                Some(RaceOutput::Query(query)) => {
                     race.tell(What::Ask(query.kind));
                     let name = race.question(query);
                     queries.push(Box::pin(ask(&lookup, query, name)));
                 }
-                Some(Output::Start { attempt, endpoint }) => {
+                Some(RaceOutput::Start { attempt, endpoint }) => {
                     if let Some(to) = race.start(attempt, &endpoint) {
                         begun = Some(attempt);
                         connects.push(Box::pin(connect(&link, attempt, to)));
                     }
                 }
-                // Comes at the end only, when everything is dropped.
-                Some(Output::Cancel { attempt }) => {
+                // Comes only at the end, when everything is dropped.
+                Some(RaceOutput::Cancel { attempt }) => {
                     race.tell_of(attempt, What::Cancel);
                 }
-                Some(Output::Wake(at)) => wake = Some(at),
-                Some(Output::Won { attempt }) => return Poll::Ready(race.won(attempt)),
-                Some(Output::Failed(failure)) => return Poll::Ready(Err(race.lost(failure))),
+                Some(RaceOutput::Wake(at)) => wake = Some(at),
+                Some(RaceOutput::Won { attempt }) => return Poll::Ready(race.won(attempt)),
+                Some(RaceOutput::Failed(failure)) => return Poll::Ready(Err(race.lost(failure))),
                 None => {
                     race.tell_left_out();
                     match wake {
                         Some(at) if timer.poll_until(cx, at).is_ready() => {
                             wake = None;
-                            // A timer may be a little early by its own clock.
+                            // A timer may expire slightly early by its own clock.
                             race.now = race.now.max(at);
                         }
                         _ => return Poll::Pending,
@@ -186,7 +202,7 @@ fn nowhere(to: &HostPort) -> Error {
         .advise("give the address that the server listens on; this machine's own is 127.0.0.1 or ::1")
 }
 
-/// Polls all, and takes out those that are done.
+/// Polls all futures, and removes those that are done.
 fn ready<F: Future + ?Sized>(running: &mut Vec<Pin<Box<F>>>, cx: &mut Context<'_>) -> Vec<F::Output> {
     let mut done = Vec::new();
     running.retain_mut(|future| match future.as_mut().poll(cx) {

@@ -1,40 +1,41 @@
-//! What the machine is told, and what it tells.
+//! The inputs and outputs of the machine.
 
 use core::fmt;
 use core::net::IpAddr;
 
 use crate::query::{Name, Query, ServiceId};
-use crate::{Candidate, Family, Prefix, Service};
+use crate::{AddressInfo, Family, Prefix, ServiceRecord};
 
-/// What to connect to.
+/// The target of a race.
 #[derive(Clone, Copy, Debug)]
-pub enum Target<'a> {
+pub enum RaceTarget<'a> {
     /// A name, [`Name::ORIGINAL`]. The machine asks for its addresses.
     Name,
-    /// Addresses that are known already, such as one that was written instead of a name. No query
-    /// is made. Sorted and interleaved like answers; IPv4 addresses without a route are synthesised
-    /// (draft §8.3).
-    Addresses(&'a [Candidate]),
+    /// Known addresses, such as one that stands in place of a name. No query is made. They are
+    /// sorted and interleaved like answers. IPv4 addresses without a route are synthesised (draft
+    /// §8.3).
+    Addresses(&'a [AddressInfo]),
 }
 
 /// The answer to a query.
 #[derive(Clone, Copy, Debug)]
 pub enum Answer<'a> {
-    /// The addresses there are now, which replace those of an earlier answer. None: no record of
-    /// that type, or no such name (NXDOMAIN).
-    Addresses(&'a [Candidate]),
-    /// The first of the addresses there are now, as many as there is [room](crate::Machine::room)
-    /// for; the others follow by [`Input::More`]. Otherwise as [`Addresses`](Self::Addresses).
-    First(&'a [Candidate]),
-    /// The SVCB or HTTPS records there are now, which replace those of an earlier answer. None: as
+    /// The current addresses, in place of those of an earlier answer. An empty list means no record
+    /// of that type, or no such name (NXDOMAIN).
+    Addresses(&'a [AddressInfo]),
+    /// The first of the current addresses, as many as the machine has
+    /// [room](crate::Machine::room) for. The others follow by [`RaceInput::More`]. Otherwise as
+    /// [`Addresses`](Self::Addresses).
+    First(&'a [AddressInfo]),
+    /// The current SVCB or HTTPS records, in place of those of an earlier answer. An empty list: as
     /// above.
-    Services(&'a [Service<'a>]),
-    /// Not known: SERVFAIL, a timeout, a failed validation. Counts as a negative answer if there
-    /// was none before, and otherwise changes nothing.
+    Services(&'a [ServiceRecord<'a>]),
+    /// No answer: SERVFAIL, a timeout, a failed validation. Counts as a negative answer if the
+    /// query had no answer before, and otherwise changes nothing.
     Failed,
 }
 
-/// A list of addresses that may be given in parts.
+/// A list of addresses that the caller may give in parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum List {
     /// The answer to a query for addresses.
@@ -43,136 +44,137 @@ pub enum List {
     Hints(ServiceId, Family),
 }
 
-/// What happened. Whatever names a query that was not asked or an attempt that does not run is
-/// ignored, and so is everything after the end.
+/// An event that the caller reports to the machine.
+///
+/// The machine ignores inputs about queries that it did not ask and attempts that do not run, and
+/// all inputs after the end.
 #[derive(Clone, Copy, Debug)]
-pub enum Input<'a, E> {
-    /// An answer came, or changed: by a push or a query made again.
+pub enum RaceInput<'a, E> {
+    /// An answer arrived, or changed by a push or a repeated query.
     Answer {
         /// The query.
         query: Query,
-        /// Its answer.
+        /// The answer.
         answer: Answer<'a>,
     },
-    /// More addresses of a list that was given in part. To be given for as long as there is
-    /// [room](crate::Machine::room): the race does not end before. What it has no room for is left
-    /// out.
+    /// More addresses of a list that was given in part. The caller gives them for as long as the
+    /// machine has [room](crate::Machine::room): the race does not fail before. Addresses beyond
+    /// the room are dropped.
     More {
-        /// Of which list.
+        /// The list.
         list: List,
-        /// The addresses, in the list's order.
-        addresses: &'a [Candidate],
-        /// Whether these are the last of it.
+        /// The addresses, in the order of the list.
+        addresses: &'a [AddressInfo],
+        /// Whether the list ends with these.
         last: bool,
     },
-    /// A lower handshake of the attempt is done, and an upper one has begun.
+    /// A lower handshake of the attempt is complete, and an upper one has begun.
     Progress {
-        /// Which.
+        /// The attempt.
         attempt: AttemptId,
     },
-    /// The attempt is connected, all its handshakes done.
+    /// The attempt is connected, and all its handshakes are complete.
     Succeeded {
-        /// Which.
+        /// The attempt.
         attempt: AttemptId,
     },
-    /// The attempt failed; also one that succeeded, if the connection is lost before
-    /// [`Output::Won`].
+    /// The attempt failed, or it succeeded and its connection was lost before [`RaceOutput::Won`].
     Failed {
-        /// Which.
+        /// The attempt.
         attempt: AttemptId,
-        /// Why.
+        /// The reason.
         reason: E,
-        /// Whether a packet may have been sent. Only an attempt that surely sent none does not
-        /// count for pacing.
+        /// Whether the attempt may have sent a packet. Pacing disregards an attempt that surely
+        /// sent none.
         sent: bool,
     },
-    /// The network's NAT64 prefix became known (RFC 8781, RFC 7050), or changed.
+    /// The NAT64 prefix of the network became known (RFC 8781, RFC 7050), or changed.
     Prefix(Prefix),
-    /// Nobody waits for the connection any more: every attempt is cancelled.
+    /// The connection is no longer wanted: every attempt is cancelled.
     Cancel,
 }
 
-/// What to do.
+/// An action for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output<T> {
-    /// Ask this query, without waiting for the answers of others.
+pub enum RaceOutput<T> {
+    /// Make this query, without waiting for the answers to others.
     Query(Query),
     /// Start connecting.
     Start {
-        /// The number of the attempt, by which to tell of it.
+        /// The number by which inputs name the attempt.
         attempt: AttemptId,
-        /// Where to.
-        endpoint: Endpoint,
+        /// The endpoint to connect to.
+        endpoint: RaceEndpoint,
     },
     /// Stop this attempt, and close it if it is connected.
     Cancel {
-        /// Which.
+        /// The attempt.
         attempt: AttemptId,
     },
-    /// Ask for output again at this time, if nothing happens earlier. Replaces what was said
-    /// before: without it, there is nothing to wait for but input.
+    /// Ask for output again at this time, unless an input comes earlier. Replaces an earlier one.
+    /// Without one, the machine waits for input alone.
     Wake(T),
-    /// This attempt is the connection. The end: nothing follows.
+    /// This attempt is the connection. No output follows.
     Won {
-        /// Which.
+        /// The attempt.
         attempt: AttemptId,
     },
-    /// There is no connection. The end: nothing follows.
+    /// The race has no connection. No output follows.
     Failed(Failure),
 }
 
-/// One attempt of a race. They are numbered in the order in which they start: 65,536 at most.
+/// The number of an attempt. Attempts count up in the order in which they start, to 65,536 at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AttemptId(pub u16);
 
-/// Where an attempt connects to.
+/// The endpoint of an attempt, in the draft's sense: an address with its port and protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Endpoint {
+pub struct RaceEndpoint {
     /// The address to connect to.
     pub address: IpAddr,
     /// The zone of a link-local address.
     pub scope_id: u32,
-    /// The address without NAT64: differs from [`address`](Self::address) where that was
-    /// synthesised.
+    /// The address without NAT64. Differs from [`address`](Self::address) if that is synthesised.
     pub original: IpAddr,
-    /// The port, if a service gives another than the caller's own
+    /// The port, if a service record gives another than the caller's own
     /// ([`Config::port`](crate::Config::port)).
     pub port: Option<u16>,
-    /// The name whose address it is.
+    /// The name that has the address.
     pub name: Name,
-    /// The SVCB or HTTPS record it belongs to.
+    /// The SVCB or HTTPS record that the endpoint belongs to.
     pub service: Option<ServiceId>,
-    /// The protocol it is tried for, as a place in [`Config::protocols`](crate::Config::protocols):
-    /// only when grouped by protocol.
+    /// The protocol of the attempt, as an index into
+    /// [`Config::protocols`](crate::Config::protocols). Given only with
+    /// [`Config::group_by_protocol`](crate::Config::group_by_protocol).
     pub protocol: Option<u8>,
 }
 
-/// How a race ended.
+/// The end of a race.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
-    /// With a connection.
+    /// This attempt is the connection.
     Won(AttemptId),
-    /// Without one.
+    /// The race failed.
     Failed(Failure),
-    /// By [`Input::Cancel`].
+    /// The caller ended it by [`RaceInput::Cancel`].
     Cancelled,
 }
 
-/// Why there is no connection.
+/// The reason why a race has no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The answers held no address that could be tried.
+    /// The answers have no address that can be tried.
     NoAddresses,
-    /// The service records leave no way to connect, and no attempt was made: the client does not
-    /// understand them, speaks none of their protocols, or they give port 0. [`Dropped`] counts
-    /// which.
+    /// The service records leave no way to connect, and no attempt was made. The client does not
+    /// understand them or speaks none of their protocols, or they give port 0. [`Dropped`] counts
+    /// each case.
     NoService,
     /// Every attempt failed. [`Machine::attempts`](crate::Machine::attempts) has the latest
     /// reasons.
     AllFailed,
-    /// The query for SVCB or HTTPS records failed, and with protected DNS that may be a downgrade
+    /// The query for SVCB or HTTPS records failed. With protected DNS that may be a downgrade
     /// attack (draft §6.3).
     Services,
 }
@@ -190,22 +192,22 @@ impl fmt::Display for Failure {
 
 impl core::error::Error for Failure {}
 
-/// How much was left out, because it could not be used or there was no room.
+/// Counts of addresses, records and queries that were dropped, as unusable or for lack of room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dropped {
     /// Unspecified, multicast and broadcast addresses.
     pub unusable: u32,
-    /// Addresses for which there was no [room](crate::Machine::room) when they were given.
+    /// Addresses that came when the machine had no [room](crate::Machine::room).
     pub addresses: u32,
     /// Records beyond the capacity `SERVICES`.
     pub services: u32,
     /// Queries beyond the capacity `QUERIES`.
     pub queries: u32,
-    /// Aliases that ran in a circle or were nested too deep.
+    /// Aliases that form a circle or are nested too deep.
     pub aliases: u32,
     /// Records with a mandatory key that the client does not know
-    /// ([`Service::unsupported`](crate::Service)).
+    /// ([`ServiceRecord::unsupported`](crate::ServiceRecord)).
     pub unsupported: u32,
     /// Records of services that speak none of the [`Config::protocols`](crate::Config::protocols).
     pub protocols: u32,
@@ -214,7 +216,7 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    /// All together.
+    /// Returns the sum of all counts.
     #[must_use]
     pub fn total(&self) -> u32 {
         let Self { unusable, addresses, services, queries, aliases, .. } = self;
@@ -222,7 +224,7 @@ impl Dropped {
         records.into_iter().fold(unusable.saturating_add(*addresses), u32::saturating_add)
     }
 
-    /// The records that are of no use to the client.
+    /// Returns how many records the client cannot use.
     pub(crate) fn records(&self) -> u32 {
         self.unsupported.saturating_add(self.protocols).saturating_add(self.ports)
     }

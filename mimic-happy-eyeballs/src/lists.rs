@@ -1,12 +1,12 @@
-//! The lists of addresses that look-ups gave, and what of them the machine has room for.
+//! The lists of addresses from look-ups, and the parts of them for which the machine has room.
 //!
 //! ```text
 //!   201 addresses ──► 16 first, with their source addresses ──► the machine
 //!        └── 185 wait ──► a few more whenever it has room ──────────►┘
 //! ```
 //!
-//! Each part takes as long as it takes to find its source addresses, and only one is under way: so
-//! what there is room for when it is begun there is room for when it is done.
+//! A part is in flight while its source addresses are found. One part is in flight at a time, so
+//! the machine still has the room at the end that it had at the beginning.
 
 use alloc::collections::VecDeque;
 use alloc::vec;
@@ -16,31 +16,31 @@ use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
 use core::task::Poll;
 
-use mimic_core::{Dialer, Error, ErrorKind, Instant, Lookup, Mode, Question, Record, RecordType, Text};
+use mimic_core::{Dialer, Error, ErrorKind, Instant, Lookup, Mode, Question, Record, RecordType, Service, Text};
 
-use crate::{Candidate, Family, Kind, List, Machine, Query, ServiceId, Source};
+use crate::{AddressInfo, Family, Kind, List, Machine, Query, ServiceId, Source};
 
 mimic_core::role! {
-    /// From the address of a destination to the address that it would be connected from: what RFC
-    /// 6724 sorts by.
+    /// Maps a destination to the source address of a connection to it, by which RFC 6724 sorts.
     ///
-    /// An error is taken for [`Source::Unknown`], which leaves the rules undecided that need it.
+    /// An error counts as [`Source::Unknown`]: the rules that need the source stay undecided.
     pub SourceAddress: SocketAddr => Source;
 }
 
-/// How many hints of one record and family are looked at first.
+/// The hints of one record and family that come with the record; the others wait.
 const HINTS: usize = 4;
-/// How many source addresses are found before other tasks get their turn: each costs a socket.
+/// The source addresses that are found before other tasks get their turn. Each costs a socket.
 const TURN: usize = 16;
-/// A source address does not depend on the port, as long as there is one.
+/// A port for look-ups of source addresses. They depend on no port, but need one other than 0.
 const PORT: u16 = 9;
 
-/// What a look-up found.
+/// The result of a look-up.
 pub(crate) enum Found {
     Addresses(Vec<SocketAddr>),
-    Services(Vec<mimic_core::Service>),
+    Services(Vec<Service>),
 }
 
+/// Looks up the records of one kind for a name.
 pub(crate) async fn look_up<M: Mode>(lookup: &Dialer<Lookup, M>, kind: Kind, name: Text) -> Result<Found, Error> {
     let record_type = match kind {
         Kind::A => RecordType::A,
@@ -49,41 +49,26 @@ pub(crate) async fn look_up<M: Mode>(lookup: &Dialer<Lookup, M>, kind: Kind, nam
         Kind::Svcb => return Err(Error::new(ErrorKind::Unsupported, "look-ups of SVCB records are not supported")),
     };
     let records = lookup.dial(Question { name, record_type }).await?.into_iter();
-    Ok(match kind {
-        Kind::A | Kind::Aaaa => Found::Addresses(records.filter_map(|record| record.socket_addr(PORT)).collect()),
-        Kind::Https | Kind::Svcb => Found::Services(
-            records
-                .filter_map(|record| match record {
-                    Record::Https(record) => Some(record),
-                    _ => None,
-                })
-                .collect(),
-        ),
-    })
+    if kind != Kind::Https {
+        return Ok(Found::Addresses(records.filter_map(|record| record.socket_addr(PORT)).collect()));
+    }
+    let service = |record| if let Record::Https(service) = record { Some(service) } else { None };
+    Ok(Found::Services(records.filter_map(service).collect()))
 }
 
-/// What of a list is given to the machine next.
+/// The next part of a list for the machine. Its addresses travel beside it.
 pub(crate) enum Part {
-    /// The first of an answer with so many addresses.
-    Answer {
-        query: Query,
-        count: usize,
-        whole: bool,
-    },
-    /// An answer of service records, with the first of their hints.
-    Services {
-        query: Query,
-        services: Vec<Hinted>,
-    },
-    More {
-        list: List,
-        last: bool,
-    },
+    /// The first addresses of an answer that has `count`.
+    Answer { query: Query, count: usize, whole: bool },
+    /// An answer of service records, with the first hints of each.
+    Services { query: Query, services: Vec<Hinted> },
+    /// Further addresses of a list.
+    More { list: List, last: bool },
 }
 
-/// A service record and where its hints are: IPv4 first.
+/// A service record, and the ranges of its hints among the addresses of the part: IPv4, then IPv6.
 pub(crate) struct Hinted {
-    pub(crate) record: mimic_core::Service,
+    pub(crate) record: Service,
     pub(crate) hints: [Range<usize>; 2],
     pub(crate) more: [bool; 2],
 }
@@ -93,7 +78,7 @@ struct Waiting {
     addresses: vec::IntoIter<SocketAddr>,
 }
 
-/// What waits, in the order in which it came.
+/// The answers and the rests of lists that wait, in the order of their arrival.
 #[derive(Default)]
 pub(crate) struct Lists {
     found: VecDeque<(Query, Found)>,
@@ -101,11 +86,12 @@ pub(crate) struct Lists {
 }
 
 impl Lists {
+    /// Adds an answer.
     pub(crate) fn push(&mut self, query: Query, found: Found) {
         self.found.push_back((query, found));
     }
 
-    /// What the machine wants next, and the addresses in it.
+    /// Takes the next part for which the machine has room, and its addresses.
     pub(crate) fn next(&mut self, machine: &Machine<Instant, ErrorKind>) -> Option<(Part, Vec<SocketAddr>)> {
         if let Some((query, found)) = self.found.pop_front() {
             let room = machine.room(List::Answer(query));
@@ -135,13 +121,9 @@ impl Lists {
         (Part::Answer { query, count, whole }, first)
     }
 
-    /// The hints of the best services come first, as the machine keeps these.
-    fn services(
-        &mut self,
-        query: Query,
-        records: Vec<mimic_core::Service>,
-        mut room: usize,
-    ) -> (Part, Vec<SocketAddr>) {
+    /// Splits an answer of service records. The hints of the best services come first, since the
+    /// machine keeps those.
+    fn services(&mut self, query: Query, records: Vec<Service>, mut room: usize) -> (Part, Vec<SocketAddr>) {
         let mut services: Vec<_> =
             records.into_iter().map(|record| Hinted { record, hints: [0..0, 0..0], more: [false; 2] }).collect();
         let mut order: Vec<_> = services.iter_mut().zip(0..u16::MAX).collect();
@@ -168,7 +150,7 @@ impl Lists {
         }
     }
 
-    /// All that waits.
+    /// Yields all addresses that wait.
     pub(crate) fn left(&self) -> impl Iterator<Item = SocketAddr> {
         let found = self.found.iter().flat_map(|(_, found)| match found {
             Found::Addresses(addresses) => addresses.as_slice(),
@@ -179,7 +161,7 @@ impl Lists {
     }
 }
 
-/// The first `count`, and the rest.
+/// Splits off the first `count` addresses.
 fn split(addresses: Vec<SocketAddr>, count: usize) -> (Vec<SocketAddr>, vec::IntoIter<SocketAddr>) {
     if addresses.len() <= count {
         return (addresses, Vec::new().into_iter());
@@ -188,26 +170,29 @@ fn split(addresses: Vec<SocketAddr>, count: usize) -> (Vec<SocketAddr>, vec::Int
     (rest.by_ref().take(count).collect(), rest)
 }
 
-/// Finds the source of each.
-pub(crate) async fn sources<M: Mode>(source: &Dialer<SourceAddress, M>, addresses: Vec<SocketAddr>) -> Vec<Candidate> {
-    let mut candidates = Vec::with_capacity(addresses.len());
+/// Finds the source address of each.
+pub(crate) async fn sources<M: Mode>(
+    source: &Dialer<SourceAddress, M>,
+    addresses: Vec<SocketAddr>,
+) -> Vec<AddressInfo> {
+    let mut infos = Vec::with_capacity(addresses.len());
     for address in addresses {
-        if !candidates.is_empty() && candidates.len() % TURN == 0 {
+        if !infos.is_empty() && infos.len() % TURN == 0 {
             yield_now().await;
         }
         let from = source.dial(address).await.unwrap_or_default();
-        candidates.push(candidate(address).source(from));
+        infos.push(address_info(address).source(from));
     }
-    candidates
+    infos
 }
 
-/// An address of which nothing else is known.
-pub(crate) fn candidate(address: SocketAddr) -> Candidate {
+/// Makes the info of an address without anything else.
+pub(crate) fn address_info(address: SocketAddr) -> AddressInfo {
     let scope_id = match address {
         SocketAddr::V6(address) => address.scope_id(),
         SocketAddr::V4(_) => 0,
     };
-    Candidate::new(address.ip()).scope_id(scope_id).source(Source::Unknown)
+    AddressInfo::new(address.ip()).scope_id(scope_id).source(Source::Unknown)
 }
 
 async fn yield_now() {

@@ -1,70 +1,78 @@
-//! The machine: inputs in, outputs out, and the rules between.
+//! The machine: inputs, outputs, and the rules between them.
+//!
+//! ```text
+//!     ms   input                    output
+//!      0                            Query HTTPS, Query AAAA, Query A
+//!     20   Answer A: 192.0.2.1      Wake 70: IPv6 is waited for, for 50 ms at most
+//!     70                            Start #0 192.0.2.1, Wake 320
+//!     90   Answer AAAA: 2001:db8::1 Wake 320: sorted in, and the timer stays
+//!    320                            Start #1 2001:db8::1
+//!    340   Succeeded #1             Cancel #0, Won #1
+//! ```
 
 use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::addresses::{Addresses, Entry, Nat, Use, Via};
 use crate::attempts::Attempts;
+use crate::clock::Clock;
 use crate::order::Order;
-use crate::pace::Pace;
+use crate::pacing::Pacing;
 use crate::queries::{ALIASES, Queries, State};
-use crate::services::{Kept, Services, shuffle};
-use crate::tick::Clock;
+use crate::services::{KnownService, Services, shuffle};
 use crate::{
-    Answer, Attempt, Candidate, Config, Dropped, End, Failure, Family, Input, Kind, List, Name, Outcome, Output,
-    Prefix, Query, Service, ServiceId, Target, Tick,
+    AddressInfo, Answer, AttemptState, Config, Dropped, End, Failure, Family, Kind, List, Name, Prefix, Query,
+    RaceAttempt, RaceInput, RaceOutput, RaceTarget, ServiceId, ServiceRecord, Timestamp,
 };
 
-/// A race to one target: told what happens, says what to do. It does no input or output, knows no
-/// clock and allocates nothing.
+/// A race to one target. It does no input or output, knows no clock and allocates nothing.
 ///
-/// `E` is the caller's reason for a failed attempt. There is room for `ENDPOINTS` addresses at a
-/// time and as many attempts, for `SERVICES` records of SVCB or HTTPS and for `QUERIES` queries:
-/// three, and three for each other name in such records. What does not fit is counted in
-/// [`dropped`](Self::dropped).
+/// `E` is the caller's reason for a failed attempt. The machine has room for `ADDRESSES` addresses
+/// at a time and as many attempts, for `SERVICES` records of SVCB or HTTPS, and for `QUERIES`
+/// queries: three, and three for each other name in such records. [`dropped`](Self::dropped) counts
+/// those beyond the capacities.
 ///
-/// Addresses that have been tried make room for others. So a long answer is given in parts
-/// ([`Answer::First`], [`Input::More`]), as [`room`](Self::room) says. An address is tried once for
-/// as long as it has a place or its attempt is in [`attempts`](Self::attempts): a list must not
-/// have one again.
+/// Addresses that have been tried make room for others. The caller gives a long answer in parts
+/// ([`Answer::First`], [`RaceInput::More`]), as [`room`](Self::room) says. The machine tries an
+/// address once for as long as the address has a place or its attempt is in
+/// [`attempts`](Self::attempts). A list must not repeat an address.
 ///
-/// Whenever something happens, give every [`input`](Self::input) that is ready, and only then ask
-/// for [`output`](Self::output) until there is none: so of two attempts that succeed at the same
-/// time, the one that started earlier wins, and a success beats a timer. Nothing panics, whatever
-/// the input.
+/// After an event the caller gives every [`input`](Self::input) that is ready, and then asks for
+/// [`output`](Self::output) until it returns none. In that order the earlier of two attempts that
+/// succeed at the same time wins, and a success beats a timer. No input makes the machine panic.
 #[derive(Debug)]
-pub struct Machine<T, E, const ENDPOINTS: usize = 32, const SERVICES: usize = 4, const QUERIES: usize = 16> {
+pub struct Machine<T, E, const ADDRESSES: usize = 32, const SERVICES: usize = 4, const QUERIES: usize = 16> {
     config: Config,
     clock: Clock<T>,
     queries: Queries<QUERIES>,
     services: Services<SERVICES>,
-    addresses: Addresses<ENDPOINTS>,
-    order: Order<ENDPOINTS>,
-    attempts: Attempts<E, ENDPOINTS>,
-    pace: Pace,
+    addresses: Addresses<ADDRESSES>,
+    order: Order<ADDRESSES>,
+    attempts: Attempts<E, ADDRESSES>,
+    pacing: Pacing,
     prefix: Option<Prefix>,
-    /// When the first address came, from which the resolution delay runs.
+    /// When the first address arrived. The resolution delay runs from there.
     first_address: Option<Duration>,
     /// Attempts may start.
     resolved: bool,
-    /// The order does not show the latest answers.
+    /// The order lacks the latest answers.
     stale: bool,
-    /// What failed forbids to go on.
+    /// A failed query forbids the race to go on.
     abandoned: bool,
     dropped: Dropped,
     end: Option<End>,
-    /// The end has been told.
+    /// The output of the end has been returned.
     end_told: bool,
-    /// When to wake was the last thing told.
+    /// The last output was a wake-up, and no input came since.
     wake_told: bool,
 }
 
-impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: usize>
-    Machine<T, E, ENDPOINTS, SERVICES, QUERIES>
+impl<T: Timestamp, E, const ADDRESSES: usize, const SERVICES: usize, const QUERIES: usize>
+    Machine<T, E, ADDRESSES, SERVICES, QUERIES>
 {
-    /// A race that starts `now`.
+    /// Makes a race that starts `now`.
     #[must_use]
-    pub fn new(config: Config, target: Target<'_>, now: T) -> Self {
+    pub fn new(config: Config, target: RaceTarget<'_>, now: T) -> Self {
         let mut machine = Self {
             config,
             clock: Clock::new(now),
@@ -73,7 +81,7 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
             addresses: Addresses::new(),
             order: Order::new(),
             attempts: Attempts::new(),
-            pace: Pace::default(),
+            pacing: Pacing::default(),
             prefix: config.prefix,
             first_address: None,
             resolved: false,
@@ -85,47 +93,48 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
             wake_told: false,
         };
         match target {
-            Target::Name => machine.ask_all(Name::ORIGINAL),
-            Target::Addresses(candidates) => {
-                machine.add(candidates, Name::ORIGINAL, Via::Given);
+            RaceTarget::Name => machine.ask_all(Name::ORIGINAL),
+            RaceTarget::Addresses(infos) => {
+                machine.add(infos, Name::ORIGINAL, Via::Given);
                 machine.resolved = true;
             }
         }
         machine
     }
 
-    /// Tells what has happened. Nothing is decided before [`output`](Self::output).
-    pub fn input(&mut self, input: Input<'_, E>, now: T) {
+    /// Takes an event. Decides nothing before [`output`](Self::output).
+    pub fn input(&mut self, input: RaceInput<'_, E>, now: T) {
         self.clock.advance(now);
         if self.end.is_some() {
             return;
         }
         self.wake_told = false;
         match input {
-            Input::Answer { query, answer } => self.answer(query, answer),
-            Input::More { list, addresses, last } => self.more(list, addresses, last),
-            Input::Progress { attempt } if self.attempts.is_open(attempt) => {
+            RaceInput::Answer { query, answer } => self.answer(query, answer),
+            RaceInput::More { list, addresses, last } => self.more(list, addresses, last),
+            RaceInput::Progress { attempt } if self.attempts.is_open(attempt) => {
                 self.attempts.progress(attempt);
-                self.pace.progressed(self.elapsed());
+                self.pacing.progressed(self.elapsed());
             }
-            Input::Progress { .. } => {}
-            Input::Succeeded { attempt } => self.attempts.succeed(attempt),
-            Input::Failed { attempt, reason, sent } => {
-                if self.attempts.end(attempt, Outcome::Failed { reason, sent }, self.clock.elapsed()) {
-                    self.pace.failed(self.attempts.is_latest(attempt), self.attempts.last_sent());
+            RaceInput::Progress { .. } => {}
+            RaceInput::Succeeded { attempt } => self.attempts.succeed(attempt),
+            RaceInput::Failed { attempt, reason, sent } => {
+                if self.attempts.end(attempt, AttemptState::Failed { reason, sent }, self.clock.elapsed()) {
+                    self.pacing.failed(self.attempts.is_latest(attempt), self.attempts.last_sent());
                 }
             }
-            Input::Prefix(prefix) => self.renumber(prefix),
-            Input::Cancel => self.end = Some(End::Cancelled),
+            RaceInput::Prefix(prefix) => self.renumber(prefix),
+            RaceInput::Cancel => self.end = Some(End::Cancelled),
         }
     }
 
-    /// What to do next. Call it until it answers none, after every change and when the time of the
-    /// last [`Output::Wake`] has come; calling it at other times is harmless.
+    /// Returns the next action. The caller calls it until it returns none, after every input and at
+    /// the time of the last [`RaceOutput::Wake`]. Calls at other times are harmless.
     ///
-    /// At the end come the [`Output::Cancel`] of every attempt that runs and then, unless the end
-    /// is [`Input::Cancel`], [`Output::Won`] or [`Output::Failed`]; after that, nothing ever.
-    pub fn output(&mut self, now: T) -> Option<Output<T>> {
+    /// The end is a [`RaceOutput::Cancel`] of every attempt that runs, and then [`RaceOutput::Won`]
+    /// or [`RaceOutput::Failed`]. After a [`RaceInput::Cancel`] the last is missing. From then on
+    /// it returns none.
+    pub fn output(&mut self, now: T) -> Option<RaceOutput<T>> {
         self.clock.advance(now);
         if self.end.is_none() {
             self.refresh();
@@ -136,7 +145,7 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         }
         if let Some(query) = self.queries.tell() {
             self.wake_told = false;
-            return Some(Output::Query(query));
+            return Some(RaceOutput::Query(query));
         }
         let due = self.due();
         if due.is_some_and(|due| due <= self.elapsed())
@@ -145,55 +154,57 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
             self.wake_told = false;
             return Some(start);
         }
-        // What lies beyond the clock never comes.
+        // A time beyond the clock's range never comes.
         let wake = due.filter(|due| !self.wake_told && *due < Duration::MAX);
         self.wake_told = wake.is_some();
-        wake.map(|due| Output::Wake(self.clock.tick(due)))
+        wake.map(|due| RaceOutput::Wake(self.clock.timestamp(due)))
     }
 
-    /// The attempts that run and the latest of those that have ended, at most `ENDPOINTS`, in the
-    /// order in which they started.
+    /// Returns the attempts that run and the latest of those that have ended, at most `ADDRESSES`,
+    /// in the order in which they started.
     #[must_use]
-    pub fn attempts(&self) -> &[Attempt<E>] {
+    pub fn attempts(&self) -> &[RaceAttempt<E>] {
         self.attempts.list()
     }
 
-    /// How the race ended, once it has. [`output`](Self::output) may still have attempts to cancel.
+    /// Returns the end, once it is decided. [`output`](Self::output) may still have attempts to
+    /// cancel.
     #[must_use]
     pub fn end(&self) -> Option<End> {
         self.end
     }
 
-    /// Whether handshakes above the transport may proceed: false while service records that they
-    /// depend on are not answered ([`Config::wait_for_services`]). Ask again after every answer.
+    /// Returns whether handshakes above the transport may proceed. It is false while the service
+    /// records that they depend on are not answered ([`Config::wait_for_services`]). The caller
+    /// asks again after every answer.
     #[must_use]
     pub fn may_handshake(&self) -> bool {
         !self.config.wait_for_services || self.queries.services_heard()
     }
 
-    /// What was left out so far.
+    /// Returns what was dropped so far.
     #[must_use]
     pub fn dropped(&self) -> Dropped {
         self.dropped
     }
 
-    /// How many addresses that it was given were never tried: because the race ended before, the
-    /// service records leave them out, or there was no room. What still waits to be given comes on
-    /// top.
+    /// Returns how many of the given addresses were never tried, because the race ended before, the
+    /// service records leave them out, or the machine had no room. Excludes addresses that the
+    /// caller has not given yet.
     #[must_use]
     pub fn untried(&self) -> u32 {
         u32::try_from(self.left().count()).unwrap_or(u32::MAX).saturating_add(self.dropped.addresses)
     }
 
-    /// The addresses and zones that were not tried.
+    /// Yields the addresses and zones that were not tried.
     pub(crate) fn left(&self) -> impl Iterator<Item = (IpAddr, u32)> {
         let left = |entry: &&Entry| !entry.gone && entry.started.is_none() && entry.planned != Use::Spent;
-        self.addresses.iter().filter(left).map(|entry| (entry.candidate.address, entry.candidate.scope_id))
+        self.addresses.iter().filter(left).map(|entry| (entry.info.address, entry.info.scope_id))
     }
 
-    /// How many addresses of `list` it would take now: the first of an answer that is to come, or
-    /// more of what was given in part. For a query for service records it is how many hints they
-    /// may have.
+    /// Returns how many addresses of `list` the machine would take now: the first of a future
+    /// answer, or more of a list that was given in part. For a query for service records it is the
+    /// number of hints in all of them.
     #[must_use]
     pub fn room(&self, list: List) -> usize {
         if self.end.is_some() || !self.awaits(list) {
@@ -209,8 +220,8 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         self.addresses.room(of, !self.order.is_empty())
     }
 
-    /// Whether it waits for more of `list`, be there room or not. What it does not wait for any
-    /// more is of no use: hints whose records were answered, or records that changed.
+    /// Returns whether the machine waits for more of `list`, with room or without. It stops waiting
+    /// for hints once their addresses are answered, and for the hints of replaced records.
     #[must_use]
     pub fn awaits(&self, list: List) -> bool {
         match list {
@@ -218,21 +229,22 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
                 self.queries.get(name, kind).is_some_and(|slot| slot.open() || slot.more)
             }
             List::Hints(id, family) => self.services.get(id).is_some_and(|kept| {
-                let kind = if family == Family::Ipv4 { Kind::A } else { Kind::Aaaa };
-                let wanted = self.config.hints && kept.usable && !self.queries.answered(kept.target, kind);
+                let answered = self.queries.answered(kept.target, family.kind());
+                let wanted = self.config.hints && kept.usable && !answered;
                 wanted && kept.more[usize::from(family == Family::Ipv6)]
             }),
         }
     }
 
-    /// The time since [`new`](Self::new), by which [`attempts`](Self::attempts) are timed.
+    /// Returns the time since [`new`](Self::new). The times of [`attempts`](Self::attempts) are on
+    /// this clock.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.clock.elapsed()
     }
 
-    /// The end, if it is decided: successes first, then what forbids to go on, then that nothing is
-    /// left.
+    /// Decides the end: by a success, then by a failure that forbids to go on, then by having
+    /// nothing left to try.
     fn decide(&self) -> Option<End> {
         if let Some(winner) = self.attempts.connected().filter(|_| self.may_handshake() && !self.abandons()) {
             return Some(End::Won(winner));
@@ -240,6 +252,7 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         if self.abandoned {
             return Some(End::Failed(Failure::Services));
         }
+        // The race fails once nothing runs, no query is open, and no address is left or expected.
         let idle = self.attempts.running() == 0 && !self.queries.any_open();
         let over = idle && (self.attempts.is_over() || (self.order.is_empty() && !self.expects_more()));
         let failure = match self.attempts.any() {
@@ -250,29 +263,30 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         over.then_some(End::Failed(failure))
     }
 
-    /// Whether a connection counts for nothing because it depends on records that failed.
+    /// Returns whether connections are void, since they depend on records that failed.
     fn abandons(&self) -> bool {
         self.abandoned && self.config.wait_for_services
     }
 
-    fn finish(&mut self, end: End) -> Option<Output<T>> {
+    /// Returns the outputs of the end, one a call.
+    fn finish(&mut self, end: End) -> Option<RaceOutput<T>> {
         let now = self.elapsed();
         if let End::Won(winner) = end {
-            self.attempts.end(winner, Outcome::Won, now);
+            self.attempts.end(winner, AttemptState::Won, now);
         }
         if let Some(attempt) = self.attempts.next_open() {
-            self.attempts.end(attempt, Outcome::Cancelled, now);
-            return Some(Output::Cancel { attempt });
+            self.attempts.end(attempt, AttemptState::Cancelled, now);
+            return Some(RaceOutput::Cancel { attempt });
         }
         match end {
             _ if core::mem::replace(&mut self.end_told, true) => None,
-            End::Won(attempt) => Some(Output::Won { attempt }),
-            End::Failed(failure) => Some(Output::Failed(failure)),
+            End::Won(attempt) => Some(RaceOutput::Won { attempt }),
+            End::Failed(failure) => Some(RaceOutput::Failed(failure)),
             End::Cancelled => None,
         }
     }
 
-    /// Whether addresses are to come for which there is room.
+    /// Returns whether a list has more addresses, and the machine room for them.
     fn expects_more(&self) -> bool {
         let has_room = |list| self.room(list) > 0;
         self.queries.iter().any(|slot| slot.more && has_room(List::Answer(slot.query)))
@@ -281,29 +295,30 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
             })
     }
 
-    /// When something is to be done without input: none if nothing is.
+    /// Returns the time of the next action without input, if there is one.
     fn due(&self) -> Option<Duration> {
         if !self.resolved {
             return self.first_address.map(|first| first.saturating_add(self.config.resolution_delay));
         }
-        // One that waits for records would not be helped by another that does.
+        // An attempt that waits for records gains nothing from another that waits too.
         let waits = !self.may_handshake() && self.attempts.any_progressed();
         let exhausted = self.order.is_empty() || self.attempts.is_over();
-        let full = self.attempts.running() >= self.config.in_flight().min(ENDPOINTS);
+        let full = self.attempts.running() >= self.config.in_flight().min(ADDRESSES);
         let held = waits || exhausted || full || self.attempts.holding();
-        (!held).then(|| self.pace.due(self.attempts.running() == 0))
+        (!held).then(|| self.pacing.due(self.attempts.running() == 0))
     }
 
-    fn start(&mut self) -> Option<Output<T>> {
+    /// Starts an attempt to the next endpoint of the order.
+    fn start(&mut self) -> Option<RaceOutput<T>> {
         let (now, idle) = (self.clock.elapsed(), self.attempts.running() == 0);
         let endpoint = self.order.next(&self.addresses)?;
         let attempt = self.attempts.start(endpoint, now)?;
         let rtt = self.order.started(attempt, &mut self.addresses);
-        self.pace.started(now, idle, rtt, &self.config);
-        Some(Output::Start { attempt, endpoint })
+        self.pacing.started(now, idle, rtt, &self.config);
+        Some(RaceOutput::Start { attempt, endpoint })
     }
 
-    /// Brings the order up to date, and sees whether attempts may start (§4.2).
+    /// Updates the order, and decides whether attempts may start (§4.2).
     fn refresh(&mut self) {
         self.reorder();
         if let Some(first) = self.first_address.filter(|_| !self.resolved) {
@@ -312,6 +327,7 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         }
     }
 
+    /// Rebuilds the order if it lacks answers, or if addresses did not fit into it.
     fn reorder(&mut self) {
         if self.stale || self.order.is_short() {
             self.stale = false;
@@ -319,18 +335,18 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         }
     }
 
-    /// Whether the preferred family of those asked has an answer, or hints that stand for it.
+    /// Returns whether the preferred family of those asked has an answer, or hints in its place.
     fn preferred_heard(&self) -> bool {
-        let (kind, family) = match self.config.preferred {
-            Family::Ipv6 if self.queries.asked(Kind::Aaaa) => (Kind::Aaaa, Family::Ipv6),
-            Family::Ipv4 if !self.queries.asked(Kind::A) => (Kind::Aaaa, Family::Ipv6),
-            _ => (Kind::A, Family::Ipv4),
+        let family = match self.config.preferred {
+            Family::Ipv6 if self.queries.asked(Kind::Aaaa) => Family::Ipv6,
+            Family::Ipv4 if !self.queries.asked(Kind::A) => Family::Ipv6,
+            _ => Family::Ipv4,
         };
         let hinted = |via| matches!(via, Via::Hint { family: hinted, .. } if hinted == family);
-        self.queries.heard(kind) || self.addresses.iter().any(|entry| hinted(entry.via))
+        self.queries.heard(family.kind()) || self.addresses.iter().any(|entry| hinted(entry.via))
     }
 
-    /// The queries for a name, in the order of §4.1.
+    /// Makes the queries for a name, in the order of §4.1.
     fn ask_all(&mut self, name: Name) {
         if let Some(kind) = self.config.services {
             self.ask(name, kind);
@@ -353,6 +369,7 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         }
     }
 
+    /// Takes an answer. Ignores one to a query that was not made, or of another kind.
     fn answer(&mut self, query: Query, answer: Answer<'_>) {
         let Query { name, kind } = query;
         let Some(slot) = self.queries.find(query) else { return };
@@ -379,12 +396,12 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
                 });
                 self.add(list, name, via);
             }
-            // The answer to another kind of question.
+            // The answer is of another kind than its query.
             Answer::Services(_) | Answer::Addresses(_) | Answer::First(_) => {}
         }
     }
 
-    fn more(&mut self, list: List, addresses: &[Candidate], last: bool) {
+    fn more(&mut self, list: List, addresses: &[AddressInfo], last: bool) {
         if !self.awaits(list) {
             return;
         }
@@ -396,21 +413,20 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
             }
             List::Hints(id, family) => {
                 let Some(kept) = self.services.get_mut(id) else { return };
-                let [ipv4, ipv6] = &mut kept.more;
-                *(if family == Family::Ipv4 { ipv4 } else { ipv6 }) = !last;
+                kept.more[usize::from(family == Family::Ipv6)] = !last;
                 let target = kept.target;
                 self.add(addresses, target, Via::Hint { owner: id.owner, family });
             }
         }
     }
 
-    fn add(&mut self, candidates: &[Candidate], name: Name, via: Via) {
-        // So that it is known which may make way.
+    fn add(&mut self, infos: &[AddressInfo], name: Name, via: Via) {
+        // Determines which entries may be replaced.
         self.reorder();
         self.stale = true;
         let nat = Nat { prefix: self.prefix, config: &self.config };
-        for candidate in candidates {
-            let Some(usable) = candidate.usable() else {
+        for info in infos {
+            let Some(usable) = info.usable() else {
                 self.dropped.unusable = self.dropped.unusable.saturating_add(1);
                 continue;
             };
@@ -421,44 +437,45 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         }
     }
 
-    /// Takes service records in place of what `owner` had.
-    fn serve(&mut self, owner: Name, kind: Kind, list: &[Service<'_>]) {
+    /// Takes service records in place of those that `owner` had.
+    fn serve(&mut self, owner: Name, kind: Kind, list: &[ServiceRecord<'_>]) {
         self.stale = true;
         self.services.remove(owner);
         self.addresses.withdraw(|entry| matches!(entry.via, Via::Hint { owner: of, .. } if of == owner));
         let numbered = || (0..u16::MAX).zip(list).map(|(index, service)| (ServiceId { owner, index }, service));
-        // "The recipient MUST ignore any ServiceMode records in the set" with an alias; of several,
-        // one at random (RFC 9460 §2.4.1).
+        // With an alias, "the recipient MUST ignore any ServiceMode records in the set". Of several
+        // aliases one is taken at random (RFC 9460 §2.4.1).
         let aliases = numbered().filter(|(_, service)| service.priority == 0);
         if let Some((_, alias)) = aliases.min_by_key(|(id, _)| shuffle(self.config.seed, *id)) {
             return self.follow(owner, kind, alias.target);
         }
         let count = |dropped: &mut u32, yes: bool| *dropped = dropped.saturating_add(yes.into());
+        // Each record is stored or counted as dropped.
         for (id, service) in numbered() {
             count(&mut self.dropped.unsupported, service.unsupported);
             if service.unsupported {
                 continue;
             }
-            let kept = Kept::new(service, id, &self.config);
+            let kept = KnownService::new(service, id, &self.config);
             count(&mut self.dropped.ports, service.port == Some(0));
             count(&mut self.dropped.protocols, !kept.usable && service.port != Some(0));
             let fits = self.services.add(kept);
             count(&mut self.dropped.services, !fits);
         }
+        // Queries and hints follow once all records are stored: only those that were kept count.
         for (id, service) in numbered() {
             let Some(kept) = self.services.get(id).filter(|kept| kept.usable) else { continue };
             let target = kept.target;
             self.ask_addresses(target);
-            let hints = [(service.ipv6_hints, Kind::Aaaa, Family::Ipv6), (service.ipv4_hints, Kind::A, Family::Ipv4)];
-            for (hints, kind, family) in hints {
-                if self.config.hints && !self.queries.answered(target, kind) {
+            for (hints, family) in [(service.ipv6_hints, Family::Ipv6), (service.ipv4_hints, Family::Ipv4)] {
+                if self.config.hints && !self.queries.answered(target, family.kind()) {
                     self.add(hints, target, Via::Hint { owner, family });
                 }
             }
         }
     }
 
-    /// Follows an alias. One to `.` says that there is no service, which is advice only (RFC 9460
+    /// Follows an alias. An alias to `.` denies the service, which is advice only (RFC 9460
     /// §2.5.1).
     fn follow(&mut self, owner: Name, kind: Kind, target: Option<Name>) {
         let Some(target) = target else { return };
@@ -472,7 +489,7 @@ impl<T: Tick, E, const ENDPOINTS: usize, const SERVICES: usize, const QUERIES: u
         self.ask_all(target);
     }
 
-    /// The NAT64 prefix is known: "the client MUST include a query for A records" (§4.1).
+    /// Takes a NAT64 prefix: with one, "the client MUST include a query for A records" (§4.1).
     fn renumber(&mut self, prefix: Prefix) {
         self.prefix = Some(prefix);
         self.stale = true;

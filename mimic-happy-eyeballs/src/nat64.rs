@@ -1,4 +1,11 @@
 //! NAT64: IPv4 addresses written as IPv6 addresses (RFC 6052).
+//!
+//! ```text
+//!   bits      0              32       64  72       96     128
+//!   prefix    2001:0db8      0122:0344                            /64
+//!   192.0.2.33                        00  c0 00 02 21 000000
+//!   address   2001:0db8:0122:0344:    00c0:0002:2100:0000
+//! ```
 
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
@@ -6,10 +13,10 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 /// The well-known prefix `64:ff9b::/96`.
 const WELL_KNOWN: [u8; 16] = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// Bits 64 to 71, which are zero whatever the prefix (RFC 6052 §2.2).
+/// The octet of bits 64 to 71, which is zero with every prefix (RFC 6052 §2.2).
 const RESERVED: usize = 8;
 
-/// A network's NAT64 prefix, PREF64.
+/// The NAT64 prefix of a network, PREF64.
 ///
 /// ```
 /// use mimic_happy_eyeballs::Prefix;
@@ -29,7 +36,7 @@ impl Prefix {
     /// The well-known prefix, `64:ff9b::/96`.
     pub const WELL_KNOWN: Self = Self { octets: WELL_KNOWN, bytes: 12 };
 
-    /// The prefix that is the first `bits` of `prefix`; the others are ignored. None unless `bits`
+    /// Makes a prefix of the first `bits` of `prefix`, and ignores the others. None unless `bits`
     /// is 32, 40, 48, 56, 64 or 96, and bits 64 to 71 are zero (RFC 6052 §2.2).
     #[must_use]
     pub fn new(prefix: Ipv6Addr, bits: u8) -> Option<Self> {
@@ -42,9 +49,9 @@ impl Prefix {
         (octets.get(RESERVED) == Some(&0)).then_some(Self { octets, bytes })
     }
 
-    /// The IPv6 address for `address` behind this prefix. None where that is not to be done:
-    /// addresses of the host or the link (0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, multicast,
-    /// broadcast), and private ones under the well-known prefix (RFC 6052 §3.1).
+    /// Returns the IPv6 address for `address` behind this prefix. None for addresses of the host or
+    /// the link (0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, multicast, broadcast), and for private
+    /// ones under the well-known prefix (RFC 6052 §3.1).
     #[must_use]
     pub fn synthesise(&self, address: Ipv4Addr) -> Option<Ipv6Addr> {
         if !self.covers(address) {
@@ -58,7 +65,8 @@ impl Prefix {
         Some(octets.into())
     }
 
-    /// The IPv4 address that [`synthesise`](Self::synthesise) makes `address` of, if there is one.
+    /// Returns the IPv4 address of which [`synthesise`](Self::synthesise) makes `address`; none if
+    /// it makes it of none.
     #[must_use]
     pub fn extract(&self, address: Ipv6Addr) -> Option<Ipv4Addr> {
         let octets = address.octets();
@@ -71,8 +79,8 @@ impl Prefix {
             *byte = *octet;
         }
         let inner = inner.into();
-        // Only what a DNS64 would write: another suffix is an address of its own, and would not be
-        // found again.
+        // Only an address that a DNS64 would write. One with another suffix is a host of its own,
+        // and synthesis would not give it back.
         (self.synthesise(inner) == Some(address)).then_some(inner)
     }
 

@@ -1,5 +1,15 @@
-//! In which order endpoints are tried (§5): grouped, sorted within each group, interleaved, and
-//! flattened into a list.
+//! The order of endpoints (§5): grouped, sorted within each group, interleaved, and flattened.
+//!
+//! ```text
+//!   www has HTTPS 1 cdn and HTTPS 2 alt; all three have A and AAAA
+//!
+//!   group    sorted by RFC 6724    interleaved
+//!   1 cdn    6a 6b 4a 4b           6a 4a 6b 4b
+//!   2 alt    6c 4c                 6c 4c
+//!   www      6d 4d                 6d 4d          last, as no record leads there
+//!
+//!   list     6a 4a 6b 4b 6c 4c 6d 4d
+//! ```
 
 use core::cmp::Ordering;
 use core::time::Duration;
@@ -9,40 +19,40 @@ use heapless::Vec;
 use crate::addresses::{Addresses, Entry, Use};
 use crate::attempts::Attempts;
 use crate::queries::{ALIASES, Queries};
-use crate::select::Key;
-use crate::services::{Kept, Services};
-use crate::{AttemptId, Config, Endpoint, Family, Name, ServiceId};
+use crate::select::SortKey;
+use crate::services::{KnownService, Services};
+use crate::{AttemptId, Config, Family, Name, RaceEndpoint, ServiceId};
 
-/// What is still to be tried, the next first.
+/// The endpoints that are still to be tried, the next first.
 #[derive(Debug)]
 pub(crate) struct Order<const N: usize> {
     list: Vec<Planned, N>,
-    /// Before it, all have been tried since it was built.
+    /// The index of the next. Those before it were tried since the list was built.
     next: usize,
-    /// Some did not fit, which come when the list is at its end.
+    /// Some endpoints did not fit. They come when the list is at its end.
     overflow: bool,
 }
 
-/// Kept small, as it is moved about.
+/// One endpoint of the order. It is small because sorting moves it.
 #[derive(Debug)]
 struct Planned {
-    key: Key,
+    key: SortKey,
     entry: usize,
     service: Option<ServiceId>,
     port: Option<u16>,
     protocol: Option<u8>,
     /// The bit of [`Entry::tried`].
     way: u32,
-    /// Only while the order is built: so that the families take turns as if all answers had come at
-    /// once (§7).
+    /// Was tried before. Such endpoints take part while the order is built, so that the families
+    /// take turns as if all answers had come at once (§7).
     tried: bool,
 }
 
 impl Planned {
-    fn endpoint(&self, entry: &Entry) -> Endpoint {
-        Endpoint {
+    fn endpoint(&self, entry: &Entry) -> RaceEndpoint {
+        RaceEndpoint {
             address: entry.connect,
-            scope_id: entry.candidate.scope_id,
+            scope_id: entry.info.scope_id,
             original: entry.original,
             port: self.port,
             name: entry.name,
@@ -52,7 +62,7 @@ impl Planned {
     }
 }
 
-/// What a group is sorted by; a lower one comes first.
+/// The rank of a group; lower ranks come first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     without_ech: bool,
@@ -67,34 +77,35 @@ impl<const N: usize> Order<N> {
         Self { list: Vec::new(), next: 0, overflow: false }
     }
 
-    /// Whether nothing is left to try.
+    /// Returns whether nothing is left to try.
     pub(crate) fn is_empty(&self) -> bool {
         self.next >= self.list.len() && !self.overflow
     }
 
-    /// Whether it is to be built again, for what did not fit.
+    /// Returns whether the list is at its end and endpoints did not fit: it must be rebuilt.
     pub(crate) fn is_short(&self) -> bool {
         self.next >= self.list.len() && self.overflow
     }
 
-    /// The next to try.
-    pub(crate) fn next(&self, addresses: &Addresses<N>) -> Option<Endpoint> {
+    /// Returns the next endpoint.
+    pub(crate) fn next(&self, addresses: &Addresses<N>) -> Option<RaceEndpoint> {
         let planned = self.list.get(self.next)?;
         Some(planned.endpoint(addresses.get(planned.entry)?))
     }
 
-    /// The next is tried. Answers the round-trip time to expect of it.
+    /// Marks the next endpoint as tried. Returns its expected round-trip time.
     pub(crate) fn started(&mut self, attempt: AttemptId, addresses: &mut Addresses<N>) -> Option<Duration> {
         let planned = self.list.get(self.next)?;
         self.next += 1;
         let entry = addresses.get_mut(planned.entry)?;
         entry.started.get_or_insert(attempt);
         entry.tried |= planned.way;
-        let rtt = entry.candidate.rtt;
+        let rtt = entry.info.rtt;
         self.mark(addresses);
         rtt
     }
 
+    /// Builds the list from all answers, without the endpoints that were tried.
     pub(crate) fn rebuild<E, const S: usize, const Q: usize>(
         &mut self,
         addresses: &mut Addresses<N>,
@@ -111,6 +122,7 @@ impl<const N: usize> Order<N> {
         let owner = chain.last().copied().unwrap_or(Name::ORIGINAL);
 
         let ranks = || services.of(owner).filter(|kept| kept.usable).flat_map(|kept| ranks(kept, config));
+        // The groups of service records, by rank. Each is filled, sorted and interleaved alone.
         let mut done = None;
         while let Some(rank) = ranks().map(|(rank, ..)| rank).filter(|rank| done.is_none_or(|done| *rank > done)).min()
         {
@@ -121,8 +133,8 @@ impl<const N: usize> Order<N> {
             self.interleave(from, addresses.last(), config);
             done = Some(rank);
         }
-        // Addresses without a service come last (§5.2), those of what a name is an alias for before
-        // its own; and so do those of a name with services, if the origin may be fallen back to.
+        // Addresses without a service come last (§5.2); those of an alias's target before those of
+        // the name. So do those of a name with services, if the origin may be fallen back to.
         let falls_back = config.falls_back(services.of(owner).any(|kept| kept.ech));
         for name in chain.iter().rev() {
             if falls_back || !services.of(owner).any(|kept| kept.target == *name) {
@@ -134,7 +146,7 @@ impl<const N: usize> Order<N> {
         self.mark(addresses);
     }
 
-    /// Tells the entries what they are good for.
+    /// Updates the use of each entry.
     fn mark(&self, addresses: &mut Addresses<N>) {
         for index in 0..N {
             let Some(entry) = addresses.get(index) else { return };
@@ -146,20 +158,21 @@ impl<const N: usize> Order<N> {
         }
     }
 
-    /// Adds the addresses of `name` to the group that begins at `from`, in RFC 6724's order.
+    /// Adds the addresses of `name` to the group that begins at `from`, in the order of RFC 6724.
     fn add<E>(
         &mut self,
         from: usize,
         name: Name,
-        service: Option<(&Kept, Option<u8>)>,
+        service: Option<(&KnownService, Option<u8>)>,
         addresses: &mut Addresses<N>,
         attempts: &Attempts<E, N>,
     ) {
         let port = service.and_then(|(kept, _)| kept.port);
         let protocol = service.and_then(|(_, protocol)| protocol);
-        // Where there are too many ways, no address is tried by more of them.
+        let service = service.map(|(kept, _)| kept.id);
+        // Beyond the capacity for ways, no address is tried by further ones.
         let Some(way) = addresses.way(port, protocol) else { return };
-        // Without a service, any attempt at this port was one for the same.
+        // Without a service, any earlier attempt at this port was to the same endpoint.
         let alike = if service.is_some() { way } else { addresses.ways_to(port) };
         for index in 0..N {
             let Some(entry) = addresses.get_mut(index) else { return };
@@ -168,13 +181,14 @@ impl<const N: usize> Order<N> {
             }
             entry.planned = Use::Spent;
             let Some(entry) = addresses.get(index) else { return };
-            // Of an IPv4 address that came as such, too, more is known.
+            // If the IPv4 address came as such too, that entry knows more.
             if entry.extracted()
-                && addresses.iter().any(|other| other.name == name && other.candidate.address == entry.original)
+                && addresses.iter().any(|other| other.name == name && other.info.address == entry.original)
             {
                 continue;
             }
-            let service = service.map(|(kept, _)| kept.id);
+            // An endpoint was tried if the attempts have it, or if an entry of the same address was
+            // tried by this way. The entries know attempts that are forgotten.
             let mut new = Planned { key: entry.key, entry: index, service, port, protocol, way, tried: false };
             let endpoint = new.endpoint(entry);
             new.tried = attempts.tried(&endpoint)
@@ -189,8 +203,9 @@ impl<const N: usize> Order<N> {
         }
     }
 
+    /// Inserts an endpoint into the group that begins at `from`, after its equals.
     fn insert(&mut self, from: usize, new: Planned) {
-        // Room for what has been tried is only lent.
+        // An endpoint that was tried gives up its place for one that was not.
         let lent = self.list.iter().rposition(|planned| planned.tried).filter(|_| self.list.is_full() && !new.tried);
         if let Some(place) = lent {
             self.list.remove(place);
@@ -201,9 +216,9 @@ impl<const N: usize> Order<N> {
         self.overflow |= self.list.insert(place, new).is_err() && !tried;
     }
 
-    /// "Whichever address family is first in the list should be followed by an endpoint of the
-    /// other" (§5.3). Goes on after `last`, if there were others before. Then what has been tried
-    /// has had its turn.
+    /// Lets the families take turns: "Whichever address family is first in the list should be
+    /// followed by an endpoint of the other" (§5.3). Continues after `last`, the family of the last
+    /// forgotten address. Then removes the endpoints that were tried.
     fn interleave(&mut self, from: usize, last: Option<Family>, config: &Config) {
         if config.interleave
             && let Some(group) = self.list.get_mut(from..)
@@ -211,11 +226,13 @@ impl<const N: usize> Order<N> {
         {
             let count = usize::from(config.family_count.max(1));
             for place in 0..group.len() {
+                // Whether this place belongs to the family that RFC 6724 put first.
                 let turn = match last {
                     None => place < count || place % 2 != count % 2,
                     Some(last) => (place % 2 == 0) == (last != first),
                 };
                 let wanted = |planned: &Planned| (planned.key.family() == first) == turn;
+                // The next of that family moves here. The others keep their order.
                 let Some(rest) = group.get_mut(place..) else { break };
                 let Some(found) = rest.iter().position(wanted) else { break };
                 if let Some(moved) = rest.get_mut(..=found) {
@@ -227,8 +244,11 @@ impl<const N: usize> Order<N> {
     }
 }
 
-/// The groups that a service is in: one, or one for each protocol.
-fn ranks<'a>(kept: &'a Kept, config: &Config) -> impl Iterator<Item = (Rank, &'a Kept, Option<u8>)> + use<'a> {
+/// Yields the groups of a service: one, or one for each protocol.
+fn ranks<'a>(
+    kept: &'a KnownService,
+    config: &Config,
+) -> impl Iterator<Item = (Rank, &'a KnownService, Option<u8>)> + use<'a> {
     let rank = Rank {
         without_ech: config.prefer_ech && !kept.ech,
         protocol: u8::MAX,
@@ -242,8 +262,8 @@ fn ranks<'a>(kept: &'a Kept, config: &Config) -> impl Iterator<Item = (Rank, &'a
     (0..32).filter(spoken).map(move |bit| (Rank { protocol: bit, ..rank }, kept, Some(bit))).chain(whole)
 }
 
-impl Endpoint {
-    /// Whether an attempt to one is an attempt to the other.
+impl RaceEndpoint {
+    /// Returns whether an attempt to one is an attempt to the other.
     pub(crate) fn same(&self, other: &Self) -> bool {
         self.address == other.address
             && self.scope_id == other.scope_id

@@ -1,18 +1,25 @@
 //! The queries of a race, and the chain of aliases between names.
+//!
+//! ```text
+//!   www    HTTPS  answered: alias to cdn      chain: www ─► cdn ─► edge
+//!   cdn    HTTPS  answered: alias to edge     the last name has the service records:
+//!   edge   HTTPS  asked                       they are heard once edge has answered
+//! ```
 
 use heapless::Vec;
 
 use crate::{Kind, Name, Query};
 
-/// How many aliases are followed: enough for every sane zone, and an end to a circle (RFC 9460 §3).
+/// The longest chain of aliases. Real zones have shorter ones, and a circle ends here (RFC 9460
+/// §3).
 pub(crate) const ALIASES: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Not told to the caller yet.
+    /// Not handed to the caller yet.
     New,
     Asked,
-    /// The records are known, be there any or none.
+    /// The records are known; there may be none.
     Answered,
     Failed,
 }
@@ -21,9 +28,9 @@ pub(crate) enum State {
 pub(crate) struct Slot {
     pub(crate) query: Query,
     pub(crate) state: State,
-    /// Where an AliasMode record leads.
+    /// The target of an AliasMode record.
     pub(crate) alias: Option<Name>,
-    /// More addresses of the answer are to come.
+    /// More addresses of the answer follow.
     pub(crate) more: bool,
 }
 
@@ -36,7 +43,7 @@ impl Slot {
 #[derive(Debug)]
 pub(crate) struct Queries<const N: usize> {
     slots: Vec<Slot, N>,
-    /// The type of service records that are asked for.
+    /// The type of the service records.
     services: Kind,
     new: usize,
 }
@@ -46,14 +53,14 @@ impl<const N: usize> Queries<N> {
         Self { slots: Vec::new(), services, new: 0 }
     }
 
-    /// Whether there was room, or it has been asked before.
+    /// Adds a query unless it exists. Returns false if it has no room.
     pub(crate) fn ask(&mut self, name: Name, kind: Kind) -> bool {
         let query = Query { name, kind };
         self.slots.iter().any(|slot| slot.query == query)
             || self.slots.push(Slot { query, state: State::New, alias: None, more: false }).is_ok()
     }
 
-    /// The next to tell the caller.
+    /// Returns the next query for the caller.
     pub(crate) fn tell(&mut self) -> Option<Query> {
         let slot = self.slots.get_mut(self.new)?;
         self.new += 1;
@@ -61,6 +68,7 @@ impl<const N: usize> Queries<N> {
         Some(slot.query)
     }
 
+    /// Returns a query that was handed to the caller.
     pub(crate) fn find(&mut self, query: Query) -> Option<&mut Slot> {
         self.slots.iter_mut().find(|slot| slot.query == query && slot.state != State::New)
     }
@@ -73,7 +81,7 @@ impl<const N: usize> Queries<N> {
         self.slots.iter().any(Slot::open)
     }
 
-    /// Whether a query of this kind has had an answer; true if none was made.
+    /// Returns whether a query of this kind is over; true if none was made.
     pub(crate) fn heard(&self, kind: Kind) -> bool {
         let mut asked = self.slots.iter().filter(|slot| slot.query.kind == kind).peekable();
         asked.peek().is_none() || asked.any(|slot| !slot.open())
@@ -83,18 +91,18 @@ impl<const N: usize> Queries<N> {
         self.slots.iter().any(|slot| slot.query.kind == kind)
     }
 
-    /// The names that have been asked for addresses or services.
+    /// Returns the name of the query at `index`.
     pub(crate) fn name(&self, index: usize) -> Option<Name> {
         self.slots.get(index).map(|slot| slot.query.name)
     }
 
-    /// The original name, the alias it has, the alias of that, and so on.
+    /// Yields the original name, its alias, the alias of that, and so on.
     pub(crate) fn chain(&self) -> impl Iterator<Item = Name> {
         core::iter::successors(Some(Name::ORIGINAL), |name| self.get(*name, self.services)?.alias).take(ALIASES + 1)
     }
 
-    /// Whether the last name of the chain has answered the query for service records, or was not
-    /// asked.
+    /// Returns whether the query for service records of the chain's last name is over, or was not
+    /// made.
     pub(crate) fn services_heard(&self) -> bool {
         let last = self.chain().last().and_then(|name| self.get(name, self.services));
         last.is_none_or(|slot| !slot.open())

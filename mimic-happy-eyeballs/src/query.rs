@@ -1,16 +1,16 @@
-//! What is asked of DNS: names, types of records, and the services that answers name, by numbers.
+//! Queries to DNS. Names and service records are numbers.
 
-/// A name to ask about, as a small number. The machine stores no strings: the caller numbers the
-/// names that it meets in SVCB records, the same name always by the same number.
+/// The number of a name. The machine stores no strings: the caller numbers the names in SVCB
+/// records, and always gives the same name the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(pub u16);
 
 impl Name {
-    /// The name to connect to.
+    /// The name of the target.
     pub const ORIGINAL: Self = Self(0);
 }
 
-/// Which records to ask for.
+/// A type of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// HTTPS records.
@@ -23,8 +23,8 @@ pub enum Kind {
     A,
 }
 
-/// One DNS query. It is asked once; there may be several answers to it, the later replacing the
-/// earlier.
+/// One DNS query. The machine asks it once. It may have several answers, of which each replaces the
+/// one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Query {
     /// The name.
@@ -33,11 +33,11 @@ pub struct Query {
     pub kind: Kind,
 }
 
-/// A record of an [`Answer::Services`](crate::Answer::Services).
+/// The number of a record of an [`Answer::Services`](crate::Answer::Services).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ServiceId {
-    /// The name that was asked.
+    /// The name of the query.
     pub owner: Name,
-    /// The place in the latest answer at the time the attempt started.
+    /// The position in the latest answer when the attempt started.
     pub index: u16,
 }

@@ -1,4 +1,15 @@
-//! A race of the driver: the machine, and what it has no room for.
+//! A race of the driver: the machine, and the state that it does not hold.
+//!
+//! ```text
+//!   driver             race                              machine
+//!
+//!   look-up ends ───►  tells the observer, waits in  ──► Answer, More
+//!                      lists until there is room
+//!   attempt ends ───►  keeps the flow or the error   ──► Succeeded, Failed
+//!   dials      ◄─────  unless it was dialled before  ◄── Start
+//!   flow       ◄─────  flow and timeline             ◄── Won
+//!   error      ◄─────  RaceError of all errors       ◄── Failed
+//! ```
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -9,11 +20,12 @@ use core::net::SocketAddr;
 
 use mimic_core::{Error, ErrorKind, HostPort, Instant, Mode, Text};
 
-use crate::lists::{Found, Hinted, Lists, Part, candidate};
+use crate::lists::{Found, Hinted, Lists, Part, address_info};
 use crate::race_error::{Errors, RaceError, Untold};
 use crate::timeline::{Event, Events, Peer, Raced, What};
 use crate::{
-    Answer, AttemptId, Candidate, Config, Endpoint, Failure, Input, Kind, Machine, Name, Query, Service, Target,
+    AddressInfo, Answer, AttemptId, Config, Failure, Kind, Machine, Name, Query, RaceEndpoint, RaceInput, RaceTarget,
+    ServiceRecord,
 };
 
 const HTTPS: Query = Query { name: Name::ORIGINAL, kind: Kind::Https };
@@ -23,22 +35,22 @@ pub(crate) struct Race<M: Mode> {
     pub(crate) now: Instant,
     started: Instant,
     port: u16,
-    /// Whether nothing is connected without service records.
+    /// Whether connecting without service records is forbidden.
     relies: bool,
-    /// How much of the answers was told to be left out.
+    /// The number of dropped addresses and records in the timeline so far.
     left_out: u32,
-    /// By their numbers.
+    /// The names, indexed by their numbers.
     names: Vec<Text>,
     lists: Lists,
-    /// How many addresses are on their way to the machine.
+    /// The number of addresses in the part that is in flight.
     coming: usize,
-    /// All that were tried, sorted.
+    /// All endpoints that were tried, sorted.
     dialled: Vec<SocketAddr>,
-    /// Whether attempts went to the caller's own port, and to that of a service record.
+    /// Whether any attempt went to the caller's own port, and any to that of a service record.
     ports: [bool; 2],
-    /// Connected, and not to shake hands yet.
+    /// Connected flows whose handshake must wait for service records.
     pub(crate) waiting: Vec<(AttemptId, M::Flow)>,
-    /// Connected, with all handshakes.
+    /// Connected flows with all handshakes complete.
     flows: Vec<(AttemptId, M::Flow)>,
     errors: Errors,
     timeline: Events,
@@ -50,7 +62,7 @@ impl<M: Mode> Race<M> {
         to: &HostPort,
         config: Config,
         observer: Option<fn(&Event)>,
-        target: Target<'_>,
+        target: RaceTarget<'_>,
         now: Instant,
     ) -> Self {
         Self {
@@ -73,6 +85,7 @@ impl<M: Mode> Race<M> {
         }
     }
 
+    /// Reports an event to the observer, and stores it.
     pub(crate) fn tell(&mut self, what: What) {
         let event = Event::new(self.now - self.started, what);
         if let Some(observer) = self.observer {
@@ -81,6 +94,7 @@ impl<M: Mode> Race<M> {
         self.timeline.push(event);
     }
 
+    /// Reports the addresses and records that the machine dropped since the last call.
     pub(crate) fn tell_left_out(&mut self) {
         let total = self.machine.dropped().total();
         if total > self.left_out {
@@ -89,6 +103,7 @@ impl<M: Mode> Race<M> {
         }
     }
 
+    /// Reports an event of an attempt. Returns the peer of the attempt.
     pub(crate) fn tell_of(&mut self, attempt: AttemptId, what: impl FnOnce(Peer) -> What) -> Option<Peer> {
         let attempt = self.machine.attempts().iter().find(|of| of.id == attempt)?;
         let peer = self.peer(&attempt.endpoint);
@@ -96,13 +111,13 @@ impl<M: Mode> Race<M> {
         Some(peer)
     }
 
-    fn peer(&self, endpoint: &Endpoint) -> Peer {
-        let Endpoint { address, scope_id, port, .. } = *endpoint;
+    fn peer(&self, endpoint: &RaceEndpoint) -> Peer {
+        let RaceEndpoint { address, scope_id, port, .. } = *endpoint;
         Peer { address, port: port.unwrap_or(self.port), scope_id }
     }
 
-    /// The name to ask: for the records of a port of its own, "the prefix `_port._https`" goes
-    /// before it (RFC 9460 §9.1).
+    /// Returns the name of a query. For HTTPS records of another port than 80 and 443 it begins
+    /// with "the prefix `_port._https`" (RFC 9460 §9.1).
     pub(crate) fn question(&self, query: Query) -> Text {
         match self.names.get(usize::from(query.name.0)) {
             Some(name) if query == HTTPS && !matches!(self.port, 80 | 443) => {
@@ -113,9 +128,12 @@ impl<M: Mode> Race<M> {
         }
     }
 
-    /// The number of a name; none if there are too many.
+    /// Returns the number of a name; none for the empty name, and beyond 65,536 names.
     fn number(&mut self, name: &Text) -> Option<Name> {
-        // Names in records may be written with the dot of the root.
+        if name.is_empty() {
+            return None;
+        }
+        // Names in records may end with the dot of the root.
         let bare = |name: &Text| name.strip_suffix('.').unwrap_or(name).len();
         let same = |known: &Text| known[..bare(known)].eq_ignore_ascii_case(&name[..bare(name)]);
         let known = self.names.iter().position(same);
@@ -126,7 +144,7 @@ impl<M: Mode> Race<M> {
         u16::try_from(place).ok().map(Name)
     }
 
-    /// A look-up has ended. What it found is told to the machine part by part.
+    /// Takes the end of a look-up. The machine gets the records part by part.
     pub(crate) fn looked_up(&mut self, query: Query, found: Result<Found, Error>) {
         let error = match found {
             Ok(found) => return self.lists.push(query, found),
@@ -135,50 +153,52 @@ impl<M: Mode> Race<M> {
         let services = matches!(query.kind, Kind::Https | Kind::Svcb);
         let kind = error.kind();
         self.tell(What::NoAnswer(query.kind, kind));
-        // Without service records the addresses still do, unless they are relied on.
+        // A race works without service records, unless it relies on them.
         if !services || self.relies {
             self.errors.push(None, error);
         }
-        // That there is no such name is an answer.
+        // A name that does not exist is an answer.
         let answer = match kind {
             ErrorKind::NotFound if services => Answer::Services(&[]),
             ErrorKind::NotFound => Answer::Addresses(&[]),
             _ => Answer::Failed,
         };
-        self.machine.input(Input::Answer { query, answer }, self.now);
+        self.machine.input(RaceInput::Answer { query, answer }, self.now);
     }
 
-    /// What the machine is to be told next, once the source addresses are known.
+    /// Takes the next part for the machine, whose source addresses are to be found.
     pub(crate) fn next_part(&mut self) -> Option<(Part, Vec<SocketAddr>)> {
         let (part, addresses) = self.lists.next(&self.machine)?;
         self.coming = addresses.len();
         Some((part, addresses))
     }
 
-    pub(crate) fn take(&mut self, part: Part, candidates: &[Candidate]) {
+    /// Gives a part to the machine.
+    pub(crate) fn take(&mut self, part: Part, infos: &[AddressInfo]) {
         self.coming = 0;
         match part {
             Part::Answer { query, count, whole } => {
                 self.tell(What::Answer(query.kind, u16::try_from(count).unwrap_or(u16::MAX)));
-                let answer = if whole { Answer::Addresses(candidates) } else { Answer::First(candidates) };
-                self.machine.input(Input::Answer { query, answer }, self.now);
+                let answer = if whole { Answer::Addresses(infos) } else { Answer::First(infos) };
+                self.machine.input(RaceInput::Answer { query, answer }, self.now);
             }
-            Part::Services { query, services } => self.serve(query, &services, candidates),
+            Part::Services { query, services } => self.serve(query, &services, infos),
             Part::More { list, last } => {
-                self.machine.input(Input::More { list, addresses: candidates, last }, self.now);
+                self.machine.input(RaceInput::More { list, addresses: infos, last }, self.now);
             }
         }
     }
 
-    fn serve(&mut self, query: Query, services: &[Hinted], candidates: &[Candidate]) {
+    /// Gives service records to the machine, with names as numbers and the first hints.
+    fn serve(&mut self, query: Query, services: &[Hinted], infos: &[AddressInfo]) {
         self.tell(What::Answer(query.kind, u16::try_from(services.len()).unwrap_or(u16::MAX)));
-        let targets: Vec<_> = services.iter().map(|service| self.target(&service.record.target)).collect();
+        let targets: Vec<_> = services.iter().map(|service| self.number(&service.record.target)).collect();
         let alpn: Vec<Vec<&[u8]>> =
             services.iter().map(|service| service.record.alpn.iter().map(Vec::as_slice).collect()).collect();
         let services: Vec<_> = (services.iter().zip(&targets).zip(&alpn))
             .map(|((Hinted { record, hints, more }, target), alpn)| {
-                let [ipv4_hints, ipv6_hints] = hints.clone().map(|range| candidates.get(range).unwrap_or_default());
-                Service {
+                let [ipv4_hints, ipv6_hints] = hints.clone().map(|range| infos.get(range).unwrap_or_default());
+                ServiceRecord {
                     priority: record.priority,
                     target: *target,
                     alpn,
@@ -193,18 +213,15 @@ impl<M: Mode> Race<M> {
                 }
             })
             .collect();
-        self.machine.input(Input::Answer { query, answer: Answer::Services(&services) }, self.now);
+        self.machine.input(RaceInput::Answer { query, answer: Answer::Services(&services) }, self.now);
     }
 
-    fn target(&mut self, name: &Text) -> Option<Name> {
-        if name.is_empty() { None } else { self.number(name) }
-    }
-
-    /// Where to connect to; none if it was tried before, which the machine may have forgotten.
-    pub(crate) fn start(&mut self, attempt: AttemptId, endpoint: &Endpoint) -> Option<SocketAddr> {
+    /// Returns the address to dial; none if it was dialled before, which the machine may have
+    /// forgotten.
+    pub(crate) fn start(&mut self, attempt: AttemptId, endpoint: &RaceEndpoint) -> Option<SocketAddr> {
         let to = self.peer(endpoint).into();
         let Err(place) = self.dialled.binary_search(&to) else {
-            self.machine.input(Input::Failed { attempt, reason: ErrorKind::Other, sent: false }, self.now);
+            self.machine.input(RaceInput::Failed { attempt, reason: ErrorKind::Other, sent: false }, self.now);
             return None;
         };
         self.dialled.insert(place, to);
@@ -216,21 +233,21 @@ impl<M: Mode> Race<M> {
     pub(crate) fn progressed(&mut self, attempt: AttemptId, flow: M::Flow) {
         self.waiting.push((attempt, flow));
         self.tell_of(attempt, What::Progress);
-        self.machine.input(Input::Progress { attempt }, self.now);
+        self.machine.input(RaceInput::Progress { attempt }, self.now);
     }
 
     pub(crate) fn succeeded(&mut self, attempt: AttemptId, flow: M::Flow) {
         self.flows.push((attempt, flow));
-        self.machine.input(Input::Succeeded { attempt }, self.now);
+        self.machine.input(RaceInput::Succeeded { attempt }, self.now);
     }
 
     pub(crate) fn failed(&mut self, attempt: AttemptId, error: Error, tried: bool) {
         let reason = error.kind();
         let peer = self.tell_of(attempt, |peer| What::Fail(peer, reason));
         self.errors.push(peer, error);
-        // An answer, however fast, answers a packet.
+        // A refusal, even an immediate one, answers a packet.
         let sent = tried || matches!(reason, ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset);
-        self.machine.input(Input::Failed { attempt, reason, sent }, self.now);
+        self.machine.input(RaceInput::Failed { attempt, reason, sent }, self.now);
     }
 
     pub(crate) fn won(&mut self, attempt: AttemptId) -> Result<Raced<M::Flow>, Error> {
@@ -252,10 +269,10 @@ impl<M: Mode> Race<M> {
         RaceError::into_error(failure, mem::take(&mut self.timeline).into(), mem::take(&mut self.errors), untold)
     }
 
-    /// How many different addresses of the answers were never tried.
+    /// Returns how many different addresses of the answers were never tried.
     fn untried(&self) -> u32 {
-        let waiting = self.lists.left().filter_map(|address| candidate(address).usable());
-        let waiting = waiting.map(|candidate| (candidate.address, candidate.scope_id));
+        let waiting = self.lists.left().filter_map(|address| address_info(address).usable());
+        let waiting = waiting.map(|info| (info.address, info.scope_id));
         let mut dialled: Vec<_> = self.dialled.iter().map(|to| Peer::from(*to).host()).collect();
         dialled.sort_unstable();
         let mut left: Vec<_> =
@@ -266,7 +283,7 @@ impl<M: Mode> Race<M> {
     }
 }
 
-/// A race that is given up tells its observer what it leaves.
+/// Reports the untried addresses of a race that is dropped before its end.
 impl<M: Mode> Drop for Race<M> {
     fn drop(&mut self) {
         if self.observer.is_some() && self.machine.end().is_none() {
@@ -278,7 +295,8 @@ impl<M: Mode> Drop for Race<M> {
     }
 }
 
-/// Services of equal priority are shuffled anew by every race, unless a seed is given (draft §5.2).
+/// Sets a seed unless one is given, so that each race shuffles services of equal priority anew
+/// (draft §5.2).
 fn shuffled(config: Config, now: Instant) -> Config {
     match config.seed {
         0 => config.seed(now.since_epoch().subsec_nanos().into()),

@@ -1,4 +1,10 @@
-//! Why a race has no winner.
+//! The error of a race without a winner.
+//!
+//! ```text
+//!   one attempt      its error, as it is
+//!   several          every connection attempt failed; [::1]:7: …; 127.0.0.1:7: …
+//!                    with kind, phase and advice of the attempt that got furthest
+//! ```
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -10,7 +16,7 @@ use mimic_core::{Error, ErrorKind, Phase};
 use crate::timeline::{Event, Peer};
 use crate::{Dropped, Failure};
 
-/// Why a race has no winner: the source of the error that it ends with.
+/// The failure of a race. It is the source of the race's error.
 #[derive(Debug)]
 pub struct RaceError {
     failure: Failure,
@@ -20,7 +26,7 @@ pub struct RaceError {
 }
 
 impl RaceError {
-    /// That of a failed connect, if it failed in a race.
+    /// Returns the race error among the sources of `error`, if a race failed.
     #[must_use]
     pub fn of(error: &Error) -> Option<&Self> {
         let mut source = core::error::Error::source(error);
@@ -33,52 +39,53 @@ impl RaceError {
         None
     }
 
-    /// Why, in short.
+    /// Returns the reason in short.
     #[must_use]
     pub fn failure(&self) -> Failure {
         self.failure
     }
 
-    /// What happened; of a long race the first and the latest ([`What::Skip`](crate::What::Skip)).
+    /// Returns the events; of a long race the first and the latest
+    /// ([`What::Skip`](crate::What::Skip)).
     #[must_use]
     pub fn timeline(&self) -> &[Event] {
         &self.timeline
     }
 
-    /// The errors of look-ups (without a peer) and attempts, as they came: at most 32. Of more
-    /// there are the first eight, the one that the race ends with, and of the others those that got
-    /// furthest, the latest of equals.
+    /// Returns at most 32 errors of look-ups (without a peer) and attempts, in the order of their
+    /// arrival. Of more than 32, it has the first eight, the one that the race ends with, and those
+    /// of the others that got furthest. Of equals it has the latest.
     #[must_use]
     pub fn errors(&self) -> &[(Option<Peer>, Error)] {
         &self.errors.list
     }
 
-    /// How many more errors there were than [`errors`](Self::errors) has.
+    /// Returns how many errors [`errors`](Self::errors) lacks.
     #[must_use]
     pub fn omitted(&self) -> u32 {
         self.errors.omitted
     }
 
-    /// How many different addresses of the answers were never tried, because the race ended before,
-    /// the service records leave them out, or there was no room.
+    /// Returns how many different addresses of the answers were never tried, because the race ended
+    /// before, the service records leave them out, or the machine had no room.
     #[must_use]
     pub fn untried(&self) -> u32 {
         self.untold.untried
     }
 
-    /// What of the answers was of no use, or did not fit.
+    /// Returns the counts of unusable and excess addresses and records.
     #[must_use]
     pub fn dropped(&self) -> Dropped {
         self.untold.dropped
     }
 
-    /// The error of the attempt that got furthest, the earliest of equals; if there was no attempt,
-    /// of a look-up.
+    /// Returns the error of the attempt that got furthest, the earliest of equals. Without attempts
+    /// it is that of a look-up.
     fn telling(&self) -> Option<&Error> {
         self.errors.list.get(self.errors.telling()?).map(|(_, error)| error)
     }
 
-    /// As mimic's own error: what the telling error says of phase, layer, target and what to do.
+    /// Makes mimic's error of it, with kind, phase, layer, target and advice of the telling error.
     pub(crate) fn into_error(failure: Failure, timeline: Box<[Event]>, errors: Errors, untold: Untold) -> Error {
         let race = Self { failure, timeline, errors, untold };
         if failure == Failure::NoService {
@@ -89,16 +96,16 @@ impl RaceError {
         };
         let (kind, phase) = (telling.kind(), telling.phase());
         let advice = telling.advice().map(ToOwned::to_owned);
-        // Several errors are one of the race, and who dials it says where that is.
+        // Several errors belong to the race as a whole. The dial of the race adds layer and target.
         let place = Some(telling).filter(|_| race.alone());
-        let layer = place.and_then(Error::layer).map(ToOwned::to_owned);
+        let layer = place.and_then(Error::at).map(ToOwned::to_owned);
         let target = place.and_then(Error::target).map(ToOwned::to_owned);
         let mut error = Error::with_source(kind, race);
         if let Some(phase) = phase {
             error = error.in_phase(phase);
         }
         if let Some(layer) = layer {
-            error = error.at_layer(layer);
+            error = error.located_at(layer);
         }
         if let Some(target) = target {
             error = error.to_target(target);
@@ -109,7 +116,7 @@ impl RaceError {
         }
     }
 
-    /// Whether one error says it all.
+    /// Returns whether a single error tells everything.
     fn alone(&self) -> bool {
         let Errors { list, omitted } = &self.errors;
         let alike = || list.windows(2).all(|pair| pair[0].1.reason() == pair[1].1.reason());
@@ -153,17 +160,17 @@ impl fmt::Display for RaceError {
     }
 }
 
-/// What the errors themselves do not tell.
+/// Facts of a race that its errors do not tell.
 #[derive(Debug)]
 pub(crate) struct Untold {
     pub(crate) untried: u32,
     pub(crate) dropped: Dropped,
-    /// Every attempt went to the port of a service record.
+    /// Whether every attempt went to the port of a service record.
     pub(crate) only_records: bool,
 }
 
 impl Untold {
-    /// Why service records are of no use.
+    /// Writes why the service records are unusable.
     fn records(&self, failure: Failure, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if failure != Failure::NoService {
             return Ok(());
@@ -184,11 +191,11 @@ impl Untold {
     }
 }
 
-/// How many errors are kept, and how many of the first.
+/// The number of errors that are kept, and of the first among them.
 const KEPT: usize = 32;
 const FIRST: usize = 8;
 
-/// The errors of a race, so that one of many attempts stays bounded.
+/// The errors of a race, bounded for a race of many attempts.
 #[derive(Debug, Default)]
 pub(crate) struct Errors {
     list: Vec<(Option<Peer>, Error)>,
@@ -196,6 +203,7 @@ pub(crate) struct Errors {
 }
 
 impl Errors {
+    /// Adds an error. Beyond `KEPT` it drops the one that got least far, after the first `FIRST`.
     pub(crate) fn push(&mut self, peer: Option<Peer>, error: Error) {
         self.list.push((peer, error));
         if self.list.len() > KEPT {
@@ -208,17 +216,17 @@ impl Errors {
         }
     }
 
-    /// The place of the one that got furthest, the earliest of equals.
+    /// Returns the index of the error that got furthest, the earliest of equals.
     fn telling(&self) -> Option<usize> {
         let furthest = self.list.iter().enumerate().rev().max_by_key(|(_, error)| reach(error));
         furthest.map(|(place, _)| place)
     }
 }
 
-/// How far it got.
+/// Ranks an error by how far its attempt got.
 fn reach((peer, error): &(Option<Peer>, Error)) -> u8 {
     match (peer, error.phase()) {
-        // A server that fails says more than one that denies: the name may exist.
+        // A failing server tells more than one that denies the name, since the name may exist.
         (None, _) => u8::from(error.kind() != ErrorKind::NotFound),
         (Some(_), None | Some(Phase::Connect)) => 2,
         (Some(_), _) => 3,

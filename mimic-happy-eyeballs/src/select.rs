@@ -1,34 +1,42 @@
-//! RFC 6724 §6: which of two destinations is preferred.
+//! Destination address selection (RFC 6724 §6).
+//!
+//! ```text
+//!   destination     source           precedence   decided by
+//!   2001:db8::1     2001:db8::9      40           rule 6: highest precedence, so first
+//!   192.0.2.1       192.0.2.9        35
+//!   fd00::1         2001:db8::9      3            rule 5: the source has another label
+//!   2001:db8:1::1   unreachable      40           rule 1: always last
+//! ```
 
 use core::cmp::{Ordering, Reverse};
 use core::net::{IpAddr, Ipv6Addr};
 
-use crate::{Candidate, Family, Source};
+use crate::{AddressInfo, Family, Source};
 
-/// Which of two destinations RFC 6724 §6 prefers: `Less` if `a`, `Equal` if it leaves them in the
-/// order they came in.
+/// Compares two destinations by RFC 6724 §6: `Less` if it prefers `a`, `Equal` if it keeps the
+/// given order.
 ///
-/// A rule that needs a source address of both decides nothing if one is unknown. Rules 3
-/// (deprecated source), 4 (home address) and 7 (native transport) are left undecided: no system
-/// says so portably. So is rule 9 for IPv4, as the length of the source's prefix is not known; for
-/// IPv6 it is taken as 64. Between rules 8 and 9 come the draft's two (§5.3): the lower expected
-/// round-trip time, then addresses used before.
+/// A rule that needs the source addresses of both decides nothing if one is unknown. Rules 3
+/// (deprecated source), 4 (home address) and 7 (native transport) never decide: no system tells
+/// these facts portably. Rule 9 does not decide for IPv4, since the prefix length of the source is
+/// unknown; for IPv6 it is taken as 64. The draft adds two rules between 8 and 9 (§5.3): the lower
+/// expected round-trip time, then addresses used before.
 #[must_use]
-pub fn compare(a: &Candidate, b: &Candidate) -> Ordering {
-    Key::of(a).compare(&Key::of(b))
+pub fn compare(a: &AddressInfo, b: &AddressInfo) -> Ordering {
+    SortKey::of(a).compare(&SortKey::of(b))
 }
 
 /// The entry of RFC 6724's default policy table (§2.1) for an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Higher is preferred as destination.
+    /// The precedence. The higher one is preferred as destination.
     pub precedence: u8,
-    /// Sources and destinations of one label are preferred.
+    /// The label. A source and a destination with the same label are preferred.
     pub label: u8,
 }
 
 impl Policy {
-    /// The entry for `address`: the one of its longest matching prefix.
+    /// Returns the entry with the longest prefix that matches `address`.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         let (precedence, label) = match address {
@@ -49,9 +57,9 @@ impl Policy {
     }
 }
 
-/// All that the rules need of one destination, found once.
+/// The facts that the rules need of one destination, computed once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct SortKey {
     unreachable: bool,
     /// The source is known.
     sourced: bool,
@@ -61,31 +69,31 @@ pub(crate) struct Key {
     other_label: bool,
     precedence: u8,
     scope: u8,
-    /// In microseconds; the most there is if unknown.
+    /// In microseconds; `u32::MAX` if unknown.
     rtt: u32,
     used: bool,
     family: Family,
-    /// How many bits source and destination have in common.
+    /// The length of the common prefix of source and destination, in bits.
     common: u32,
 }
 
-impl Key {
-    pub(crate) fn of(candidate: &Candidate) -> Self {
-        let to = candidate.address;
+impl SortKey {
+    pub(crate) fn of(info: &AddressInfo) -> Self {
+        let to = info.address;
         let policy = Policy::of(to);
         let mut key = Self {
-            unreachable: candidate.source == Source::Unreachable,
+            unreachable: info.source == Source::Unreachable,
             sourced: false,
             other_scope: false,
             other_label: false,
             precedence: policy.precedence,
             scope: scope(to),
-            rtt: candidate.rtt.map_or(u32::MAX, |rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX - 1)),
-            used: candidate.used,
+            rtt: info.rtt.map_or(u32::MAX, |rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX - 1)),
+            used: info.used,
             family: Family::of(to),
             common: 0,
         };
-        if let Source::Address(from) = candidate.source {
+        if let Source::Address(from) = info.source {
             key.sourced = true;
             key.other_scope = scope(from) != key.scope;
             key.other_label = Policy::of(from).label != policy.label;
@@ -102,7 +110,7 @@ impl Key {
 
     pub(crate) fn compare(&self, other: &Self) -> Ordering {
         let sourced = self.sourced && other.sourced;
-        // In the order of the rules; less is preferred.
+        // The order of the rules; less is preferred.
         let rules = |key: &Self| {
             let (scope, label) = (sourced && key.other_scope, sourced && key.other_label);
             (key.unreachable, scope, label, Reverse(key.precedence), key.scope, key.rtt, !key.used)
@@ -114,7 +122,7 @@ impl Key {
     }
 }
 
-/// RFC 6724 §3.1 and §3.2, as the numbers of RFC 4291 §2.7.
+/// Returns the scope of an address (RFC 6724 §3.1 and §3.2), as a number of RFC 4291 §2.7.
 fn scope(address: IpAddr) -> u8 {
     const LINK_LOCAL: u8 = 0x2;
     const SITE_LOCAL: u8 = 0x5;

@@ -1,5 +1,15 @@
-//! What was tried when, and what won: told while it happens, kept with the flow, and part of the
-//! error.
+//! The events of a race: reported while it runs, kept with the flow, and part of the error.
+//!
+//! ```text
+//!     0.0 ms  ask     AAAA
+//!     0.3 ms  answer  AAAA: 1
+//!     0.4 ms  start   [::1]:7007
+//!     0.5 ms  fail    [::1]:7007: ConnectionRefused
+//!    10.4 ms  start   127.0.0.1:7007
+//!    10.6 ms  win     127.0.0.1:7007
+//! ```
+//!
+//! Of a long race the first 64 events and the latest stay, with one [`What::Skip`] between.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -8,23 +18,22 @@ use core::net::{IpAddr, SocketAddr, SocketAddrV6};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use mimic_core::{Ask, Error, ErrorKind, Flow, key};
+use mimic_core::{AttributeRequest, Error, ErrorKind, Flow, key};
 
 use crate::Kind;
 
 key! {
-    /// Attribute of a flow: how it came about.
+    /// The attribute of a flow with the events of the race that made it.
     pub Timeline: Vec<Event>;
-    /// Called with every event as it happens: to show what a connect waits for, also if it never
-    /// ends.
+    /// A function that is called with every event when it happens. It shows the progress of a
+    /// connect even if the connect never ends.
     pub Observer: fn(&Event);
 }
 
-/// Something that happened in a race. It prints as one line, such as
-/// `  250.3 ms  start   192.0.2.1:443`.
+/// An event of a race. It prints as one line, such as `  250.3 ms  start   192.0.2.1:443`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// In microseconds; many are kept.
+    /// In microseconds, and small, since many are kept.
     at: u32,
     what: What,
 }
@@ -34,13 +43,13 @@ impl Event {
         Self { at: u32::try_from(at.as_micros()).unwrap_or(u32::MAX), what }
     }
 
-    /// When, since the race began; at most 71 minutes.
+    /// Returns the time since the race began; at most 71 minutes.
     #[must_use]
     pub fn at(&self) -> Duration {
         Duration::from_micros(self.at.into())
     }
 
-    /// What.
+    /// Returns the kind of event.
     #[must_use]
     pub fn what(&self) -> What {
         self.what
@@ -67,11 +76,11 @@ impl fmt::Display for Event {
     }
 }
 
-/// How many events are kept, and how many of the first.
+/// The number of events that are kept, and of the first among them.
 const KEPT: usize = 256;
 const FIRST: usize = 64;
 
-/// The events of a race: the first and the latest, so that one of many attempts stays bounded.
+/// The first and the latest events of a race, so that a race of many attempts stays bounded.
 #[derive(Debug, Default)]
 pub(crate) struct Events(Vec<Event>);
 
@@ -111,23 +120,23 @@ impl fmt::Display for Named {
     }
 }
 
-/// What happened.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum What {
     /// A query was made.
     Ask(Kind),
-    /// It was answered with so many records.
+    /// A query was answered with that many records.
     Answer(Kind, u16),
-    /// It was not answered, or the name does not exist.
+    /// A query was not answered, or the name does not exist.
     NoAnswer(Kind, ErrorKind),
-    /// So many addresses and records of answers are of no use, or do not fit
+    /// That many addresses and records of answers are unusable, or do not fit
     /// ([`Dropped`](crate::Dropped)).
     LeaveOut(u32),
-    /// So many events at this place are not kept: of a long race a [`Timeline`] has the first and
-    /// the latest. Told to no [`Observer`], which is told every event.
+    /// That many events at this position are not kept: the [`Timeline`] of a long race has the
+    /// first and the latest. An [`Observer`] gets every event instead.
     Skip(u32),
-    /// The race ended, or was dropped, with so many addresses of the answers never tried.
+    /// The race ended or was dropped, and that many addresses of the answers were never tried.
     Untried(u32),
     /// An attempt started.
     Start(Peer),
@@ -135,17 +144,16 @@ pub enum What {
     Progress(Peer),
     /// An attempt failed.
     Fail(Peer, ErrorKind),
-    /// An attempt was given up, for another won.
+    /// An attempt was cancelled, since another won.
     Cancel(Peer),
-    /// An attempt is the connection.
+    /// An attempt won: it is the connection.
     Win(Peer),
 }
 
-/// The address, zone and port that an attempt goes to. It prints as `SocketAddr` does:
-/// `[fe80::1%2]:7`.
+/// The address, zone and port of an attempt. It prints as `SocketAddr` does: `[fe80::1%2]:7`.
 ///
-/// Made from a `SocketAddr`, and gives it back, without flow information. It is smaller, as many
-/// are kept.
+/// It converts from and to `SocketAddr`, without flow information. It is smaller, since many are
+/// kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Peer {
@@ -158,7 +166,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Without the port.
+    /// Returns address and zone, without the port.
     pub(crate) fn host(&self) -> (IpAddr, u32) {
         (self.address, self.scope_id)
     }
@@ -189,12 +197,11 @@ impl fmt::Display for Peer {
     }
 }
 
-/// The flow that won a race, which knows how it came about: what
-/// [`HappyEyeballs`](crate::HappyEyeballs) gives.
+/// The flow that won a race, with its timeline: the output of
+/// [`HappyEyeballs`](crate::HappyEyeballs).
 ///
-/// It is a layer over that of [`Link`](mimic_core::Link). Code that needs the socket itself takes
-/// it out: `flow.downcast::<Raced<Box<dyn Flow + Send>>>()`, and then
-/// [`into_inner`](Self::into_inner).
+/// It wraps the flow of [`Link`](mimic_core::Link). Code that needs the socket itself takes it out
+/// by `flow.downcast::<Raced<Box<dyn Flow + Send>>>()` and [`into_inner`](Self::into_inner).
 #[derive(Debug)]
 pub struct Raced<F> {
     pub(crate) below: F,
@@ -202,17 +209,17 @@ pub struct Raced<F> {
 }
 
 impl<F> Raced<F> {
-    /// The flow that it is over.
+    /// Returns the flow below.
     pub fn get_ref(&self) -> &F {
         &self.below
     }
 
-    /// The flow that it is over, to change it.
+    /// Returns the flow below, mutably.
     pub fn get_mut(&mut self) -> &mut F {
         &mut self.below
     }
 
-    /// The flow that it was over. Nothing is lost but the timeline.
+    /// Returns the flow below, and drops the timeline.
     pub fn into_inner(self) -> F {
         self.below
     }
@@ -252,11 +259,11 @@ impl<F: Flow> Flow for Raced<F> {
         self.below.abort();
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&self.below)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        ask.give(Timeline, || Some(self.timeline.to_vec()));
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        request.provide_value(Timeline, || Some(self.timeline.to_vec()));
     }
 }

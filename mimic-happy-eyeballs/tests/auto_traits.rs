@@ -1,20 +1,20 @@
-//! What crosses threads.
+//! Auto traits of the public types.
 
 use core::time::Duration;
 
-use mimic_happy_eyeballs::{Attempt, Candidate, Config, Failure, Machine, Output, Prefix, Service};
+use mimic_happy_eyeballs::{AddressInfo, Config, Failure, Machine, Prefix, RaceAttempt, RaceOutput, ServiceRecord};
 
 fn all<T: Send + Sync + Unpin + core::fmt::Debug>() {}
 
 #[test]
 fn everything_is_send_sync_unpin_and_debug() {
     all::<Machine<Duration, &'static str>>();
-    all::<Attempt<u8>>();
-    all::<Candidate>();
+    all::<RaceAttempt<u8>>();
+    all::<AddressInfo>();
     all::<Config>();
-    all::<Output<Duration>>();
+    all::<RaceOutput<Duration>>();
     all::<Prefix>();
-    all::<Service<'static>>();
+    all::<ServiceRecord<'static>>();
     all::<Box<dyn core::error::Error + Send + Sync>>();
     let failure: Box<dyn core::error::Error> = Box::new(Failure::AllFailed);
     assert_eq!(failure.to_string(), "every connection attempt failed");

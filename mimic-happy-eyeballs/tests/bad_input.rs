@@ -15,7 +15,8 @@ use core::time::Duration;
 
 use harness::{A, AAAA, ALT, HTTPS, Race, Said, at, c, failed, from, ip, ms, start, succeeded};
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, Config, End, Failure, Input, Machine, Name, Outcome, Output, Query, Service, Target,
+    Answer, AttemptId, AttemptState, Config, End, Failure, Machine, Name, Query, RaceInput, RaceOutput, RaceTarget,
+    ServiceRecord,
 };
 
 #[test]
@@ -41,7 +42,7 @@ fn a_resolver_that_never_answers() {
     let mut race = Race::asked(Config::new().https());
     race.until(1_000_000).expect(&[]);
     assert_eq!(race.wake, None);
-    race.input(1_000_000, Input::Cancel).expect(&[]);
+    race.input(1_000_000, RaceInput::Cancel).expect(&[]);
     race.assert_end(End::Cancelled);
     // Running out of addresses is no failure while it may still answer.
     let mut race = Race::asked(Config::new());
@@ -49,7 +50,7 @@ fn a_resolver_that_never_answers() {
     race.servfail(1_000_000, A).expect(&[(1_000_000, Said::Failed(Failure::AllFailed))]);
 }
 
-fn many(n: u16) -> Vec<mimic_happy_eyeballs::Candidate> {
+fn many(n: u16) -> Vec<mimic_happy_eyeballs::AddressInfo> {
     (0..n).map(|i| c(&format!("2001:db8::{i:x}"))).collect()
 }
 
@@ -91,8 +92,9 @@ fn a_thousand_answers() {
 
 #[test]
 fn too_many_services_and_queries() {
-    let list: Vec<_> =
-        (0..100).map(|n| Service { priority: 100 - n, target: Some(Name(n)), ..Service::default() }).collect();
+    let list: Vec<_> = (0..100)
+        .map(|n| ServiceRecord { priority: 100 - n, target: Some(Name(n)), ..ServiceRecord::default() })
+        .collect();
     let mut race: Race<4, 2, 6> = Race::sized(Config::new().https());
     race.log.clear();
     race.services(0, HTTPS, &list);
@@ -132,7 +134,7 @@ fn mapped_sources_are_ipv4() {
     assert_eq!(Race::to(Config::new(), &list).order(), ["169.254.1.1", "198.51.100.1"]);
 }
 
-/// What is in the answers for both families is that of the later one.
+/// An address in the answers of both families belongs to the later answer.
 #[test]
 fn mapped_addresses_stay_as_long_as_an_answer_has_them() {
     let mut race = Race::asked(Config::new());
@@ -174,43 +176,43 @@ fn a_clock_that_jumps() {
     type Race = Machine<Duration, u8>;
     let list = many(4);
     // Back: the time that has passed until then counts, and it goes on from there.
-    let mut race = Race::new(Config::new(), Target::Addresses(&list), ms(1_000_000));
-    assert!(matches!(race.output(ms(1_000_000)), Some(Output::Start { .. })));
-    assert_eq!(race.output(ms(1_000_100)), Some(Output::Wake(ms(1_000_250))));
+    let mut race = Race::new(Config::new(), RaceTarget::Addresses(&list), ms(1_000_000));
+    assert!(matches!(race.output(ms(1_000_000)), Some(RaceOutput::Start { .. })));
+    assert_eq!(race.output(ms(1_000_100)), Some(RaceOutput::Wake(ms(1_000_250))));
     assert_eq!(race.output(ms(5)), None);
-    assert_eq!(race.output(ms(5)), Some(Output::Wake(ms(155))));
+    assert_eq!(race.output(ms(5)), Some(RaceOutput::Wake(ms(155))));
     assert_eq!(race.output(ms(154)), None);
-    assert!(matches!(race.output(ms(155)), Some(Output::Start { .. })));
+    assert!(matches!(race.output(ms(155)), Some(RaceOutput::Start { .. })));
     assert_eq!(race.elapsed(), ms(250));
     // Forth: one attempt, and not all that would have been started meanwhile.
-    assert!(matches!(race.output(ms(9_000_000)), Some(Output::Start { .. })));
-    assert_eq!(race.output(ms(9_000_000)), Some(Output::Wake(ms(9_000_250))));
+    assert!(matches!(race.output(ms(9_000_000)), Some(RaceOutput::Start { .. })));
+    assert_eq!(race.output(ms(9_000_000)), Some(RaceOutput::Wake(ms(9_000_250))));
     // As far as it goes.
-    assert!(matches!(race.output(Duration::MAX), Some(Output::Start { .. })));
+    assert!(matches!(race.output(Duration::MAX), Some(RaceOutput::Start { .. })));
     assert_eq!(race.output(Duration::MAX), None);
     race.input(succeeded(3), ms(0));
     assert_eq!((0..3).filter_map(|_| race.output(ms(0))).count(), 3);
-    assert_eq!(race.output(ms(0)), Some(Output::Won { attempt: AttemptId(3) }));
+    assert_eq!(race.output(ms(0)), Some(RaceOutput::Won { attempt: AttemptId(3) }));
 }
 
 #[test]
 fn a_machine_that_is_asked_too_often() {
-    let mut race: Machine<Duration, u8> = Machine::new(Config::new(), Target::Addresses(&many(2)), ms(0));
-    let starts = (0..1000).filter(|n| matches!(race.output(ms(n / 100)), Some(Output::Start { .. }))).count();
+    let mut race: Machine<Duration, u8> = Machine::new(Config::new(), RaceTarget::Addresses(&many(2)), ms(0));
+    let starts = (0..1000).filter(|n| matches!(race.output(ms(n / 100)), Some(RaceOutput::Start { .. }))).count();
     assert_eq!(starts, 1);
 }
 
 #[test]
 fn input_after_the_end() {
-    for end in [succeeded(0), failed(0), Input::Cancel] {
+    for end in [succeeded(0), failed(0), RaceInput::Cancel] {
         let mut race = Race::to(Config::new(), &[c("2001:db8::1")]);
         race.input(10, end).log.clear();
         let ended = race.machine.end();
         let found = [c("2001:db8::2")];
-        let answer = Input::Answer { query: AAAA, answer: Answer::Addresses(&found) };
-        let prefix = Input::Prefix(mimic_happy_eyeballs::Prefix::WELL_KNOWN);
-        let progress = Input::Progress { attempt: AttemptId(0) };
-        race.inputs(20, &[answer, prefix, succeeded(0), failed(0), progress, Input::Cancel]);
+        let answer = RaceInput::Answer { query: AAAA, answer: Answer::Addresses(&found) };
+        let prefix = RaceInput::Prefix(mimic_happy_eyeballs::Prefix::WELL_KNOWN);
+        let progress = RaceInput::Progress { attempt: AttemptId(0) };
+        race.inputs(20, &[answer, prefix, succeeded(0), failed(0), progress, RaceInput::Cancel]);
         race.until(10_000).inputs(10_000, &[]).expect(&[]);
         assert_eq!(race.machine.end(), ended);
         assert_eq!((race.wake, race.machine.attempts().len()), (None, 1));
@@ -221,23 +223,23 @@ fn input_after_the_end() {
 fn unknown_attempts_and_queries() {
     let mut race = Race::asked(Config::new());
     for attempt in [0, 1, 77, u16::MAX] {
-        race.inputs(1, &[succeeded(attempt), failed(attempt), Input::Progress { attempt: AttemptId(attempt) }]);
+        race.inputs(1, &[succeeded(attempt), failed(attempt), RaceInput::Progress { attempt: AttemptId(attempt) }]);
     }
     for query in [HTTPS, at(ALT, A), at(Name(u16::MAX), AAAA), Query { name: Name(3), ..HTTPS }] {
-        race.answer(2, query, &["2001:db8::1"]).servfail(2, query).services(2, query, &[Service::default()]);
+        race.answer(2, query, &["2001:db8::1"]).servfail(2, query).services(2, query, &[ServiceRecord::default()]);
     }
     // Nor is the answer to another kind of question one.
-    race.services(3, AAAA, &[Service { priority: 1, ..Service::default() }]).until(100).expect(&[]);
+    race.services(3, AAAA, &[ServiceRecord { priority: 1, ..ServiceRecord::default() }]).until(100).expect(&[]);
     assert!(race.machine.end().is_none());
 }
 
 #[test]
 fn an_answer_before_its_query() {
-    let mut race: Machine<Duration, u8> = Machine::new(Config::new(), Target::Name, ms(0));
+    let mut race: Machine<Duration, u8> = Machine::new(Config::new(), RaceTarget::Name, ms(0));
     let found = [c("2001:db8::1")];
-    race.input(Input::Answer { query: AAAA, answer: Answer::Addresses(&found) }, ms(0));
-    assert_eq!(race.output(ms(0)), Some(Output::Query(AAAA)));
-    assert_eq!(race.output(ms(0)), Some(Output::Query(A)));
+    race.input(RaceInput::Answer { query: AAAA, answer: Answer::Addresses(&found) }, ms(0));
+    assert_eq!(race.output(ms(0)), Some(RaceOutput::Query(AAAA)));
+    assert_eq!(race.output(ms(0)), Some(RaceOutput::Query(A)));
     assert_eq!(race.output(ms(0)), None);
 }
 
@@ -250,7 +252,7 @@ fn outcomes_that_come_twice() {
     // A success that is lost before it counts; one told twice.
     race.inputs(349, &[succeeded(1), failed(1)]).expect(&[(349, start(2, "2001:db8::2"))]);
     race.inputs(350, &[succeeded(2), succeeded(2)]).expect(&[(350, Said::Won(2))]);
-    assert!(matches!(race.machine.attempts()[1].outcome, Outcome::Failed { .. }));
+    assert!(matches!(race.machine.attempts()[1].state, AttemptState::Failed { .. }));
 }
 
 #[test]
@@ -258,20 +260,20 @@ fn odd_services() {
     let mut race = Race::asked(Config::new().https().protocols(&[b"h2"]).default_protocol(b"h2"));
     let hints = [c("0.0.0.0"), c("::ffff:192.0.2.7"), c("192.0.2.7")];
     let list = [
-        Service { priority: u16::MAX, ipv4_hints: &hints, ipv6_hints: &hints, ..Service::default() },
-        Service { priority: 5, target: Some(Name::ORIGINAL), alpn: &[b""], ..Service::default() },
+        ServiceRecord { priority: u16::MAX, ipv4_hints: &hints, ipv6_hints: &hints, ..ServiceRecord::default() },
+        ServiceRecord { priority: 5, target: Some(Name::ORIGINAL), alpn: &[b""], ..ServiceRecord::default() },
     ];
     race.services(0, HTTPS, &list).answer(1, AAAA, &[]).answer(1, A, &["192.0.2.8"]).until(9000);
     assert!(race.machine.dropped().unusable > 0);
     let tried: Vec<IpAddr> = race.machine.attempts().iter().map(|attempt| attempt.endpoint.address).collect();
     assert!(tried.contains(&ip("192.0.2.7")) && tried.iter().all(|address| !address.is_unspecified()));
-    // Nobody listens on port 0.
+    // No service listens on port 0.
     let mut race = Race::asked(Config::new().https());
-    race.services(0, HTTPS, &[Service { priority: 1, port: Some(0), ..Service::default() }]);
+    race.services(0, HTTPS, &[ServiceRecord { priority: 1, port: Some(0), ..ServiceRecord::default() }]);
     race.answer(1, AAAA, &[]).answer(1, A, &["192.0.2.8"]).until(9000);
     assert!(race.machine.attempts().is_empty());
     // An alias to nowhere, among others: there is no service.
     let mut race = Race::asked(Config::new().https());
-    race.services(0, HTTPS, &[list[0], Service::default(), list[1]]).answer(1, AAAA, &["2001:db8::1"]);
+    race.services(0, HTTPS, &[list[0], ServiceRecord::default(), list[1]]).answer(1, AAAA, &["2001:db8::1"]);
     race.expect(&[(1, start(0, "2001:db8::1"))]);
 }

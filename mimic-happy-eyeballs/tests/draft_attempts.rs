@@ -13,9 +13,9 @@ mod harness;
 use core::time::Duration;
 
 use harness::{A, AAAA, ALT, HTTPS, Play, Race, Said, at, c, failed, ms, start, succeeded};
-use mimic_happy_eyeballs::{AttemptId, Candidate, Config, End, Failure, Service};
+use mimic_happy_eyeballs::{AddressInfo, AttemptId, Config, End, Failure, ServiceRecord};
 
-fn v6(n: u16) -> Vec<Candidate> {
+fn v6(n: u16) -> Vec<AddressInfo> {
     (1..=n).map(|i| c(&format!("2001:db8::{i:x}"))).collect()
 }
 
@@ -53,7 +53,7 @@ fn s6_a_success_cancels_the_others() {
 #[test]
 fn s6_groups_follow_each_other() {
     let hints = [c("2001:db8::a"), c("2001:db8::b")];
-    let first = Service { priority: 1, target: Some(ALT), ipv6_hints: &hints, ..Service::default() };
+    let first = ServiceRecord { priority: 1, target: Some(ALT), ipv6_hints: &hints, ..ServiceRecord::default() };
     let mut race = Race::asked(Config::new().https());
     race.services(0, HTTPS, &[first]).log.clear();
     race.answer(0, AAAA, &["2001:db8::1"]).answer(0, A, &["192.0.2.1"]).until(800);
@@ -251,7 +251,7 @@ fn s6_1_lost_while_waiting() {
 #[test]
 fn s6_1_handshakes_wait_for_aliases() {
     let mut race = Race::asked(Config::new().https().wait_for_services(true));
-    race.services(10, HTTPS, &[Service { target: Some(ALT), ..Service::default() }]);
+    race.services(10, HTTPS, &[ServiceRecord { target: Some(ALT), ..ServiceRecord::default() }]);
     assert!(!race.machine.may_handshake());
     race.services(20, at(ALT, HTTPS), &[]);
     assert!(race.machine.may_handshake());
@@ -265,13 +265,13 @@ const TCP: &[&[u8]] = &[b"h2", b"http/1.1"];
 #[test]
 fn s6_2_services_without_a_common_protocol() {
     let hints = [c("2001:db8::2")];
-    let h3 = Service {
+    let h3 = ServiceRecord {
         priority: 1,
         target: Some(ALT),
         alpn: &[b"h3"],
         no_default_alpn: true,
         ipv6_hints: &hints,
-        ..Service::default()
+        ..ServiceRecord::default()
     };
     let config = Config::new().https().protocols(TCP).default_protocol(b"http/1.1");
     let mut race = Race::asked(config);
@@ -280,11 +280,11 @@ fn s6_2_services_without_a_common_protocol() {
     race.expect(&[(20, start(0, "2001:db8::1"))]);
     // Nor is the name tried, if the record is about it.
     let mut race = Race::asked(config);
-    race.services(10, HTTPS, &[Service { target: None, ..h3 }]).answer(20, AAAA, &["2001:db8::1"]);
+    race.services(10, HTTPS, &[ServiceRecord { target: None, ..h3 }]).answer(20, AAAA, &["2001:db8::1"]);
     race.answer(30, A, &["192.0.2.1"]).expect(&[(30, Said::Failed(Failure::NoService))]);
     assert_eq!(race.machine.dropped().protocols, 1);
     // With the default protocol it is; and for a client that names none.
-    let default = Service { no_default_alpn: false, ..h3 };
+    let default = ServiceRecord { no_default_alpn: false, ..h3 };
     for (config, service) in [(config, default), (Config::new().https(), h3)] {
         let mut race = Race::asked(config);
         race.services(10, HTTPS, &[service]);
@@ -296,7 +296,7 @@ fn s6_2_services_without_a_common_protocol() {
 #[test]
 fn s6_2_incompatible_records_are_ignored() {
     let mut race = Race::asked(Config::new().https());
-    let record = Service { priority: 1, unsupported: true, port: Some(1), ..Service::default() };
+    let record = ServiceRecord { priority: 1, unsupported: true, port: Some(1), ..ServiceRecord::default() };
     race.services(10, HTTPS, &[record]).answer(20, AAAA, &["2001:db8::1"]).expect(&[(20, start(0, "2001:db8::1"))]);
     assert_eq!((race.endpoints[0].port, race.endpoints[0].service), (None, None));
 }
@@ -336,14 +336,14 @@ fn s6_simultaneous_events() {
     race.answer(0, A, &["192.0.2.1"]).answer(50, AAAA, &["2001:db8::1"]).expect(&[(50, start(0, "2001:db8::1"))]);
 }
 
-/// §6.2 What such records leave out may be tried after all (RFC 9460 §3), at the caller's own port
-/// and last; not where records are relied on (§3.1).
+/// §6.2 An address that such records leave out may be tried last, at the caller's own port (RFC
+/// 9460 §3); not where records are relied on (§3.1).
 #[test]
 fn s6_2_the_origin_may_be_fallen_back_to() {
-    let h3 = Service { priority: 1, alpn: &[b"h3"], no_default_alpn: true, ..Service::default() };
-    let moved = Service { priority: 1, port: Some(99), ech: true, ..Service::default() };
+    let h3 = ServiceRecord { priority: 1, alpn: &[b"h3"], no_default_alpn: true, ..ServiceRecord::default() };
+    let moved = ServiceRecord { priority: 1, port: Some(99), ech: true, ..ServiceRecord::default() };
     let config = Config::new().https().protocols(&[b"h2"]).default_protocol(b"h2").fall_back_to_origin(true);
-    let ports = |config: Config, list: &[Service<'_>]| {
+    let ports = |config: Config, list: &[ServiceRecord<'_>]| {
         let mut race = Race::asked(config);
         race.services(0, HTTPS, list).answer(0, AAAA, &["2001:db8::1"]).answer(0, A, &[]);
         race.order();
@@ -352,7 +352,7 @@ fn s6_2_the_origin_may_be_fallen_back_to() {
     assert_eq!(ports(config, &[h3]), [None]);
     assert_eq!(ports(config, &[h3, moved]), [Some(99), None]);
     // An endpoint that a record gives is not tried twice, for whichever protocol it was.
-    let plain = Service { priority: 1, alpn: &[b"h2"], ..Service::default() };
+    let plain = ServiceRecord { priority: 1, alpn: &[b"h2"], ..ServiceRecord::default() };
     assert_eq!(ports(config.group_by_protocol(true), &[plain]), [None]);
     assert_eq!(ports(config.port(99), &[moved]), [None]);
     for config in [config.fall_back_to_origin(false), config.protected(true), config.wait_for_services(true)] {
@@ -360,5 +360,5 @@ fn s6_2_the_origin_may_be_fallen_back_to() {
         assert_eq!(ports(config, &[h3, moved]), [Some(99)]);
     }
     assert_eq!(ports(config.prefer_ech(true), &[moved]), [Some(99)]);
-    assert_eq!(ports(config.prefer_ech(true), &[Service { ech: false, ..moved }]), [Some(99), None]);
+    assert_eq!(ports(config.prefer_ech(true), &[ServiceRecord { ech: false, ..moved }]), [Some(99), None]);
 }

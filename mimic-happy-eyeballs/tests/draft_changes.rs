@@ -11,10 +11,10 @@
 mod harness;
 
 use harness::{A, AAAA, ALT, HTTPS, Race, Said, at, c, from, ip, ms, start};
-use mimic_happy_eyeballs::{Candidate, Config, Input, Prefix, Service, Source};
+use mimic_happy_eyeballs::{AddressInfo, Config, Prefix, RaceInput, ServiceRecord, Source};
 
-fn service() -> Service<'static> {
-    Service { priority: 1, ..Service::default() }
+fn service() -> ServiceRecord<'static> {
+    ServiceRecord { priority: 1, ..ServiceRecord::default() }
 }
 
 /// §7 "Endpoints from SVCB IP hints SHOULD be removed … if the endpoints from the hints are absent
@@ -23,7 +23,7 @@ fn service() -> Service<'static> {
 fn s7_hints_give_way() {
     let hints = ["2001:db8::a", "2001:db8::b", "2001:db8::c"].map(c);
     let mut race = Race::asked(Config::new().https());
-    race.services(0, HTTPS, &[Service { ipv6_hints: &hints, ..service() }]);
+    race.services(0, HTTPS, &[ServiceRecord { ipv6_hints: &hints, ..service() }]);
     race.answer(10, AAAA, &["2001:db8::c", "2001:db8::1"]).answer(10, A, &[]);
     assert_eq!(race.order(), ["2001:db8::a", "2001:db8::c", "2001:db8::1"]);
 }
@@ -33,8 +33,8 @@ fn s7_hints_give_way() {
 fn s7_services_change() {
     let hints = [[c("2001:db8::a"), c("2001:db8::b")], [c("2001:db8::c"), c("2001:db8::d")]];
     let mut race = Race::asked(Config::new().https());
-    race.services(0, HTTPS, &[Service { ipv6_hints: &hints[0], ..service() }]);
-    race.services(10, HTTPS, &[Service { ipv6_hints: &hints[1], port: Some(99), ..service() }]);
+    race.services(0, HTTPS, &[ServiceRecord { ipv6_hints: &hints[0], ..service() }]);
+    race.services(10, HTTPS, &[ServiceRecord { ipv6_hints: &hints[1], port: Some(99), ..service() }]);
     assert_eq!(race.order(), ["2001:db8::a", "2001:db8::c", "2001:db8::d"]);
     assert_eq!(race.endpoints.iter().map(|endpoint| endpoint.port).collect::<Vec<_>>(), [None, Some(99), Some(99)]);
 }
@@ -49,7 +49,7 @@ fn s7_removed_endpoints() {
     race.expect(&[(0, start(0, "2001:db8::1"))]).ok(900, 0).expect(&[(900, Said::Won(0))]);
 }
 
-/// §7 What was removed before it was tried has no turn, and takes no room.
+/// §7 An address that was removed before its attempt has no turn, and takes no room.
 #[test]
 fn s7_removed_endpoints_leave_no_trace() {
     let mut race = Race::asked(Config::new());
@@ -72,13 +72,14 @@ fn s7_endpoints_come_back() {
     assert_eq!(race.order(), ["2001:db8::1", "2001:db8::2"]);
 }
 
-/// §7 What one name has no more, another may have: it is tried at the port that they share,
-/// whichever service is preferred.
+/// §7 An address that one name loses may stay with another. It is tried at the port that they
+/// share, whichever service is preferred.
 #[test]
 fn s7_endpoints_go_from_one_name_and_stay_with_another() {
     for (own, alternative) in [(1, 2), (2, 1)] {
-        let own = Service { priority: own, port: Some(99), ..Service::default() };
-        let alternative = Service { priority: alternative, target: Some(ALT), port: Some(99), ..Service::default() };
+        let own = ServiceRecord { priority: own, port: Some(99), ..ServiceRecord::default() };
+        let alternative =
+            ServiceRecord { priority: alternative, target: Some(ALT), port: Some(99), ..ServiceRecord::default() };
         let mut race = Race::asked(Config::new().https());
         race.services(0, HTTPS, &[]).answer(0, AAAA, &["2001:db8::1", "2001:db8::2"]).answer(0, A, &[]);
         race.services(10, HTTPS, &[own, alternative]).answer(10, at(ALT, AAAA), &["2001:db8::1"]);
@@ -106,12 +107,12 @@ fn s7_added_endpoints_are_sorted_in() {
     assert_eq!(race.order(), ["192.0.2.1", "192.0.2.2", "2001:db8::3"]);
 }
 
-/// §7 What was tried and is gone still has had its family's turn.
+/// §7 An address that was tried and then removed has had its family's turn.
 #[test]
 fn s7_turns_count_what_is_gone() {
     let hints = [c("2001:db8::a")];
     let mut race = Race::asked(Config::new().https());
-    race.services(0, HTTPS, &[Service { ipv6_hints: &hints, ..service() }]);
+    race.services(0, HTTPS, &[ServiceRecord { ipv6_hints: &hints, ..service() }]);
     race.answer(10, AAAA, &["2001:db8::1"]).answer(10, A, &["192.0.2.1"]);
     assert_eq!(race.order(), ["2001:db8::a", "192.0.2.1", "2001:db8::1"]);
 }
@@ -125,7 +126,7 @@ fn s7_updates_leave_the_timer() {
 }
 
 /// An IPv4 address that nothing leads to.
-fn v4_unreachable(text: &str) -> Candidate {
+fn v4_unreachable(text: &str) -> AddressInfo {
     c(text).source(Source::Unreachable)
 }
 
@@ -162,12 +163,12 @@ fn s8_2_one_attempt_for_both_forms() {
     assert_eq!(race.order(), ["64:ff9b::c000:201"]);
     // Also if the prefix becomes known in between.
     let mut race = Race::asked(Config::new());
-    race.answer(0, AAAA, &["64:ff9b::192.0.2.1"]).input(10, Input::Prefix(Prefix::WELL_KNOWN));
+    race.answer(0, AAAA, &["64:ff9b::192.0.2.1"]).input(10, RaceInput::Prefix(Prefix::WELL_KNOWN));
     race.found(20, A, &[v4_unreachable("192.0.2.1")]);
     assert_eq!(race.order(), ["64:ff9b::c000:201"]);
     // Or the address is not in the A records at all.
     let mut race = Race::asked(Config::new());
-    race.answer(0, AAAA, &["64:ff9b::192.0.2.1"]).input(10, Input::Prefix(Prefix::WELL_KNOWN));
+    race.answer(0, AAAA, &["64:ff9b::192.0.2.1"]).input(10, RaceInput::Prefix(Prefix::WELL_KNOWN));
     assert_eq!(race.order(), ["64:ff9b::c000:201"]);
     // Of the two, the A record says more: that there is no way but by NAT64.
     let mut race = Race::asked(Config::new().nat64(Prefix::WELL_KNOWN));
@@ -175,7 +176,7 @@ fn s8_2_one_attempt_for_both_forms() {
     assert_eq!(race.order(), ["64:ff9b::c000:201"]);
 }
 
-/// §8.2 What is known of the way to the IPv6 address says nothing of the IPv4 address in it.
+/// §8.2 The source of the IPv6 address tells nothing about the IPv4 address in it.
 #[test]
 fn s8_2_sources_of_synthesised_addresses_are_not_of_ipv4() {
     let mut race = Race::asked(v6_only());
@@ -189,12 +190,12 @@ fn s8_3_a_records_are_synthesised() {
     let mut race = Race::asked(Config::new().nat64(Prefix::WELL_KNOWN));
     race.found(0, A, &[v4_unreachable("192.0.2.1")]).answer(0, AAAA, &[]);
     race.expect(&[(0, start(0, "64:ff9b::192.0.2.1"))]);
-    // Of unknown source, what the network offers decides.
+    // With an unknown source, the connectivity decides.
     let mut race = Race::asked(v6_only());
     race.answer(0, A, &["192.0.2.1"]).answer(0, AAAA, &[]).expect(&[(0, start(0, "64:ff9b::192.0.2.1"))]);
     let mut race = Race::asked(Config::new());
     race.found(0, A, &[v4_unreachable("192.0.2.1"), v4_unreachable("192.0.2.2")]).answer(0, AAAA, &[]);
-    race.input(10, Input::Prefix(Prefix::WELL_KNOWN));
+    race.input(10, RaceInput::Prefix(Prefix::WELL_KNOWN));
     assert_eq!(race.order(), ["192.0.2.1", "64:ff9b::c000:201", "64:ff9b::c000:202"]);
 }
 
@@ -203,12 +204,12 @@ fn s8_3_a_records_are_synthesised() {
 fn s8_3_hints_are_synthesised() {
     let hints = [v4_unreachable("192.0.2.1")];
     let mut race = Race::asked(v6_only().https());
-    race.services(0, HTTPS, &[Service { ipv4_hints: &hints, ..service() }]).answer(0, AAAA, &[]);
+    race.services(0, HTTPS, &[ServiceRecord { ipv4_hints: &hints, ..service() }]).answer(0, AAAA, &[]);
     race.expect(&[(0, start(0, "64:ff9b::192.0.2.1"))]);
 }
 
 /// §8.3 "… or from IPv4 literal addresses passed by an application"; a literal IPv6 address is left
-/// as it is (§8.2 is about what came from DNS).
+/// as it is (§8.2 is about answers of DNS).
 #[test]
 fn s8_3_literals_are_synthesised() {
     Race::to(v6_only(), &[c("192.0.2.1")]).expect(&[(0, start(0, "64:ff9b::192.0.2.1"))]);
@@ -233,7 +234,7 @@ fn s8_3_local_addresses_are_not_synthesised() {
     }
 }
 
-/// §8.3 What is synthesised has a way, and does not sort as unreachable.
+/// §8.3 A synthesised address is reachable, and does not sort as unreachable.
 #[test]
 fn s8_3_synthesised_is_reachable() {
     let mut race = Race::to(v6_only(), &[v4_unreachable("192.0.2.1"), v4_unreachable("127.0.0.1")]);

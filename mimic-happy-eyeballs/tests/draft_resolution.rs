@@ -1,4 +1,4 @@
-//! Section 4 of the draft, hostname resolution: what is asked, and what is waited for.
+//! Section 4 of the draft, hostname resolution: queries, and waiting for their answers.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -11,7 +11,7 @@
 mod harness;
 
 use harness::{A, AAAA, ALT, HTTPS, Race, Said, at, c, ms, start};
-use mimic_happy_eyeballs::{Config, Failure, Family, Input, Kind, Name, Prefix, Query, Service};
+use mimic_happy_eyeballs::{Config, Failure, Family, Kind, Name, Prefix, Query, RaceInput, ServiceRecord};
 
 const V6: &[&str] = &["2001:db8::1", "2001:db8::2"];
 const V4: &[&str] = &["192.0.2.1", "192.0.2.2"];
@@ -24,8 +24,8 @@ fn ask(query: Query) -> (u64, Said) {
     (0, Said::Query(query))
 }
 
-fn service() -> Service<'static> {
-    Service { priority: 1, ..Service::default() }
+fn service() -> ServiceRecord<'static> {
+    ServiceRecord { priority: 1, ..ServiceRecord::default() }
 }
 
 /// §4.1 "When there is IPv6 connectivity, the client MUST include a query for AAAA records."
@@ -51,8 +51,8 @@ fn s4_1_a_is_asked_with_nat64() {
     let only_v6 = Config::new().connectivity(false, true);
     assert_eq!(queries(only_v6.nat64(Prefix::WELL_KNOWN)), [ask(AAAA), ask(A)]);
     let mut race = Race::asked(only_v6);
-    race.input(20, Input::Prefix(Prefix::WELL_KNOWN)).expect(&[(20, Said::Query(A))]);
-    race.input(30, Input::Prefix(Prefix::WELL_KNOWN)).expect(&[]);
+    race.input(20, RaceInput::Prefix(Prefix::WELL_KNOWN)).expect(&[(20, Said::Query(A))]);
+    race.input(30, RaceInput::Prefix(Prefix::WELL_KNOWN)).expect(&[]);
 }
 
 /// §4.1 "For applications using HTTP or HTTPS …, the client SHOULD send a query for HTTPS records."
@@ -145,7 +145,7 @@ fn s4_2_resolution_delay() {
 /// name.
 #[test]
 fn s4_2_1_aliases_are_followed() {
-    let alias = Service { target: Some(ALT), ..Service::default() };
+    let alias = ServiceRecord { target: Some(ALT), ..ServiceRecord::default() };
     let mut race = Race::asked(Config::new().https());
     race.answer(5, AAAA, &["2001:db8::1"]).services(10, HTTPS, &[alias]);
     race.expect(&[HTTPS, AAAA, A].map(|query| (10, Said::Query(at(ALT, query)))));
@@ -158,7 +158,7 @@ fn s4_2_1_aliases_are_followed() {
 /// §4.2.1 Aliases in a circle come to an end, and count as no service information.
 #[test]
 fn s4_2_1_alias_circles_end() {
-    let to = |name| [Service { target: Some(name), ..Service::default() }];
+    let to = |name| [ServiceRecord { target: Some(name), ..ServiceRecord::default() }];
     let mut race = Race::asked(Config::new().https());
     race.answer(5, AAAA, &["2001:db8::1"]).services(10, HTTPS, &to(ALT)).log.clear();
     race.services(20, at(ALT, HTTPS), &to(Name::ORIGINAL)).expect(&[(20, start(0, "2001:db8::1"))]);
@@ -177,13 +177,13 @@ fn s4_2_1_alias_circles_end() {
 #[test]
 fn s4_2_1_hints_count_as_answers() {
     let (v6, v4) = ([c("2001:db8::a")], [c("192.0.2.10")]);
-    let both = [Service { ipv6_hints: &v6, ipv4_hints: &v4, ..service() }];
+    let both = [ServiceRecord { ipv6_hints: &v6, ipv4_hints: &v4, ..service() }];
     Race::asked(Config::new().https())
         .services(30, HTTPS, &both)
         .until(300)
         .expect(&[(30, start(0, "2001:db8::a")), (280, start(1, "192.0.2.10"))]);
     // Of the other family they are addresses, but not the preferred family's answer.
-    let ipv4 = [Service { ipv4_hints: &v4, ..service() }];
+    let ipv4 = [ServiceRecord { ipv4_hints: &v4, ..service() }];
     Race::asked(Config::new().https()).services(30, HTTPS, &ipv4).until(100).expect(&[(80, start(0, "192.0.2.10"))]);
     // The option.
     Race::asked(Config::new().https().hints(false)).services(30, HTTPS, &both).until(300).expect(&[]);
@@ -196,7 +196,7 @@ fn s4_2_1_hints_after_addresses_are_ignored() {
     let hints = [c("2001:db8::a")];
     let mut race = Race::asked(Config::new().https());
     race.answer(10, AAAA, &["2001:db8::1"]).answer(10, A, &[]);
-    race.services(20, HTTPS, &[Service { ipv6_hints: &hints, ..service() }]).until(2000);
+    race.services(20, HTTPS, &[ServiceRecord { ipv6_hints: &hints, ..service() }]).until(2000);
     race.expect(&[(20, start(0, "2001:db8::1"))]);
 }
 
@@ -205,7 +205,7 @@ fn s4_2_1_hints_after_addresses_are_ignored() {
 #[test]
 fn s4_2_1_targets_are_asked() {
     let mut race = Race::asked(Config::new().https());
-    let list = [service(), Service { priority: 2, target: Some(ALT), ..Service::default() }];
+    let list = [service(), ServiceRecord { priority: 2, target: Some(ALT), ..ServiceRecord::default() }];
     race.services(30, HTTPS, &list).expect(&[(30, Said::Query(at(ALT, AAAA))), (30, Said::Query(at(ALT, A)))]);
     race.answer(30, AAAA, V6).answer(30, A, V4).expect(&[(30, start(0, V6[0]))]);
     race.answer(60, at(ALT, AAAA), &["2001:db8::a"]).answer(60, at(ALT, A), &["192.0.2.10"]);
@@ -217,7 +217,7 @@ fn s4_2_1_targets_are_asked() {
 #[test]
 fn s4_2_1_records_replace_hints() {
     let (v6, v4) = ([c("2001:db8::a"), c("2001:db8::b")], [c("192.0.2.10")]);
-    let both = [Service { ipv6_hints: &v6, ipv4_hints: &v4, ..service() }];
+    let both = [ServiceRecord { ipv6_hints: &v6, ipv4_hints: &v4, ..service() }];
     let mut race = Race::asked(Config::new().https());
     race.services(10, HTTPS, &both).answer(20, AAAA, &["2001:db8::1"]);
     assert_eq!(race.order(), ["2001:db8::a", "192.0.2.10", "2001:db8::1"]);

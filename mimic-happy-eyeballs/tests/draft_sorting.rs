@@ -13,32 +13,32 @@ mod harness;
 use core::net::{IpAddr, Ipv6Addr};
 
 use harness::{A, AAAA, ALT, HTTPS, Race, at, c, from, ms};
-use mimic_happy_eyeballs::{Candidate, Config, Name, Service, ServiceId};
+use mimic_happy_eyeballs::{AddressInfo, Config, Name, ServiceId, ServiceRecord};
 
 const OTHER: Name = Name(2);
 const PROTOCOLS: &[&[u8]] = &[b"h3", b"h2"];
 
-const fn v6(last: u16) -> [Candidate; 1] {
-    [Candidate::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last)))]
+const fn v6(last: u16) -> [AddressInfo; 1] {
+    [AddressInfo::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last)))]
 }
 
-const ALT_HINT: &[Candidate] = &v6(0xa);
-const OTHER_HINT: &[Candidate] = &v6(0xb);
+const ALT_HINT: &[AddressInfo] = &v6(0xa);
+const OTHER_HINT: &[AddressInfo] = &v6(0xb);
 
 /// A record for `ALT` at 2001:db8::a or `OTHER` at 2001:db8::b.
-fn to(priority: u16, target: Name) -> Service<'static> {
+fn to(priority: u16, target: Name) -> ServiceRecord<'static> {
     let ipv6_hints = if target == ALT { ALT_HINT } else { OTHER_HINT };
-    Service { priority, target: Some(target), ipv6_hints, ..Service::default() }
+    ServiceRecord { priority, target: Some(target), ipv6_hints, ..ServiceRecord::default() }
 }
 
 /// A race with these records and the name at 2001:db8::1, all known before the first attempt.
-fn race(config: Config, services: &[Service<'_>]) -> Race {
+fn race(config: Config, services: &[ServiceRecord<'_>]) -> Race {
     let mut race = Race::new(config.https());
     race.answer(0, AAAA, &["2001:db8::1"]).answer(0, A, &[]).services(10, HTTPS, services).until(60_000);
     race
 }
 
-fn sorted(config: Config, services: &[Service<'_>]) -> Vec<(String, Option<u8>)> {
+fn sorted(config: Config, services: &[ServiceRecord<'_>]) -> Vec<(String, Option<u8>)> {
     let race = race(config, services);
     race.endpoints.iter().map(|endpoint| (endpoint.address.to_string(), endpoint.protocol)).collect()
 }
@@ -54,8 +54,8 @@ fn addresses(list: &[(String, Option<u8>)]) -> Vec<&str> {
 fn s5_1_groups_by_protocol() {
     let hints = [[c("2001:db8::2")], [c("2001:db8::4")]];
     let list = [
-        Service { alpn: &[b"h2"], ipv6_hints: &hints[1], ..to(1, OTHER) },
-        Service { alpn: &[b"h3", b"h2"], ipv6_hints: &hints[0], ..to(2, ALT) },
+        ServiceRecord { alpn: &[b"h2"], ipv6_hints: &hints[1], ..to(1, OTHER) },
+        ServiceRecord { alpn: &[b"h3", b"h2"], ipv6_hints: &hints[0], ..to(2, ALT) },
     ];
     let tried = |config: Config| {
         let mut race = Race::asked(config.https().protocols(PROTOCOLS));
@@ -74,7 +74,7 @@ fn s5_1_groups_by_protocol() {
 /// client MAY".
 #[test]
 fn s5_1_1_ech_first_is_an_option() {
-    let list = [to(1, ALT), Service { ech: true, ..to(2, OTHER) }];
+    let list = [to(1, ALT), ServiceRecord { ech: true, ..to(2, OTHER) }];
     assert_eq!(addresses(&sorted(Config::new(), &list)), ["2001:db8::a", "2001:db8::b", "2001:db8::1"]);
     let ech = sorted(Config::new().prefer_ech(true), &list);
     assert_eq!(addresses(&ech), ["2001:db8::b", "2001:db8::a", "2001:db8::1"]);
@@ -94,7 +94,7 @@ fn s5_2_services_go_by_priority() {
 /// §5.2 "A SVCB record with the TargetName "." applies to the owner name."
 #[test]
 fn s5_2_dot_is_the_owner() {
-    let list = [to(2, ALT), Service { priority: 1, port: Some(8443), ..Service::default() }];
+    let list = [to(2, ALT), ServiceRecord { priority: 1, port: Some(8443), ..ServiceRecord::default() }];
     let race = race(Config::new(), &list);
     assert_eq!(addresses(&sorted(Config::new(), &list)), ["2001:db8::1", "2001:db8::a"]);
     assert_eq!(race.endpoints[0].port, Some(8443));
@@ -106,7 +106,7 @@ fn s5_2_dot_is_the_owner() {
 #[test]
 fn s5_2_a_group_is_interleaved_alone() {
     let mut race = Race::asked(Config::new().https());
-    race.services(0, HTTPS, &[to(1, ALT), Service { priority: 2, ..Service::default() }]);
+    race.services(0, HTTPS, &[to(1, ALT), ServiceRecord { priority: 2, ..ServiceRecord::default() }]);
     race.answer(0, at(ALT, A), &["192.0.2.10"]).answer(0, at(ALT, AAAA), &["2001:db8::a", "2001:db8::b"]);
     race.log.clear();
     race.answer(0, A, &["192.0.2.1"]).answer(0, AAAA, &["2001:db8::1"]);
@@ -117,7 +117,8 @@ fn s5_2_a_group_is_interleaved_alone() {
 /// differ.
 #[test]
 fn s5_2_an_address_of_two_names_is_in_both_groups() {
-    let list = [Service { port: Some(8443), ..to(1, ALT) }, Service { priority: 2, ..Service::default() }];
+    let list =
+        [ServiceRecord { port: Some(8443), ..to(1, ALT) }, ServiceRecord { priority: 2, ..ServiceRecord::default() }];
     let mut race = Race::asked(Config::new().https());
     race.services(0, HTTPS, &list).answer(0, at(ALT, AAAA), &["2001:db8::1"]).answer(0, at(ALT, A), &[]);
     race.answer(0, AAAA, &["2001:db8::1"]).answer(0, A, &[]).until(60_000);
@@ -168,7 +169,7 @@ fn s5_3_lower_rtt_first() {
     let source = "2001:db8:1::2";
     let far = from("2001:db8:9::1", source);
     let near = from("2001:db8:1::1", source);
-    let order = |list: &[Candidate]| Race::to(Config::new(), list).order();
+    let order = |list: &[AddressInfo]| Race::to(Config::new(), list).order();
     assert_eq!(order(&[far, near]), ["2001:db8:1::1", "2001:db8:9::1"]);
     assert_eq!(order(&[near.rtt(ms(80)), far.rtt(ms(20))]), ["2001:db8:9::1", "2001:db8:1::1"]);
     assert_eq!(order(&[near, far.rtt(ms(20))]), ["2001:db8:9::1", "2001:db8:1::1"]);
@@ -183,7 +184,7 @@ fn s5_3_used_addresses_first() {
     let source = "2001:db8:1::2";
     let far = from("2001:db8:9::1", source);
     let near = from("2001:db8:1::1", source);
-    let order = |list: &[Candidate]| Race::to(Config::new(), list).order();
+    let order = |list: &[AddressInfo]| Race::to(Config::new(), list).order();
     assert_eq!(order(&[near, far.used()]), ["2001:db8:9::1", "2001:db8:1::1"]);
     assert_eq!(order(&[near.rtt(ms(20)), far.rtt(ms(80)).used()]), ["2001:db8:1::1", "2001:db8:9::1"]);
 }
@@ -217,8 +218,9 @@ fn s5_3_ipv4_may_be_first() {
 #[test]
 fn s5_3_families_without_connectivity_come_last() {
     let hints = [c("2001:db8::1")];
-    let (config, record) = (Config::new().https(), Service { priority: 1, ipv6_hints: &hints, ..Service::default() });
-    let order = |config: Config, found: &[Candidate]| {
+    let (config, record) =
+        (Config::new().https(), ServiceRecord { priority: 1, ipv6_hints: &hints, ..ServiceRecord::default() });
+    let order = |config: Config, found: &[AddressInfo]| {
         let mut race = Race::asked(config);
         race.services(0, HTTPS, &[record]).found(0, A, found);
         race.order()
@@ -226,9 +228,9 @@ fn s5_3_families_without_connectivity_come_last() {
     let v4 = [c("192.0.2.1")];
     assert_eq!(order(config, &v4), ["2001:db8::1", "192.0.2.1"]);
     assert_eq!(order(config.connectivity(true, false), &v4), ["192.0.2.1", "2001:db8::1"]);
-    // What is known of the address says more than that.
+    // A known source decides before the connectivity.
     let hints = [from("2001:db8::1", "2001:db8::9")];
-    let record = Service { ipv6_hints: &hints, ..record };
+    let record = ServiceRecord { ipv6_hints: &hints, ..record };
     let mut race = Race::asked(config.connectivity(true, false));
     race.services(0, HTTPS, &[record]).answer(0, A, &["192.0.2.1"]);
     assert_eq!(race.order(), ["2001:db8::1", "192.0.2.1"]);
@@ -238,14 +240,14 @@ fn s5_3_families_without_connectivity_come_last() {
 /// drops everything, and the record comes late.
 #[test]
 fn s5_2_a_port_that_is_the_caller_s_own() {
-    let record = Service { priority: 1, port: Some(443), ..Service::default() };
+    let record = ServiceRecord { priority: 1, port: Some(443), ..ServiceRecord::default() };
     let starts = |config: Config| {
         let mut race = Race::asked(config.https());
         race.answer(0, AAAA, &["2001:db8::1"]).answer(0, A, &["192.0.2.1"]).services(100, HTTPS, &[record]);
         race.until(1000).starts().into_iter().map(|(at, address)| (at, address.is_ipv4())).collect::<Vec<_>>()
     };
     assert_eq!(starts(Config::new().port(443)), [(50, false), (300, true)]);
-    // Of a caller whose port is not known, or another, these are more endpoints.
+    // If the caller's port is unknown or another, these are more endpoints.
     let more = [(50, false), (300, false), (550, true)];
     assert_eq!((starts(Config::new()), starts(Config::new().port(80))), (more.into(), more.into()));
 }

@@ -118,9 +118,9 @@ fn a_deadline_covers_it_all_and_its_report_says_where_it_struck() {
     let error = world.connect(&ctx, host()).unwrap_err();
     assert!(error.is_deadline(), "{error}");
     assert_eq!(world.now(), ms(1000));
-    assert_eq!((error.layer(), error.target()), (Some("Link \"tcp\""), Some(V4)));
+    assert_eq!((error.at(), error.target()), (Some("Link \"tcp\""), Some(V4)));
     let attempts = error.report().unwrap().attempts();
-    let struck: Vec<_> = attempts.iter().map(|attempt| (attempt.layer(), attempt.target())).collect();
+    let struck: Vec<_> = attempts.iter().map(|attempt| (attempt.at(), attempt.target())).collect();
     assert_eq!(struck, [("Link \"tcp\"", V6), ("Link \"tcp\"", V4)]);
     assert!(attempts.iter().all(|attempt| *attempt.outcome() == Outcome::Cancelled));
     assert_eq!((world.alive("attempts"), world.alive("flows")), (0, 0));
@@ -132,7 +132,7 @@ fn a_resolver_that_never_answers_leaves_it_to_the_deadline() {
     let world = World::new().name((-1, &[]), (-1, &[]));
     let error = world.connect(&world.shared().with(Deadline, ms(1000)), host()).unwrap_err();
     assert!(error.is_deadline(), "{error}");
-    assert_eq!((error.layer(), error.target()), (Some("Lookup \"script\""), Some("example.org (A)")));
+    assert_eq!((error.at(), error.target()), (Some("Lookup \"script\""), Some("example.org (A)")));
     assert_eq!(world.alive("look-ups"), 0);
 }
 
@@ -267,7 +267,7 @@ fn the_flow_does_all_that_the_winner_s_does() {
         std::future::poll_fn(|cx| flow.poll_flush(cx)).await.unwrap();
         flow.shutdown().await.unwrap();
     });
-    assert!(flow.is_write_vectored() && flow.lower().is_some());
+    assert!(flow.is_write_vectored() && flow.inner().is_some());
     flow.abort();
     assert_eq!(world.log(), [format!("abort {V4}")]);
 }

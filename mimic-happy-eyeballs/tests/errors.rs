@@ -1,4 +1,4 @@
-//! What a race without a winner says, and to whom.
+//! The errors of races without a winner, in texts, reports and observers.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -31,7 +31,7 @@ fn the_error_of_the_only_attempt_passes_through() {
     let world = World::new().name((0, &[]), (0, &["192.0.2.1"])).fails(V4, 5, advised);
     let error = world.error();
     assert_eq!((error.kind(), error.phase()), (ErrorKind::ConnectionRefused, Some(Phase::Connect)));
-    assert_eq!((error.layer(), error.target()), (Some("Link \"tcp\""), Some(V4)));
+    assert_eq!((error.at(), error.target()), (Some("Link \"tcp\""), Some(V4)));
     assert_eq!(error.advice(), Some("start the server"));
     assert!(has_source::<io::Error>(&error));
     let io_error = io::Error::from(io::ErrorKind::ConnectionRefused).to_string();
@@ -95,7 +95,7 @@ fn several_attempts_are_told_each_with_its_address_and_reason() {
 fn several_errors_are_at_the_layer_that_tried_them_all() {
     let world = World::new().name((0, &["2001:db8::1"]), (0, &["192.0.2.1"])).fails(V6, 0, no_route);
     let error = world.fails(V4, 30, refused).error();
-    assert_eq!(error.layer(), Some("Transport \"happy-eyeballs\""), "{error}");
+    assert_eq!(error.at(), Some("Transport \"happy-eyeballs\""), "{error}");
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn service_records_that_fail_over_protected_dns_say_so() {
     let world = World::new().name((0, &[]), (0, &["192.0.2.1"])).fails(V4, 1, refused);
     let world = world.no_answer(RecordType::Https, 20, server_failure);
     let ctx = world.shared().with(RaceConfig, Config::new().https().protected(true));
-    let error = world.connect(&ctx, secure(443)).unwrap_err();
+    let error = world.connect_secure(&ctx, 443).unwrap_err();
     assert_eq!(race_error(&error).failure(), Failure::Services);
     let text = error.to_string();
     assert!(text.contains("service records failed over protected DNS"), "{text}");

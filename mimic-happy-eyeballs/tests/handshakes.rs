@@ -1,4 +1,4 @@
-//! The handshake above: part of every attempt, done once, and never on the flow to somebody else.
+//! The handshake above: part of every attempt, done once, and never on the flow to another host.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context as Task, Poll};
 
 use mimic_core::{
-    Ask, Context, Ctx, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Install, Local, Mode, Phase, RecordType,
-    Shared, Transport, for_each_mode, key, over, role,
+    AttributeRequest, Context, Ctx, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Install, Local, Mode, Phase,
+    RecordType, Shared, Transport, for_each_mode, handshake, key, over, role,
 };
 use mimic_happy_eyeballs::{Config, RaceConfig, What};
 use world::*;
@@ -25,7 +25,7 @@ role! {
     Safe: HostPort;
 }
 
-/// What becomes of a handshake, and after how long; `-1` is never.
+/// The time that a handshake takes, and its error; `-1` is never.
 type Fate = (i64, Option<ErrorKind>);
 
 /// By the address of the peer.
@@ -56,12 +56,12 @@ impl<F: Flow> Flow for Above<F> {
         self.below.poll_shutdown(cx)
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&self.below)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        ask.give(Depth, || self.depth);
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        request.provide_value(Depth, || self.depth);
     }
 }
 
@@ -117,7 +117,7 @@ impl Safety {
         result
     }
 
-    /// With whom handshakes were begun, and when.
+    /// The peers of the handshakes, and when each began.
     fn shaken(&self) -> Vec<String> {
         self.world.log().into_iter().filter(|line| line.contains(" shake ") || line.contains(" proxy ")).collect()
     }
@@ -133,7 +133,7 @@ for_each_mode!(M => {
                         let (world, peers) = (world.clone(), peers.clone());
                         async move { Ok(Box::new(shake(world, peers, flow).await?) as <M as Mode>::Flow) }
                     });
-                    let flow = transport.dial(to.until(hook.clone())).await?;
+                    let flow = transport.dial_with(to, hook.clone()).await?;
                     if depth(&flow) > 0 { Ok(flow) } else { hook.run(flow).await }
                 }
             })
@@ -271,10 +271,10 @@ where
 /// A layer on Transport in the way of a proxy at `proxy.example`.
 fn proxied(safety: &Safety, hands_on: bool) -> Context {
     let world = safety.world.clone();
-    safety.ctx::<Shared>().layer(Transport, "proxy", (), move |mut to: HostPort, below, ()| {
+    safety.ctx::<Shared>().layer(Transport, "proxy", handshake(), move |_: HostPort, below, hook| {
         let world = world.clone();
         async move {
-            let hook = to.take_handshake::<Shared>();
+            let hook: Option<Handshake<Shared>> = hook;
             let tunnel = move |flow: <Shared as Mode>::Flow| {
                 let world = world.clone();
                 async move {
@@ -288,7 +288,7 @@ fn proxied(safety: &Safety, hands_on: bool) -> Context {
             };
             let proxy = HostPort::new("proxy.example", 3128);
             match hook.filter(|_| hands_on) {
-                Some(hook) => below.dial(proxy.until(after(hook, tunnel))).await,
+                Some(hook) => below.dial_with(proxy, after(hook, tunnel)).await,
                 None => tunnel(below.dial(proxy).await?).await,
             }
         }
@@ -326,15 +326,15 @@ fn a_proxy_that_hands_it_on_is_gone_through_by_every_attempt() {
 fn a_chain_of_proxies_goes_from_the_last_registered_to_the_end() {
     let safety = Safety::new(proxies().fails("192.0.2.8:3128", 0, refused));
     let say = safety.world.clone();
-    let ctx = proxied(&safety, true).layer(Transport, "outer", (), move |mut to: HostPort, below, ()| {
+    let ctx = proxied(&safety, true).layer(Transport, "outer", handshake(), move |_: HostPort, below, hook| {
         let say = say.clone();
         async move {
-            let hook = to.take_handshake::<Shared>().expect("the handshake");
+            let hook: Handshake<Shared> = hook.expect("the handshake");
             let first = move |flow| {
                 say.say("the second proxy speaks");
                 async move { Ok(flow) }
             };
-            below.dial(HostPort::new("second.example", 3128).until(after(hook, first))).await
+            below.dial_with(HostPort::new("second.example", 3128), after(hook, first)).await
         }
     });
     let flow = safety.connect(&ctx).unwrap();
@@ -347,7 +347,7 @@ key! {
     TunnelOf: Arc<()>;
 }
 
-/// A flow through a proxy, which says whose it is.
+/// A flow through a proxy, which names its peer.
 #[derive(Debug)]
 struct Tunnel<F>(Above<F>, Arc<()>);
 
@@ -368,12 +368,12 @@ impl<F: Flow> Flow for Tunnel<F> {
         self.0.poll_shutdown(cx)
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&self.0)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        ask.give(TunnelOf, || Some(self.1.clone()));
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        request.provide_value(TunnelOf, || Some(self.1.clone()));
     }
 }
 
@@ -387,17 +387,17 @@ fn a_proxy_over_who_ignores_the_handshake_finds_out_and_does_it_all() {
             link.dial("192.0.2.9:3128".parse().unwrap()).await
         };
         let ctx = if ignorant { ctx.register(Transport, "ignorant", -1, link, dial) } else { ctx };
-        let ctx = ctx.layer(Transport, "proxy", (), move |mut to: HostPort, below, ()| {
+        let ctx = ctx.layer(Transport, "proxy", handshake(), move |_: HostPort, below, hook| {
             let say = say.clone();
             async move {
-                let (hook, dial) = (to.take_handshake::<Shared>().expect("the handshake"), Arc::new(()));
+                let (hook, dial): (Handshake<Shared>, _) = (hook.expect("the handshake"), Arc::new(()));
                 let whose = dial.clone();
                 let all = after(hook, move |flow| {
                     say.say(format!("- proxy {}", peer(&flow)));
                     let tunnel = Tunnel(Above { below: flow, depth: None }, whose.clone());
                     async move { Ok(Box::new(tunnel) as <Shared as Mode>::Flow) }
                 });
-                let flow = below.dial(HostPort::new("proxy.example", 3128).until(all.clone())).await?;
+                let flow = below.dial_with(HostPort::new("proxy.example", 3128), all.clone()).await?;
                 match flow.attribute(TunnelOf) {
                     Some(of) if Arc::ptr_eq(&of, &dial) => Ok(flow),
                     _ => all.run(flow).await,
@@ -416,18 +416,19 @@ fn a_proxy_over_who_ignores_the_handshake_finds_out_and_does_it_all() {
 fn metering(safety: &Safety, passes_on: bool) -> (Context, Arc<Mutex<Option<u32>>>) {
     let found = Arc::new(Mutex::new(None));
     let seen = found.clone();
-    let ctx = safety.ctx::<Shared>().layer(Transport, "metering", (), move |mut to: HostPort, below, ()| {
-        let seen = seen.clone();
-        async move {
-            let to = match to.take_handshake::<Shared>().filter(|_| passes_on) {
-                Some(handshake) => to.until(handshake),
-                None => to,
-            };
-            let flow = below.dial(to).await?;
-            *seen.lock().unwrap() = Some(depth(&flow));
-            Ok(Box::new(Above { below: flow, depth: None }) as _)
-        }
-    });
+    let ctx = safety.ctx::<Shared>().layer(
+        Transport,
+        "metering",
+        handshake(),
+        move |to: HostPort, below, handshake: Option<Handshake<_>>| {
+            let seen = seen.clone();
+            async move {
+                let flow = below.dial_with(to, handshake.filter(|_| passes_on)).await?;
+                *seen.lock().unwrap() = Some(depth(&flow));
+                Ok(Box::new(Above { below: flow, depth: None }) as _)
+            }
+        },
+    );
     (ctx, found)
 }
 
@@ -480,17 +481,4 @@ fn a_race_without_a_handshake_after_it_is_won_at_the_transport() {
     assert_eq!((depth(&flow), safety.world.now()), (0, ms(20)));
     let progress = |event: &mimic_happy_eyeballs::Event| matches!(event.what(), What::Progress(_));
     assert!(!flow.attribute(mimic_happy_eyeballs::Timeline).unwrap().iter().any(progress));
-}
-
-#[test]
-fn a_handshake_of_the_other_mode_is_none() {
-    let hook = || Handshake::<Local>::new(|flow| async { Ok(flow) });
-    let mut to = host().until(hook());
-    assert_eq!(to, host());
-    assert!(to.take_handshake::<Shared>().is_none());
-    let mut to = host().until(hook());
-    assert!(to.clone().take_handshake::<Local>().is_some(), "a clone has it too");
-    assert!(to.take_handshake::<Local>().is_some());
-    assert!(to.take_handshake::<Local>().is_none());
-    assert_eq!(format!("{:?}", host().until(hook())), "example.org:443");
 }

@@ -1,5 +1,5 @@
-//! What changes nothing: news of attempts that are over or never were, answers of another kind, and
-//! waiting for a family that is not asked for. Each was a change in the code that no other test
+//! Inputs without effect: reports of attempts that are over or never were, answers of another kind,
+//! and waiting for a family that is not asked for. Each was a change in the code that no other test
 //! noticed.
 
 #![allow(
@@ -13,7 +13,7 @@
 mod harness;
 
 use harness::{A, AAAA, HTTPS, Race, c, start};
-use mimic_happy_eyeballs::{Config, Family, Service};
+use mimic_happy_eyeballs::{Config, Family, ServiceRecord};
 
 #[test]
 fn progress_of_an_attempt_that_is_over_or_never_was() {
@@ -26,7 +26,7 @@ fn progress_of_an_attempt_that_is_over_or_never_was() {
 #[test]
 fn services_where_addresses_were_asked() {
     let mut race = Race::asked(Config::new());
-    race.services(10, AAAA, &[Service::default()]).answer(20, A, &[]).expect(&[]);
+    race.services(10, AAAA, &[ServiceRecord::default()]).answer(20, A, &[]).expect(&[]);
     race.answer(30, AAAA, &["2001:db8::1"]).expect(&[(30, start(0, "2001:db8::1"))]);
 }
 
@@ -41,8 +41,8 @@ fn addresses_where_services_were_asked() {
 #[test]
 fn hints_of_a_family_that_is_not_asked_for() {
     let (v6, v4) = ([c("2001:db8::1")], [c("192.0.2.1")]);
-    let six = Service { priority: 1, ipv6_hints: &v6, ..Service::default() };
-    let four = Service { priority: 1, ipv4_hints: &v4, ..Service::default() };
+    let six = ServiceRecord { priority: 1, ipv6_hints: &v6, ..ServiceRecord::default() };
+    let four = ServiceRecord { priority: 1, ipv4_hints: &v4, ..ServiceRecord::default() };
     let mut race = Race::asked(Config::new().https().connectivity(true, false).wait_for_family(Family::Ipv6));
     race.services(0, HTTPS, &[six]).until(49).expect(&[]);
     assert!(race.until(60).starts().first().is_some_and(|(at, _)| *at == 50));

@@ -48,7 +48,7 @@ fn prefixes_that_are_none() {
     }
     // Bits 64 to 71 are zero.
     assert_eq!(Prefix::new(v6("2001:db8:0:0:100::"), 96), None);
-    // What is beyond the length does not matter.
+    // Bits beyond the length do not matter.
     assert_eq!(Prefix::new(v6("2001:db8::1"), 32), Prefix::new(v6("2001:db8::"), 32));
 }
 
@@ -56,7 +56,7 @@ fn prefixes_that_are_none() {
 fn addresses_of_other_networks() {
     let prefix = Prefix::new(v6("2001:db8:122::"), 48).unwrap();
     assert_eq!(prefix.extract(v6("2001:db8:123:c000:2:2100::")), None);
-    // Reserved bits and a suffix that nobody would have written.
+    // Reserved bits, and a suffix that no DNS64 writes.
     assert_eq!(prefix.extract(v6("2001:db8:122:c000:102:2100::")), None);
     assert_eq!(prefix.extract(v6("2001:db8:122:c000:2:2100::1")), None);
 }

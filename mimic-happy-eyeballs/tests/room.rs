@@ -1,4 +1,4 @@
-//! What is kept where there is no room for all.
+//! Races with more addresses, records and queries than the machine has room for.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -12,7 +12,7 @@ mod harness;
 
 use harness::{A, AAAA, HTTPS, Play, Race, c, failed};
 use mimic_happy_eyeballs::{
-    Answer, Candidate, Config, End, Failure, Family, Input, List, Name, Query, Service, ServiceId,
+    AddressInfo, Answer, Config, End, Failure, Family, List, Name, Query, RaceInput, ServiceId, ServiceRecord,
 };
 
 #[test]
@@ -45,7 +45,7 @@ fn the_larger_family_makes_way() {
     let mut race: Race<4, 0, 2> = Race::sized(Config::new());
     let [v6, v4] = [["2001:db8::1", "2001:db8::2", "2001:db8::3"], ["192.0.2.1", "192.0.2.2", "::"]];
     let (v6, v4) = (v6.map(c), v4.map(c));
-    let answer = |query, addresses| Input::Answer { query, answer: Answer::Addresses(addresses) };
+    let answer = |query, addresses| RaceInput::Answer { query, answer: Answer::Addresses(addresses) };
     race.inputs(0, &[answer(AAAA, &v6), answer(A, &v4[..2])]);
     assert_eq!((race.machine.dropped().addresses, race.machine.untried()), (1, 4));
     assert_eq!(race.order(), ["2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2"]);
@@ -55,7 +55,7 @@ fn the_larger_family_makes_way() {
 /// all at a time.
 #[test]
 fn endpoints_that_do_not_fit_come_later() {
-    let list = [1, 2, 3].map(|n| Service { priority: n, port: Some(n), ..Service::default() });
+    let list = [1, 2, 3].map(|n| ServiceRecord { priority: n, port: Some(n), ..ServiceRecord::default() });
     let mut race: Race<2, 3, 3> = Race::sized(Config::new().https());
     race.answer(0, AAAA, &["2001:db8::1", "2001:db8::2"]).answer(0, A, &[]).services(0, HTTPS, &list);
     race.play(&[Play::Fail(1000); 9]);
@@ -67,7 +67,7 @@ fn endpoints_that_do_not_fit_come_later() {
     assert_eq!((race.machine.dropped().addresses, race.machine.untried()), (0, 0));
 }
 
-/// What has been tried has no need of its place.
+/// An address that was tried gives up its place.
 #[test]
 fn later_answers_find_room() {
     let mut race: Race<2, 0, 2> = Race::sized(Config::new());
@@ -83,17 +83,17 @@ fn later_answers_find_room() {
 
 /// Lists that are given in parts, as the machine has room: it is asked and answered until nothing
 /// waits.
-struct Lists(Vec<(List, Vec<Candidate>)>);
+struct Lists(Vec<(List, Vec<AddressInfo>)>);
 
 impl Lists {
     fn start<const N: usize, const S: usize, const Q: usize>(
         race: &mut Race<N, S, Q>,
-        answers: &[(Query, &[Candidate])],
+        answers: &[(Query, &[AddressInfo])],
     ) -> Self {
         let mut lists = Self(Vec::new());
         for (query, all) in answers {
             let (first, rest) = all.split_at(race.machine.room(List::Answer(*query)).min(all.len()));
-            race.machine.input(Input::Answer { query: *query, answer: Answer::First(first) }, race.now);
+            race.machine.input(RaceInput::Answer { query: *query, answer: Answer::First(first) }, race.now);
             lists.0.push((List::Answer(*query), rest.to_vec()));
         }
         race.inputs(now(race.now), &[]);
@@ -106,7 +106,7 @@ impl Lists {
             if room > 0 {
                 let later = rest.split_off(room.min(rest.len()));
                 let last = later.is_empty();
-                race.input(now(race.now), Input::More { list: *list, addresses: rest, last });
+                race.input(now(race.now), RaceInput::More { list: *list, addresses: rest, last });
                 *rest = later;
             }
         }
@@ -131,7 +131,7 @@ fn now(now: core::time::Duration) -> u64 {
     u64::try_from(now.as_millis()).unwrap()
 }
 
-fn many(prefix: &str, count: u16) -> Vec<Candidate> {
+fn many(prefix: &str, count: u16) -> Vec<AddressInfo> {
     (1..=count).map(|n| c(&format!("{prefix}{n}"))).collect()
 }
 
@@ -150,7 +150,7 @@ fn every_address_of_a_long_answer_is_tried() {
             let of: Vec<_> = starts.iter().filter(|address| address.is_ipv4() == list[0].address.is_ipv4()).collect();
             assert_eq!(of, list.iter().map(|candidate| &candidate.address).collect::<Vec<_>>(), "{N}");
         }
-        // The first has a start of one, or what is configured.
+        // The first family has a start of one, or of the configured count.
         let both = 2 * v6.len().min(v4.len());
         let fair = starts[..both].windows(2).all(|two| two[0].is_ipv4() != two[1].is_ipv4());
         assert!(fair || N < 8, "{N}: {starts:?}");
@@ -171,14 +171,14 @@ fn every_address_of_a_long_answer_is_tried() {
 fn lists_share_the_room() {
     let mut race: Race<32, 0, 2> = Race::sized(Config::new().wait_for_family(Family::Ipv4));
     assert_eq!((race.machine.room(List::Answer(AAAA)), race.machine.room(List::Answer(HTTPS))), (16, 0));
-    race.input(0, Input::Answer { query: AAAA, answer: Answer::First(&many("2001:db8::", 16)) });
+    race.input(0, RaceInput::Answer { query: AAAA, answer: Answer::First(&many("2001:db8::", 16)) });
     assert_eq!((race.machine.room(List::Answer(AAAA)), race.machine.room(List::Answer(A))), (0, 8));
     // Nothing ends, and nothing is missed, while more is to come.
     race.answer(1, A, &[]);
     race.play(&[Play::Fail(1); 16]);
     assert_eq!((race.machine.end(), race.endpoints.len(), race.machine.room(List::Answer(AAAA))), (None, 16, 16));
     let now = now(race.now);
-    race.input(now, Input::More { list: List::Answer(AAAA), addresses: &[], last: true });
+    race.input(now, RaceInput::More { list: List::Answer(AAAA), addresses: &[], last: true });
     race.assert_end(End::Failed(Failure::AllFailed));
 }
 
@@ -186,7 +186,8 @@ fn lists_share_the_room() {
 #[test]
 fn hints_come_in_parts() {
     let hints = many("2001:db8::", 40);
-    let record = Service { priority: 1, ipv6_hints: &hints[..2], more_ipv6_hints: true, ..Service::default() };
+    let record =
+        ServiceRecord { priority: 1, ipv6_hints: &hints[..2], more_ipv6_hints: true, ..ServiceRecord::default() };
     let of = |family| List::Hints(ServiceId { owner: Name::ORIGINAL, index: 0 }, family);
     let mut race: Race<8, 2, 3> = Race::sized(Config::new().https());
     race.services(0, HTTPS, &[record]).servfail(0, AAAA).answer(0, A, &[]);
@@ -198,7 +199,7 @@ fn hints_come_in_parts() {
     let mut race: Race<8, 2, 3> = Race::sized(Config::new().https());
     race.services(0, HTTPS, &[record]).answer(0, A, &[]).answer(0, AAAA, &["2001:db8::ff"]);
     assert!(!race.machine.awaits(of(Family::Ipv6)));
-    race.input(1, Input::More { list: of(Family::Ipv6), addresses: &hints, last: false }).play(&[Play::Fail(1); 9]);
+    race.input(1, RaceInput::More { list: of(Family::Ipv6), addresses: &hints, last: false }).play(&[Play::Fail(1); 9]);
     race.assert_end(End::Failed(Failure::AllFailed));
     assert_eq!(race.endpoints.len(), 2);
 }
@@ -207,7 +208,7 @@ fn hints_come_in_parts() {
 /// ends.
 #[test]
 fn what_records_leave_out_is_not_waited_for() {
-    let h3 = Service { priority: 1, alpn: &[b"h3"], no_default_alpn: true, ..Service::default() };
+    let h3 = ServiceRecord { priority: 1, alpn: &[b"h3"], no_default_alpn: true, ..ServiceRecord::default() };
     let v4 = many("192.0.2.", 100);
     let mut race: Race<8, 2, 3> = Race::sized(Config::new().https().protocols(&[b"h2"]));
     race.services(0, HTTPS, &[h3]).answer(0, AAAA, &[]);
@@ -220,10 +221,10 @@ fn what_records_leave_out_is_not_waited_for() {
 #[test]
 fn services_stay_by_priority() {
     let ports = |priorities: [u16; 3]| {
-        let list = [(0, 1), (1, 2), (2, 3)].map(|(at, port)| Service {
+        let list = [(0, 1), (1, 2), (2, 3)].map(|(at, port)| ServiceRecord {
             priority: priorities[at],
             port: Some(port),
-            ..Service::default()
+            ..ServiceRecord::default()
         });
         let mut race: Race<8, 2, 3> = Race::sized(Config::new().https());
         race.answer(0, AAAA, &["2001:db8::1"]).answer(0, A, &[]).services(0, HTTPS, &list);

@@ -11,12 +11,14 @@
 mod harness;
 
 use harness::{A, AAAA, HTTPS, Play, Race, Said, at, c, from, ip, ms, start};
-use mimic_happy_eyeballs::{AttemptId, Config, End, Failure, Input, Name, Outcome, Prefix, Service, Source};
+use mimic_happy_eyeballs::{
+    AttemptId, AttemptState, Config, End, Failure, Name, Prefix, RaceInput, ServiceRecord, Source,
+};
 
 use Play::{Fail, Hang, Ok, Refuse};
 
 /// `n` addresses of one family.
-fn v6(n: u16) -> Vec<mimic_happy_eyeballs::Candidate> {
+fn v6(n: u16) -> Vec<mimic_happy_eyeballs::AddressInfo> {
     (1..=n).map(|i| c(&format!("2001:db8::{i:x}"))).collect()
 }
 
@@ -145,8 +147,8 @@ fn scenario_13() {
     let mut race = Race::to(Config::new(), &v6(4));
     race.play(&[Fail(100), Fail(200), Fail(10_000), Fail(250)]);
     assert_eq!(race.log.back(), Some(&(10_300, Said::Failed(Failure::AllFailed))));
-    let reasons: Vec<_> = race.machine.attempts().iter().map(|attempt| attempt.outcome).collect();
-    let failed = |reason| Outcome::Failed { reason, sent: true };
+    let reasons: Vec<_> = race.machine.attempts().iter().map(|attempt| attempt.state).collect();
+    let failed = |reason| AttemptState::Failed { reason, sent: true };
     assert_eq!(reasons, [failed(0), failed(1), failed(2), failed(3)]);
     let times: Vec<_> = race.machine.attempts().iter().map(|a| (a.started, a.ended.unwrap())).collect();
     assert_eq!(times, [(0, 100), (100, 300), (300, 10_300), (550, 800)].map(|(a, b)| (ms(a), ms(b))));
@@ -158,7 +160,7 @@ fn scenario_14() {
     race.ok(300, 1).log.clear();
     race.ok(301, 0).fail(302, 0).expect(&[]);
     race.assert_end(End::Won(AttemptId(1)));
-    assert_eq!(race.machine.attempts()[0].outcome, Outcome::Cancelled);
+    assert_eq!(race.machine.attempts()[0].state, AttemptState::Cancelled);
 }
 
 #[test]
@@ -176,7 +178,7 @@ fn scenario_15() {
 fn scenario_16() {
     let mut race = Race::asked(Config::new().https());
     let hints = [c("2001:db8::1")];
-    race.services(10, HTTPS, &[Service { priority: 1, ipv6_hints: &hints, ..Service::default() }]);
+    race.services(10, HTTPS, &[ServiceRecord { priority: 1, ipv6_hints: &hints, ..ServiceRecord::default() }]);
     race.answer(20, AAAA, &["2001:db8::1"]).answer(20, A, &[]).until(5000);
     race.expect(&[(10, start(0, "2001:db8::1"))]);
 }
@@ -200,7 +202,7 @@ fn scenario_17() {
 fn scenario_18() {
     let mut race = Race::asked(Config::new().https());
     let hints = [c("2001:db8::a"), c("2001:db8::b")];
-    race.services(10, HTTPS, &[Service { priority: 1, ipv6_hints: &hints, ..Service::default() }]);
+    race.services(10, HTTPS, &[ServiceRecord { priority: 1, ipv6_hints: &hints, ..ServiceRecord::default() }]);
     race.answer(20, AAAA, &["2001:db8::1"]).answer(20, A, &[]).until(1000);
     race.expect(&[(10, start(0, "2001:db8::a")), (260, start(1, "2001:db8::1"))]);
     race.ok(1001, 0).expect(&[(1001, Said::Cancel(1)), (1001, Said::Won(0))]);
@@ -211,7 +213,7 @@ fn scenario_19() {
     let mut race = Race::asked(Config::new().https());
     race.answer(10, AAAA, &["2001:db8::1"]).answer(10, A, &[]);
     let other = Name(7);
-    race.services(20, HTTPS, &[Service { target: Some(other), ..Service::default() }]);
+    race.services(20, HTTPS, &[ServiceRecord { target: Some(other), ..ServiceRecord::default() }]);
     race.expect(&[
         (20, Said::Query(at(other, HTTPS))),
         (20, Said::Query(at(other, AAAA))),
@@ -240,10 +242,10 @@ fn scenario_21() {
 fn scenario_22() {
     let mut race = Race::to(Config::new(), &v6(4));
     race.until(5000).log.clear();
-    race.input(5000, Input::Cancel);
+    race.input(5000, RaceInput::Cancel);
     race.expect(&[0, 1, 2, 3].map(|attempt| (5000, Said::Cancel(attempt))));
     race.assert_end(End::Cancelled);
-    assert!(race.machine.attempts().iter().all(|a| a.outcome == Outcome::Cancelled && a.ended == Some(ms(5000))));
+    assert!(race.machine.attempts().iter().all(|a| a.state == AttemptState::Cancelled && a.ended == Some(ms(5000))));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Random schedules of answers, outcomes, delays and options, and what holds of every race.
+//! Random schedules of answers, outcomes, delays and options, and the invariants of every race.
 //!
 //! `MIMIC_SCHEDULES=1000000 cargo test --release --test schedules` runs that many; a failure prints
 //! its seed, and `MIMIC_SEED=n` runs that one alone and prints it.
@@ -18,8 +18,8 @@ use core::time::Duration;
 
 use harness::Rng;
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, Candidate, Config, End, Endpoint, Failure, Family, Input, Kind, List, Machine, Name, Outcome,
-    Output, Prefix, Query, Service, ServiceId, Source, Target,
+    AddressInfo, Answer, AttemptId, AttemptState, Config, End, Failure, Family, Kind, List, Machine, Name, Prefix,
+    Query, RaceEndpoint, RaceInput, RaceOutput, RaceTarget, ServiceId, ServiceRecord, Source,
 };
 
 const FLOOR: Duration = Duration::from_millis(10);
@@ -45,7 +45,7 @@ enum Event {
 /// An attempt, as the outside sees it.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
-    endpoint: Endpoint,
+    endpoint: RaceEndpoint,
     started: Duration,
     running: bool,
     connected: bool,
@@ -67,7 +67,7 @@ struct Options {
     plain: bool,
     /// Long lists are given in parts.
     parts: bool,
-    /// Of what no record may spell out.
+    /// The port that no endpoint may spell out.
     port: Option<u16>,
     /// The origin is fallen back to.
     falls_back: bool,
@@ -82,10 +82,10 @@ struct World {
     delivered: Vec<IpAddr>,
     /// How many were given before the first query.
     given: usize,
-    /// What the latest answers hold.
+    /// The addresses of the latest answers.
     live: Vec<(Query, IpAddr)>,
-    /// What is still to be given of them, and whether it is on its way.
-    waiting: Vec<(List, Vec<Candidate>, bool)>,
+    /// The lists that are still to be given, and whether a part is in flight.
+    waiting: Vec<(List, Vec<AddressInfo>, bool)>,
     first_address: Option<Duration>,
     preferred_heard: bool,
     progress: Option<Duration>,
@@ -188,9 +188,9 @@ fn play(seed: u64, verbose: bool) -> (Option<End>, usize) {
         world.delivered.extend(list.iter().take(count).map(|c| c.address));
         world.lives(harness::AAAA, &list[..count]);
         world.given = count;
-        Machine::new(config, Target::Addresses(&list[..count]), now)
+        Machine::new(config, RaceTarget::Addresses(&list[..count]), now)
     } else {
-        Machine::new(config, Target::Name, now)
+        Machine::new(config, RaceTarget::Name, now)
     };
     world.extras();
     for _ in 0..500 {
@@ -282,7 +282,7 @@ impl World {
         self.events.push((now + Duration::from_millis(after), event));
     }
 
-    /// Events that nobody asked for.
+    /// Gives inputs without an output that asks for them.
     fn extras(&mut self) {
         let now = Duration::ZERO;
         for (odds, event) in [(30, Event::Cancel), (3, Event::Junk), (3, Event::Poll)] {
@@ -295,7 +295,7 @@ impl World {
         }
     }
 
-    fn candidate(&mut self, family: Option<Kind>) -> Candidate {
+    fn candidate(&mut self, family: Option<Kind>) -> AddressInfo {
         let n = self.rng.below(if self.options.parts { 40 } else { 6 }) as u16;
         let v6 = match family {
             Some(kind) => kind == Kind::Aaaa,
@@ -310,7 +310,7 @@ impl World {
             (false, 0) => [Ipv4Addr::BROADCAST, Ipv4Addr::new(224, 0, 0, 1)][usize::from(n % 2)].into(),
             (false, _) => Ipv4Addr::new(192, 0, 2, n as u8).into(),
         };
-        let mut candidate = Candidate::new(address);
+        let mut candidate = AddressInfo::new(address);
         candidate.source = match self.rng.below(6) {
             0 => Source::Unreachable,
             1 if v6 => Source::Address("2001:db8::ff".parse().unwrap()),
@@ -325,25 +325,25 @@ impl World {
         candidate
     }
 
-    fn candidates(&mut self, family: Option<Kind>) -> ([Candidate; 12], usize) {
+    fn candidates(&mut self, family: Option<Kind>) -> ([AddressInfo; 12], usize) {
         let count = match self.rng.below(10) {
             0 => 12,
             4..8 if self.options.parts => 12,
             1 | 2 => 0,
             _ => 1 + self.rng.below(4),
         };
-        let mut list = [Candidate::new(Ipv4Addr::UNSPECIFIED.into()); 12];
+        let mut list = [AddressInfo::new(Ipv4Addr::UNSPECIFIED.into()); 12];
         for slot in &mut list[..count as usize] {
             *slot = self.candidate(family);
         }
         (list, count as usize)
     }
 
-    fn lives(&mut self, query: Query, list: &[Candidate]) {
+    fn lives(&mut self, query: Query, list: &[AddressInfo]) {
         self.live.extend(list.iter().map(|candidate| (query, candidate.address.to_canonical())));
     }
 
-    fn delivered(&mut self, list: &[Candidate], now: Duration) {
+    fn delivered(&mut self, list: &[AddressInfo], now: Duration) {
         for candidate in list {
             let address = candidate.address.to_canonical();
             if !address.is_unspecified() && !address.is_multicast() && address != IpAddr::from(Ipv4Addr::BROADCAST) {
@@ -364,37 +364,40 @@ impl World {
                 if self.seen[usize::from(attempt.0)].running && !decided {
                     self.progress = Some(now);
                 }
-                race.input(Input::Progress { attempt }, now);
+                race.input(RaceInput::Progress { attempt }, now);
             }
             Event::Succeed(attempt) => {
                 let seen = &mut self.seen[usize::from(attempt.0)];
                 seen.connected |= seen.running && !decided;
-                race.input(Input::Succeeded { attempt }, now);
+                race.input(RaceInput::Succeeded { attempt }, now);
             }
             Event::Fail(attempt, sent) => {
                 let seen = &mut self.seen[usize::from(attempt.0)];
                 if seen.running && !decided {
                     (seen.running, seen.connected, seen.sent) = (false, false, sent);
                 }
-                race.input(Input::Failed { attempt, reason: 7, sent }, now);
+                race.input(RaceInput::Failed { attempt, reason: 7, sent }, now);
             }
-            Event::Prefix => race.input(Input::Prefix(Prefix::WELL_KNOWN), now),
+            Event::Prefix => race.input(RaceInput::Prefix(Prefix::WELL_KNOWN), now),
             Event::Cancel => {
                 self.cancelled |= !decided;
-                race.input(Input::Cancel, now);
+                race.input(RaceInput::Cancel, now);
             }
             Event::Junk => {
                 let attempt = AttemptId(40 + self.rng.below(3) as u16);
-                race.input(Input::Succeeded { attempt }, now);
-                race.input(Input::Failed { attempt, reason: 0, sent: true }, now);
-                race.input(Input::Progress { attempt }, now);
+                race.input(RaceInput::Succeeded { attempt }, now);
+                race.input(RaceInput::Failed { attempt, reason: 0, sent: true }, now);
+                race.input(RaceInput::Progress { attempt }, now);
                 let query = Query { name: Name(99), kind: Kind::Aaaa };
-                race.input(Input::Answer { query, answer: Answer::Addresses(&[Candidate::new([1; 4].into())]) }, now);
-                race.input(Input::Answer { query, answer: Answer::Failed }, now);
+                race.input(
+                    RaceInput::Answer { query, answer: Answer::Addresses(&[AddressInfo::new([1; 4].into())]) },
+                    now,
+                );
+                race.input(RaceInput::Answer { query, answer: Answer::Failed }, now);
                 let unknown = ServiceId { owner: Name(0), index: 77 };
                 for list in [List::Answer(query), List::Hints(unknown, Family::Ipv6)] {
-                    let addresses = &[Candidate::new([1; 4].into())];
-                    race.input(Input::More { list, addresses, last: true }, now);
+                    let addresses = &[AddressInfo::new([1; 4].into())];
+                    race.input(RaceInput::More { list, addresses, last: true }, now);
                     assert_eq!(race.room(list), 0);
                 }
             }
@@ -408,7 +411,7 @@ impl World {
         self.preferred_heard |= matches!(query.kind, Kind::Aaaa | Kind::A);
         if self.rng.one_in(8) {
             self.abandoned |= first && query.kind == Kind::Https && self.options.protected;
-            return race.input(Input::Answer { query, answer: Answer::Failed }, now);
+            return race.input(RaceInput::Answer { query, answer: Answer::Failed }, now);
         }
         self.live.retain(|(other, _)| *other != query);
         self.waiting.retain(|(list, ..)| match list {
@@ -425,7 +428,7 @@ impl World {
             }
             self.lives(query, &list[..count]);
             self.delivered(&list[..count], now);
-            return race.input(Input::Answer { query, answer: Answer::Addresses(&list[..count]) }, now);
+            return race.input(RaceInput::Answer { query, answer: Answer::Addresses(&list[..count]) }, now);
         }
         let mut rests = Vec::new();
         let hints: [_; 4] = core::array::from_fn(|_| {
@@ -444,7 +447,7 @@ impl World {
                     rests.push((List::Hints(id, family), list[..count].to_vec(), false));
                 }
             }
-            Service {
+            ServiceRecord {
                 priority: if alias { 0 } else { 1 + self.rng.below(3) as u16 },
                 target: self.rng.one_in(2).then(|| Name(self.rng.below(4) as u16)),
                 alpn: ALPN[self.rng.below(4) as usize],
@@ -460,7 +463,7 @@ impl World {
         });
         let count = self.rng.below(5) as usize;
         for service in &services[..count] {
-            // More than the machine may take: what is checked is that it does not start earlier.
+            // More than the machine may take. The check is that no attempt starts earlier.
             self.delivered(service.ipv4_hints, now);
             self.delivered(service.ipv6_hints, now);
             self.lives(query, service.ipv4_hints);
@@ -468,11 +471,11 @@ impl World {
             self.preferred_heard |= !service.ipv6_hints.is_empty() || !service.ipv4_hints.is_empty();
         }
         self.waiting.append(&mut rests);
-        race.input(Input::Answer { query, answer: Answer::Services(&services[..count]) }, now);
+        race.input(RaceInput::Answer { query, answer: Answer::Services(&services[..count]) }, now);
     }
 
     /// An answer of which the rest comes later: as much as there is room for, or less, or too much.
-    fn first(&mut self, race: &mut Race, query: Query, list: &[Candidate], now: Duration) {
+    fn first(&mut self, race: &mut Race, query: Query, list: &[AddressInfo], now: Duration) {
         let room = race.room(List::Answer(query));
         let count = match self.rng.below(if self.options.plain { 8 } else { 9 }) {
             0 => room / 2,
@@ -483,10 +486,10 @@ impl World {
         self.lives(query, first);
         self.delivered(first, now);
         self.waiting.push((List::Answer(query), rest.to_vec(), false));
-        race.input(Input::Answer { query, answer: Answer::First(first) }, now);
+        race.input(RaceInput::Answer { query, answer: Answer::First(first) }, now);
     }
 
-    /// Sees to it that what there is room for comes.
+    /// Schedules further parts for which the machine has room.
     fn send_more(&mut self, race: &Race, now: Duration) {
         for index in 0..self.waiting.len() {
             let (list, _, sent) = &mut self.waiting[index];
@@ -517,7 +520,7 @@ impl World {
             let hints = matches!(list, List::Hints(..));
             self.preferred_heard |= hints && !rest.is_empty();
         }
-        race.input(Input::More { list, addresses: &rest, last }, now);
+        race.input(RaceInput::More { list, addresses: &rest, last }, now);
     }
 
     /// Takes all output, checks it, and answers when to wake.
@@ -527,7 +530,7 @@ impl World {
         for _ in 0..100 {
             let Some(output) = race.output(now) else {
                 // Asking again changes nothing.
-                assert_eq!(race.output(now), wake.map(Output::Wake), "when to wake is said each time");
+                assert_eq!(race.output(now), wake.map(RaceOutput::Wake), "when to wake is said each time");
                 assert_eq!(wake.and_then(|_| race.output(now)), None);
                 self.after(race, now, wake, connected);
                 return wake;
@@ -538,15 +541,15 @@ impl World {
             assert!(wake.is_none(), "when to wake is said last");
             assert!(!self.over, "nothing is said after the end");
             match output {
-                Output::Query(query) => self.ask(query, now),
-                Output::Start { attempt, endpoint } => self.start(race, attempt, endpoint, now),
-                Output::Cancel { attempt } => {
+                RaceOutput::Query(query) => self.ask(query, now),
+                RaceOutput::Start { attempt, endpoint } => self.start(race, attempt, endpoint, now),
+                RaceOutput::Cancel { attempt } => {
                     let seen = &mut self.seen[usize::from(attempt.0)];
                     assert!(seen.running, "only what runs is cancelled, and once");
                     seen.running = false;
                     assert!(race.end().is_some(), "only the end cancels");
                 }
-                Output::Won { attempt } => {
+                RaceOutput::Won { attempt } => {
                     assert!(self.won.replace(attempt).is_none(), "there is one winner");
                     let seen = &mut self.seen[usize::from(attempt.0)];
                     assert!(seen.running && seen.connected, "the winner is connected");
@@ -555,7 +558,7 @@ impl World {
                     assert!(self.seen.iter().all(|seen| !seen.running), "the others are cancelled before");
                     self.over = true;
                 }
-                Output::Failed(failure) => {
+                RaceOutput::Failed(failure) => {
                     assert!(self.seen.iter().all(|seen| !seen.running), "the others are cancelled before");
                     let open = self.asked.iter().any(|(_, answered)| !answered);
                     match failure {
@@ -571,7 +574,7 @@ impl World {
                     self.tried_all(race);
                     self.over = true;
                 }
-                Output::Wake(at) => {
+                RaceOutput::Wake(at) => {
                     assert!(at > now, "a time to wake that has passed");
                     wake = Some(at);
                 }
@@ -614,7 +617,7 @@ impl World {
         }
     }
 
-    /// Whether an answer has an address of the name itself.
+    /// Returns whether an answer has an address of the name itself.
     fn origin_lives(&self) -> bool {
         let useful = |address: &IpAddr| !address.is_unspecified() && !address.is_multicast();
         let own = |query: &Query| query.name == Name::ORIGINAL && query.kind != Kind::Https;
@@ -622,13 +625,13 @@ impl World {
         live.any(|(_, address)| useful(address) && *address != IpAddr::V4(Ipv4Addr::BROADCAST))
     }
 
-    fn start(&mut self, race: &Race, attempt: AttemptId, endpoint: Endpoint, now: Duration) {
+    fn start(&mut self, race: &Race, attempt: AttemptId, endpoint: RaceEndpoint, now: Duration) {
         assert_eq!(usize::from(attempt.0), self.seen.len());
         assert!(self.seen.iter().all(|seen| !seen.connected), "nothing starts after a success");
         let running = self.seen.iter().filter(|seen| seen.running).count();
         assert!(running < self.options.in_flight.min(ROOM), "never more in flight than configured");
         assert!(endpoint.port.is_none() || endpoint.port != self.options.port, "the own port is not spelt out");
-        let same = |e: Endpoint| (e.address, e.scope_id, e.port, e.protocol);
+        let same = |e: RaceEndpoint| (e.address, e.scope_id, e.port, e.protocol);
         let known = race.attempts().iter().filter(|other| same(other.endpoint) == same(endpoint)).count();
         assert_eq!(known, 1, "an endpoint is tried once, for as long as its attempt is remembered");
         for seen in &self.seen {
@@ -704,12 +707,12 @@ impl World {
         assert!(self.seen.iter().zip(0..).all(|(seen, id)| !seen.running || known(id)), "what runs is remembered");
         for attempt in race.attempts() {
             let seen = &self.seen[usize::from(attempt.id.0)];
-            let open = matches!(attempt.outcome, Outcome::Running | Outcome::Connected);
+            let open = matches!(attempt.state, AttemptState::Running | AttemptState::Connected);
             assert_eq!(open, seen.running, "what is listed is what happened");
             assert_eq!(open, attempt.ended.is_none());
             assert_eq!(attempt.endpoint, seen.endpoint);
         }
-        let wins = race.attempts().iter().filter(|attempt| attempt.outcome == Outcome::Won).count();
+        let wins = race.attempts().iter().filter(|attempt| attempt.state == AttemptState::Won).count();
         assert_eq!(wins, usize::from(self.won.is_some()));
     }
 }

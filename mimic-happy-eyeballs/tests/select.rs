@@ -15,10 +15,10 @@ use core::time::Duration;
 
 use harness::{c, from, ip};
 use mimic_happy_eyeballs::select::{Policy, compare};
-use mimic_happy_eyeballs::{Candidate, Config, Source};
+use mimic_happy_eyeballs::{AddressInfo, Config, Source};
 
 #[track_caller]
-fn first(better: Candidate, worse: Candidate) {
+fn first(better: AddressInfo, worse: AddressInfo) {
     assert_eq!(compare(&better, &worse), Ordering::Less);
     assert_eq!(compare(&worse, &better), Ordering::Greater);
     // And so it is attempted, whatever the order of the answers.
@@ -28,7 +28,7 @@ fn first(better: Candidate, worse: Candidate) {
 }
 
 #[track_caller]
-fn undecided(a: Candidate, b: Candidate) {
+fn undecided(a: AddressInfo, b: AddressInfo) {
     assert_eq!(compare(&a, &b), Ordering::Equal);
     assert_eq!(compare(&b, &a), Ordering::Equal);
 }

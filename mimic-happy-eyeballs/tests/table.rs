@@ -11,7 +11,7 @@
 
 use std::collections::BTreeSet;
 
-const TABLE: &str = include_str!("../src/draft.rs");
+const TABLE: &str = include_str!("../src/draft.md");
 const TESTS: [&str; 4] = [
     include_str!("draft_resolution.rs"),
     include_str!("draft_sorting.rs"),

@@ -1,4 +1,4 @@
-//! What the driver makes of addresses, records and source addresses.
+//! The driver's treatment of addresses, records and source addresses.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -76,7 +76,7 @@ fn a_record_gives_another_port() {
     let world = World::new().name((0, &[]), (0, &["192.0.2.1"])).accepts("192.0.2.1:8443", 20);
     let record = Record::Https(Service { port: Some(8443), ..service(1, "") });
     let world = world.answer(HOST, RecordType::Https, 10, vec![record]);
-    let flow = world.connect(&https(&world), secure(443)).unwrap();
+    let flow = world.connect_secure(&https(&world), 443).unwrap();
     assert_eq!((peer(&flow).as_str(), world.now()), ("192.0.2.1:8443", ms(30)));
     assert_eq!(world.log(), ["0 example.org (Https)", "0 example.org (Aaaa)", "0 example.org (A)"]);
     assert_eq!(
@@ -94,11 +94,11 @@ fn records_of_a_port_of_its_own_are_asked_for_by_it() {
     let world = World::new().name((0, &[]), (0, &["192.0.2.1"])).accepts("192.0.2.1:8443", 20);
     let ordinary = Record::Https(Service { port: Some(4430), ..service(1, "") });
     let world = world.answer(HOST, RecordType::Https, 0, vec![ordinary]);
-    world.connect(&https(&world), secure(8443)).unwrap();
+    world.connect_secure(&https(&world), 8443).unwrap();
     assert_eq!(world.log()[0], "0 _8443._https.example.org (Https)");
     // Those of port 443 count for port 80 too, and for no other.
     let world = world.accepts("192.0.2.1:4430", 20);
-    assert_eq!(peer(&world.connect(&https(&world), secure(80)).unwrap()), "192.0.2.1:4430");
+    assert_eq!(peer(&world.connect_secure(&https(&world), 80).unwrap()), "192.0.2.1:4430");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn hints_are_used_until_there_are_addresses() {
     let world = World::new().name((-1, &[]), (-1, &[])).accepts(V6, 20).accepts(V4, 20);
     let hints = vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
     let world = world.answer(HOST, RecordType::Https, 10, vec![Record::Https(Service { hints, ..service(1, "") })]);
-    let flow = world.connect(&https(&world), secure(443)).unwrap();
+    let flow = world.connect_secure(&https(&world), 443).unwrap();
     assert_eq!((peer(&flow).as_str(), world.now()), (V6, ms(30)));
 }
 
@@ -116,7 +116,7 @@ fn hints_of_a_family_that_was_answered_are_not_used() {
     let record = || vec![Record::Https(Service { hints: hints.clone(), ..service(1, "") })];
     let world = World::new().name((20, &[]), (0, &["192.0.2.1"])).answer(HOST, RecordType::Https, 10, record());
     let world = world.fails(V4, 5, refused).fails("[2001:db8::9]:443", 50, refused);
-    let error = world.connect(&https(&world), secure(443)).unwrap_err();
+    let error = world.connect_secure(&https(&world), 443).unwrap_err();
     let tried: Vec<_> = race_error(&error).errors().iter().map(|(peer, _)| peer.unwrap().to_string()).collect();
     assert_eq!(tried, ["[2001:db8::9]:443", V4]);
 }
@@ -129,7 +129,7 @@ fn an_alias_is_followed() {
         .answer("Alias.example", RecordType::Https, 10, vec![Record::Https(service(1, ""))])
         .answer("Alias.example", RecordType::Aaaa, 10, addresses(&["2001:db8::1"]))
         .accepts(V6, 20);
-    let flow = world.connect(&https(&world), secure(443)).unwrap();
+    let flow = world.connect_secure(&https(&world), 443).unwrap();
     assert_eq!((peer(&flow).as_str(), world.now()), (V6, ms(40)));
     assert_eq!(world.log()[3..], ["10 Alias.example (Https)", "10 Alias.example (Aaaa)", "10 Alias.example (A)"]);
 }
@@ -139,7 +139,7 @@ fn a_name_is_asked_about_once_however_it_is_written() {
     for target in ["", "example.org", "EXAMPLE.org", "example.org."] {
         let world = World::new().name((0, &["2001:db8::1"]), (0, &[])).accepts(V6, 20);
         let world = world.answer(HOST, RecordType::Https, 5, vec![Record::Https(service(1, target))]);
-        world.connect(&https(&world), secure(443)).unwrap();
+        world.connect_secure(&https(&world), 443).unwrap();
         assert_eq!(world.log().len(), 3, "{target:?}");
     }
 }
@@ -155,7 +155,7 @@ fn equal_services_are_shuffled_anew_by_every_race() {
         let ctx = world.shared().with(RaceConfig, config);
         let race = |_| {
             world.jump(Duration::from_micros(1));
-            peer(&world.connect(&ctx, secure(443)).unwrap())
+            peer(&world.connect_secure(&ctx, 443).unwrap())
         };
         let first = (0..100).map(race).filter(|peer| peer == "192.0.2.1:1").count();
         (first, 100 - first)
@@ -173,7 +173,7 @@ fn aliases_in_a_circle_end() {
         .answer(HOST, RecordType::Https, 0, vec![Record::Https(service(0, "a.example"))])
         .answer("a.example", RecordType::Https, 0, vec![Record::Https(service(0, "example.org"))])
         .accepts(V4, 20);
-    assert_eq!(peer(&world.connect(&https(&world), secure(443)).unwrap()), V4);
+    assert_eq!(peer(&world.connect_secure(&https(&world), 443).unwrap()), V4);
 }
 
 /// The port that is connected to, of two services: the first would be taken if it told nothing.
@@ -183,7 +183,7 @@ fn chosen(config: Config, first: Service, second: Service) -> u16 {
     let (first, second) = (Service { port: Some(1), ..first }, Service { port: Some(2), ..second });
     let world = world.answer(HOST, RecordType::Https, 0, vec![Record::Https(first), Record::Https(second)]);
     let ctx = world.shared().with(RaceConfig, config);
-    peer(&world.connect(&ctx, secure(443)).unwrap()).rsplit(':').next().unwrap().parse().unwrap()
+    peer(&world.connect_secure(&ctx, 443).unwrap()).rsplit(':').next().unwrap().parse().unwrap()
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn no_such_name_is_an_answer_and_not_a_failure() {
     let world = World::new().name((0, &[]), (0, &["192.0.2.1"])).accepts(V4, 20);
     let world = world.no_answer(RecordType::Https, 5, no_name);
     let ctx = world.shared().with(RaceConfig, Config::new().https().protected(true));
-    assert_eq!(peer(&world.connect(&ctx, secure(443)).unwrap()), V4);
+    assert_eq!(peer(&world.connect_secure(&ctx, 443).unwrap()), V4);
     assert_eq!(world.now(), ms(25), "both families had been heard");
 }
 
@@ -214,7 +214,7 @@ fn hints_of_a_family_that_has_no_name_are_not_used() {
     let hints = vec!["192.0.2.9".parse().unwrap(), "2001:db8::9".parse().unwrap()];
     let world = World::new().no_answer(RecordType::Aaaa, 0, no_name).no_answer(RecordType::A, 0, no_name);
     let world = world.answer(HOST, RecordType::Https, 10, vec![Record::Https(Service { hints, ..service(1, "") })]);
-    let error = world.connect(&https(&world), secure(443)).unwrap_err();
+    let error = world.connect_secure(&https(&world), 443).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     assert!(world.dials().is_empty());
 }
@@ -304,7 +304,7 @@ fn every_hint_is_tried_in_the_end() {
         Record::Https(Service { hints: hints().skip(of.start).take(50).collect(), ..service(priority, "") })
     });
     let world = world.answer(HOST, RecordType::Https, 0, records.into()).accepts("[2001:db8::64]:443", 20);
-    assert_eq!(peer(&world.connect(&https(&world), secure(443)).unwrap()), "[2001:db8::64]:443");
+    assert_eq!(peer(&world.connect_secure(&https(&world), 443).unwrap()), "[2001:db8::64]:443");
     assert_eq!(world.dials().len(), 100);
 }
 
@@ -324,14 +324,14 @@ fn the_executor_gets_its_turn() {
     let world = world.source("::9", Ok("::9")).accepts(V4, 20);
     let world = hints.iter().fold(world, |world, hint| world.fails(&format!("[{hint}]:443"), 0, no_route));
     let ctx = https(&world).with(RaceConfig, Config::new().https().preferred_family_count(255).interleave(false));
-    let mut connect = Box::pin(ctx.resolve(Transport, secure(443)));
+    let mut connect = Box::pin(secure(&ctx, 443));
     let flow = world.run(&mut connect).unwrap();
     assert_eq!(peer(&flow), V4);
     assert_eq!((world.dials().len(), world.sourced()), (6300 + 200 + 1, 6300 + 4 * 200 + 1));
     assert!(world.busiest() <= 64, "{} in one poll", world.busiest());
 }
 
-/// What waits has no source address, and costs nothing.
+/// The driver looks up no source of an address that waits.
 #[test]
 fn source_addresses_are_asked_for_where_there_is_room() {
     let many = many(6300);
@@ -340,7 +340,7 @@ fn source_addresses_are_asked_for_where_there_is_room() {
     assert_eq!((peer(&flow).as_str(), world.now(), world.sourced()), (V4, ms(270), 16 + 1));
 }
 
-/// What is known twice is tried once, wherever in whichever list it is.
+/// An address that is known twice is tried once, at whatever position of a list.
 #[test]
 fn an_address_that_comes_again_is_not_tried_again() {
     let mut list = many(100);
@@ -384,7 +384,7 @@ fn services_that_tcp_does_not_reach_are_left_out() {
     let both = Service { alpn: vec![b"h2".to_vec()], ..service(1, "") };
     let world = world.answer(HOST, RecordType::Https, 0, vec![Record::Https(both)]);
     let config = Config::new().https().protocols(&[b"h2", b"http/1.1"]).group_by_protocol(true);
-    let error = world.connect(&world.shared().with(RaceConfig, config), secure(443)).unwrap_err();
+    let error = world.connect_secure(&world.shared().with(RaceConfig, config), 443).unwrap_err();
     assert_eq!(race_error(&error).errors().len(), 1);
 }
 
@@ -392,7 +392,7 @@ fn services_that_tcp_does_not_reach_are_left_out() {
 fn what_is_not_known_of_services_hides_nothing() {
     let world = World::new().no_answer(RecordType::Aaaa, 1, no_name).no_answer(RecordType::A, 1, no_name);
     let world = world.no_answer(RecordType::Https, 1, server_failure);
-    let error = world.connect(&https(&world), secure(443)).unwrap_err();
+    let error = world.connect_secure(&https(&world), 443).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(!error.to_string().contains("Https"), "{error}");
 }
@@ -415,7 +415,7 @@ fn a_port_that_is_the_caller_s_own_makes_no_second_endpoint() {
     let world = World::new().name((0, &["2001:db8::1"]), (0, &["192.0.2.1"])).accepts(V4, 20);
     let record = Record::Https(Service { port: Some(443), ..service(1, "") });
     let world = world.answer(HOST, RecordType::Https, 100, vec![record]);
-    let flow = world.connect(&https(&world), secure(443)).unwrap();
+    let flow = world.connect_secure(&https(&world), 443).unwrap();
     assert_eq!((peer(&flow).as_str(), world.now(), world.dials().len()), (V4, ms(320), 2));
 }
 
@@ -432,7 +432,7 @@ fn an_endpoint_is_tried_once_however_it_is_spelt() {
     let world = world.answer("other.example", RecordType::Aaaa, 300, addresses(both));
     let world = world.answer("other.example", RecordType::A, 400, addresses(both));
     let world = world.fails(V6, 50, refused).fails(V4, 50, refused);
-    let error = world.connect(&https(&world), secure(443)).unwrap_err();
+    let error = world.connect_secure(&https(&world), 443).unwrap_err();
     assert_eq!(world.dials().len(), 2, "{error}");
 }
 
@@ -465,7 +465,7 @@ fn h3() -> Service {
 fn a_record_that_leads_nowhere_leaves_the_origin() {
     for (record, won) in [(Service { port: Some(8443), ..service(1, "") }, 40), (h3(), 20)] {
         let world = nowhere(record);
-        let flow = world.connect(&https(&world), secure(443)).unwrap();
+        let flow = world.connect_secure(&https(&world), 443).unwrap();
         assert_eq!((peer(&flow).as_str(), world.now()), (V6, ms(won)));
     }
 }
@@ -484,7 +484,7 @@ fn where_records_are_relied_on_the_origin_is_not_fallen_back_to() {
         let refuses = record.port.is_some();
         let world = nowhere(record);
         let ctx = world.shared().with(RaceConfig, config);
-        let error = world.connect(&ctx, secure(443)).unwrap_err();
+        let error = world.connect_secure(&ctx, 443).unwrap_err();
         let race = race_error(&error);
         let (failure, dials) = if refuses { (Failure::AllFailed, 2) } else { (Failure::NoService, 0) };
         assert_eq!((race.failure(), world.dials().len()), (failure, dials), "{error}");
@@ -497,7 +497,7 @@ fn an_error_says_that_records_leave_no_way() {
     let error = |record: Service| {
         let world = nowhere(record);
         let ctx = world.shared().with(RaceConfig, Config::new().https().fall_back_to_origin(false));
-        world.connect(&ctx, secure(443)).unwrap_err()
+        world.connect_secure(&ctx, 443).unwrap_err()
     };
     let left = "lookup failed: the service records leave no way to connect: ";
     let place = "Transport \"happy-eyeballs\" to example.org:443: ";
@@ -512,12 +512,12 @@ fn an_error_says_that_records_leave_no_way() {
     // Also if the name has no address itself.
     let keys = Service { unsupported: true, ..service(1, "other.example") };
     let world = World::new().answer(HOST, RecordType::Https, 0, vec![Record::Https(keys)]);
-    let error = world.connect(&https(&world), secure(443)).unwrap_err().to_string();
+    let error = world.connect_secure(&https(&world), 443).unwrap_err().to_string();
     assert_eq!(error, format!("{place}{left}1 with mandatory keys that are not known"));
     // A port that refuses is in the errors of the attempts.
     let world = nowhere(Service { port: Some(8443), ..service(1, "") });
     let ctx = world.shared().with(RaceConfig, Config::new().https().fall_back_to_origin(false));
-    let error = world.connect(&ctx, secure(443)).unwrap_err().to_string();
+    let error = world.connect_secure(&ctx, 443).unwrap_err().to_string();
     assert!(
         error.contains("192.0.2.1:8443: ") && error.ends_with("; the service records give no other port"),
         "{error}"
@@ -526,6 +526,6 @@ fn an_error_says_that_records_leave_no_way() {
     let record = Record::Https(Service { port: Some(443), ..service(1, "") });
     let world = World::new().name((0, &["2001:db8::1"]), (0, &[])).fails(V6, 5, refused);
     let world = world.answer(HOST, RecordType::Https, 0, vec![record]);
-    let error = world.connect(&https(&world), secure(443)).unwrap_err().to_string();
+    let error = world.connect_secure(&https(&world), 443).unwrap_err().to_string();
     assert!(!error.contains("no other port"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! The flow below a TLS flow: sending what is sealed, receiving, and closing without a reset.
+//! The flow below a TLS flow: sends records, receives, and closes without a reset.
 
 use core::task::{Context, Poll, Waker, ready};
 
@@ -8,15 +8,14 @@ use crate::error::explain;
 use crate::machine::Machine;
 use crate::side::Side;
 
-/// How often one poll receives something that is not for the reader, session tickets for one,
-/// before others have their turn: a peer may send them without end, and would otherwise keep the
-/// task from its timeout.
+/// The most receives of one poll that bring the reader nothing, such as session tickets. Then the
+/// poll yields: a peer may send them without end, and the task must reach its timeout.
 pub(crate) const RECEIVES: u32 = 64;
 
-/// How much is discarded at once, on the stack.
+/// The most bytes that one read discards, on the stack.
 const SCRATCH: usize = if cfg!(feature = "std") { 4 * 1024 } else { 512 };
 
-/// Sends what is outgoing.
+/// Sends the outgoing records.
 pub(crate) fn poll_send<F: Flow, S: Side>(
     below: &mut F,
     machine: &mut Machine<S>,
@@ -35,14 +34,14 @@ pub(crate) fn poll_send<F: Flow, S: Side>(
     Poll::Ready(Ok(()))
 }
 
-/// Receives into the machine's input, and says how many bytes. Without room for more the machine
-/// fails.
+/// Receives into the machine's input. Returns how many bytes, 0 at the end of the stream. Without
+/// room for more the machine fails.
 pub(crate) fn poll_receive<F: Flow, S: Side>(
     below: &mut F,
     machine: &mut Machine<S>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<usize, Error>> {
-    let received = match machine.input() {
+    let received = match machine.receive_space() {
         Ok(space) => ready!(below.poll_read(cx, space)),
         Err(error) => Err(explain::<S>(error, Phase::Read, machine.state())),
     };
@@ -52,20 +51,20 @@ pub(crate) fn poll_receive<F: Flow, S: Side>(
     Poll::Ready(received)
 }
 
-/// Discards what has arrived at the flow below, and drops it. A system resets a connection whose
-/// socket is closed over unread bytes.
+/// Discards the bytes that have arrived at the flow below, and drops it. A socket that is closed
+/// over unread bytes resets its connection.
 ///
-/// It does not read while the thread panics. The reset then tells the peer that the end is not
-/// clean, and a second panic, of the flow below, would abort the process.
+/// Reads nothing while the thread panics: the reset tells the peer that the end is not clean, and a
+/// second panic, of the flow below, would abort the process.
 pub(crate) fn empty<F: Flow>(mut below: F) {
     #[cfg(feature = "std")]
     if std::thread::panicking() {
         return;
     }
     let mut scratch = [0; SCRATCH];
-    let mut nobody = Context::from_waker(Waker::noop());
+    let mut cx = Context::from_waker(Waker::noop());
     for _ in 0..RECEIVES {
-        if !matches!(below.poll_read(&mut nobody, &mut scratch), Poll::Ready(Ok(1..))) {
+        if !matches!(below.poll_read(&mut cx, &mut scratch), Poll::Ready(Ok(1..))) {
             break;
         }
     }

@@ -1,40 +1,50 @@
-//! Bytes on their way: one buffer with a front that is taken and a back that is filled.
+//! A buffer of bytes: taken at the front, filled at the back.
 //!
-//! Small messages come and go in memory of its own. What is larger borrows from the
-//! [pool](crate::pool), until the buffer is released. Memory that it leaves, in either way, is
-//! wiped.
+//! ```text
+//!          origin     start        end
+//!   bytes ────┬─────────┬────────────┬───────────────────┐
+//!             │  taken  │   filled   │       space       │
+//!             └─────────┴────────────┴───────────────────┘
+//!
+//!   up to 2 KiB    in memory of its own
+//!   more           borrowed from the pool; its own memory waits, wiped
+//!   released       its own again, if nothing is filled
+//! ```
+//!
+//! Memory that a buffer leaves, its own or borrowed, is wiped.
 
 use alloc::vec::Vec;
 use core::mem;
 
 use crate::pool::{self, NoMemory};
 
-/// What a buffer keeps when it is idle, at most.
+/// The most memory that an idle buffer keeps.
 pub(crate) const IDLE: usize = 2 * 1024;
 
-/// What a buffer begins with.
+/// The memory that a buffer begins with.
 const FIRST: usize = IDLE / 4;
 
 #[derive(Default)]
 pub(crate) struct Buffer {
-    /// All of it is initialised; what counts is between `start` and `end`, and neither lies before
-    /// `origin`.
+    /// All of it is initialised. The bytes from `start` to `end` are filled, and neither lies
+    /// before `origin`.
     bytes: Vec<u8>,
     start: usize,
     end: usize,
     origin: usize,
     /// Its own memory, wiped and set aside while `bytes` is borrowed.
     own: Option<Vec<u8>>,
-    /// How far `bytes` was ever filled, from `origin` on. Beyond, it is zero.
+    /// The furthest that `bytes` was filled, from `origin` on. Beyond, it is zero.
     used: usize,
-    /// Whether it receives a handshake: then what it borrows has room for a flight.
+    /// It receives a handshake, so the memory that it borrows has room for a flight.
     flights: bool,
-    /// Whether it last borrowed for good reason: then the next bytes are likely to be many, too.
+    /// It last borrowed for many bytes, so it borrows at once for the next, which are likely to be
+    /// many, too.
     busy: bool,
 }
 
 impl Buffer {
-    /// Receives a handshake, until it [settles](Self::settle) after it.
+    /// Makes it a buffer for a handshake, until it [compacts](Self::compact) after that.
     pub(crate) fn for_flights(mut self) -> Self {
         self.flights = true;
         self
@@ -48,7 +58,7 @@ impl Buffer {
         self.end - self.start
     }
 
-    /// The free space, in front of what is filled and behind it.
+    /// Returns the size of the free space, in front of the filled bytes and behind them.
     pub(crate) fn free(&self) -> usize {
         self.bytes.len() - self.origin - self.len()
     }
@@ -57,24 +67,27 @@ impl Buffer {
         self.bytes.get_mut(self.start..self.end).unwrap_or_default()
     }
 
-    /// The free space behind what is filled, at least `room` bytes of it, which takes moving or
-    /// growing if need be.
+    /// Returns the free space behind the filled bytes, at least `room` bytes. Moves them or grows
+    /// if need be.
     #[inline]
     pub(crate) fn space(&mut self, room: usize) -> Result<&mut [u8], NoMemory> {
-        // Twice as much as it had: what is filled in small steps is not copied at each.
+        // It grows to twice its size, so that bytes that come in small steps are not copied at
+        // each.
         self.space_within(room, usize::MAX)
     }
 
-    /// As [`space`](Self::space), but `most` bytes are enough for all there will be.
+    /// As [`space`](Self::space), but does not grow beyond `most` bytes, which are enough for all
+    /// that will come.
     #[inline]
     pub(crate) fn space_within(&mut self, room: usize, most: usize) -> Result<&mut [u8], NoMemory> {
         if self.bytes.len() - self.end < room || (self.busy && self.own.is_none()) {
-            self.make(room, most)?;
+            self.make_space(room, most)?;
         }
         Ok(self.bytes.get_mut(self.end..).unwrap_or_default())
     }
 
-    fn make(&mut self, room: usize, most: usize) -> Result<(), NoMemory> {
+    /// Moves the filled bytes to the origin, or to larger memory.
+    fn make_space(&mut self, room: usize, most: usize) -> Result<(), NoMemory> {
         let room = if self.flights { room.max(pool::FLIGHT) } else { room };
         let len = self.len();
         if self.start > self.origin {
@@ -91,7 +104,7 @@ impl Buffer {
         let (mut larger, origin, borrowed) = if size <= IDLE && !borrow {
             (pool::zeroed(size)?, 0, false)
         } else {
-            let (larger, origin) = pool::take(size, self.flights)?;
+            let (larger, origin) = pool::borrow(size, self.flights)?;
             (larger, origin, true)
         };
         larger[origin..origin + len].copy_from_slice(self.filled());
@@ -101,19 +114,19 @@ impl Buffer {
             pool::wipe(&mut before, used);
             self.own = Some(before);
         } else {
-            pool::give(before, used);
+            pool::give_back(before, used);
         }
         (self.start, self.end, self.origin, self.used) = (origin, origin + len, origin, origin + len);
         Ok(())
     }
 
-    /// `n` bytes of the space were filled.
+    /// Counts `n` bytes of the space as filled.
     pub(crate) fn fill(&mut self, n: usize) {
         self.end = (self.end + n).min(self.bytes.len());
         self.used = self.used.max(self.end);
     }
 
-    /// `n` bytes were taken from the front.
+    /// Takes `n` bytes from the front.
     pub(crate) fn take(&mut self, n: usize) {
         self.start = (self.start + n).min(self.end);
         if self.start == self.end {
@@ -121,7 +134,7 @@ impl Buffer {
         }
     }
 
-    /// Moves bytes from the front into `to`, and says how many.
+    /// Moves bytes from the front into `to`. Returns how many.
     pub(crate) fn copy_to(&mut self, to: &mut [u8]) -> usize {
         let n = self.len().min(to.len());
         to[..n].copy_from_slice(&self.filled()[..n]);
@@ -129,27 +142,28 @@ impl Buffer {
         n
     }
 
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), NoMemory> {
+    /// Fills with a copy of `bytes`.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), NoMemory> {
         self.space(bytes.len())?[..bytes.len()].copy_from_slice(bytes);
         self.fill(bytes.len());
         Ok(())
     }
 
-    /// Gives back what was borrowed, if nothing is in it.
+    /// Gives back borrowed memory, if nothing is filled.
     pub(crate) fn release(&mut self) {
         if self.is_empty()
             && let Some(own) = self.own.take()
         {
             self.busy = self.used - self.origin > IDLE;
-            pool::give(mem::replace(&mut self.bytes, own), self.origin..self.used);
+            pool::give_back(mem::replace(&mut self.bytes, own), self.origin..self.used);
             (self.start, self.end, self.origin, self.used) = (0, 0, 0, 0);
         }
     }
 
-    /// As [`release`](Self::release), and what little is in it goes to its own memory. For whoever
-    /// may wait long, and for whom what was borrowed says nothing about what comes next: a
-    /// handshake, which may be over.
-    pub(crate) fn settle(&mut self, handshaking: bool) {
+    /// As [`release`](Self::release), and moves up to 2 KiB that are filled to its own memory. For
+    /// a handshake that waits or is done: it may wait long, and the memory that it borrowed says
+    /// nothing about the bytes that come next.
+    pub(crate) fn compact(&mut self, handshaking: bool) {
         let len = self.len();
         if (1..=IDLE).contains(&len)
             && let Some(mut own) = self.own.take()
@@ -160,11 +174,11 @@ impl Buffer {
                 own = larger;
             }
             if own.len() < len {
-                // Without memory for it, it stays where it is.
+                // There is no memory for it, so it stays where it is.
                 self.own = Some(own);
             } else {
                 own[..len].copy_from_slice(self.filled());
-                pool::give(mem::replace(&mut self.bytes, own), self.origin..self.used);
+                pool::give_back(mem::replace(&mut self.bytes, own), self.origin..self.used);
                 (self.start, self.end, self.origin, self.used) = (0, len, 0, len);
             }
         }
@@ -173,7 +187,7 @@ impl Buffer {
         self.flights &= handshaking;
     }
 
-    /// As [`release`](Self::release), and shrinks its own memory to what it began with.
+    /// As [`release`](Self::release), and shrinks its own memory to its first size.
     pub(crate) fn shrink(&mut self) {
         self.release();
         if self.is_empty() && self.own.is_none() {
@@ -187,7 +201,7 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        pool::give(mem::take(&mut self.bytes), self.origin..self.used);
+        pool::give_back(mem::take(&mut self.bytes), self.origin..self.used);
     }
 }
 
@@ -198,18 +212,17 @@ mod tests {
     use super::*;
 
     fn fill(buffer: &mut Buffer, n: usize) {
-        buffer.push(&vec![7; n]).unwrap();
+        buffer.append(&vec![7; n]).unwrap();
     }
 
     fn is_clean(bytes: &[u8]) -> bool {
         bytes.iter().all(|byte| *byte == 0)
     }
 
-    /// Whatever way a buffer goes, `pool::wipe` asserts in tests that nothing lies beyond what it
-    /// is told to wipe.
+    /// In tests `pool::wipe` asserts that nothing lies beyond the range that it wipes.
     #[test]
     fn memory_that_is_left_is_wiped() {
-        // It shrinks to what it began with.
+        // It shrinks to its first size.
         let mut buffer = Buffer::default();
         fill(&mut buffer, 400);
         fill(&mut buffer, 1200);
@@ -225,14 +238,14 @@ mod tests {
         fill(&mut buffer, 100_000);
         assert_eq!(buffer.filled(), vec![7; 103_300]);
         buffer.take(103_299);
-        buffer.settle(true);
+        buffer.compact(true);
         assert!(buffer.own.is_none() && buffer.bytes[0] == 7 && is_clean(&buffer.bytes[1..]));
 
         // The next borrower has zeros, as has the one after a drop.
         for size in [5000, 60_000] {
             fill(&mut buffer, size);
             drop(mem::take(&mut buffer));
-            assert!(is_clean(&pool::take(size, false).unwrap().0));
+            assert!(is_clean(&pool::borrow(size, false).unwrap().0));
         }
     }
 

@@ -1,4 +1,4 @@
-//! TLS over a flow that is there: connecting, accepting, and upgrading in place.
+//! TLS over a given flow: connects, accepts, and upgrades in place.
 
 use alloc::format;
 use alloc::string::ToString;
@@ -9,7 +9,7 @@ use core::net::{Ipv6Addr, SocketAddr};
 use core::task::{Context, Poll};
 
 use mimic_core::embedded_io_async::Read;
-use mimic_core::{BufReader, Error, ErrorKind, Flow, FlowExt, PeerAddr, Phase, Plain, Text};
+use mimic_core::{BufReader, Error, ErrorKind, Escaped, Flow, FlowExt, PeerAddr, Phase, Text};
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName as Name;
 use rustls::server::{ClientHello, ResolvesServerCert, UnbufferedServerConnection};
@@ -22,14 +22,15 @@ use crate::flow::TlsFlow;
 use crate::machine::ROOM;
 use crate::side::{Client, Server};
 
-/// A handshake as client over `flow`, with the server that `name` (a host name or an address)
-/// names. The zone of an address (`fe80::1%eth0`) takes no part in it.
+/// Runs a handshake as client over `flow`, with the server `name`: a host name or an address. The
+/// zone of an address (`fe80::1%eth0`) takes no part in it.
 ///
-/// `alpn` replaces what the configuration offers; empty, it offers what the configuration does.
+/// `alpn` replaces the protocols of the configuration, unless it is empty.
 ///
 /// # Errors
-/// Says why the handshake failed, after the alert was sent; `flow` is dropped. Before the first
-/// byte: a `name` that is neither, and a clock that does not know the time.
+/// If the handshake fails. The error says why, its alert was sent, and `flow` is dropped. Before
+/// the first byte: if `name` is neither, and if the clock of the configuration does not know the
+/// time.
 pub async fn connect<F: Flow>(
     flow: F,
     config: Arc<ClientConfig>,
@@ -39,7 +40,7 @@ pub async fn connect<F: Flow>(
     connect_with(flow, config, alpn, name, ROOM).await
 }
 
-/// As [`connect`], with so much room for a handshake message.
+/// As [`connect`], with `room` bytes for an unfinished handshake message.
 pub(crate) async fn connect_with<F: Flow>(
     flow: F,
     config: Arc<ClientConfig>,
@@ -55,27 +56,28 @@ pub(crate) async fn connect_with<F: Flow>(
     Ok(flow)
 }
 
-/// What a handshake with `name` needs on this side: to be asked before anybody is connected to.
+/// Checks what a handshake with `name` needs on this side. Returns the name as rustls has it. Call
+/// it before connecting.
 pub(crate) fn check(config: &ClientConfig, name: &str) -> Result<Name<'static>, Error> {
     // The zone of an address means something on this machine alone (RFC 6874, section 1), so no
-    // certificate has it.
+    // certificate has one.
     let address = name.split_once('%').map_or(name, |(address, _)| address);
     let checked = if address.parse::<Ipv6Addr>().is_ok() { address } else { name };
     let server = Name::try_from(checked.to_string()).map_err(|_| {
         Error::new(ErrorKind::InvalidInput, "neither a host name nor an address, so no certificate can be for it")
             .in_phase(Phase::Handshake)
-            .to_target(Plain(name))
+            .to_target(Escaped(name))
     })?;
     knows_time(&*config.time_provider)?;
     Ok(server)
 }
 
-/// A handshake as server over `flow`.
+/// Runs a handshake as server over `flow`.
 ///
 /// # Errors
-/// Says why the handshake failed, after the alert was sent; `flow` is dropped. Before the first
-/// byte: a configuration that allows early data, which may be a replay, and a byte stream has no
-/// way to say so; and one that issues tickets of TLS 1.3 without a clock.
+/// If the handshake fails. The error says why, its alert was sent, and `flow` is dropped. Before
+/// the first byte: if the configuration allows early data, or issues tickets of TLS 1.3 without a
+/// clock. Early data may be a replay, and a byte stream cannot say so.
 pub async fn accept<F: Flow>(flow: F, config: &ServerConfig) -> Result<TlsFlow<F, Server>, Error> {
     let mut accepting = Accepting::new(flow, config, ROOM)?;
     poll_fn(|cx| accepting.poll(cx)).await?;
@@ -86,7 +88,7 @@ pub async fn accept<F: Flow>(flow: F, config: &ServerConfig) -> Result<TlsFlow<F
 ///
 /// # Errors
 /// As [`connect`]; and [`InvalidData`](ErrorKind::InvalidData) if the reader has buffered
-/// plaintext: the peer, or somebody in between, sent more before the handshake, and to read it as
+/// plaintext. The peer, or an attacker in between, sent it before the handshake. Reading it as
 /// protected would be an injection.
 pub async fn upgrade<F: Flow + Read>(
     reader: BufReader<F>,
@@ -140,7 +142,7 @@ pub(crate) fn can_serve(config: &ServerConfig) -> Result<(), Error> {
     }
 }
 
-/// A server's handshake under way.
+/// A server's handshake that is under way.
 pub(crate) struct Accepting<F> {
     flow: TlsFlow<F, Server>,
     asked: Arc<Asked>,
@@ -149,8 +151,8 @@ pub(crate) struct Accepting<F> {
 impl<F: Flow> Accepting<F> {
     pub(crate) fn new(flow: F, config: &ServerConfig, room: usize) -> Result<Self, Error> {
         can_serve(config)?;
-        // The unbuffered connection does not tell the name; whoever chooses the certificate is
-        // told.
+        // The unbuffered connection does not tell the name. rustls tells the resolver of
+        // certificates.
         let asked = Arc::new(Asked { resolver: config.cert_resolver.clone(), name: spin::Once::new() });
         let mut config = config.clone();
         config.cert_resolver = asked.clone();
@@ -158,7 +160,7 @@ impl<F: Flow> Accepting<F> {
         Ok(Self { flow: TlsFlow::new(flow, connection, None, room), asked })
     }
 
-    /// Who the client is, as far as the flow below knows.
+    /// Returns the client's address, if the flow below knows it.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.flow.attribute(PeerAddr)
     }
@@ -173,6 +175,7 @@ impl<F: Flow> Accepting<F> {
     }
 }
 
+/// Notes the name that the client asks for, and leaves the choice of a certificate to `resolver`.
 #[derive(Debug)]
 struct Asked {
     resolver: Arc<dyn ResolvesServerCert>,

@@ -1,4 +1,4 @@
-//! rustls's errors as mimic's: which phase, why, whose certificate, and what to do.
+//! Explains rustls's errors: the phase, the reason, the party at fault, and the advice.
 
 use alloc::format;
 
@@ -9,18 +9,17 @@ use rustls::{
 
 use crate::side::Side;
 
-/// Stages of a connection. The stage tells what a refusal without a reason can be about.
+/// Stages of a connection. The stage narrows the possible reasons of a refusal that gives none.
 #[derive(Clone, Copy, PartialEq)]
 enum Stage {
-    /// Version, suite, group, or signature scheme: the peer has nothing of this side but its hello.
+    /// The peer has only this side's hello: version, suite, group, or signature scheme.
     Hello,
-    /// The client's certificate, or that it has none: next in TLS 1.2, and after the client is done
-    /// in TLS 1.3.
+    /// The client's certificate, or the lack of one. It comes next in TLS 1.2, and after the client
+    /// is done in TLS 1.3.
     Certificate,
-    /// Another handshake, in TLS 1.2 after the first.
+    /// Another handshake after the first, in TLS 1.2.
     Again,
-    /// Any time at a server's end: its client has asked for nothing, and refuses the server's
-    /// choice.
+    /// Any time at a server's end: its client asks for nothing, so it refuses the server's choice.
     Chosen,
 }
 
@@ -36,7 +35,7 @@ pub(crate) fn explain<S: Side>(error: rustls::Error, phase: Phase, state: &Commo
     explained(error, phase, stage)
 }
 
-/// Explains what keeps a handshake from its first byte.
+/// Explains an error that comes before the first byte of a handshake.
 pub(crate) fn unable(error: rustls::Error) -> Error {
     explained(error, Phase::Handshake, Stage::Hello)
 }
@@ -84,7 +83,7 @@ fn meaning(error: &rustls::Error, stage: Stage) -> Meaning {
     }
 }
 
-/// For a refusal before anything is agreed on.
+/// The advice for a refusal before the two sides agree on anything.
 const NOTHING_IN_COMMON: &str = "the two sides have no version, cipher suite, group, or signature scheme (the kind of \
                                  the server's key, RSA or ECDSA) in common";
 
@@ -129,7 +128,7 @@ fn certificate_advice(error: &CertificateError) -> &'static str {
         CertificateError::UnknownIssuer => {
             "trust the authority that issued it (the peer's certificate, or an intermediate that it did not send)"
         }
-        // rustls says the same of a short key and of a signature by another key.
+        // rustls has one error for a short key and for a signature by another key.
         CertificateError::BadSignature => {
             "a signature does not verify: an RSA key has less than 2,048 bits, which is refused, or an authority of \
              the same name as a trusted one, but with another key, issued it"
@@ -158,7 +157,7 @@ fn certificate_advice(error: &CertificateError) -> &'static str {
     }
 }
 
-/// Returns the advice for an error of webpki that rustls has no name for.
+/// Returns the advice for an error of webpki that has no name in rustls.
 #[cfg(feature = "std")]
 fn certificate_problem(error: &rustls::OtherError) -> Option<&'static str> {
     use webpki::Error as Cert;
@@ -234,7 +233,8 @@ fn alert_meaning(alert: AlertDescription, stage: Stage) -> Meaning {
     }
 }
 
-/// Without `std`, rustls's error is not an `Error`. It is what [`tls_error`] looks for.
+/// The source in an error of this crate. [`tls_error`] looks for it. Without `std`, rustls's own
+/// error is not an `Error`.
 pub(crate) struct Source(pub(crate) rustls::Error);
 
 impl core::fmt::Display for Source {
@@ -251,7 +251,7 @@ impl core::fmt::Debug for Source {
 
 impl core::error::Error for Source {}
 
-/// The rustls error behind one of mimic's, however deep, to match on.
+/// Returns the error of rustls among the sources of `error`, to match on.
 #[must_use]
 pub fn tls_error(error: &Error) -> Option<&rustls::Error> {
     let mut source = core::error::Error::source(error);
@@ -272,31 +272,31 @@ pub(crate) fn truncated(phase: Phase) -> Error {
     named(Error::new(ErrorKind::ConnectionAborted, reason).in_phase(phase), phase)
 }
 
-/// A dial says by itself whose handshake failed; what comes later has only the layer to go by.
+/// Names the layer, except in a handshake: there the dial names the candidate.
 fn named(error: Error, phase: Phase) -> Error {
-    if phase == Phase::Handshake { error } else { error.at_layer("tls") }
+    if phase == Phase::Handshake { error } else { error.located_at("tls") }
 }
 
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::BrokenPipe, "the writing side was shut down").in_phase(Phase::Write)
 }
 
-pub(crate) fn again(kind: ErrorKind) -> Error {
+pub(crate) fn failed_before(kind: ErrorKind) -> Error {
     Error::new(kind, "it failed before and stays so").in_phase(Phase::Write)
 }
 
 const ENDLESS: &str = "a handshake message is longer than ";
 
-/// Returns the error for a handshake message that does not end within the room for it, as one of
-/// rustls: it ends the connection.
+/// Returns the error for a handshake message that does not end within its room. It is one of
+/// rustls, because it ends the connection.
 pub(crate) fn endless(room: usize) -> rustls::Error {
     rustls::Error::General(format!("{ENDLESS}{room} bytes, or in too many records"))
 }
 
 const NO_MEMORY: &str = "no memory for a buffer";
 
-/// As an error of rustls, which has no kind for it: what was lost for want of memory ends the
-/// connection.
+/// Returns the error for a buffer without memory. It is one of rustls, because it ends the
+/// connection: bytes were lost.
 pub(crate) fn no_memory() -> rustls::Error {
     rustls::Error::General(NO_MEMORY.into())
 }

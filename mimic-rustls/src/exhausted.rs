@@ -39,7 +39,8 @@ fn cx() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
-/// The peer would read an end of stream that TLS did not announce, and the writer would not know.
+/// Otherwise the peer would read an end of stream that TLS did not announce, and the writer would
+/// not know.
 #[test]
 fn a_shutdown_that_seals_nothing_is_an_error() {
     let (mut near, mut far) = flow();
@@ -52,7 +53,7 @@ fn a_shutdown_that_seals_nothing_is_an_error() {
     assert!(far.poll_read(&mut cx(), &mut [0]).is_pending(), "the flow below was shut down");
 }
 
-/// Like every other want of memory.
+/// A read without memory fails the connection, as every operation without memory does.
 #[test]
 fn a_read_without_memory_is_final() {
     let (mut near, _far) = flow();

@@ -4,31 +4,32 @@
 //! ```text
 //!   Stream "tls" ─► Secure "tls" ─► Transport (TCP, a proxy, a serial line, …)
 //!                       │
-//!                    TlsFlow ── Machine: rustls's unbuffered connection, without I/O
-//!                       │          ▲ records in            │ records out
-//!                       └────────  the flow below  ◄───────┘
+//!                    TlsFlow ── Driver ── Machine: rustls's unbuffered connection
+//!                                 │ ▲
+//!                     records out ▼ │ records in
+//!                             the flow below
 //! ```
 //!
 //! An application installs [`Tls`] (the adapters' `context()` has it by default), and
-//! `tls://host:port` and `https` work. What is trusted is [`TlsConfig`], rustls's own configuration
-//! with any crypto provider; without one, the features `platform` and `ring` or `aws-lc-rs` give
-//! the platform's trust store. There is no way to skip verification but to build such a
-//! configuration yourself.
+//! `tls://host:port` and `https` work. [`TlsConfig`] decides about trust: it is rustls's own
+//! configuration, with any crypto provider. Without one, the features `platform` and `ring` or
+//! `aws-lc-rs` give the platform's trust store. Only a configuration of your own can skip
+//! verification.
 //!
 //! Without a context: [`connect`] and [`accept`] over any [`Flow`](mimic_core::Flow), and
 //! [`upgrade`] and [`upgrade_server`] in the middle of a conversation (STARTTLS).
 //!
-//! What is promised of the flow stands at [`TlsFlow`]. What it knows about the connection are
-//! attributes: [`TlsVersion`](mimic_core::TlsVersion), [`CipherSuite`], [`AlpnProtocol`],
-//! [`PeerCertificates`], [`Resumed`]. The client's end alone has authenticated a name:
-//! [`Protection`], [`ServerName`]. The server's end has the name that its client asked for,
-//! [`RequestedName`], for which nothing vouches.
+//! [`TlsFlow`] states the promises of the flow. Its attributes describe the connection:
+//! [`TlsVersion`](mimic_core::TlsVersion), [`CipherSuite`], [`AlpnProtocol`], [`PeerCertificates`],
+//! [`Resumed`]. Only the client's end authenticates a name: [`Protection`], [`ServerName`]. The
+//! server's end has the name that its client asked for, [`RequestedName`], which nothing
+//! authenticates.
 //!
 //! # Errors
-//! They say in which phase (the handshake, a read, a write), why, and what to do; [`tls_error`]
-//! gives rustls's own to match on. A configuration without a clock, a name that no certificate can
-//! be for, and a missing provider are errors before the first byte. A server hears of the
-//! handshakes that fail by [`HandshakeObserver`], and not by `accept`.
+//! Errors say the phase (the handshake, a read, a write), the reason, and the advice. [`tls_error`]
+//! returns rustls's own error to match on. A configuration without a clock, a name that no
+//! certificate can be for, and a missing provider are errors before the first byte. At a listener
+//! [`HandshakeObserver`] receives the handshakes that fail, and `accept` does not return them.
 //!
 //! # Features
 //! `std`, `tls12`, `platform`, `ring`, `aws-lc-rs`. Without any, the crate is `no_std` with
@@ -42,34 +43,38 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-#[cfg(feature = "platform")]
-mod aside;
 mod below;
 mod buffer;
 mod connect;
+mod dial_id;
+mod driver;
 mod error;
 #[cfg(all(test, feature = "std"))]
 mod exhausted;
 mod flow;
+mod input_length;
 mod limits;
 mod listener;
 mod machine;
-mod mark;
+#[cfg(feature = "platform")]
+mod once_on_thread;
 mod platform;
 mod pool;
 mod protocol;
+mod seal;
 mod side;
+mod states;
 #[cfg(feature = "platform")]
 mod store;
 
 pub use connect::{accept, connect, upgrade, upgrade_server};
 pub use error::tls_error;
-pub use flow::{AlpnProtocol, CipherSuite, PeerCertificates, Resumed, TlsFlow};
+pub use flow::{CipherSuite, PeerCertificates, Resumed, TlsFlow};
 pub use limits::{HandshakeLimits, HandshakeObserver, Limits};
-pub use mimic_core::{Protection, RequestedName, ServerName};
+pub use mimic_core::{Alpn, AlpnProtocol, Protection, RequestedName, ServerName};
 #[cfg(feature = "std")]
 pub use platform::provider;
-pub use protocol::{Alpn, HandshakeRoom, Tls, TlsClient, TlsConfig, TlsServer, TlsServerConfig};
+pub use protocol::{HandshakeRoom, Tls, TlsClient, TlsConfig, TlsServer, TlsServerConfig};
 pub use rustls;
 pub use side::{Client, Server, Side};
 #[cfg(feature = "platform")]

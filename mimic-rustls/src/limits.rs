@@ -1,4 +1,4 @@
-//! What a TLS listener allows its clients, and where it tells of those that failed.
+//! The limits of a TLS listener, and the observer of handshakes that fail.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -7,16 +7,16 @@ use core::time::Duration;
 use mimic_core::{Error, Key, key};
 
 key! {
-    /// Limits how many handshakes a TLS listener carries on, and for how long; [`Limits::new`] when
-    /// it is not given.
+    /// Limits the handshakes of a TLS listener, their number and their time; [`Limits::new`] if not
+    /// given.
     pub HandshakeLimits: Limits;
     /// Receives the error of each handshake that fails, or is given up, at a TLS listener. `accept`
-    /// does not return them, and without an observer they are dropped.
+    /// does not return these errors. Without an observer they are dropped.
     ///
-    /// The error is in [`Phase::Handshake`](mimic_core::Phase::Handshake); its target is the
-    /// client's address, where the flow below knows it, and [`tls_error`](crate::tls_error) has
-    /// rustls's own error. The call runs inside `accept` and holds up the listener: it must not
-    /// wait.
+    /// The error is in [`Phase::Handshake`](mimic_core::Phase::Handshake). Its target is the
+    /// client's address, if the flow below knows it. [`tls_error`](crate::tls_error) returns
+    /// rustls's own error. The observer is called inside `accept` and holds up the listener, so it
+    /// must not wait.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -27,8 +27,7 @@ key! {
     /// let ctx = ctx.with(HandshakeObserver, Arc::new(|error: &Error| eprintln!("{error}")));
     /// ```
     pub HandshakeObserver: Arc<dyn Fn(&Error) + Send + Sync>;
-    /// Both of the above: a need of one candidate is one argument, and a candidate has eight at
-    /// most.
+    /// Both of the above and the room, as one need: a candidate has eight at most.
     pub(crate) Handshaking: Conduct;
 }
 
@@ -62,30 +61,30 @@ impl Limits {
     }
 
     /// Sets how many handshakes may be under way, at least 1. Each holds a flow and the memory of
-    /// an unfinished handshake. To give one up takes a walk over all of them: at a limit of many
-    /// thousands, a flood of silent clients costs a walk for each.
+    /// an unfinished handshake. Giving one up takes a walk over all of them. With a limit of many
+    /// thousands, a flood of silent clients costs a walk per client.
     pub const fn handshakes(self, handshakes: usize) -> Self {
         Self { handshakes: if handshakes == 0 { 1 } else { handshakes }, ..self }
     }
 
     /// Sets how long a client may take for its handshake. Only time in which the listener is polled
-    /// counts; a gap between two polls counts as 250 ms at most.
+    /// counts: a gap between two polls counts as 250 ms at most.
     pub const fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
     /// Sets how long a client may take while all places are taken and another client waits for one.
-    /// Counts as the patience does.
+    /// It counts as the patience does.
     pub const fn grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
     }
 }
 
-/// The limits and the observer of one listener.
+/// The limits, the room and the observer of one listener.
 #[derive(Clone)]
 pub(crate) struct Conduct {
     pub(crate) limits: Limits,
-    /// For an unfinished handshake message.
+    /// The room for an unfinished handshake message.
     pub(crate) room: usize,
     pub(crate) observer: Option<<HandshakeObserver as Key>::Value>,
 }

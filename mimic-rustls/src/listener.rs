@@ -9,36 +9,36 @@
 //!
 //! # Time
 //! Patience and grace are measured in *listening time*, which passes only while the listener is
-//! polled: a gap between two polls counts as [`GAP`] at most. While a handshake is under way the
-//! listener has itself woken every `GAP`, so listening time follows the clock for an application
+//! polled: a gap between two polls counts as [`GAP`] at most. While a handshake is under way, a
+//! timer wakes the listener every `GAP`. So listening time follows the clock for an application
 //! that accepts, and stands still for one that does not.
 //!
 //! ```text
 //!   clock    listening time
 //!    0.0 s     0.0 s    a client comes; its patience ends at 10.0 s of listening time
-//!    3.0 s     3.0 s    polled every 250 ms so far; then the application is busy for 11 s
-//!   14.0 s     3.25 s   the next poll: it goes on with what has arrived; 6.75 s are left
-//!   20.75 s   10.0 s    it is given up, if it is not done
+//!    3.0 s     3.0 s    polled every 250 ms so far; the application is busy for 11 s
+//!   14.0 s     3.25 s   polled: the handshake goes on; 6.75 s are left
+//!   20.75 s   10.0 s    the handshake is given up if it is not done
 //! ```
 //!
 //! # Places
 //! Once all places are taken, a newcomer takes the place of the handshake that began first, if that
-//! had its grace; until then newcomers wait to be accepted.
+//! had its grace. Until then newcomers wait to be accepted.
 //!
-//! - Clients that say nothing would otherwise keep all others out at 26 connections a second. Now
-//!   it takes 256 a second, kept up; against that only a limit per address helps, below TLS.
-//! - The first, and not any: the one that goes has had more time than all that stay. A random
-//!   victim may be an honest client that needs one more round trip, even in a flood too slow to
-//!   push out anyone in that time; and nothing that a client says in between lengthens its stay.
-//! - Not before the grace is over: a crowd of honest clients (after a restart, say) would push each
-//!   other out round after round, and none would get through. With it, newcomers wait for the
-//!   others' round trips.
+//! - Without that, silent clients keep all others out at 26 connections a second. With it they need
+//!   256 a second without a pause. Against those only a limit per address helps, below TLS.
+//! - The first handshake goes, because it has had more time than all that stay. A random one may be
+//!   of an honest client that needs one more round trip, even in a flood that is too slow to push
+//!   out the first in that time. A client cannot lengthen its stay by sending something.
+//! - The grace protects a crowd of honest clients, after a restart for example. Without it they
+//!   would push each other out round after round, and none would get through. With it, newcomers
+//!   wait for the others' round trips.
 //!
 //! # Turns
-//! A wake-up polls the one handshake that it is for. Handshakes that are woken are polled before a
-//! flow is accepted, and one poll ends after [`STEPS`] steps. An accept is one step, and a
-//! handshake that fails or is given up is [`FAILURE`] steps. So neither keeps the other waiting,
-//! and both leave the thread to other tasks.
+//! A wake-up polls only the handshake that it is for. Woken handshakes are polled before a flow is
+//! accepted. One poll ends after [`STEPS`] steps: an accept is one step, and a handshake that fails
+//! or is given up is [`FAILURE`] steps. So neither keeps the other waiting, and both leave the
+//! thread to other tasks.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -59,26 +59,27 @@ use rustls::ServerConfig;
 use crate::connect::Accepting;
 use crate::limits::Conduct;
 
-/// How much of the time between two polls counts as listening, and how often the listener has
-/// itself woken.
+/// The most of the time between two polls that counts as listening. Also the period in which the
+/// listener wakes itself.
 const GAP: Duration = Duration::from_millis(250);
 
-/// How many steps one poll takes at most. An accept is one.
+/// The most steps of one poll. An accept is one.
 const STEPS: usize = 64;
 
-/// How many steps a handshake counts that fails or is given up. Its flow is dropped there, and that
-/// discards what has arrived: up to 256 KiB by TLS, and as much again by a socket. So one poll
+/// The steps of a handshake that fails or is given up. Its flow is dropped, and the drop discards
+/// the bytes that have arrived: up to 256 KiB by TLS, and as much again by a socket. So one poll
 /// discards 4 MiB at most.
 const FAILURE: usize = 8;
 
-/// See the top of this file. An error of the listener below is the only one that `accept` returns.
+/// Accepts flows, and hands them out after their handshakes; see the top of this file. Only errors
+/// of the listener below are returned.
 pub(crate) struct TlsListener<M: Mode> {
     below: M::Listener,
     config: Arc<ServerConfig>,
     timer: M::Timer,
     conduct: Conduct,
-    handshakes: FuturesUnordered<Shaking<M::Flow>>,
-    /// When each handshake began, in listening time, by its number: the first began first.
+    handshakes: FuturesUnordered<InFlight<M::Flow>>,
+    /// The begin of each handshake, in listening time, by its number. The first began first.
     began: BTreeMap<u64, Duration>,
     next: u64,
     listened: Duration,
@@ -107,11 +108,11 @@ impl<M: Mode> TlsListener<M> {
         self.listened += gap.min(GAP);
         let mut steps = STEPS;
         while steps > 0 {
-            // Before accepting, which fails for as long as these hold the last descriptors.
+            // Handshakes come before accepting, which fails while they hold the last descriptors.
             if let Poll::Ready(Some(ended)) = Pin::new(&mut self.handshakes).poll_next(cx) {
-                // The flow of a handshake that was given up was dropped, and counted, then.
+                // A handshake that was given up has dropped its flow and was counted then.
                 steps = steps.saturating_sub(if ended.accepting.is_some() { FAILURE } else { 1 });
-                if let Some(done) = self.ended(ended) {
+                if let Some(done) = self.finish(ended) {
                     return Poll::Ready(Ok(done));
                 }
                 continue;
@@ -125,7 +126,7 @@ impl<M: Mode> TlsListener<M> {
             steps -= 1;
             let Some(waited) = self.began.values().next().map(|began| self.listened.saturating_sub(*began)) else {
                 match self.below.poll_accept(cx)? {
-                    Poll::Ready(flow) => self.begin(flow),
+                    Poll::Ready(flow) => self.begin_handshake(flow),
                     Poll::Pending => return Poll::Pending,
                 }
                 continue;
@@ -140,7 +141,7 @@ impl<M: Mode> TlsListener<M> {
                 return Poll::Pending;
             }
             match self.below.poll_accept(cx)? {
-                Poll::Ready(flow) => self.begin(flow),
+                Poll::Ready(flow) => self.begin_handshake(flow),
                 Poll::Pending => {
                     self.wake_in(cx, limits.patience - waited);
                     return Poll::Pending;
@@ -151,24 +152,24 @@ impl<M: Mode> TlsListener<M> {
         Poll::Pending
     }
 
-    fn begin(&mut self, flow: M::Flow) {
+    fn begin_handshake(&mut self, flow: M::Flow) {
         match Accepting::new(flow, &self.config, self.conduct.room) {
             Ok(accepting) => {
                 self.began.insert(self.next, self.listened);
-                self.handshakes.push(Shaking { number: self.next, accepting: Some(accepting), waker: None });
+                self.handshakes.push(InFlight { number: self.next, accepting: Some(accepting), waker: None });
                 self.next += 1;
             }
-            Err(error) => self.tell(error, None),
+            Err(error) => self.report_failure(error, None),
         }
     }
 
-    /// Returns a handshake that ended, if it is done; otherwise tells why.
-    fn ended(&mut self, ended: Ended<M::Flow>) -> Option<Accepting<M::Flow>> {
+    /// Returns a handshake that ended, if it is done. Otherwise reports its error.
+    fn finish(&mut self, ended: Ended<M::Flow>) -> Option<Accepting<M::Flow>> {
         self.began.remove(&ended.number);
         match (ended.result, ended.accepting?) {
             (Ok(()), accepting) => Some(accepting),
             (Err(error), accepting) => {
-                self.tell(error, accepting.peer());
+                self.report_failure(error, accepting.peer());
                 None
             }
         }
@@ -177,18 +178,19 @@ impl<M: Mode> TlsListener<M> {
     /// Drops the handshake that began first, and its flow.
     fn give_up(&mut self, reason: String) {
         let Some((first, _)) = self.began.pop_first() else { return };
-        let Some(shaking) = self.handshakes.iter_mut().find(|shaking| shaking.number == first) else { return };
-        let accepting = shaking.accepting.take();
-        // It ends at the next poll, and leaves the set.
-        shaking.waker.iter().for_each(Waker::wake_by_ref);
+        let Some(handshake) = self.handshakes.iter_mut().find(|handshake| handshake.number == first) else { return };
+        let accepting = handshake.accepting.take();
+        // Wakes it to end at the next poll, which removes it from the set.
+        handshake.waker.iter().for_each(Waker::wake_by_ref);
         let reason = format!("the client's handshake was {reason}");
-        self.tell(
+        self.report_failure(
             Error::new(ErrorKind::TimedOut, reason).in_phase(Phase::Handshake),
             accepting.and_then(|accepting| accepting.peer()),
         );
     }
 
-    fn tell(&self, error: Error, peer: Option<SocketAddr>) {
+    /// Passes an error to the observer, with the client's address.
+    fn report_failure(&self, error: Error, peer: Option<SocketAddr>) {
         if let Some(observer) = &self.conduct.observer {
             observer(&match peer {
                 Some(peer) => error.to_target(peer),
@@ -197,7 +199,7 @@ impl<M: Mode> TlsListener<M> {
         }
     }
 
-    /// Wakes the task after `rest`, or after [`GAP`] so that the time until then counts.
+    /// Wakes the task after `rest`, but at least every [`GAP`], so that the time until then counts.
     fn wake_in(&mut self, cx: &mut Context<'_>, rest: Duration) {
         let at = self.timer.now() + rest.min(GAP);
         if self.timer.poll_until(cx, at).is_ready() {
@@ -206,24 +208,24 @@ impl<M: Mode> TlsListener<M> {
     }
 }
 
-/// A handshake under way. Given up, it holds no flow, and ends.
-struct Shaking<F> {
+/// A handshake that is under way. One that is given up holds no flow, and ends at its next poll.
+struct InFlight<F> {
     number: u64,
     accepting: Option<Accepting<F>>,
     /// Wakes this handshake alone.
     waker: Option<Waker>,
 }
 
-impl<F> Unpin for Shaking<F> {}
+impl<F> Unpin for InFlight<F> {}
 
 struct Ended<F> {
     number: u64,
     result: Result<(), Error>,
-    /// None if it was given up.
+    /// `None` if it was given up.
     accepting: Option<Accepting<F>>,
 }
 
-impl<F: Flow> Future for Shaking<F> {
+impl<F: Flow> Future for InFlight<F> {
     type Output = Ended<F>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<F>> {

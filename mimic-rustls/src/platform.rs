@@ -1,19 +1,19 @@
-//! The client configuration of an application that gives none.
+//! The default client configuration, for an application that gives none.
 
 use alloc::sync::Arc;
 
 use mimic_core::{Error, ErrorKind, Phase};
 use rustls::ClientConfig;
 
-/// The default configuration of a context, made when it is first needed and then kept. What it
-/// trusts is read once per process; see [`store`](crate::store).
+/// Holds the default configuration of a context, made when it is first needed and then kept. The
+/// trust store in it is read once per process; see [`store`](crate::store).
 #[derive(Clone)]
-pub(crate) struct Default {
+pub(crate) struct DefaultConfig {
     #[cfg(feature = "platform")]
     made: Arc<std::sync::OnceLock<Arc<ClientConfig>>>,
 }
 
-impl Default {
+impl DefaultConfig {
     #[cfg(feature = "platform")]
     pub(crate) fn new() -> Self {
         Self { made: Arc::default() }
@@ -24,10 +24,12 @@ impl Default {
         Self {}
     }
 
+    /// Returns the configuration.
+    ///
     /// # Errors
     /// If the platform's trust store cannot be read, or the features leave out a trust store or a
-    /// provider. It ends the resolve: TLS is never left out because it could not be set up. The
-    /// next resolve tries again.
+    /// provider. The error ends the resolve: TLS that cannot be set up is never left out. The next
+    /// resolve tries again.
     #[cfg(feature = "platform")]
     pub(crate) async fn get(&self) -> Result<Arc<ClientConfig>, Error> {
         if let Some(config) = self.made.get() {
@@ -50,9 +52,10 @@ fn lacking(reason: &'static str) -> Error {
         .advise("give a configuration, with(TlsConfig, …), or enable the features `platform` and `ring` or `aws-lc-rs`")
 }
 
-/// The provider that features chose: aws-lc-rs if it is there, then ring.
+/// Returns the provider that the features choose: aws-lc-rs if it is compiled in, otherwise ring.
 ///
-/// Always named explicitly: with both of them in one build, rustls's plain `builder()` panics.
+/// Pass it to rustls's `builder_with_provider`. With both in one build, rustls's plain `builder()`
+/// panics.
 #[cfg(feature = "std")]
 #[must_use]
 pub fn provider() -> Option<Arc<rustls::crypto::CryptoProvider>> {

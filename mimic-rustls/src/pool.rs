@@ -1,7 +1,12 @@
-//! Large buffers, lent to flows while they have bytes on their way.
+//! Large memory, lent to the buffers of flows while they hold bytes.
 //!
-//! Idle flows hold none. With `std` busy ones allocate none: each thread keeps a few for the next
-//! borrower. A buffer is wiped wherever it was used, before it is kept or freed.
+//! ```text
+//!              borrow                    give_back
+//!   kept  ───────────────►  lent  ──► wiped ──► kept, up to 4 per thread (with `std`)
+//!   allocated ───────────►                 └──► freed
+//! ```
+//!
+//! Idle flows hold none. Busy flows allocate none with `std`, because each thread keeps some.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -10,26 +15,26 @@ use zeroize::optimization_barrier;
 
 const PAGE: usize = 4096;
 
-/// There is no memory for a buffer.
+/// The error for memory that cannot be allocated.
 #[derive(Debug)]
 pub(crate) struct NoMemory;
 
-/// Returns an initialised buffer, and where in it to begin so that `room` bytes fit.
+/// Returns initialised memory, and the place in it from which `room` bytes fit.
 ///
-/// That is in the middle of a page. Processors copy by `rep movsb` at a tenth of the speed when
+/// That place is the middle of a page. Processors copy by `rep movsb` at a tenth of the speed if
 /// source and destination lie at nearly the same offset in their pages. Most large allocations,
-/// such as the record that rustls opens and copies next, lie at the beginning of one.
+/// such as the record that rustls opens and copies next, lie at the beginning of a page.
 ///
-/// `once`, for a handshake, no larger one is made than it takes, for this thread may never need
-/// another.
-pub(crate) fn take(room: usize, once: bool) -> Result<(Vec<u8>, usize), NoMemory> {
+/// With `once`, for a handshake, it allocates no more than `room`: this thread may never borrow
+/// again.
+pub(crate) fn borrow(room: usize, once: bool) -> Result<(Vec<u8>, usize), NoMemory> {
     let bytes = match kept(room) {
         Some(bytes) => bytes,
         None => zeroed(if once { room } else { size(room) })?,
     };
     let page = bytes.as_ptr().align_offset(PAGE);
     let origin = if page < PAGE / 2 { page + PAGE / 2 } else { page - PAGE / 2 };
-    // Without room for the detour, begin at the beginning.
+    // Memory without room for that begins at its beginning.
     Ok(if origin.saturating_add(room) <= bytes.len() { (bytes, origin) } else { (bytes, 0) })
 }
 
@@ -45,17 +50,18 @@ pub(crate) fn zeroed(size: usize) -> Result<Vec<u8>, NoMemory> {
     Ok(bytes)
 }
 
-/// Takes a buffer back, of which `used` was used: it is wiped, then kept or freed.
-pub(crate) fn give(mut bytes: Vec<u8>, used: Range<usize>) {
+/// Takes memory back. Wipes the range `used`, then keeps or frees it.
+pub(crate) fn give_back(mut bytes: Vec<u8>, used: Range<usize>) {
     wipe(&mut bytes, used);
     keep(bytes);
 }
 
-/// Overwrites what was used with zeros, also if the memory is freed next.
+/// Overwrites the range `used` with zeros, also if the memory is freed next.
 pub(crate) fn wipe(bytes: &mut [u8], used: Range<usize>) {
     if let Some(used) = bytes.get_mut(used) {
         used.fill(0);
-        // As fast as `fill`. Without it a compiler may leave out what nothing reads again.
+        // Costs nothing beside `fill`. Without it a compiler may leave out a `fill` that nothing
+        // reads.
         optimization_barrier(used);
     }
     #[cfg(test)]
@@ -74,15 +80,15 @@ mod with_std {
 
     use super::{PAGE, Vec};
 
-    /// What four records take, sealed: no write seals more at once.
+    /// The size of four sealed records. No write seals more at once.
     const LARGE: usize = 65 * 1024;
 
-    /// The space there is for what a handshake receives in one go: more than a flow has of its own,
-    /// so it is borrowed. A server's certificates are then read at once, and answered in one
+    /// The space for the bytes that a handshake receives at once. It is more than a flow has of its
+    /// own, so it is borrowed. So a server's certificates are read at once and answered in one
     /// packet.
     pub(crate) const FLIGHT: usize = 8 * 1024;
 
-    /// How many a thread keeps: two flows can both send and receive.
+    /// The most that a thread keeps: two flows can both send and receive.
     const KEPT: usize = 4;
 
     thread_local! {
@@ -97,7 +103,7 @@ mod with_std {
         if room > LARGE {
             return None;
         }
-        // While a thread ends, it has none.
+        // A thread that ends has none.
         FREE.try_with(|free| free.try_borrow_mut().ok()?.pop()).ok().flatten()
     }
 
@@ -121,12 +127,12 @@ pub(crate) use without_std::FLIGHT;
 #[cfg(not(feature = "std"))]
 use without_std::{keep, kept, size};
 
-/// Devices have no memory to keep, nor to round up.
+/// Devices keep no memory, and do not round up.
 #[cfg(not(feature = "std"))]
 mod without_std {
     use super::Vec;
 
-    /// Nor any to spare: a handshake takes what its messages need.
+    /// A handshake takes only as much as its messages need.
     pub(crate) const FLIGHT: usize = 1;
 
     pub(super) fn size(room: usize) -> usize {

@@ -1,46 +1,58 @@
-//! What TLS fills: `Secure` over `Transport`, and the schemes `tls` and `https` over `Secure`.
+//! Registers TLS in a context.
+//!
+//! ```text
+//!   client   Stream "tls", "https" ─► Secure "tls" ─► Transport
+//!                                         │
+//!                                         └► TlsConfig ◄─ "platform trust", asked last
+//!
+//!   server   Listen "tls", "https" ─► Lookup, Bind, Sleep, TlsServerConfig
+//! ```
+//!
+//! `Secure` passes its handshake down with the target: a layer below that connects to several
+//! addresses may run it on each, and then it is not run again.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use mimic_core::{
-    Bind, Ctx, Dialer, Error, ErrorKind, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Phase, Port,
+    Alpn, Bind, Ctx, Dialer, Error, ErrorKind, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Phase, Port,
     Priority, Scheme, Secure, Sleep, Stream, Text, Transport, dial_host, for_each_mode, is, key, listen_addresses, opt,
-    or_default, over, req,
+    or_default, over, req, when,
 };
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::connect::{can_serve, check, connect_with};
+use crate::dial_id::DialId;
 use crate::limits::{Conduct, HandshakeLimits, HandshakeObserver, Handshaking, Limits};
 use crate::listener::TlsListener;
 use crate::machine::ROOM;
-use crate::mark::Mark;
+use crate::platform::DefaultConfig;
 
 key! {
-    /// What a client trusts and offers: rustls's own configuration, with any crypto provider. With
-    /// the feature `platform` and a provider, it is derived from the platform's trust store when
-    /// none is given. The store is read once per process, on a thread of its own, while the resolve
-    /// waits; sessions are those of the context. This default is asked last ([`Priority::NONE`]): a
-    /// function of any rank comes before it, in whatever order the two are installed or merged. A
-    /// function that says "not me", or lacks a need, leaves the question to the default; one that
-    /// is never to do so fails instead.
+    /// The configuration of a client, as rustls has it: trust, crypto provider, versions. A value
+    /// of [`Alpn`] replaces its protocols.
     ///
-    /// A value comes before every function, also one that is merged. An application that merges
+    /// With the feature `platform` and a provider there is a default, derived from the platform's
+    /// trust store. The store is read once per process, on a thread of its own, while the resolve
+    /// waits. Sessions belong to the context. The default is asked last ([`Priority::NONE`]): a
+    /// function of any rank comes before it, in whatever order the two are installed or merged. A
+    /// function that returns `None`, or lacks a need, leaves the question to the default. A
+    /// function that must not do so returns an error instead.
+    ///
+    /// A value comes before every function, even a merged value. An application that merges
     /// contexts that it does not trust gives its configuration last, as a value.
     pub TlsConfig: Arc<ClientConfig>;
-    /// What a server presents and asks for: rustls's own configuration.
+    /// The configuration of a server, as rustls has it: certificates, client authentication.
     pub TlsServerConfig: Arc<ServerConfig>;
-    /// The protocols that a client offers by ALPN, in place of those of [`TlsConfig`].
-    pub Alpn: Vec<Vec<u8>>;
-    /// How many bytes an unfinished handshake message of the peer may have, certificates above all:
-    /// 64 KiB by default, the most that rustls takes, and 16 KiB without `std`. The headers and
-    /// tags of its records may take an eighth more.
+    /// The most bytes that an unfinished handshake message of the peer may have, certificates above
+    /// all. The default is 64 KiB, the most that rustls takes, and 16 KiB without `std`. The
+    /// headers and tags of its records may take an eighth more.
     ///
-    /// A peer that exceeds it is refused with an error of kind
-    /// [`InvalidData`](ErrorKind::InvalidData) that names this key. The error ends both directions.
-    /// The peer gets no alert, for rustls sends none. Buffers grow to what has come and is
-    /// announced, not to the limit. See [TlsFlow](crate::TlsFlow#memory).
+    /// A longer message is an error of kind [`InvalidData`](ErrorKind::InvalidData) that names this
+    /// key. The error ends both directions. The peer gets no alert, because rustls has none for it.
+    /// Buffers grow to the bytes that have come and are announced, not to the limit. See
+    /// [TlsFlow](crate::TlsFlow#memory).
     pub HandshakeRoom: usize;
 }
 
@@ -55,14 +67,14 @@ pub struct TlsClient;
 
 /// Installs TLS for servers: the schemes `tls` and `https` for [`Listen`].
 ///
-/// A listener's handshakes go on side by side. A client has 10 s for its own; while 256 are under
-/// way, a newcomer takes the place of the one that began first, once that had 1 s
+/// A listener carries on many handshakes at once. A client has 10 s for its handshake. While 256
+/// are under way, a newcomer takes the place of the one that began first, once that had 1 s
 /// ([`HandshakeLimits`]). Only time in which the listener is polled counts.
 ///
-/// `accept` returns flows whose handshake is done, and the errors of the listener below. A
-/// handshake that fails, or is given up, goes to [`HandshakeObserver`] and not to `accept`: it
-/// concerns one client, and there is nothing to wait for. A configuration with which no handshake
-/// can succeed (early data, tickets without a clock) is an error of `listen`.
+/// `accept` returns flows after their handshake, and the errors of the listener below. A handshake
+/// that fails, or is given up, is an error for [`HandshakeObserver`] and not for `accept`: it
+/// concerns one client, and the next is served at once. A configuration with which no handshake can
+/// succeed (early data, tickets without a clock) is an error of `listen`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TlsServer;
 
@@ -72,20 +84,22 @@ const PRIORITY: i32 = 100;
 const LAYER: &str = "Secure \"tls\"";
 
 for_each_mode!(M => {
-    /// The handshake of a client, for whoever connects: the flow that comes of it bears the mark.
+    /// Returns the handshake of a client, to pass down to the layer that connects. Its flow carries
+    /// the id of the dial.
     fn handshake(
         host: Text,
         config: Arc<ClientConfig>,
         alpn: Vec<Vec<u8>>,
         room: usize,
-        mark: Mark,
+        id: DialId,
     ) -> Handshake<M> {
         Handshake::<M>::new(move |flow| {
-            let (host, config, alpn, mark) = (host.clone(), config.clone(), alpn.clone(), mark.clone());
+            let (host, config, alpn, id) = (host.clone(), config.clone(), alpn.clone(), id.clone());
             async move {
-                // Whoever runs it may be another layer, whose failure it is not.
-                let flow = connect_with(flow, config, alpn, &host, room).await.map_err(|error| error.at_layer(LAYER))?;
-                Ok(Box::new(flow.marked(mark)) as <M as Mode>::Flow)
+                // Another layer may run it, so the error names this one.
+                let flow = connect_with(flow, config, alpn, &host, room).await.map_err(|error| error.located_at(LAYER))?;
+                id.set_done();
+                Ok(Box::new(flow.with_dial_id(id)) as <M as Mode>::Flow)
             }
         })
     }
@@ -98,7 +112,7 @@ for_each_mode!(M => {
 
     impl Install<M> for TlsClient {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            let config = crate::platform::Default::new();
+            let config = DefaultConfig::new();
             ctx.derive_as(TlsConfig, "platform trust", Priority::NONE, (), move |()| {
                     let config = config.clone();
                     async move { config.get().await.map(Some) }
@@ -110,23 +124,24 @@ for_each_mode!(M => {
                     (req(TlsConfig), or_default(Alpn, Vec::new()), or_default(HandshakeRoom, ROOM), over(Transport)),
                     |to: HostPort, (config, alpn, room, transport)| async move {
                         check(&config, &to.host)?;
-                        let mark = Mark::default();
-                        let handshake = handshake(to.host.clone(), config, alpn, room, mark.clone());
-                        let flow = transport.dial(to.until(handshake.clone())).await?;
-                        // Whoever connected may have done it, to choose between addresses by it.
-                        match mark.is_on(&flow) {
+                        let id = DialId::default();
+                        let handshake = handshake(to.host.clone(), config, alpn, room, id.clone());
+                        let flow = transport.dial_with(to, handshake.clone()).await?;
+                        // The layer that connected may have run the handshake, to choose between
+                        // addresses by its result.
+                        match id.is_on(&flow) {
                             true => Ok(flow),
-                            false if mark.is_hidden() => Err(hidden()),
+                            false if id.is_done() => Err(hidden()),
                             false => handshake.run(flow).await,
                         }
                     },
                 )
-                .register(Stream, "tls", PRIORITY, (is(Scheme, "tls"), req(Host), req(Port), over(Secure)), dial_host)
+                .register(Stream, "tls", PRIORITY, when(is(Scheme, "tls")).needs((req(Host), req(Port), over(Secure))), dial_host)
                 .register(
                     Stream,
                     "https",
                     PRIORITY,
-                    (is(Scheme, "https"), req(Host), or_default(Port, 443), over(Secure)),
+                    when(is(Scheme, "https")).needs((req(Host), or_default(Port, 443), over(Secure))),
                     dial_host,
                 )
         }
@@ -140,32 +155,14 @@ for_each_mode!(M => {
                     Listen,
                     "tls",
                     PRIORITY,
-                    (
-                        is(Scheme, "tls"),
-                        req(Host),
-                        req(Port),
-                        req(TlsServerConfig),
-                        req(Handshaking),
-                        over(Lookup),
-                        over(Bind),
-                        over(Sleep),
-                    ),
+                    when(is(Scheme, "tls")).needs((req(Host), req(Port), req(TlsServerConfig), req(Handshaking), over(Lookup), over(Bind), over(Sleep))),
                     |(), args| async move { Ok(Box::new(listen(args).await?) as <M as Mode>::Listener) },
                 )
                 .register(
                     Listen,
                     "https",
                     PRIORITY,
-                    (
-                        is(Scheme, "https"),
-                        req(Host),
-                        or_default(Port, 443),
-                        req(TlsServerConfig),
-                        req(Handshaking),
-                        over(Lookup),
-                        over(Bind),
-                        over(Sleep),
-                    ),
+                    when(is(Scheme, "https")).needs((req(Host), or_default(Port, 443), req(TlsServerConfig), req(Handshaking), over(Lookup), over(Bind), over(Sleep))),
                     |(), args| async move { Ok(Box::new(listen(args).await?) as <M as Mode>::Listener) },
                 )
         }
@@ -175,7 +172,7 @@ for_each_mode!(M => {
 fn hidden() -> Error {
     Error::new(ErrorKind::Unsupported, "a layer hides the TLS below it")
         .in_phase(Phase::Handshake)
-        .advise("let the flow of the layer that passes the handshake on answer Flow::lower")
+        .advise("let the flow of the layer that passes the handshake on answer Flow::inner")
 }
 
 type Listening<M> = (Text, u16, Arc<ServerConfig>, Conduct, Dialer<Lookup, M>, Dialer<Bind, M>, Dialer<Sleep, M>);

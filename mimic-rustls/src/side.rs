@@ -5,22 +5,21 @@ use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::UnbufferedStatus;
 use rustls::{CommonState, SideData};
 
-/// [`Client`] or [`Server`]. Sealed.
+/// The side of a TLS flow: [`Client`] or [`Server`]. Sealed.
 pub trait Side: sealed::Sealed + 'static {
     #[doc(hidden)]
     type Connection: Connection + Send + Sync + Unpin;
 
-    /// Whether this side accepts. Then session tickets may follow what it sends in a handshake of
-    /// TLS 1.3.
+    /// True for the side that accepts. In TLS 1.3 it may send session tickets behind its handshake.
     #[doc(hidden)]
     const IS_SERVER: bool;
 }
 
-/// Whoever connects.
+/// The side that connects.
 #[derive(Clone, Copy, Debug)]
 pub struct Client;
 
-/// Whoever accepts.
+/// The side that accepts.
 #[derive(Clone, Copy, Debug)]
 pub struct Server;
 
@@ -40,7 +39,7 @@ mod sealed {
     impl Sealed for super::Server {}
 }
 
-/// What both connections can do.
+/// The methods that both unbuffered connections of rustls have.
 pub trait Connection {
     type Data: SideData;
 

@@ -1,17 +1,17 @@
-//! The trust store of the platform.
+//! Reads the trust store of the platform.
 //!
 //! ```text
 //!   process    the verifier: what the platform trusts, read once     TRUST
 //!   context    a configuration around it, with sessions of its own   shared
 //! ```
 //!
-//! Where the store is files (Linux and the like), reading them takes 2.5 ms of the processor, ten
-//! times that in a build without optimisation or when they are not in memory yet. So one thread
-//! reads them once per process, however many contexts there are (each one-line connect makes one),
-//! while their resolves wait. A failure is not kept. A store that changes is read again by the next
-//! process, and by [`platform_config`]. Elsewhere the platform is asked at each handshake.
+//! On Linux and the like the store is files. Reading them takes 2.5 ms of processor time, and ten
+//! times that in a build without optimisation or if they are not in memory yet. So one thread reads
+//! them once per process, while resolves wait. There may be many contexts: each one-line connect
+//! makes one. A failure is not kept. A store that changes is read again by the next process, and by
+//! [`platform_config`]. Elsewhere the platform is asked at each handshake.
 //!
-//! What is shared holds certificates, and nothing of an application. Sessions stay with their
+//! The shared verifier holds certificates, and nothing of an application. Sessions stay with their
 //! context, so that no server can tell by them that two contexts are of one process.
 
 use alloc::format;
@@ -28,22 +28,23 @@ use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls_platform_verifier::Verifier;
 
-use crate::aside::Aside;
 use crate::error::Source;
+use crate::once_on_thread::OnceOnThread;
 
-/// With the provider that features chose, the same in all of a process.
-static TRUST: LazyLock<Arc<Aside<Arc<Verifier>>>> = LazyLock::new(Arc::default);
+/// The verifier, with the provider that features chose: the same in all of a process.
+static TRUST: LazyLock<Arc<OnceOnThread<Arc<Verifier>>>> = LazyLock::new(Arc::default);
 
-/// Returns a configuration around what is read once. `provider` is the one that features chose.
+/// Returns a configuration around the verifier of the process. `provider` is the one that features
+/// chose.
 pub(crate) async fn shared(provider: Arc<CryptoProvider>) -> Result<ClientConfig, Error> {
     let with = provider.clone();
     let trust = TRUST.get(move || Verifier::new(with).map(Arc::new)).await.map_err(unreadable)?;
     configured(provider, trust)
 }
 
-/// Returns a client configuration that trusts what the platform trusts now, with `provider`.
+/// Returns a client configuration with the platform's trust of now, and with `provider`.
 ///
-/// On Linux and the like it reads files, which takes milliseconds: call it where a task may take
+/// On Linux and the like it reads files, which takes milliseconds. Call it where a task may take
 /// that long.
 ///
 /// # Errors
@@ -56,12 +57,12 @@ pub fn platform_config(provider: Arc<CryptoProvider>) -> Result<ClientConfig, Er
 
 fn configured(provider: Arc<CryptoProvider>, trust: Arc<Verifier>) -> Result<ClientConfig, Error> {
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    // What rustls calls dangerous is a verifier that is not its own.
+    // rustls calls every verifier dangerous that is not its own.
     let verified = builder.map_err(unusable)?.dangerous().with_custom_certificate_verifier(trust);
     Ok(verified.with_no_client_auth())
 }
 
-/// Explains an error of the verifier, which says no more than that there is no certificate.
+/// Explains an error of the verifier. It says itself only that there is no certificate.
 fn unreadable(error: rustls::Error) -> Error {
     match misled() {
         Some(problem) => Error::new(ErrorKind::NotFound, problem)
@@ -78,8 +79,8 @@ fn unusable(error: rustls::Error) -> Error {
     )
 }
 
-/// Returns what is wrong with the variables that name the trust store, where they are heeded, if
-/// the store has no certificate.
+/// Returns the fault in the variables that name the trust store, on systems that use them. Call it
+/// if the store has no certificate.
 fn misled() -> Option<String> {
     if !cfg!(unix) || cfg!(any(target_vendor = "apple", target_os = "android")) {
         return None;
@@ -92,7 +93,7 @@ fn misled() -> Option<String> {
             let mut first = [0];
             match fs::File::open(path).and_then(|mut file| file.read(&mut first)) {
                 Err(error) => format!("cannot be read: {error}"),
-                // A SEQUENCE, as which every certificate begins.
+                // The tag of a SEQUENCE, which begins every certificate.
                 Ok(1) if first == [0x30] => "is in DER format, not in PEM".into(),
                 Ok(_) => "has no certificate in PEM format that can be used".into(),
             }

@@ -1,4 +1,5 @@
-//! What TLS asks of the flow below: each call may be one of the system, and each write a packet.
+//! The calls that TLS makes to the flow below. Each call may be one of the system, and each write a
+//! packet.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -7,77 +8,18 @@ mod common;
 mod flow_kit;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::task::{Context, Poll};
+use std::task::Poll;
 
-use common::wire::both;
-use common::{Authority, server};
+use common::flows::Counted;
+use common::tasks::both;
+use common::{Authority, NAME, handshake, server};
 use flow_kit::{Task, got, ok};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Ask, Error, Flow, Memory, Shared, memory_pair};
+use mimic_core::{Shared, memory_pair};
 use mimic_rustls::rustls::version::TLS13;
-use mimic_rustls::{accept, connect};
 
-const NAME: &str = "example.org";
-
-/// Calls that moved bytes.
-#[derive(Debug, Default)]
-struct Counts {
-    reads: AtomicUsize,
-    writes: AtomicUsize,
-}
-
-impl Counts {
-    /// Reads and writes since it was last asked.
-    fn taken(&self) -> [usize; 2] {
-        [self.reads.swap(0, SeqCst), self.writes.swap(0, SeqCst)]
-    }
-}
-
-#[derive(Debug)]
-struct Counted {
-    below: Memory<Shared>,
-    counts: Arc<Counts>,
-    /// How much one read gives at most.
-    most: usize,
-}
-
-impl Counted {
-    fn new(below: Memory<Shared>) -> (Self, Arc<Counts>) {
-        let counts = Arc::new(Counts::default());
-        (Self { below, counts: counts.clone(), most: usize::MAX }, counts)
-    }
-}
-
-impl Flow for Counted {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
-        let most = buf.len().min(self.most);
-        let poll = self.below.poll_read(cx, &mut buf[..most]);
-        self.counts.reads.fetch_add(usize::from(poll.is_ready()), SeqCst);
-        poll
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
-        let poll = self.below.poll_write(cx, buf);
-        self.counts.writes.fetch_add(usize::from(poll.is_ready()), SeqCst);
-        poll
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.below.poll_flush(cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.below.poll_shutdown(cx)
-    }
-
-    fn answer(&self, ask: &mut Ask<'_>) {
-        self.below.answer(ask);
-    }
-}
-
-/// A flight is read by one call and sent by one, whatever its size: certificates too large for what
-/// a flow keeps, or too small to fill it.
+/// Reads and sends each flight by one call, whatever its size: with certificates that are larger
+/// than the memory of a flow, and with small ones.
 #[test]
 fn a_handshake_takes_one_read_and_one_write_per_flight() {
     let authority = Authority::new();
@@ -90,8 +32,7 @@ fn a_handshake_takes_one_read_and_one_write_per_flight() {
         let (near, far) = memory_pair::<Shared>(64 * 1024);
         let ((near, client_counts), (far, server_counts)) = (Counted::new(near), Counted::new(far));
         let counts = [client_counts, server_counts];
-        let (near, far) = both(&"handshake", connect(near, client.clone(), Vec::new(), NAME), accept(far, &server));
-        let (mut near, mut far) = (near.unwrap(), far.unwrap());
+        let (mut near, mut far) = handshake((near, far), &client, &server);
         assert_eq!(
             counts[0].taken(),
             [1, 2],
@@ -102,11 +43,11 @@ fn a_handshake_takes_one_read_and_one_write_per_flight() {
             [2, 2],
             "server, a certificate of {size} bytes: hello; all it has; finished; tickets"
         );
-        // From here on, a message is a call.
+        // From here on, each message is one call.
         both(
             &"a ping",
             async {
-                // The tickets, which come with the answer.
+                // The tickets come with the answer.
                 near.write_all(b"ping").await.unwrap();
                 near.flush().await.unwrap();
                 near.read_exact(&mut [0; 4]).await.unwrap();
@@ -123,7 +64,7 @@ fn a_handshake_takes_one_read_and_one_write_per_flight() {
     }
 }
 
-/// Neither the future of a read nor a timeout around it would ever get to run again.
+/// Otherwise neither the future of a read nor a timeout around it would run again.
 #[test]
 fn a_peer_that_sends_without_end_and_says_nothing_does_not_keep_the_task() {
     let authority = Authority::new();
@@ -131,16 +72,12 @@ fn a_peer_that_sends_without_end_and_says_nothing_does_not_keep_the_task() {
     server.send_tls13_tickets = 500;
     let (near, far) = memory_pair::<Shared>(1 << 20);
     let (near, counts) = Counted::new(near);
-    let (near, far) = both(
-        &"handshake",
-        connect(Counted { most: 100, ..near }, Arc::new(authority.client(&[&TLS13])), Vec::new(), NAME),
-        accept(far, &server),
-    );
-    let (mut near, mut far) = (near.unwrap(), far.unwrap());
+    let near = Counted { most: 100, ..near };
+    let (mut near, mut far) = handshake((near, far), &Arc::new(authority.client(&[&TLS13])), &server);
     let task = Task::new();
     assert_eq!(task.write(&mut far, b"at last"), ok(7));
     assert_eq!(task.flush(&mut far), ok(()));
-    // A question that was not flushed leaves in between.
+    // A question that was not flushed is sent in between.
     assert_eq!(task.write(&mut near, b"question"), ok(8));
     counts.taken();
     let mut polls = 0;
@@ -149,7 +86,7 @@ fn a_peer_that_sends_without_end_and_says_nothing_does_not_keep_the_task() {
         let answer = task.read(&mut near);
         let [reads, _] = counts.taken();
         assert!(reads <= 100, "{reads} reads in one poll");
-        assert_eq!(task.wakes(), usize::from(answer.is_pending()), "whoever is not done goes on at once");
+        assert_eq!(task.wakes(), usize::from(answer.is_pending()), "a read that is not done goes on at once");
         if answer.is_ready() {
             break answer;
         }

@@ -1,4 +1,4 @@
-//! Data both ways at once over flows that make trouble, against ourselves and against rustls's
+//! Data both ways at once over flows that make trouble, against our own peer and against rustls's
 //! buffered connection, which also asks for key updates. A failure prints its seed.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
 
-use common::wire::{Plan, Random, Task, Trouble, both, run};
-use common::{Authority, BOTH};
+use common::flows::{Plan, Trouble};
+use common::tasks::{Random, Task, both, run};
+use common::{Authority, BOTH, NAME};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
     ErrorKind, Flow, FlowExt, Local, Memory, Mode, OwnedReadHalf, OwnedWriteHalf, Phase, Shared, Split, memory_pair,
@@ -26,9 +27,7 @@ use mimic_rustls::rustls::{
 };
 use mimic_rustls::{Side, TlsFlow, accept, connect, tls_error};
 
-const NAME: &str = "example.org";
-
-/// What one run is made of; printed when it fails.
+/// The parameters of one run. They are printed if it fails.
 #[derive(Clone, Debug)]
 struct Case {
     seed: u64,
@@ -92,7 +91,7 @@ impl Case {
     }
 }
 
-/// The byte at a place in the stream of a side.
+/// Returns the byte at a place in the stream of a side.
 fn byte(side: usize, at: usize) -> u8 {
     ((at * 31) ^ (at >> 8) ^ (side * 97)).to_le_bytes()[0]
 }
@@ -160,13 +159,13 @@ struct Peer<F> {
     flow: F,
     tls: Connection,
     out: Vec<u8>,
-    /// What the other side said.
+    /// Application data of the other side.
     said: Vec<u8>,
-    /// It said close_notify.
+    /// The other side sent close_notify.
     closed: bool,
 }
 
-/// What [`Peer::poll_io`] did.
+/// The result of [`Peer::poll_io`].
 struct Did {
     something: bool,
     /// Everything is sent and flushed.
@@ -212,7 +211,7 @@ impl<F: Flow> Peer<F> {
         did
     }
 
-    /// Goes on until `done`, which is asked whenever all is sent, and may say more.
+    /// Goes on until `done` returns true. It is called whenever all is sent, and may write more.
     async fn until(&mut self, mut done: impl FnMut(&mut Self) -> bool) {
         self.until_sent(|peer, sent_all| sent_all && done(peer) && !peer.tls.wants_write()).await;
     }
@@ -234,7 +233,7 @@ impl<F: Flow> Peer<F> {
 
     async fn handshake(&mut self) {
         self.until_sent(|peer, sent_all| {
-            // Nobody has to take a server's tickets yet.
+            // A server's tickets need not be taken yet.
             let tickets = matches!(peer.tls, Connection::Server(_))
                 && peer.tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3);
             !peer.tls.is_handshaking() && (sent_all || tickets)
@@ -293,7 +292,7 @@ fn ours_with_rustls<M: Mode>(authority: &Authority, case: &Case, client: bool) {
     run(case, all);
 }
 
-/// How many seeds each test tries, unless the variable of this name says otherwise.
+/// The number of seeds of each test, unless the variable of this name has another.
 const SEEDS: u64 = 10;
 
 fn chaos<M: Mode>(version: &'static str) {
@@ -302,8 +301,8 @@ fn chaos<M: Mode>(version: &'static str) {
     for seed in 0..seeds {
         let mut case = Case::new(seed * 2 + 1, version);
         ours_with_ours::<M>(&authority, &case);
-        // Not both: while a session ticket has come in part (in 64-byte fragments it often has),
-        // rustls refuses to refresh its own keys: `refresh_traffic_keys` of the peer answers
+        // Not both: rustls refuses to refresh its own keys while a session ticket has come in part,
+        // as it often has in 64-byte fragments. `refresh_traffic_keys` of the peer returns
         // KeyEpochWithPendingFragment.
         if version == "1.3" && case.fragment != Some(64) {
             case.key_updates = Random::new(seed).below(40);
@@ -371,7 +370,7 @@ fn ten_thousand_small_records() {
     }
 }
 
-/// Key updates with nothing between them are an attack on the processor; with data between them
+/// Key updates without data between them are an attack on the processor. With data between them
 /// they may go on.
 #[test]
 fn key_updates_in_a_loop() {
@@ -410,7 +409,7 @@ fn key_updates_in_a_loop() {
             async {
                 peer.handshake().await;
                 let mut updates = 0;
-                // Whenever all is sent, so that each is a message of its own.
+                // Asks whenever all is sent, so that each is a message of its own.
                 peer.until(|peer| {
                     match updates {
                         300 => peer.tls.send_close_notify(),
@@ -433,8 +432,8 @@ fn key_updates_in_a_loop() {
     }
 }
 
-/// A bit that flips anywhere in what the reader gets: an error, an alert, and nothing but what was
-/// said before it.
+/// A bit that flips anywhere in the input of the reader is an error with an alert. The reader gets
+/// only the bytes that were sent before it.
 #[test]
 fn a_flipped_bit_is_an_error_and_an_alert() {
     let authority = Authority::new();
@@ -447,7 +446,7 @@ fn a_flipped_bit_is_an_error_and_an_alert() {
             let near = Trouble::new(near, Plan { flip: flip.clone(), ..Plan::default() }, 1);
             let (flow, peer) = both(&what, connect(near, client.clone(), Vec::new(), NAME), accept(far, &server));
             let (mut flow, mut peer) = (flow.unwrap(), peer.unwrap());
-            // Session tickets come with it.
+            // Session tickets come with these bytes.
             both(&what, async { flow.read_exact(&mut [0; 5]).await.unwrap() }, async {
                 peer.write_all(b"hello").await.unwrap();
                 peer.flush().await.unwrap();
@@ -467,8 +466,8 @@ fn a_flipped_bit_is_an_error_and_an_alert() {
                     };
                     assert!([0, 50, 100].contains(&got.len()) && got.iter().all(|byte| *byte == 7), "{what}: {got:?}");
                     let Some(error) = error else {
-                        // What a record of TLS 1.3 claims to be and its version are for the looks:
-                        // the true ones are inside.
+                        // A record of TLS 1.3 has a type and a version in clear text that mean
+                        // nothing. The true ones are sealed.
                         assert!(versions[0] == &TLS13 && at % 72 < 3 && got.len() == 100, "{what}: a clean end");
                         flow.shutdown().await.unwrap();
                         return None;
@@ -484,8 +483,8 @@ fn a_flipped_bit_is_an_error_and_an_alert() {
                     for _ in 0..2 {
                         peer.write_all(&[7; 50]).await.unwrap();
                     }
-                    // Its end is also the end of what a record that claims to be longer would wait
-                    // for.
+                    // A record that claims to be longer waits for more bytes. The end of the stream
+                    // ends that wait.
                     peer.shutdown().await.unwrap();
                     peer.read(&mut [0; 9]).await
                 },
@@ -507,8 +506,8 @@ fn a_flipped_bit_is_an_error_and_an_alert() {
     }
 }
 
-/// Early data may be a replay. A client whose configuration allows it, and whose server does, still
-/// sends none.
+/// Early data may be a replay. A client sends none, even if its configuration and its server allow
+/// it.
 #[test]
 fn early_data_is_never_sent() {
     let authority = Authority::new();

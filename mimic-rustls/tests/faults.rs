@@ -1,5 +1,5 @@
-//! Faults of the flow below: each is told once, with its reason, to whom it concerns, and no record
-//! follows a hole.
+//! Faults of the flow below: each is reported once, with its reason, to the half that it belongs
+//! to, and no record follows a lost one.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -14,25 +14,16 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::task::{Context, Poll};
 
-use common::wire::both;
-use common::{Authority, BOTH};
+use common::tasks::both;
+use common::{Authority, NAME, handshake, pair};
 use flow_kit::{Task, fails, got, ok};
 use mimic_core::embedded_io_async::{ErrorType, Write};
 use mimic_core::{Error, ErrorKind, Flow, Memory, Phase, Shared, Split, memory_pair, pump};
 use mimic_rustls::rustls::version::{TLS12, TLS13};
-use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
+use mimic_rustls::{accept, connect};
 use mimic_std::Ends;
 
-const NAME: &str = "example.org";
-
-fn pair<N: Flow, F: Flow>(near: N, far: F) -> (TlsFlow<N, Client>, TlsFlow<F, Server>) {
-    let authority = Authority::new();
-    let (client, server) = (Arc::new(authority.client(&BOTH)), authority.server(&[NAME], &BOTH));
-    let (near, far) = both(&"handshake", connect(near, client, Vec::new(), NAME), accept(far, &server));
-    (near.unwrap(), far.unwrap())
-}
-
-/// A device that fails once when it is told to, and then goes on, as a serial line does.
+/// A device that fails once on request, and then goes on, as a serial line does.
 struct Device<W> {
     inner: W,
     failing: Arc<AtomicBool>,
@@ -57,15 +48,15 @@ impl<W: Write<Error = Error>> Write for Device<W> {
 
 type Way = fn(&mut dyn Flow, &mut Context<'_>) -> Poll<Result<(), Error>>;
 
-/// What a writer may ask next.
+/// The operations that a writer may call next.
 const WAYS: [Way; 3] = [
     |flow, cx| flow.poll_write(cx, b"again").map_ok(drop),
     |flow, cx| flow.poll_flush(cx),
     |flow, cx| flow.poll_shutdown(cx),
 ];
 
-/// A pump tells an error of its device once and asks the device again: TLS may not, for the peer
-/// misses a record.
+/// A pump returns an error of its device once and then asks the device again. TLS must not go on,
+/// because the peer misses a record.
 #[test]
 fn no_record_follows_one_that_was_lost() {
     for (read_between, first) in [false, true].into_iter().flat_map(|read| WAYS.map(|way| (read, way))) {
@@ -73,14 +64,14 @@ fn no_record_follows_one_that_was_lost() {
         let (reader, writer) = Split::<_, Shared>::new(near).into_halves();
         let failing = Arc::new(AtomicBool::new(false));
         let near = pump(reader, Device { inner: writer, failing: failing.clone() }, 1024);
-        let (mut near, mut far) = pair(near, far);
+        let (mut near, mut far) = pair((near, far));
         let (task, other) = (Task::new(), Task::new());
         assert_eq!(task.read(&mut near), Poll::Pending);
 
         failing.store(true, SeqCst);
         assert_eq!(task.write(&mut near, b"question"), ok(8), "the pump took it, whatever comes of it");
         if read_between {
-            // It does the writer's work, and so meets the writer's error.
+            // It sends for the writer, so it meets the error of the writer.
             assert_eq!(task.read(&mut near), Poll::Pending);
         }
         assert!(!failing.load(SeqCst), "the device has failed");
@@ -92,7 +83,7 @@ fn no_record_follows_one_that_was_lost() {
             assert_eq!(error.kind(), ErrorKind::NotConnected);
         }
 
-        // The peer is not sent what it could only take for an attack, and reading goes on.
+        // The peer gets no record that would look like an attack, and reading goes on.
         assert_eq!(other.read(&mut far), Poll::Pending);
         assert_eq!(other.write(&mut far, b"hello"), ok(5));
         assert_eq!(task.read(&mut near), got(b"hello"));
@@ -101,27 +92,27 @@ fn no_record_follows_one_that_was_lost() {
     }
 }
 
-/// How a [`Socket`] is.
+/// The faults of a [`Socket`].
 #[derive(Debug)]
 struct State {
-    /// Reads fail once there is nothing more to read.
+    /// Reads fail after everything is read.
     reads_fail: AtomicBool,
-    /// So many writes go well; then they fail.
+    /// The writes that succeed before writes fail.
     writes: AtomicUsize,
-    /// Writes wait, and nobody is woken.
+    /// Writes wait, and wake no task.
     full: AtomicBool,
-    /// How many writes were asked for.
+    /// The number of writes so far.
     asked: AtomicUsize,
 }
 
-/// A socket that breaks when it is told to: each direction says why once, and from then on that it
-/// was said.
+/// A socket that breaks on request. Each direction reports the reason once, and then that it failed
+/// before.
 #[derive(Debug)]
 struct Socket {
     inner: Memory<Shared>,
     ends: Ends,
     state: Arc<State>,
-    /// How much one read gives at most.
+    /// The most bytes that one read returns.
     most: usize,
 }
 
@@ -188,13 +179,13 @@ fn assert_writing(flow: &mut dyn Flow, task: &Task) {
     assert_reason(flow.poll_write(&mut task.cx(), b"question"), "reset while writing");
 }
 
-/// A writer that fails looks what the peer has said, and so meets what the reader should hear.
+/// A writer that fails receives what the peer has sent, so it meets the error of the reader.
 #[test]
 fn reader_and_writer_are_told_a_reason_each() {
     for (read_first, said) in [(false, &b""[..]), (false, b"last words"), (true, b""), (true, b"last words")] {
         let (near, far) = memory_pair::<Shared>(1 << 16);
         let (near, state) = Socket::new(near);
-        let (mut near, mut far) = pair(near, far);
+        let (mut near, mut far) = pair((near, far));
         let (reader, writer, other) = (Task::new(), Task::new(), Task::new());
         assert_eq!(reader.read(&mut near), Poll::Pending);
         if !said.is_empty() {
@@ -215,7 +206,7 @@ fn reader_and_writer_are_told_a_reason_each() {
         if read_first {
             assert_writing(&mut near, &writer);
         }
-        // What was said is not unsaid, and the flow below is not asked to write again.
+        // The errors stay, and the flow below is not asked to write again.
         state.asked.store(0, SeqCst);
         for _ in 0..3 {
             assert_eq!(reader.read(&mut near), fails(ErrorKind::ConnectionReset));
@@ -225,13 +216,13 @@ fn reader_and_writer_are_told_a_reason_each() {
     }
 }
 
-/// A reader that has to wait sends the rest for a writer, and so meets what the writer should hear.
+/// A reader that has to wait sends for the writer, so it meets the error of the writer.
 #[test]
 fn a_writer_is_told_what_a_reader_met() {
     for waiting in [false, true] {
         let (near, far) = memory_pair::<Shared>(1 << 16);
         let (near, state) = Socket::new(near);
-        let (mut near, _far) = pair(near, far);
+        let (mut near, _far) = pair((near, far));
         let (reader, writer) = (Task::new(), Task::new());
         assert_eq!(reader.read(&mut near), Poll::Pending);
         state.full.store(true, SeqCst);
@@ -269,7 +260,8 @@ fn assert_in_handshake(error: &Error) {
     assert!(error.to_string().contains("reset while writing"), "{error}");
 }
 
-/// What comes after a flight was lost may say why. It is no reason to send the rest.
+/// Input that comes after a lost flight may tell the reason. It does not make the handshake send
+/// the rest.
 #[test]
 fn a_handshake_sends_nothing_behind_a_flight_that_was_lost() {
     let authority = Authority::new();
@@ -284,7 +276,7 @@ fn a_handshake_sends_nothing_behind_a_flight_that_was_lost() {
     let (far, mut peer) = memory_pair::<Shared>(1 << 16);
     let (far, state) = Socket::new(far);
     state.writes.store(0, SeqCst);
-    // One that means nothing (RFC 8446, appendix D.4).
+    // A record that means nothing (RFC 8446, appendix D.4).
     let change_cipher_spec = [0x14, 3, 3, 0, 1, 1];
     assert_eq!(task.write(&mut peer, &hello), ok(len));
     assert_eq!(task.write(&mut peer, &change_cipher_spec), ok(6));
@@ -295,18 +287,17 @@ fn a_handshake_sends_nothing_behind_a_flight_that_was_lost() {
     assert_eq!(task.read(&mut peer), got(b""), "all was read, and nothing sent");
 }
 
-/// A server is done before its tickets are sent. If they cannot be, it still reads, and hears why
-/// when it writes.
+/// The handshake of a server is done before its tickets are sent. If they cannot be sent, the
+/// server still reads, and its next write returns the error.
 #[test]
-fn tickets_that_cannot_be_sent_are_told_to_who_writes() {
+fn tickets_that_cannot_be_sent_are_an_error_of_the_next_write() {
     let authority = Authority::new();
     let (client, server) = (Arc::new(authority.client(&[&TLS13])), authority.server(&[NAME], &[&TLS13]));
     let (near, far) = memory_pair::<Shared>(1 << 16);
     let (far, state) = Socket::new(far);
     // The first flight.
     state.writes.store(1, SeqCst);
-    let (near, far) = both(&"handshake", connect(near, client, Vec::new(), NAME), accept(far, &server));
-    let (mut near, mut far) = (near.unwrap(), far.unwrap());
+    let (mut near, mut far) = handshake((near, far), &client, &server);
     let task = Task::new();
     assert_eq!(state.writes.load(SeqCst), 0);
     assert_eq!(task.write(&mut near, b"question"), ok(8));

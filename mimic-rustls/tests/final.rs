@@ -1,4 +1,4 @@
-//! What a server says of a client that refuses its choice, and that a message beyond the room ends
+//! The error of a server whose client refuses its choice, and that a message beyond the room ends
 //! both directions.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
@@ -10,8 +10,8 @@ mod flow_kit;
 use std::sync::Arc;
 use std::task::Poll;
 
-use common::Authority;
-use common::wire::both;
+use common::tasks::both;
+use common::{Authority, NAME, handshake};
 use flow_kit::{Task, fails, ok};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{ErrorKind, Flow, Phase, Shared, memory_pair};
@@ -19,14 +19,12 @@ use mimic_rustls::rustls::pki_types::ServerName;
 use mimic_rustls::rustls::server::ProducesTickets;
 use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::rustls::{AlertDescription, ClientConnection, Error as TlsError};
-use mimic_rustls::{accept, connect, tls_error};
+use mimic_rustls::{accept, tls_error};
 
-const NAME: &str = "example.org";
-
-/// A fatal alert in clear text, as a client sends it that read the server's hello.
+/// A fatal alert in clear text, as a client sends it after it has read the server's hello.
 const HANDSHAKE_FAILURE: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
 
-/// A client certificate is for clients to give: a server is not told to give one.
+/// Only clients give a client certificate, so a server gets no advice to give one.
 #[test]
 fn a_client_that_refuses_the_servers_choice() {
     let authority = Authority::new();
@@ -82,9 +80,7 @@ fn a_message_beyond_the_room_ends_both_directions() {
     server.ticketer = Arc::new(Long);
     server.send_tls13_tickets = 1;
     server.max_fragment_size = Some(32);
-    let (near, far) = memory_pair::<Shared>(1 << 20);
-    let (near, far) = both(&"handshake", connect(near, client, Vec::new(), NAME), accept(far, &server));
-    let (mut near, mut far) = (near.unwrap(), far.unwrap());
+    let (mut near, mut far) = handshake(memory_pair::<Shared>(1 << 20), &client, &server);
     let (reader, writer, peer) = (Task::new(), Task::new(), Task::new());
     for _ in 0..2 {
         let Poll::Ready(Err(error)) = near.poll_read(&mut reader.cx(), &mut [0; 9]) else { panic!("refused") };
@@ -95,7 +91,7 @@ fn a_message_beyond_the_room_ends_both_directions() {
     }
     assert_eq!(writer.write(&mut near, b"question"), fails(ErrorKind::InvalidData));
     assert_eq!(reader.read(&mut near), fails(ErrorKind::InvalidData));
-    // There is no alert for it: the peer reads an end that is none.
+    // There is no alert for it, so the peer reads an end without close_notify.
     assert_eq!(writer.shutdown(&mut near), ok(()));
     assert_eq!(peer.read(&mut far), fails(ErrorKind::ConnectionAborted));
 }

@@ -5,13 +5,16 @@
 mod common;
 
 use std::io::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use common::wire::{Log, Tap};
-use common::{Authority, BOTH};
+use common::flows::{Log, Tap};
+use common::{Authority, BOTH, NAME};
 use futures_lite::future::{block_on, poll_once, yield_now, zip};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{ErrorKind, Flow, FlowExt, Memory, Phase, Shared, Text, TlsVersion, memory_pair};
+use mimic_core::{
+    Context, ErrorKind, Flow, FlowExt, HostPort, Memory, Phase, Secure, Shared, Text, TlsVersion, Transport,
+    memory_pair,
+};
 use mimic_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use mimic_rustls::rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
 use mimic_rustls::rustls::pki_types::{self, CertificateDer};
@@ -22,16 +25,15 @@ use mimic_rustls::rustls::{
     self, AlertDescription, ClientConfig, DigitallySignedStruct, ServerConfig, ServerConnection, SignatureScheme,
 };
 use mimic_rustls::{
-    AlpnProtocol, CipherSuite, Client, PeerCertificates, RequestedName, Resumed, ServerName, TlsFlow, accept, connect,
+    AlpnProtocol, CipherSuite, Client, PeerCertificates, RequestedName, Resumed, ServerName, Tls, TlsConfig, TlsFlow,
+    accept, connect,
 };
-
-const NAME: &str = "example.org";
 
 #[test]
 fn both_versions_carry_bytes_and_close_in_order() {
     let authority = Authority::new();
     for (versions, number) in [([&TLS13], 0x0304), ([&TLS12], 0x0303)] {
-        // From one byte to plenty in the pipe below.
+        // The pipe below holds from one byte to plenty.
         for capacity in [1, 7, 100, 1 << 20] {
             let client = Arc::new(authority.client(&versions));
             let server = authority.server(&[NAME], &versions);
@@ -104,8 +106,37 @@ fn protocols_that_are_asked_for_replace_those_of_the_configuration() {
     assert_eq!(peer.unwrap().attribute(AlpnProtocol).as_deref(), Some(&b"line"[..]));
 }
 
-/// A client that has read 5 bytes, which came in front of session tickets, and a part of a ticket;
-/// the flow below its peer, the peer, and the rest of the tickets.
+/// The keys are those of core, so a client of any protocol needs no TLS crate for them. An empty
+/// list is as none.
+#[test]
+fn keys_of_core_offer_protocols_and_tell_the_negotiated_one() {
+    let authority = Authority::new();
+    let mut client = authority.client(&BOTH);
+    client.alpn_protocols = vec![b"h2".to_vec()];
+    let mut server = authority.server(&[NAME], &BOTH);
+    server.alpn_protocols = vec![b"h2".to_vec(), b"line".to_vec()];
+    let client = Arc::new(client);
+    for (offered, negotiated) in [(vec![b"line".to_vec()], "line"), (Vec::new(), "h2")] {
+        let (near, far) = memory_pair::<Shared>(4096);
+        let near = Mutex::new(Some(near));
+        let ctx = Context::new().install(Tls).with(TlsConfig, client.clone()).with(mimic_core::Alpn, offered).register(
+            Transport,
+            "memory",
+            0,
+            (),
+            move |_, ()| {
+                let near = near.lock().unwrap().take().unwrap();
+                async move { Ok(Box::new(near) as _) }
+            },
+        );
+        let (flow, peer) = block_on(zip(ctx.resolve(Secure, HostPort::new(NAME, 443)), accept(far, &server)));
+        assert_eq!(flow.unwrap().attribute(mimic_core::AlpnProtocol).as_deref(), Some(negotiated.as_bytes()));
+        assert_eq!(peer.unwrap().attribute(mimic_core::AlpnProtocol).as_deref(), Some(negotiated.as_bytes()));
+    }
+}
+
+/// Returns a client that has read 5 bytes, which came in front of session tickets, and a part of a
+/// ticket; the flow below its peer; the peer; and the rest of the tickets.
 fn a_part_of_a_ticket() -> (TlsFlow<Memory<Shared>, Client>, Memory<Shared>, ServerConnection, Vec<u8>) {
     let authority = Authority::new();
     let mut server = authority.server(&[NAME], &[&TLS13]);
@@ -128,7 +159,7 @@ fn a_part_of_a_ticket() -> (TlsFlow<Memory<Shared>, Client>, Memory<Shared>, Ser
     block_on(async {
         let mut buf = [0; 100];
         assert_eq!(flow.read(&mut buf).await.unwrap(), 5);
-        // A record, which is a part of a message.
+        // One record, which is a part of the message.
         let rest = tickets.split_off(5 + usize::from(tickets[4]));
         assert!(rest.len() > 64);
         far.write_all(&tickets).await.unwrap();
@@ -182,7 +213,7 @@ fn an_error_while_a_ticket_has_come_in_part() {
     });
 }
 
-/// A server without a certificate, whose key the client knows (RFC 7250).
+/// The server has a key that the client knows, and no certificate (RFC 7250).
 #[test]
 fn raw_public_keys() {
     #[derive(Debug)]
@@ -322,7 +353,7 @@ fn an_end_or_a_reset_in_mid_record_is_an_error() {
                 async {
                     let mut below = accept(far, &server).await.unwrap().into_inner();
                     below.write_all(&[0x17, 3, 3, 0, 40, 1, 2, 3]).await.unwrap();
-                    // The reader takes what there is and waits for the rest.
+                    // The reader takes the part and waits for the rest.
                     yield_now().await;
                     if reset {
                         below.abort();

@@ -1,5 +1,5 @@
-//! What a peer can make a handshake hold: a message that does not end, however it comes, and
-//! messages that do.
+//! The memory that a peer can make a handshake hold, by a message that does not end, however it
+//! comes, and by messages that do.
 //!
 //! Run it for devices, too: `cargo test -p mimic-rustls --no-default-features --test heap`. The
 //! counts are those of the calling thread; see `allocation-counter`.
@@ -13,30 +13,28 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use allocation_counter::measure;
-use common::wire::both;
-use common::{Authority, server};
+use common::tasks::both;
+use common::{Authority, NAME, server};
 use futures_lite::future::{block_on, poll_once};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Error, ErrorKind, Flow, FlowExt, Phase, Shared, memory_pair};
 use mimic_rustls::rustls::version::TLS13;
 use mimic_rustls::{accept, connect};
 
-const NAME: &str = "example.org";
-
-/// The default room for a message, and what a handshake may hold in all.
+/// The default room for a message, and the most that a handshake may hold.
 const ROOM: usize = if cfg!(feature = "std") { 64 * 1024 } else { 16 * 1024 };
 const PEAK: u64 = if cfg!(feature = "std") { 192 * 1024 } else { 48 * 1024 };
 const WAITING: i64 = if cfg!(feature = "std") { 96 * 1024 } else { 40 * 1024 };
 
-/// A peer that takes all and sends one message of `size` bytes in records of `record` bytes,
-/// without a heap.
+/// A peer that takes everything, and sends one message of `size` bytes in records of `record`
+/// bytes, without a heap.
 #[derive(Debug)]
 struct Endless {
     message: [u8; 4],
     record: u16,
-    /// How much has come.
+    /// The number of bytes so far.
     at: usize,
-    /// After how much it says no more, and waits.
+    /// The number of bytes after which it sends no more and waits.
     stops: usize,
 }
 
@@ -59,7 +57,7 @@ impl Endless {
 
 impl Flow for Endless {
     fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
-        // As a network does: a packet at a time.
+        // A network gives a packet at a time.
         let n = buf.len().min(1400).min(self.stops - self.at);
         if n == 0 {
             return Poll::Pending;
@@ -99,11 +97,11 @@ const SERVER_HELLO: u8 = 2;
 fn a_message_without_end_holds_little() {
     let authority = Authority::new();
     let (client, server) = (Arc::new(authority.client(&[&TLS13])), authority.server(&[NAME], &[&TLS13]));
-    // What is made once.
+    // Makes what is made once per process.
     let _ = block_on(connect(Endless::new(7, 9, 9), client.clone(), Vec::new(), NAME)).unwrap_err();
     let _ = block_on(accept(Endless::new(7, 9, 9), &server)).unwrap_err();
     for (size, record) in [(65_000, 1), (65_000, 2), (65_000, 90), (0xffff, 1), (16_000, 1), (300, 1), (4000, 1)] {
-        // With the headers of its records.
+        // The bytes with the headers of the records.
         let size_there = usize::try_from(size).unwrap();
         let too_long = size_there + size_there.div_ceil(usize::from(record)) * 5 > ROOM / 8 * 9;
         let what = format!("{size} bytes in records of {record}");
@@ -130,7 +128,7 @@ fn a_message_without_end_holds_little() {
     }
 }
 
-/// A peer that stops shortly before it is refused, and lets the handshake wait.
+/// The peer stops shortly before it is refused, and lets the handshake wait.
 #[test]
 fn a_handshake_that_waits_for_the_rest_holds_little() {
     let authority = Authority::new();
@@ -145,7 +143,8 @@ fn a_handshake_that_waits_for_the_rest_holds_little() {
     }
 }
 
-/// Certificates for so many names take some 20 bytes each.
+/// Returns the configuration of a server with a certificate for `names` names, of some 20 bytes
+/// each, and its size.
 fn certificates(authority: &Authority, names: usize) -> (usize, mimic_rustls::rustls::ServerConfig) {
     let names: Vec<String> = (0..names).map(|i| format!("{i:06}.example.org")).chain([NAME.into()]).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -153,8 +152,8 @@ fn certificates(authority: &Authority, names: usize) -> (usize, mimic_rustls::ru
     (certificate.len(), server(vec![certificate], key, &[&TLS13]))
 }
 
-/// Sealed, where nobody can look at the headers: certificates for which there is no room, in the
-/// smallest records.
+/// The headers of these messages are sealed, so they tell no length: certificates beyond the room,
+/// in the smallest records.
 #[test]
 fn sealed_messages_that_are_too_long_hold_little() {
     let authority = Authority::new();
@@ -172,8 +171,8 @@ fn sealed_messages_that_are_too_long_hold_little() {
     peer.join().unwrap();
 }
 
-/// What has room by default: certificates of 15 KiB (those of four authorities with RSA keys of
-/// 4,096 bits take 7), also in records of 512 bytes, and hellos of 15 KiB (a key share of
+/// Messages that fit the default room: certificates of 15 KiB (those of four authorities with RSA
+/// keys of 4,096 bits take 7), also in records of 512 bytes, and hellos of 15 KiB (a key share of
 /// ML-KEM-768 takes 1.2).
 #[test]
 fn messages_within_the_room_pass() {
@@ -190,7 +189,7 @@ fn messages_within_the_room_pass() {
         let what = format!("a certificate of {size} bytes in records of {record:?}");
         let (near, far) = both(&what, connect(near, Arc::new(client), protocols, NAME), accept(far, &config));
         let (mut near, mut far) = (near.unwrap(), far.unwrap());
-        // And records as long as they may be, either way.
+        // Both directions then carry records of full length.
         let sent = vec![7; 40_000];
         let (mut came, mut back) = (vec![0; 40_000], vec![0; 40_000]);
         both(

@@ -1,4 +1,4 @@
-//! Keys that may seal only so many records: TLS 1.3 takes new ones, TLS 1.2 ends in order.
+//! Keys that may seal only so many records: TLS 1.3 renews them, TLS 1.2 ends in order.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -7,8 +7,8 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use common::Authority;
-use common::wire::{Random, both, run};
+use common::tasks::{Random, both, run};
+use common::{Authority, NAME, handshake};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Error, ErrorKind, Flow, FlowExt, Local, Memory, Mode, Phase, Shared, Split, memory_pair};
 use mimic_rustls::rustls::crypto::cipher::{
@@ -23,11 +23,10 @@ use mimic_rustls::rustls::{
     self, CipherSuiteCommon, ClientConfig, ConnectionTrafficSecrets, ServerConfig, SupportedCipherSuite,
     Tls12CipherSuite, Tls13CipherSuite,
 };
-use mimic_rustls::{Client, Server, Side, TlsFlow, accept, connect, tls_error};
+use mimic_rustls::{Client, Server, Side, TlsFlow, tls_error};
 
-const NAME: &str = "example.org";
-
-/// How many records a key may seal; that of TLS 1.2 also has the handshake's last message.
+/// The most records that a key may seal. The key of TLS 1.2 also seals the last message of the
+/// handshake.
 const LIMIT: u64 = 20;
 
 /// One suite of each version, with the limit.
@@ -84,12 +83,12 @@ impl Tls13AeadAlgorithm for Counted {
 struct Configs {
     client: Arc<ClientConfig>,
     server: ServerConfig,
-    /// How many keys to seal with there were, in TLS 1.3.
+    /// The number of keys to seal with so far, in TLS 1.3.
     keys: Arc<AtomicUsize>,
 }
 
 impl Configs {
-    /// One side seals with limited keys, or both do.
+    /// Returns configurations of which the given sides seal with limited keys.
     fn new(version: &'static rustls::SupportedProtocolVersion, client: bool, server: bool) -> Self {
         let (authority, keys) = (Authority::new(), Arc::default());
         let provider = |is_limited: bool| if is_limited { limited(&keys) } else { common::provider() };
@@ -109,14 +108,11 @@ impl Configs {
     }
 
     fn pair<M: Mode>(&self, capacity: usize) -> (TlsFlow<Memory<M>, Client>, TlsFlow<Memory<M>, Server>) {
-        let (near, far) = memory_pair::<M>(capacity);
-        let (near, far) =
-            both(&"handshake", connect(near, self.client.clone(), Vec::new(), NAME), accept(far, &self.server));
-        (near.unwrap(), far.unwrap())
+        handshake(memory_pair(capacity), &self.client, &self.server)
     }
 }
 
-/// Writes `size` bytes at a time until no more are taken, and says how many were.
+/// Writes `size` bytes at a time until no more are taken. Returns how many were.
 async fn exhaust(flow: &mut impl Write<Error = Error>, size: usize) -> usize {
     let mut taken = 0;
     let error = loop {
@@ -149,11 +145,10 @@ async fn read_to_end(flow: &mut impl Read<Error = Error>) -> usize {
     }
 }
 
-/// One side writes until its keys are used up; the other has all of it, and then a clean end.
+/// One side writes until its keys are used up. The other reads all of it, and then a clean end.
 async fn used_up<F: Flow, S: Side>(mut writer: TlsFlow<F, S>, size: usize) -> usize {
     let taken = exhaust(&mut writer, size).await;
-    // Nothing goes out behind close_notify: not what is shorter either, which the keys might still
-    // do.
+    // Nothing follows close_notify, not even a shorter record that the keys might still allow.
     assert_eq!(exhaust(&mut writer, 1).await, 0);
     writer.flush().await.unwrap();
     writer.shutdown().await.unwrap();
@@ -175,11 +170,11 @@ fn tls_12_ends_in_order_when_its_keys_are_used_up() {
     // whole or not at all.
     exhausted::<Shared>(1, 1 << 16);
     exhausted::<Local>(50_000, 1 << 20);
-    // Also where the alert has to wait for room.
+    // The same where the alert has to wait for room.
     exhausted::<Shared>(1000, 5);
 }
 
-/// The peer hears of it with the error, whatever the writer does then.
+/// The peer gets close_notify with the error, whatever the writer does then.
 #[test]
 fn tls_12_tells_the_end_at_once() {
     let (mut near, mut far) = Configs::new(&TLS12, true, false).pair::<Shared>(1 << 16);
@@ -207,7 +202,7 @@ fn tls_12_is_read_on_when_the_keys_to_write_are_used_up() {
     );
 }
 
-/// Both ways at once, in writes of all sizes, from which keys have to be renewed in mid-write.
+/// Both ways at once, in writes of all sizes, so that keys have to be renewed in mid-write.
 fn renewed<M: Mode>(capacity: usize) {
     const TOTAL: usize = 300_000;
 

@@ -1,5 +1,5 @@
-//! `tls://` served through a context: a client that stalls holds up no other, and one that fails is
-//! told to the observer alone.
+//! `tls://` served through a context: a client that stalls holds up no other, and the error of one
+//! that fails goes to the observer alone.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -14,13 +14,14 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use common::wire::{PEER, Plan, Task, Trouble, both, run};
-use common::{Authority, BOTH};
+use common::flows::{PEER, Plan, Trouble};
+use common::tasks::{Task, both, run};
+use common::{Authority, BOTH, NAME};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{ErrorKind, Listener, ListenerExt, Local, LocalContext, Lookup, Phase, Record, Shared};
 use mimic_rustls::rustls::{self, AlertDescription};
 use mimic_rustls::{HandshakeLimits, Limits, Tls, connect};
-use world::{GAP, Listen, NAME, World, assert_late, failures, idle, is_closed, pass, serve, visit};
+use world::{GAP, Listen, World, assert_late, failures, idle, is_closed, pass, serve, visit};
 
 const HANDSHAKES: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,7 +36,7 @@ fn a_name_is_listened_on_at_every_address() {
         .with_url("tls://server.test:443")
         .unwrap();
     let mut listener = Shared::listen(ctx).unwrap();
-    // Two of them, which here say the same.
+    // The look-up answers two addresses. Here both are the same listener.
     assert_eq!(listener.local_addrs(), [SocketAddr::from(([192, 0, 2, 1], 443)); 2]);
     let near = world.come();
     both(&"by either", visit(near, &authority), async { serve::<Shared>(listener.accept().await.unwrap()).await });
@@ -46,12 +47,12 @@ fn stalled_clients<M: Listen>() {
     let world = World::<M>::new();
     let mut listener = M::listener(&world, &authority);
     assert_eq!(listener.local_addr(), Some(([192, 0, 2, 1], 443).into()));
-    // The first says nothing, the second a little, and then there are too many to be accepted at
-    // all.
+    // The first sends nothing, the second a part of a record. Then there are more clients than can
+    // be accepted at once.
     let mut stalled: Vec<_> = (0..300).map(|_| world.come()).collect();
     both(&"a part of a record", async { stalled[1].write_all(&[0x16, 3, 1]).await.unwrap() }, async {});
     stalled.truncate(200);
-    // Those that hung up are told, one each.
+    // The observer gets one error for each client that hung up.
     let (hung_up, ()) = both(&"hung up", failures(&world, &mut listener, 100), async {});
     assert_eq!(hung_up.len(), 100);
     for seen in hung_up {
@@ -64,7 +65,7 @@ fn stalled_clients<M: Listen>() {
             serve::<M>(listener.accept().await.unwrap()).await;
         });
     }
-    // They are given up when their time has come, and not before.
+    // They are given up when their time has passed, and not before.
     pass(&world, &mut listener, PATIENCE / 2 - Duration::from_millis(1));
     assert!(world.seen().is_empty());
     let (given_up, ()) = both(&"given up", failures(&world, &mut listener, 200), world.tick(Duration::from_millis(1)));
@@ -99,11 +100,11 @@ fn newcomers_among<M: Listen>(silent: usize) {
     pass(&world, &mut listener, GRACE - Duration::from_millis(1));
     assert!(world.seen().is_empty(), "none is given up before the grace is over");
     world.advance(Duration::from_millis(1));
-    // Those that came first make room: for the others that wait, and for the newcomer.
+    // The first ones make room for the others that wait, and for the newcomer.
     let room = silent + 1 - HANDSHAKES;
     visit_among::<M>(&world, &mut listener, &authority, room);
     assert!(stalled.drain(..room).all(|mut near| is_closed(&mut near)));
-    // The visitor has gone, so that there is room for one without loss, as often as that happens.
+    // The visitor has gone, so the next one finds a place, and no other client loses its own.
     for _ in 0..3 {
         visit_among::<M>(&world, &mut listener, &authority, 0);
     }
@@ -141,12 +142,12 @@ fn the_end_of_the_grace_wakes() {
     pass(&world, &mut listener, Duration::ZERO);
     let (seen, ()) = both(&"grace", failures(&world, &mut listener, 1), world.tick(GRACE));
     assert_late(&seen, 1, "within 1s");
-    // Then none waits for a place, and it is patience that ends.
+    // Then no client waits for a place, and the patience ends.
     let (seen, ()) = both(&"patience", failures(&world, &mut listener, 1), world.tick(PATIENCE));
     assert!(seen[0].text.contains("within 10s"), "{seen:?}");
 }
 
-/// Also for a client that came last and alone, where nothing else polls.
+/// The same for a client that came last and alone, where nothing else polls.
 #[test]
 fn the_end_of_the_patience_wakes() {
     let authority = Authority::new();
@@ -157,7 +158,7 @@ fn the_end_of_the_patience_wakes() {
     assert_late(&seen, 1, "within 10s");
 }
 
-/// A client that goes in between does not lengthen the patience with the others.
+/// A client that goes in between does not lengthen the time of the others.
 #[test]
 fn the_first_is_given_up_first() {
     let authority = Authority::new();
@@ -181,8 +182,7 @@ fn the_first_is_given_up_first() {
     }
 }
 
-/// A crowd that comes at once, each a little slow: they wait for each other, and none is pushed
-/// out.
+/// Many clients come at once, each a little slow. They wait for each other, and none is pushed out.
 #[test]
 fn a_crowd_of_honest_clients_gets_through() {
     let authority = Authority::new();
@@ -211,7 +211,7 @@ fn a_crowd_of_honest_clients_gets_through() {
 }
 
 /// An application that is busy elsewhere does not use up the time of its clients, whatever the
-/// listener said last.
+/// listener returned last.
 #[test]
 fn time_without_a_poll_is_not_the_clients() {
     let authority = Authority::new();
@@ -228,7 +228,7 @@ fn time_without_a_poll_is_not_the_clients() {
             });
         }
         for _ in 0..3 {
-            // 11 s and more, three times over.
+            // 11 s and more, three times.
             world.advance(PATIENCE + Duration::from_secs(1));
             idle::<Shared>(&mut listener);
         }
@@ -245,7 +245,7 @@ fn time_without_a_poll_is_not_the_clients() {
         }
         run(&said_last, tasks);
         assert!(world.seen().is_empty(), "{said_last}: cut");
-        // The silent ones have had 750 ms so far.
+        // The silent clients have had 750 ms so far.
         pass(&world, &mut listener, PATIENCE - 3 * GAP - Duration::from_millis(1));
         assert!(world.seen().is_empty(), "{said_last}: cut");
         world.advance(Duration::from_millis(1));
@@ -286,25 +286,26 @@ fn a_wake_up_polls_its_own_handshake_alone() {
     for _ in 0..HANDSHAKES {
         idle::<Shared>(&mut listener);
     }
-    let counted = || silent.iter().map(|(_, reads)| reads.load(SeqCst)).sum::<usize>();
+    let counted = || silent.iter().map(|(_, counts)| counts.polls.load(SeqCst)).sum::<usize>();
     let before = counted();
     assert!(before >= HANDSHAKES - 1, "each was asked once");
     for _ in 0..10 {
-        // Byte by byte, so that there are hundreds of wake-ups.
-        let (near, reads) = world.come_counted(false);
+        // The client sends byte by byte, so that there are hundreds of wake-ups.
+        let (near, counts) = world.come_counted(false);
         let near = Trouble::new(near, Plan { at_once: 1, spurious: 2, ..Default::default() }, 1);
         let client = Arc::new(authority.client(&BOTH));
         let (flow, _) = both(&"a busy client", async { listener.accept().await.unwrap() }, async {
             connect(near, client, Vec::new(), NAME).await.unwrap()
         });
         drop(flow);
-        assert!(reads.load(SeqCst) > 100, "{reads:?}");
+        assert!(counts.polls.load(SeqCst) > 100, "{counts:?}");
     }
     assert_eq!(counted(), before, "silent handshakes were polled");
 }
 
-/// Clients that send garbage without end, for an application that waits after each error as core's
-/// text asks for it: `accept` has no error for it to wait after, and a good client gets through.
+/// Clients send garbage without end, to an application that pauses after each error, as core's
+/// documentation asks. `accept` returns no error for them, so the application does not pause, and a
+/// good client gets through.
 #[test]
 fn a_flood_of_garbage_keeps_out_none() {
     let authority = Authority::new();
@@ -345,7 +346,7 @@ fn handshakes_that_are_always_ready_keep_out_none() {
         });
         drop(flow);
     }
-    assert!(busy.iter().all(|(_, reads)| reads.load(SeqCst) > 0));
+    assert!(busy.iter().all(|(_, counts)| counts.polls.load(SeqCst) > 0));
 }
 
 /// Nothing keeps a flow open: neither a waker that is left below, nor a handshake that was never
@@ -416,7 +417,7 @@ fn limits_of<M: Listen>() {
     assert_late(&world.seen(), 1, "not done within 3s");
     assert!(clients.iter_mut().all(is_closed));
 
-    // One place, at least.
+    // At least one place.
     let ctx = M::context(&world, authority.server(&[NAME], &BOTH)).with(HandshakeLimits, Limits::new().handshakes(0));
     let mut listener = M::listen(ctx).unwrap();
     let near = world.come();
@@ -429,7 +430,7 @@ fn the_limits_are_keys() {
     limits_of::<Local>();
 }
 
-/// It would fail every handshake, and `accept` would never return.
+/// Such a configuration would fail every handshake, and `accept` would never return.
 #[test]
 fn a_configuration_that_cannot_serve_is_an_error_of_listen() {
     let authority = Authority::new();
@@ -440,7 +441,7 @@ fn a_configuration_that_cannot_serve_is_an_error_of_listen() {
     assert!(error.to_string().contains("early data is not supported"), "{error}");
 }
 
-/// A shortage below is told, and handshakes under way go on all the same.
+/// A shortage below is an error of `accept`, and handshakes under way go on.
 #[test]
 fn a_listener_below_that_fails_does_not_hold_up_handshakes() {
     let authority = Authority::new();
@@ -450,7 +451,7 @@ fn a_listener_below_that_fails_does_not_hold_up_handshakes() {
     both(&"a shortage that lasts", visit(near, &authority), async {
         let mut errors = 0;
         loop {
-            // Never without an error below.
+            // `accept` fails only if the listener below does.
             world.0.lock().unwrap().errors = usize::from(errors > 0);
             match listener.accept().await {
                 Ok(flow) => break serve::<Shared>(flow).await,
@@ -458,7 +459,7 @@ fn a_listener_below_that_fails_does_not_hold_up_handshakes() {
                     assert_eq!(error.kind(), ErrorKind::OutOfMemory);
                     errors += 1;
                     assert!(errors < 100, "the handshake makes no progress");
-                    // The caller waits a moment.
+                    // The caller pauses.
                     futures_lite::future::yield_now().await;
                 }
             }
@@ -466,8 +467,8 @@ fn a_listener_below_that_fails_does_not_hold_up_handshakes() {
     });
 }
 
-/// Silent clients that hold the last descriptors make every accept below fail; they must be given
-/// up all the same.
+/// Silent clients that hold the last descriptors make every accept below fail. They are given up
+/// nevertheless.
 #[test]
 fn a_listener_below_that_goes_on_failing_does_not_keep_stalled_clients() {
     let authority = Authority::new();

@@ -1,4 +1,4 @@
-//! What a TLS flow allocates: per record what rustls does, and when it is idle no more than
+//! The allocations of a TLS flow: per record those of rustls, and when it is idle no more than
 //! tokio-rustls.
 //!
 //! The counts are those of the calling thread; see `allocation-counter`.
@@ -10,27 +10,24 @@ mod common;
 use std::sync::Arc;
 
 use allocation_counter::measure;
-use common::Authority;
+use common::{Authority, NAME, handshake};
 use futures_lite::future::{block_on, poll_once, zip};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Memory, Shared, memory_pair};
 use mimic_rustls::rustls::pki_types::ServerName;
 use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
-use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
+use mimic_rustls::{Client, Server, TlsFlow, accept};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-const NAME: &str = "example.org";
 const PIPE: usize = 64 * 1024;
 
 type Ours = (TlsFlow<Memory<Shared>, Client>, TlsFlow<Memory<Shared>, Server>);
 type Theirs = (tokio_rustls::client::TlsStream<DuplexStream>, tokio_rustls::server::TlsStream<DuplexStream>);
 
 fn ours(client: &Arc<ClientConfig>, server: &ServerConfig) -> Ours {
-    let (near, far) = memory_pair::<Shared>(PIPE);
-    let (near, far) = block_on(zip(connect(near, client.clone(), Vec::new(), NAME), accept(far, server)));
-    (near.unwrap(), far.unwrap())
+    handshake(memory_pair(PIPE), client, server)
 }
 
 fn theirs(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> Theirs {
@@ -42,7 +39,7 @@ fn theirs(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> Theirs {
     (near.unwrap(), far.unwrap())
 }
 
-/// There and back again; the readers park before the bytes come, as they do on a network.
+/// Sends a message there and back. The readers park before the bytes come, as they do on a network.
 fn ping((near, far): &mut Ours, size: usize, buf: &mut [u8]) {
     let message = vec![7; size];
     block_on(async {
@@ -96,7 +93,7 @@ fn steady_reads_and_writes_allocate_once_per_record_sealed_and_opened() {
             for _ in 0..3 {
                 ping(&mut pair, size, &mut buf);
             }
-            // Less those for the messages themselves.
+            // Without those for the messages themselves.
             let count = measure(|| (0..100).for_each(|_| ping(&mut pair, size, &mut buf))).count_total - 100;
             let records = 2 * u64::try_from(size.div_ceil(16 * 1024)).unwrap();
             assert_eq!(count, 100 * 2 * records, "TLS {version}, {size} bytes read {window} at once");
@@ -109,7 +106,7 @@ fn an_idle_flow_takes_no_more_than_tokio_rustls() {
     let authority = Authority::new();
     for (version, versions) in ALL {
         let (client, server) = (Arc::new(authority.client(&versions)), Arc::new(authority.server(&[NAME], &versions)));
-        // Whatever is made once: session caches, the waker and the large buffers of this thread.
+        // Makes what is made once: session caches, the waker and the large buffers of this thread.
         let mut first = ours(&client, &server);
         ping(&mut first, 60_000, &mut vec![0; 60_000]);
         drop((first, theirs(&client, &server)));
@@ -134,7 +131,7 @@ fn an_idle_flow_takes_no_more_than_tokio_rustls() {
             let mut keep = None;
             let their_pipe = measure(|| {
                 let (mut near, mut far) = tokio::io::duplex(PIPE);
-                // Its buffers grow as they are used: used the same, they are the same.
+                // Buffers grow as they are used, so both are used the same.
                 block_on(async {
                     for _ in 0..2 {
                         near.write_all(&vec![0; size + 2000]).await.unwrap();
@@ -168,7 +165,7 @@ fn an_idle_flow_takes_no_more_than_tokio_rustls() {
     }
 }
 
-/// Who sends half of a greeting and waits costs no large buffer.
+/// A client that sends half of a hello and waits costs no large buffer.
 #[test]
 fn a_handshake_that_waits_borrows_nothing() {
     const WAITING: u64 = 20;
@@ -184,7 +181,7 @@ fn a_handshake_that_waits_borrows_nothing() {
         });
         block_on(async {
             assert!(poll_once(&mut waiting).await.is_none());
-            // A record of 512 bytes of which 105 have come.
+            // A record of 512 bytes, of which 105 have come.
             write(&mut near, &[&[0x16, 3, 1, 2, 0][..], &[1; 100]].concat()).await;
             assert!(poll_once(&mut waiting).await.is_none());
         });

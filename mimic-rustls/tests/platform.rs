@@ -1,4 +1,4 @@
-//! The configuration that nobody gave: the platform's trust store.
+//! The default configuration: the platform's trust store.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 #![cfg(feature = "platform")]
@@ -9,15 +9,13 @@ mod common;
 use std::process::Command;
 use std::sync::Mutex;
 
-use common::{Authority, BOTH};
+use common::{Authority, BOTH, NAME};
 use futures_lite::future::{block_on, poll_once, zip};
 use mimic_core::{Ctx, ErrorKind, Memory, Mode, Phase, Shared, Transport, memory_pair};
 use mimic_rustls::rustls::{self, CertificateError};
 use mimic_rustls::{Tls, accept, platform_config, tls_error};
 
-const NAME: &str = "example.org";
-
-/// A context whose every connection is this one.
+/// Returns a context that connects every target by `near`.
 fn context(near: Memory<Shared>) -> Ctx<Shared> {
     let near = Mutex::new(Some(near));
     Ctx::<Shared>::new()
@@ -30,10 +28,10 @@ fn context(near: Memory<Shared>) -> Ctx<Shared> {
         .unwrap()
 }
 
-/// It is read while the resolve waits, also once a resolve that wanted it is gone, and does not
-/// trust our authority.
+/// The store is read while the resolve waits, also after a resolve that wanted it was dropped. It
+/// does not trust our authority.
 #[test]
-fn the_store_is_read_aside() {
+fn the_store_is_read_on_a_thread_of_its_own() {
     let server = Authority::new().server(&[NAME], &BOTH);
     let (near, far) = memory_pair::<Shared>(1 << 16);
     let ctx = context(near);
@@ -55,8 +53,8 @@ fn what_keeps_the_store_from_use_can_be_matched_on() {
     assert!(error.to_string().contains("no usable cipher suites"), "{error}");
 }
 
-/// Runs a test of this file in a process of its own, which `MIMIC_TEST_CHILD` tells that it is one,
-/// and hands out what it printed.
+/// Runs a test of this file in a process of its own, with `MIMIC_TEST_CHILD` set. Returns its
+/// output.
 #[cfg(target_os = "linux")]
 fn in_a_process(test: &str, variables: &[(&str, &std::path::Path)]) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -73,7 +71,7 @@ fn is_child() -> bool {
     std::env::var_os("MIMIC_TEST_CHILD").is_some()
 }
 
-/// A directory for a test, removed with it.
+/// A directory for a test. A drop removes it.
 #[cfg(target_os = "linux")]
 struct Dir(std::path::PathBuf);
 
@@ -94,7 +92,7 @@ impl Drop for Dir {
 }
 
 /// Many contexts at once, as one-line connects make them: one thread reads one file, once. The file
-/// is a pipe, so that the test decides when reading ends, and a second reader would wait for ever.
+/// is a pipe, so the test decides when reading ends, and a second reader would wait for ever.
 #[test]
 #[cfg(target_os = "linux")]
 fn the_store_is_read_once_per_process() {
@@ -114,7 +112,7 @@ fn the_store_is_read_once_per_process() {
         let names = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok());
         names.filter(|name| name.starts_with("mimic-trust")).count()
     };
-    // A thread has its name, or is gone, a moment after it was started or has answered.
+    // A thread gets its name a moment after it was started, and is gone a moment after its answer.
     let settle = |wanted: usize| {
         let soon = std::time::Instant::now() + std::time::Duration::from_secs(20);
         while readers() != wanted && std::time::Instant::now() < soon {
@@ -131,7 +129,7 @@ fn the_store_is_read_once_per_process() {
     }
     settle(1);
     let pipe = std::env::var_os("SSL_CERT_FILE").unwrap();
-    // Opening waits for the reader, who waits for the end of this.
+    // Opening the pipe waits for the reader, and the reader waits until it is closed.
     let mut file = std::fs::OpenOptions::new().write(true).open(pipe).unwrap();
     file.write_all(authority.pem.as_bytes()).unwrap();
     drop(file);
@@ -139,7 +137,7 @@ fn the_store_is_read_once_per_process() {
         let (client, server) = block_on(zip(connect, accept(far, &server)));
         assert!(client.is_ok() && server.is_ok());
     }
-    // One that comes later, too.
+    // The same for a context that comes later.
     let (near, far) = memory_pair::<Shared>(1 << 16);
     let ctx = context(near);
     let (client, server) = block_on(zip(ctx.connect(), accept(far, &server)));
@@ -147,7 +145,7 @@ fn the_store_is_read_once_per_process() {
     settle(0);
 }
 
-/// What is wrong with the variables that name the store is said, and which.
+/// The error names the variable that misleads, and its fault.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_variable_that_misleads_is_named() {

@@ -1,5 +1,5 @@
-//! TLS as part of the race, with real handshakes: it decides who wins, is done once, and with the
-//! right server.
+//! TLS as part of the race, with real handshakes: the handshake decides the race, runs once, and
+//! runs with the right server.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -13,19 +13,18 @@ use std::task::{Context as Task, Poll};
 use std::thread;
 use std::time::Duration;
 
-use common::{Authority, BOTH};
+use common::{Authority, BOTH, NAME};
 use futures_lite::future::block_on;
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
-    Ask, Context, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Instant, Link, Lookup,
-    Memory, Phase, Question, Record, RecordType, Secure, Shared, Sleep, Timer, TlsVersion, Transport, memory_pair,
-    over,
+    AttributeRequest, Context, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Instant, Link,
+    Lookup, Memory, Phase, Question, Record, RecordType, Secure, Shared, Sleep, Timer, TlsVersion, Transport,
+    handshake, memory_pair, over,
 };
 use mimic_happy_eyeballs::{Config, HappyEyeballs, RaceConfig, RaceError, Timeline, What};
 use mimic_rustls::rustls::{self, ClientConfig, ServerConfig};
 use mimic_rustls::{ServerName, Tls, TlsConfig, accept, connect, tls_error};
 
-const NAME: &str = "example.org";
 const PROXY: &str = "proxy.example";
 
 type Boxed = Box<dyn Flow + Send>;
@@ -52,18 +51,18 @@ impl Timer for Alarm {
     }
 }
 
-/// Who is at an address.
+/// The host at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Who {
+enum Party {
     /// The server.
     Server,
-    /// Somebody whom nobody trusts.
+    /// A host that the client does not trust.
     Impostor,
-    /// Accepts connections and says no more.
+    /// Accepts connections and sends nothing.
     Silent,
     /// A proxy with TLS of its own, and the server behind it.
     TlsProxy,
-    /// Wants a line first, and connects to the server.
+    /// Reads a line first, and connects to the server.
     Proxy,
 }
 
@@ -72,28 +71,28 @@ struct Net {
     server: ServerConfig,
     impostor: ServerConfig,
     proxy: ServerConfig,
-    /// By the last number of the address.
-    who: Vec<Who>,
+    /// By the last byte of the address.
+    parties: Vec<Party>,
     silent: Mutex<Vec<Memory<Shared>>>,
     handshakes: AtomicUsize,
 }
 
 impl Net {
-    fn new(who: &[Who]) -> Arc<Self> {
+    fn new(parties: &[Party]) -> Arc<Self> {
         let (authority, other) = (Authority::new(), Authority::new());
         Arc::new(Self {
             client: Arc::new(authority.client(&BOTH)),
             server: authority.server(&[NAME], &BOTH),
             impostor: other.server(&[NAME], &BOTH),
             proxy: authority.server(&[PROXY], &BOTH),
-            who: who.to_vec(),
+            parties: parties.to_vec(),
             silent: Mutex::default(),
             handshakes: AtomicUsize::new(0),
         })
     }
 
     fn ctx(self: &Arc<Self>) -> Context {
-        let (net, lookup) = (self.clone(), self.who.len());
+        let (net, lookup) = (self.clone(), self.parties.len());
         Context::new()
             .install(HappyEyeballs)
             .install(Tls)
@@ -114,25 +113,25 @@ impl Net {
     fn dial(self: Arc<Self>, to: SocketAddr) -> Memory<Shared> {
         let (near, far) = memory_pair(1 << 16);
         let std::net::IpAddr::V4(address) = to.ip() else { panic!("{to}") };
-        let who = self.who[usize::from(address.octets()[3])];
-        if who == Who::Silent {
+        let party = self.parties[usize::from(address.octets()[3])];
+        if party == Party::Silent {
             self.silent.lock().unwrap().push(far);
         } else {
-            thread::spawn(move || drop(block_on(self.serve(who, far))));
+            thread::spawn(move || drop(block_on(self.serve(party, far))));
         }
         near
     }
 
-    async fn serve(&self, who: Who, mut flow: Memory<Shared>) -> Result<(), Error> {
-        match who {
-            Who::Silent => Ok(()),
-            Who::Server => echo(self.accept(flow, &self.server).await?).await,
-            Who::Impostor => echo(self.accept(flow, &self.impostor).await?).await,
-            Who::TlsProxy => {
+    async fn serve(&self, party: Party, mut flow: Memory<Shared>) -> Result<(), Error> {
+        match party {
+            Party::Silent => Ok(()),
+            Party::Server => echo(self.accept(flow, &self.server).await?).await,
+            Party::Impostor => echo(self.accept(flow, &self.impostor).await?).await,
+            Party::TlsProxy => {
                 let flow = self.accept(flow, &self.proxy).await?;
                 echo(self.accept(flow, &self.server).await?).await
             }
-            Who::Proxy => {
+            Party::Proxy => {
                 let mut line = [0; 8];
                 flow.read_exact(&mut line).await.map_err(|_| ErrorKind::Other)?;
                 assert_eq!(&line, b"CONNECT\n");
@@ -169,7 +168,7 @@ fn dial(ctx: &Context) -> Result<Boxed, Error> {
     block_on(ctx.resolve(Secure, HostPort::new(NAME, 443)))
 }
 
-/// Speaks with the server, in clear text as it sees it: under just one TLS.
+/// Speaks with the server under exactly one TLS.
 #[track_caller]
 fn assert_speaks(mut flow: Boxed) {
     assert!(flow.attribute(TlsVersion).is_some());
@@ -183,7 +182,7 @@ fn assert_speaks(mut flow: Boxed) {
     });
 }
 
-/// A layer that only looks on.
+/// A layer that forwards.
 struct Over<F> {
     below: F,
     hides: bool,
@@ -212,16 +211,16 @@ impl<F: Flow> Flow for Over<F> {
         self.below.poll_shutdown(cx)
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         if self.hides { None } else { Some(&self.below) }
     }
 
-    fn answer(&self, _: &mut Ask<'_>) {}
+    fn provide(&self, _: &mut AttributeRequest<'_>) {}
 }
 
 #[test]
-fn who_accepts_and_says_no_more_loses() {
-    let net = Net::new(&[Who::Silent, Who::Silent, Who::Server]);
+fn a_host_that_accepts_and_says_no_more_loses() {
+    let net = Net::new(&[Party::Silent, Party::Silent, Party::Server]);
     let flow = dial(&net.ctx()).unwrap();
     let timeline = flow.attribute(Timeline).unwrap();
     assert_eq!(timeline.iter().filter(|event| matches!(event.what(), What::Progress(_))).count(), 3);
@@ -231,8 +230,8 @@ fn who_accepts_and_says_no_more_loses() {
 }
 
 #[test]
-fn whom_nobody_trusts_loses_to_the_next_at_once() {
-    let net = Net::new(&[Who::Impostor, Who::Server]);
+fn an_untrusted_host_loses_to_the_next_at_once() {
+    let net = Net::new(&[Party::Impostor, Party::Server]);
     let ctx = net.ctx().with(RaceConfig, Config::new().attempt_delay(Duration::from_secs(2)));
     let begun = std::time::Instant::now();
     assert_speaks(dial(&ctx).unwrap());
@@ -241,32 +240,30 @@ fn whom_nobody_trusts_loses_to_the_next_at_once() {
 
 #[test]
 fn distrust_is_told_as_without_a_race() {
-    for who in [&[Who::Impostor][..], &[Who::Impostor, Who::Impostor, Who::Impostor]] {
-        let error = dial(&Net::new(who).ctx()).unwrap_err();
+    for parties in [&[Party::Impostor][..], &[Party::Impostor, Party::Impostor, Party::Impostor]] {
+        let error = dial(&Net::new(parties).ctx()).unwrap_err();
         assert_eq!((error.kind(), error.phase()), (ErrorKind::PermissionDenied, Some(Phase::Handshake)), "{error}");
         assert!(matches!(tls_error(&error), Some(rustls::Error::InvalidCertificate(_))), "{error}");
         let text = error.to_string();
         assert!(text.contains("UnknownIssuer") && text.contains("trust the authority that issued it"), "{text}");
-        assert_eq!(text.matches("UnknownIssuer").count(), who.len(), "{text}");
+        assert_eq!(text.matches("UnknownIssuer").count(), parties.len(), "{text}");
         let race = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<RaceError>());
-        assert_eq!(race.unwrap().errors().len(), who.len());
+        assert_eq!(race.unwrap().errors().len(), parties.len());
     }
 }
 
 #[test]
 fn a_deadline_strikes_in_the_handshake() {
-    let net = Net::new(&[Who::Silent]);
+    let net = Net::new(&[Party::Silent]);
     let error = dial(&net.ctx().with(Deadline, Duration::from_millis(200))).unwrap_err();
     assert!(error.is_deadline(), "{error}");
 }
 
 #[test]
 fn a_layer_that_looks_on_sees_one_tls_below_it() {
-    let net = Net::new(&[Who::Silent, Who::Server]);
-    let ctx = net.ctx().layer(Transport, "metering", (), |mut to: HostPort, below, ()| async move {
-        let handshake = to.take_handshake::<Shared>().unwrap();
-        let to = to.until(handshake);
-        Ok(Box::new(Over { below: below.dial(to).await?, hides: false }) as _)
+    let net = Net::new(&[Party::Silent, Party::Server]);
+    let ctx = net.ctx().layer(Transport, "metering", handshake(), |to: HostPort, below, handshake| async move {
+        Ok(Box::new(Over { below: below.dial_with(to, handshake).await?, hides: false }) as _)
     });
     assert_speaks(dial(&ctx).unwrap());
     assert_eq!(net.handshakes.load(SeqCst), 1);
@@ -274,27 +271,25 @@ fn a_layer_that_looks_on_sees_one_tls_below_it() {
 
 #[test]
 fn a_layer_that_hides_what_is_below_ends_in_an_error_soon() {
-    let net = Net::new(&[Who::Server]);
-    let ctx = net.ctx().layer(Transport, "hiding", (), |mut to: HostPort, below, ()| async move {
-        let handshake = to.take_handshake::<Shared>().unwrap();
-        let to = to.until(handshake);
-        Ok(Box::new(Over { below: below.dial(to).await?, hides: true }) as _)
+    let net = Net::new(&[Party::Server]);
+    let ctx = net.ctx().layer(Transport, "hiding", handshake(), |to: HostPort, below, handshake| async move {
+        Ok(Box::new(Over { below: below.dial_with(to, handshake).await?, hides: true }) as _)
     });
     let error = dial(&ctx).unwrap_err();
     assert!(!error.is_timeout(), "{error}");
     assert_eq!(error.phase(), Some(Phase::Handshake));
-    assert!(error.to_string().contains("Flow::lower"), "{error}");
+    assert!(error.to_string().contains("Flow::inner"), "{error}");
 }
 
 #[test]
 fn a_transport_that_does_not_know_of_handshakes_gets_one_all_the_same() {
-    let net = Net::new(&[Who::Server]);
+    let net = Net::new(&[Party::Server]);
     let link = |_, link: Dialer<Link, Shared>| async move { link.dial(([192, 0, 2, 0], 443).into()).await };
     assert_speaks(dial(&net.ctx().register(Transport, "ignorant", -1, over(Link), link)).unwrap());
     assert_eq!(net.handshakes.load(SeqCst), 1);
 }
 
-/// A way to the server through a proxy with TLS of its own.
+/// Returns a context whose way to the server leads through a proxy with TLS of its own.
 fn through_tls(net: &Arc<Net>, name: &'static str) -> Context {
     let config = net.client.clone();
     net.ctx().layer(Transport, "tls-proxy", (), move |_, below, ()| {
@@ -308,34 +303,36 @@ fn through_tls(net: &Arc<Net>, name: &'static str) -> Context {
 
 #[test]
 fn tls_of_a_proxy_is_not_that_of_the_server() {
-    let net = Net::new(&[Who::TlsProxy]);
+    let net = Net::new(&[Party::TlsProxy]);
     assert_speaks(dial(&through_tls(&net, PROXY)).unwrap());
     assert_eq!(net.handshakes.load(SeqCst), 2);
 }
 
 #[test]
-fn tls_that_somebody_else_did_is_not_ours_whatever_it_says() {
-    // Attributes of the right server, in the right version: nothing is missing but the mark.
-    let net = Net::new(&[Who::Server]);
+fn tls_of_another_layer_is_not_ours_whatever_it_says() {
+    // It has the attributes of the right server, in the right version. Only the id of the dial is
+    // missing.
+    let net = Net::new(&[Party::Server]);
     let error = dial(&through_tls(&net, NAME)).unwrap_err();
     assert!(error.phase() == Some(Phase::Handshake) && !error.is_timeout(), "{error}");
 }
 
 #[test]
 fn a_handshake_of_another_dial_does_not_count() {
-    let net = Net::new(&[Who::Server]);
+    let net = Net::new(&[Party::Server]);
     let first: Arc<Mutex<Option<Handshake<Shared>>>> = Arc::default();
-    let ctx = net.ctx().layer(Transport, "mixing", (), move |mut to: HostPort, below, ()| {
-        let hook = first.lock().unwrap().get_or_insert(to.take_handshake().unwrap()).clone();
-        async move { hook.run(below.dial(to).await?).await }
-    });
+    let ctx =
+        net.ctx().layer(Transport, "mixing", handshake(), move |to: HostPort, below, own: Option<Handshake<_>>| {
+            let hook = first.lock().unwrap().get_or_insert(own.unwrap()).clone();
+            async move { hook.run(below.dial(to).await?).await }
+        });
     assert_speaks(dial(&ctx).unwrap());
     let error = dial(&ctx).unwrap_err();
     assert!(error.phase() == Some(Phase::Handshake) && !error.is_timeout(), "{error}");
     assert_eq!(net.handshakes.load(SeqCst), 2);
 }
 
-/// One handshake, and then the other.
+/// Returns a handshake that runs `first` and then `then`.
 fn after<F, Fut>(then: Handshake<Shared>, first: F) -> Handshake<Shared>
 where
     F: Fn(Boxed) -> Fut + Send + Sync + 'static,
@@ -350,10 +347,10 @@ where
 #[test]
 fn a_proxy_on_the_way_is_gone_through_by_every_attempt() {
     for hands_on in [true, false] {
-        let ways: &[Who] = if hands_on { &[Who::Silent, Who::Proxy] } else { &[Who::Proxy] };
+        let ways: &[Party] = if hands_on { &[Party::Silent, Party::Proxy] } else { &[Party::Proxy] };
         let net = Net::new(ways);
-        let ctx = net.ctx().layer(Transport, "proxy", (), move |mut to: HostPort, below, ()| async move {
-            let hook = to.take_handshake::<Shared>().unwrap();
+        let ctx = net.ctx().layer(Transport, "proxy", handshake(), move |_: HostPort, below, hook| async move {
+            let hook: Handshake<Shared> = hook.unwrap();
             let tunnel = |mut flow: Boxed| async move {
                 flow.write_all(b"CONNECT\n").await?;
                 flow.flush().await?;
@@ -364,7 +361,7 @@ fn a_proxy_on_the_way_is_gone_through_by_every_attempt() {
             };
             let proxy = HostPort::new(PROXY, 3128);
             if hands_on {
-                below.dial(proxy.until(after(hook, tunnel))).await
+                below.dial_with(proxy, after(hook, tunnel)).await
             } else {
                 tunnel(below.dial(proxy).await?).await
             }
@@ -376,7 +373,7 @@ fn a_proxy_on_the_way_is_gone_through_by_every_attempt() {
 
 #[test]
 fn a_race_without_tls_after_it_does_none() {
-    let net = Net::new(&[Who::Server]);
+    let net = Net::new(&[Party::Server]);
     let flow = block_on(net.ctx().resolve(Transport, HostPort::new(NAME, 443))).unwrap();
     assert_eq!(flow.attribute(TlsVersion), None);
     assert_eq!(net.handshakes.load(SeqCst), 0);
@@ -387,6 +384,6 @@ fn the_connect_is_send() {
     fn assert_send<T: Send>(future: T) -> T {
         future
     }
-    let ctx = Net::new(&[Who::Server]).ctx().with_url("tls://example.org:443").unwrap();
+    let ctx = Net::new(&[Party::Server]).ctx().with_url("tls://example.org:443").unwrap();
     assert_speaks(block_on(assert_send(ctx.connect())).unwrap());
 }

@@ -1,4 +1,5 @@
-//! What must not be connected: each ends in an error that says why, and the peer is told.
+//! Connections that must not be made: each ends in an error that says why, and the peer gets an
+//! alert.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -7,8 +8,9 @@ mod common;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use common::wire::{Log, Plan, Tap, Trouble, both};
-use common::{Authority, BOTH, provider, server};
+use common::flows::{Log, Plan, Tap, Trouble};
+use common::tasks::both;
+use common::{Authority, BOTH, NAME, provider, server};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Error, ErrorKind, Flow, FlowExt, Local, Mode, Phase, Shared, memory_pair};
 use mimic_rustls::rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
@@ -26,11 +28,10 @@ use rcgen::{
     date_time_ymd,
 };
 
-const NAME: &str = "example.org";
-/// What the application says, and nobody may see.
+/// The application data, which must not appear in clear text.
 const MARKER: &[u8] = b"the plaintext of the application";
 
-/// Says the marker, hears the other's, closes.
+/// Sends the marker, reads that of the other side, closes.
 async fn talk<F: Flow, S: Side>(flow: Result<TlsFlow<F, S>, Error>) -> Result<(), Error> {
     let mut flow = flow?;
     flow.write_all(MARKER).await?;
@@ -196,7 +197,7 @@ fn leaf_signed_by_a_leaf() {
     }
 }
 
-/// As `openssl req -x509` makes one, unless it is told otherwise.
+/// `openssl req -x509` makes such a certificate by default.
 #[test]
 fn an_authority_as_the_servers_own() {
     let authority = Authority::new();
@@ -208,7 +209,7 @@ fn an_authority_as_the_servers_own() {
     }
 }
 
-/// A resolver of a certificate that rustls would not take from a configuration.
+/// Resolves to a certificate that rustls would not take from a configuration.
 #[derive(Debug)]
 struct Unchecked(Arc<CertifiedKey>);
 
@@ -224,7 +225,7 @@ fn a_certificate_of_version_1() {
     for versions in VERSIONS {
         let (own, key) = authority.issue(&[NAME], |_| {});
         let mut der = own.to_vec();
-        // The version is refused before the signature is looked at.
+        // rustls refuses the version before it looks at the signature.
         let version = der.windows(5).position(|bytes| bytes == [0xa0, 3, 2, 1, 2]).unwrap();
         der[version + 4] = 0;
         let key = provider().key_provider.load_private_key(key).unwrap();
@@ -248,8 +249,8 @@ fn a_certificate_for_something_else() {
     }
 }
 
-/// A client that verifies ECDSA over P-256 alone, as a device may, and a server with another kind
-/// of key.
+/// The client verifies ECDSA over P-256 alone, as a device may, and the server has another kind of
+/// key.
 #[test]
 fn no_signature_scheme_in_common() {
     let authority = Authority::new();
@@ -259,7 +260,7 @@ fn no_signature_scheme_in_common() {
         signature_verification_algorithms: WebPkiSupportedAlgorithms { all: one.1, mapping: std::slice::from_ref(one) },
         ..provider().as_ref().clone()
     };
-    // In TLS 1.2 rustls's server goes without an alert.
+    // rustls's server sends no alert in TLS 1.2.
     let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
     let (own, key) = authority.sign(&CertificateParams::new(vec![NAME.to_string()]).unwrap(), &key);
     let client = ClientConfig::builder_with_provider(Arc::new(few))
@@ -339,7 +340,8 @@ fn client_certificates() {
                 .with_client_auth_cert(vec![leaf], key)
                 .unwrap()
         };
-        // In TLS 1.3 the client is done before the server has looked: it hears of it when it reads.
+        // In TLS 1.3 the client is done before the server has looked, so its read returns the
+        // error.
         let phase = if versions[0] == &TLS13 { Phase::Read } else { Phase::Handshake };
 
         let right = duel(presenting(&authority), &asking(&authority), NAME);
@@ -361,7 +363,7 @@ fn client_certificates() {
     }
 }
 
-/// The flow below fails, but why the peer went is there to be read.
+/// The flow below fails, but the alert of the peer is there to be read.
 #[test]
 fn a_peer_that_has_gone_before_it_was_greeted_said_why() {
     let (near, mut far) = memory_pair::<Shared>(1 << 16);
@@ -373,7 +375,7 @@ fn a_peer_that_has_gone_before_it_was_greeted_said_why() {
     assert_alert(&result.map(drop), AlertDescription::HandshakeFailure);
 }
 
-/// Flows that keep what they took until they are flushed.
+/// Here the flows keep written bytes until they are flushed.
 #[test]
 fn the_alert_is_flushed() {
     let (trusted, other) = (Authority::new(), Authority::new());
@@ -448,7 +450,8 @@ fn a_write_to_a_peer_that_has_gone_says_why_it_went() {
     assert_error(&result.map(drop), ErrorKind::PermissionDenied, Phase::Read, &says);
 }
 
-/// A peer that says `garbage` and then nothing, and collects what it is told.
+/// Runs `ours` against a peer that sends `garbage` and then nothing. Returns the bytes that the
+/// peer got.
 fn against(
     garbage: &[u8],
     ours: impl AsyncFnOnce(Tap<mimic_core::Memory<Shared>>) -> Result<(), Error>,
@@ -470,7 +473,7 @@ fn against(
     (result, told)
 }
 
-/// The last record in clear text is that alert, and fatal.
+/// Asserts that the last record in clear text is that alert, and fatal.
 #[track_caller]
 fn assert_told(told: &[u8], alert: AlertDescription) {
     let last = &told[told.len() - 7..];
@@ -507,8 +510,8 @@ fn what_is_not_tls() {
 fn a_handshake_message_without_end() {
     let authority = Authority::new();
     let server = authority.server(&[NAME], &BOTH);
-    // A ClientHello that claims 60,000 bytes, in records of one byte each: six times that on the
-    // wire.
+    // A ClientHello that claims 60,000 bytes, in records of one byte each. It is six times as long
+    // on the wire.
     let mut endless = Vec::new();
     for byte in [1, 0, 0xea, 0x60].into_iter().chain(std::iter::repeat_n(0, 59_000)) {
         endless.extend([0x16, 3, 1, 0, 1, byte]);
@@ -599,8 +602,8 @@ fn a_server_without_a_clock_serves_without_tickets() {
     duel.server.unwrap();
 }
 
-/// How many bytes each side writes until both are done, and what each cut of what the client reads,
-/// or the server, leads to. The other side must end as well.
+/// Counts the bytes that each side writes until both are done. Then cuts the input of the client,
+/// or of the server, at each of them. The other side must end as well.
 fn cut_at_every_byte<M: Mode>(versions: [&'static SupportedProtocolVersion; 1], cut_client: bool) {
     let authority = Authority::new();
     let client = Arc::new(authority.client(&versions));

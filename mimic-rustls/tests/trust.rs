@@ -1,5 +1,5 @@
-//! The platform's trust comes after the application's in every order, and only what the client's
-//! end has authenticated fills `Secure`.
+//! The platform's trust comes after the application's in every order, and only the end that has
+//! authenticated its peer fills `Secure`.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -8,7 +8,7 @@ mod common;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
-use common::{Authority, BOTH};
+use common::{Authority, BOTH, NAME, handshake, handshake_with};
 use futures_lite::future::{block_on, zip};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
@@ -17,13 +17,11 @@ use mimic_core::{
 };
 use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::rustls::{CertificateError, ClientConfig, Error as TlsError, ServerConfig};
-use mimic_rustls::{Protection, RequestedName, Resumed, ServerName, Tls, TlsConfig, accept, connect, tls_error};
-
-const NAME: &str = "example.org";
+use mimic_rustls::{Protection, RequestedName, Resumed, ServerName, Tls, TlsConfig, accept, tls_error};
 
 type Boxed = Box<dyn Flow + Send>;
 
-/// A pin: trusts this authority alone, and counts how often it is asked.
+/// Adds a pin: a function that trusts this authority alone, and counts its calls.
 fn pin(ctx: Context, config: &Arc<ClientConfig>, asked: &Arc<AtomicUsize>) -> Context {
     let (config, asked) = (config.clone(), asked.clone());
     ctx.derive(TlsConfig, (), move |()| {
@@ -33,7 +31,7 @@ fn pin(ctx: Context, config: &Arc<ClientConfig>, asked: &Arc<AtomicUsize>) -> Co
     })
 }
 
-/// A connect of `ctx` to a server with this configuration.
+/// Connects `ctx` to a server with this configuration.
 fn dial(ctx: Context, server: &ServerConfig) -> Result<Boxed, Error> {
     let (near, far) = memory_pair::<Shared>(1 << 16);
     let near = Mutex::new(Some(near));
@@ -74,8 +72,8 @@ fn the_platform_is_asked_after_the_application_in_every_order() {
     }
 }
 
-/// A value is not asked for, so no function comes before it: neither the application's own, nor a
-/// merged one. The last value counts.
+/// A value comes before every function, of the application or of a merged context. The last value
+/// counts.
 #[test]
 fn a_value_comes_before_every_function() {
     let (ours, other) = (Authority::new(), Authority::new());
@@ -89,7 +87,7 @@ fn a_value_comes_before_every_function() {
     let merged = pinned.clone().merge(&value);
     dial(merged.clone(), &impostor).unwrap();
     dial(merged.clone(), &server).map(drop).unwrap_err();
-    // What an application does that does not trust the contexts that it merges.
+    // An application does this if it does not trust the contexts that it merges.
     for (what, ctx) in [("a value", merged), ("a function", pinned.merge(&function))] {
         let last = ctx.with(TlsConfig, config.clone());
         dial(last.clone(), &server).unwrap_or_else(|error| panic!("{what}: {error:#}"));
@@ -98,21 +96,10 @@ fn a_value_comes_before_every_function() {
     assert_eq!(asked.load(SeqCst), 0);
 }
 
-/// Both ends of a connection, one of whose flows is `near` and the other `far`.
-fn ends<F: Flow + 'static, G: Flow + 'static>(
-    (near, far): (F, G),
-    client: &Arc<ClientConfig>,
-    name: &str,
-    server: &ServerConfig,
-) -> (mimic_rustls::TlsFlow<F, mimic_rustls::Client>, mimic_rustls::TlsFlow<G, mimic_rustls::Server>) {
-    let ends = block_on(zip(connect(near, client.clone(), Vec::new(), name), accept(far, server)));
-    (ends.0.unwrap(), ends.1.unwrap())
-}
-
-/// What becomes of a flow that `Secure` is given as an open tunnel to `host`.
+/// Resolves `Secure` with `flow` as an open tunnel to `host`.
 fn given(flow: impl Flow + Send + 'static, host: &str) -> Result<Boxed, Error> {
     let flow = Mutex::new(Some(Box::new(flow) as Boxed));
-    let dialer = Dialer::shared(Secure, move |_| {
+    let dialer = Dialer::<_, Shared>::from_fn(Secure, move |_| {
         let flow = flow.lock().unwrap().take().unwrap();
         async move { Ok(flow) }
     });
@@ -138,51 +125,51 @@ fn the_end_that_authenticated_its_peer_fills_secure_and_the_other_does_not() {
     for (version, protocol) in [(&TLS13, "TLS 1.3"), (&TLS12, "TLS 1.2")] {
         let (client, server) = (Arc::new(authority.client(&[version])), authority.server(&names, &[version]));
         for name in names {
-            let (near, far) = ends(pipe(), &client, name, &server);
+            let (near, far) = handshake_with(name, pipe(), &client, &server);
             assert_eq!(near.attribute(Protection), Some(Protected::new(protocol, name)));
             assert_eq!(near.attribute(ServerName), Some(Text::from(name)));
             assert_eq!(near.attribute(RequestedName), None);
             assert!(far.attribute(TlsVersion).is_some());
             assert_eq!((far.attribute(Protection), far.attribute(ServerName)), (None, None));
-            // Addresses are not asked for by SNI.
+            // SNI has no addresses.
             assert_eq!(far.attribute(RequestedName), (name == NAME).then(|| NAME.into()));
             given(near, name).unwrap();
             assert_refused(far, name, ANONYMOUS);
 
-            let (near, _far) = ends(pipe(), &client, name, &server);
+            let (near, _far) = handshake_with(name, pipe(), &client, &server);
             let reason = format!("{protocol} has authenticated {name:?}, not \"other.example\"");
             assert_refused(near, "other.example", &reason);
         }
     }
 }
 
-/// Also where the one end lies in the other, with the same name.
+/// The same where one end lies in the other, with the same name.
 #[test]
 fn what_a_tls_below_authenticated_is_not_the_peer_of_the_flow() {
     let authority = Authority::new();
     let (client, server) = (Arc::new(authority.client(&BOTH)), authority.server(&[NAME, "proxy"], &BOTH));
-    // The client of the tunnel is the server within it.
-    let (below, above) = ends(pipe(), &client, NAME, &server);
-    let (near, far) = ends((above, below), &client, NAME, &server);
+    // The client of the tunnel is the server in it.
+    let (below, above) = handshake(pipe(), &client, &server);
+    let (near, far) = handshake((above, below), &client, &server);
     assert_eq!(far.get_ref().attribute(Protection), Some(Protected::new("TLS 1.3", NAME)));
     assert_eq!(far.get_ref().attribute(ServerName), Some(Text::from(NAME)));
     assert_eq!((far.attribute(Protection), far.attribute(ServerName)), (None, None));
     assert_refused(far, NAME, ANONYMOUS);
-    // And the server of the tunnel is the client.
+    // The server of the tunnel is the client in it.
     assert_eq!((near.attribute(RequestedName), near.get_ref().attribute(RequestedName)), (None, Some(NAME.into())));
     given(near, NAME).unwrap();
 
-    let tunnel = ends(pipe(), &client, "proxy", &server);
-    let (near, _far) = ends(tunnel, &client, NAME, &server);
+    let tunnel = handshake_with("proxy", pipe(), &client, &server);
+    let (near, _far) = handshake(tunnel, &client, &server);
     assert_refused(near, "proxy", r#"TLS 1.3 has authenticated "example.org", not "proxy""#);
-    let (tunnel, _far) = ends(pipe(), &client, "proxy", &server);
+    let (tunnel, _far) = handshake_with("proxy", pipe(), &client, &server);
     assert_refused(tunnel, NAME, r#"TLS 1.3 has authenticated "proxy", not "example.org""#);
-    // In clear text through what was TLS.
-    let (tunnel, _far) = ends(pipe(), &client, NAME, &server);
+    // The tunnel goes on in clear text.
+    let (tunnel, _far) = handshake(pipe(), &client, &server);
     assert_refused(tunnel.into_inner(), NAME, ANONYMOUS);
 }
 
-/// A resumed session is one of the name that was authenticated when it began.
+/// A resumed session has the name that was authenticated when it began.
 #[test]
 fn a_resumed_session_tells_the_peer_that_was_authenticated() {
     let authority = Authority::new();
@@ -190,7 +177,7 @@ fn a_resumed_session_tells_the_peer_that_was_authenticated() {
         let (client, server) =
             (Arc::new(authority.client(&[version])), authority.server(&[NAME, "other.example"], &[version]));
         for (name, resumed) in [(NAME, false), (NAME, true), ("other.example", false)] {
-            let (mut near, mut far) = ends(pipe(), &client, name, &server);
+            let (mut near, mut far) = handshake_with(name, pipe(), &client, &server);
             assert_eq!((near.attribute(Resumed), far.attribute(Resumed)), (Some(resumed), Some(resumed)), "{name}");
             assert_eq!(near.attribute(Protection).map(|by| by.peer).as_deref(), Some(name));
             assert_eq!((far.attribute(Protection), far.attribute(ServerName)), (None, None));

@@ -1,4 +1,4 @@
-//! What one poll of a TLS listener does at most, before other tasks have their turn.
+//! The most work of one poll of a TLS listener, before other tasks run.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -18,7 +18,7 @@ use mimic_core::embedded_io_async::Write;
 use mimic_core::{ErrorKind, Listener, Mode, Shared};
 use world::{GAP, Listen, Seen, World, assert_late, pass};
 
-/// Polls until so many handshakes have failed, few at a time.
+/// Polls until `count` handshakes have failed, at most `most` in one poll.
 fn failed(world: &World<Shared>, listener: &mut <Shared as Mode>::Listener, most: usize, count: usize) -> Vec<Seen> {
     let (task, mut seen) = (Task::new(), Vec::new());
     while seen.len() < count {
@@ -31,21 +31,21 @@ fn failed(world: &World<Shared>, listener: &mut <Shared as Mode>::Listener, most
     seen
 }
 
-/// The drop of a failed handshake's flow discards what has arrived. One poll does that for eight at
-/// most.
+/// The drop of a failed handshake discards the bytes that have arrived. One poll does that for
+/// eight handshakes at most.
 #[test]
 fn one_poll_drops_few_failed_handshakes() {
     let authority = Authority::new();
     let world = World::<Shared>::new();
     let mut listener = Shared::listener(&world, &authority);
-    // Those that fail.
+    // Handshakes that fail.
     let mut clients: Vec<_> = (0..40).map(|_| world.come()).collect();
     for client in &mut clients {
         block_on(client.write_all(b"GET / HTTP/1.0\r\n\r\n")).unwrap();
     }
     let seen = failed(&world, &mut listener, 8, 40);
     assert!(seen.iter().all(|seen| seen.kind == ErrorKind::InvalidData), "{seen:?}");
-    // Those that are given up.
+    // Handshakes that are given up.
     let _silent: Vec<_> = (0..40).map(|_| world.come()).collect();
     pass::<Shared>(&world, &mut listener, Duration::from_millis(9900));
     world.advance(GAP);

@@ -1,5 +1,5 @@
-//! Bytes that have arrived and are not read: what they would cost the peer when a socket is closed
-//! over them.
+//! Bytes that have arrived and are not read. The peer would lose data if a socket were closed over
+//! them.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -13,23 +13,20 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Waker};
 
 use allocation_counter::measure;
-use common::Authority;
-use common::wire::both;
+use common::{Authority, NAME, handshake};
 use flow_kit::{Task, got, ok};
 use mimic_core::{Error, Flow, Memory, Shared, memory_pair};
 use mimic_rustls::rustls::version::TLS13;
-use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
-
-const NAME: &str = "example.org";
+use mimic_rustls::{Client, Server, TlsFlow};
 
 #[derive(Debug, Default)]
 struct Counts {
     reads: AtomicUsize,
-    /// What was unread when it was dropped; a socket would reset the connection.
+    /// The unread bytes at the drop. A socket would reset the connection.
     unread: AtomicUsize,
-    /// Whether it has more to read whenever it is asked.
+    /// Every read returns more.
     floods: AtomicBool,
-    /// Whether it panics whenever it is asked.
+    /// Every read panics.
     panics: AtomicBool,
 }
 
@@ -43,7 +40,7 @@ impl Flow for Socket {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         self.counts.reads.fetch_add(1, SeqCst);
         assert!(!self.counts.panics.load(SeqCst), "by the test, while reading");
-        // As a network does: a part at a time.
+        // A network gives a part at a time.
         let most = buf.len().min(500);
         match self.below.poll_read(cx, &mut buf[..most]) {
             Poll::Pending if self.counts.floods.load(SeqCst) => Poll::Ready(Ok(most)),
@@ -80,8 +77,7 @@ fn pair<C: Flow, S: Flow>(near: C, far: S, tickets: usize) -> Pair<C, S> {
     let client = Arc::new(authority.client(&[&TLS13]));
     let mut server = authority.server(&[NAME], &[&TLS13]);
     server.send_tls13_tickets = tickets;
-    let (near, far) = both(&"handshake", connect(near, client, Vec::new(), NAME), accept(far, &server));
-    (near.unwrap(), far.unwrap())
+    handshake((near, far), &client, &server)
 }
 
 fn socket_pair(tickets: usize) -> (Pair<Socket, Memory<Shared>>, Arc<Counts>) {
@@ -96,7 +92,7 @@ fn a_shutdown_takes_in_tickets_and_leaves_what_can_be_read() {
     let (task, peer) = (Task::new(), Task::new());
     assert_eq!(task.write(&mut near, b"question"), ok(8));
     assert_eq!(task.shutdown(&mut near), ok(()));
-    // Into another flow, which empties nothing.
+    // `into_inner` does not empty the flow below.
     drop(near.into_inner());
     assert_eq!(counts.unread.load(SeqCst), 0, "tickets were left");
     assert_eq!(peer.read(&mut far), got(b"question"));
@@ -113,7 +109,7 @@ fn a_shutdown_takes_in_tickets_and_leaves_what_can_be_read() {
     assert_eq!(task.read(&mut near), got(b""));
 }
 
-/// It waited below with its own waker, and what it waits for is now here.
+/// The reader waited below with its own waker, and its bytes are now in TLS.
 #[test]
 fn a_reader_that_waits_is_woken_by_what_a_shutdown_took() {
     let ((mut near, mut far), _) = socket_pair(0);
@@ -125,7 +121,7 @@ fn a_reader_that_waits_is_woken_by_what_a_shutdown_took() {
     assert_eq!(writer.shutdown(&mut near), ok(()));
     assert!(reader.wakes() > 0, "what it waits for was taken from below");
     assert_eq!(reader.read(&mut near), got(b"answer"));
-    // And again by what comes later.
+    // Bytes that come later wake it again.
     assert_eq!(reader.read(&mut near), Poll::Pending);
     assert_eq!(peer.write(&mut far, b"more"), ok(4));
     assert_eq!(reader.wakes(), 1);
@@ -142,7 +138,7 @@ fn a_drop_leaves_nothing_unread() {
         if shut {
             assert_eq!(task.shutdown(&mut near), ok(()));
         }
-        // Nobody will read these: they are for the application, and come after the shutdown.
+        // These bytes are for the application, come after the shutdown, and are not read.
         assert_eq!(peer.write(&mut far, &[7; 20_000]), ok(20_000));
         assert_eq!(peer.flush(&mut far), ok(()));
         drop(near);
@@ -151,7 +147,7 @@ fn a_drop_leaves_nothing_unread() {
     }
 }
 
-/// A clean end would tell the peer that all is well, and a second panic would abort the process.
+/// A clean end would tell the peer that all is well. A second panic would abort the process.
 #[test]
 fn a_drop_in_a_panic_reads_nothing() {
     let ((near, mut far), counts) = socket_pair(0);
@@ -170,7 +166,7 @@ fn a_drop_in_a_panic_reads_nothing() {
     assert!(counts.unread.load(SeqCst) > unread, "a socket resets over it");
 }
 
-/// The server's end, over what its client still says.
+/// The server's end is closed over bytes of its client.
 #[test]
 fn the_server_s_end_does_the_same() {
     let (near, far) = memory_pair::<Shared>(1 << 16);
@@ -193,18 +189,18 @@ fn a_peer_that_sends_without_end_holds_up_neither_shutdown_nor_drop() {
     let task = Task::new();
     let reads = || counts.reads.swap(0, SeqCst);
     reads();
-    // Tickets: there are more of them than one shutdown takes in, and nothing of them is kept.
+    // There are more tickets than one shutdown takes in. None of their bytes are kept.
     let count = measure(|| assert_eq!(task.shutdown(&mut near), ok(())));
     assert_eq!(reads(), 64);
     assert!(count.bytes_current < 64 * 1024, "{} bytes", count.bytes_current);
-    // And there is no end of what comes next.
+    // Then the input does not end.
     counts.floods.store(true, SeqCst);
     let _ = task.shutdown(&mut near);
     assert!(reads() <= 64);
     drop(near);
     assert_eq!(reads(), 64);
 
-    // Application data: no more is taken in than one read from below gave.
+    // Application data: a shutdown takes in no more than one read from below returned.
     let ((mut near, mut far), counts) = socket_pair(0);
     let peer = Task::new();
     for _ in 0..50 {

@@ -6,13 +6,11 @@ mod common;
 
 use std::sync::Arc;
 
-use common::wire::both;
-use common::{Authority, BOTH};
+use common::tasks::both;
+use common::{Authority, BOTH, NAME};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{BufReader, Error, ErrorKind, Flow, FlowExt, Local, Mode, Phase, Shared, TlsVersion, memory_pair};
 use mimic_rustls::{upgrade, upgrade_server};
-
-const NAME: &str = "example.org";
 
 async fn line<F: Flow + Read<Error = Error>>(reader: &mut BufReader<F>) -> Vec<u8> {
     let mut line = Vec::new();
@@ -20,7 +18,7 @@ async fn line<F: Flow + Read<Error = Error>>(reader: &mut BufReader<F>) -> Vec<u
     line
 }
 
-/// What follows in the same packet as the request, and as the answer.
+/// Upgrades with bytes that follow in the packet of the request, and of the answer.
 fn starttls<M: Mode>(after_request: &[u8], after_answer: &[u8]) -> (Result<Vec<u8>, Error>, Result<Vec<u8>, Error>) {
     let authority = Authority::new();
     let (near, far) = memory_pair::<M>(4096);

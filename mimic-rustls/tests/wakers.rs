@@ -1,4 +1,4 @@
-//! A reader and a writer of one flow, each with a waker of its own: neither delays the other, nor
+//! A reader and a writer of one flow, each with a waker of its own. Neither delays the other or
 //! takes its wake-up.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
@@ -12,18 +12,17 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Poll, Waker, ready};
 
-use common::wire::{Plan, Trouble, both};
-use common::{Authority, BOTH};
+use common::flows::{Plan, Trouble};
+use common::tasks::both;
+use common::{Authority, BOTH, NAME};
 use flow_kit::{Task, fails, got, ok, pattern};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Error, ErrorKind, Flow, Local, Memory, Mode, Shared, memory_pair};
 use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
 
-const NAME: &str = "example.org";
-
 type Pair<M> = (TlsFlow<Memory<M>, Client>, TlsFlow<Memory<M>, Server>);
 
-/// A pair with the handshake behind it, and the tickets read.
+/// Returns a pair after the handshake and after the tickets are read.
 fn pair<M: Mode>(capacity: usize) -> Pair<M> {
     let authority = Authority::new();
     let (near, far) = memory_pair::<M>(capacity);
@@ -46,18 +45,14 @@ fn pair<M: Mode>(capacity: usize) -> Pair<M> {
 
 type Buffered<M> = (TlsFlow<Trouble<Memory<M>>, Client>, TlsFlow<Trouble<Memory<M>>, Server>);
 
-/// A pair over flows that keep what they took until they are flushed.
+/// Returns a pair over flows that keep written bytes until they are flushed.
 fn buffered_pair<M: Mode>() -> Buffered<M> {
-    let authority = Authority::new();
     let (near, far) = memory_pair::<M>(4096);
     let buffered = |below| Trouble::new(below, Plan { buffered: true, ..Plan::default() }, 1);
-    let (client, server) = (Arc::new(authority.client(&BOTH)), authority.server(&[NAME], &BOTH));
-    let client = connect(buffered(near), client, Vec::new(), NAME);
-    let (near, far) = both(&"handshake", client, accept(buffered(far), &server));
-    (near.unwrap(), far.unwrap())
+    common::pair((buffered(near), buffered(far)))
 }
 
-/// Writes until nothing more is taken, and says how much was.
+/// Writes until nothing more is taken. Returns how much was.
 fn stuff(task: &Task, flow: &mut dyn Flow) -> usize {
     let mut taken = 0;
     loop {
@@ -68,7 +63,7 @@ fn stuff(task: &Task, flow: &mut dyn Flow) -> usize {
     }
 }
 
-/// Reads all there is, and says how much.
+/// Reads all there is. Returns how much.
 fn drain(task: &Task, flow: &mut dyn Flow) -> usize {
     let mut read = 0;
     while let Poll::Ready(bytes) = task.read(flow) {
@@ -99,7 +94,7 @@ both_modes! {
             assert_eq!(reader.read(&mut near), Poll::Pending);
             assert_eq!(other.read(&mut far), got(b"question"));
             assert_eq!(other.write(&mut far, b"answer"), ok(6));
-            // A task that writes and then reads would otherwise be woken twice, the second time for
+            // Otherwise a task that writes and then reads would be woken twice, the second time for
             // nothing.
             assert_eq!((reader.wakes(), writer.wakes()), (1, 0));
             assert_eq!(reader.read(&mut near), got(b"answer"));
@@ -125,19 +120,19 @@ both_modes! {
         assert_eq!(writer.write(&mut near, b"x"), ok(1));
     }
 
-    fn whoever_sends_the_rest_wakes_the_writer<M: Mode>() {
+    fn the_task_that_sends_the_rest_wakes_the_writer<M: Mode>() {
         let (mut near, mut far) = pair::<M>(64);
         let (reader, writer, other) = (Task::new(), Task::new(), Task::new());
         let data = pattern(500);
         assert_eq!(writer.write(&mut near, &data), ok(500));
-        // It does not fit the pipe; the writer goes to sleep in the flush.
+        // The message does not fit the pipe, so the writer waits in the flush.
         assert_eq!(writer.flush(&mut near), Poll::Pending);
         let mut read = Vec::new();
         for _ in 0..1000 {
             if let Poll::Ready(bytes) = other.read(&mut far) {
                 read.extend(bytes.unwrap());
             }
-            // The reader alone runs, if it was woken, and sends what there is room for.
+            // Only the reader runs, if it was woken, and sends as much as there is room for.
             if reader.wakes() > 0 || read.is_empty() {
                 assert_eq!(reader.read(&mut near), Poll::Pending);
             }
@@ -170,7 +165,7 @@ both_modes! {
         assert_eq!(other.read(&mut far), got(b"hello"));
     }
 
-    // Also where the flow below keeps what it took until it is flushed.
+    // The same where the flow below keeps written bytes until they are flushed.
     fn a_forgotten_flush_does_not_hang_over_a_flow_that_buffers<M: Mode>() {
         let (mut near, mut far) = buffered_pair::<M>();
         both(
@@ -189,7 +184,7 @@ both_modes! {
                     far.read_exact(&mut question).await.unwrap();
                     far.write_all(b"answer").await.unwrap();
                 }
-                // Waits for what does not come, as somebody does who serves.
+                // Waits for a byte that does not come, as a server does.
                 drop(far.read(&mut [0]).await);
             },
         );
@@ -202,7 +197,7 @@ both_modes! {
         let forged = [&[0x17, 3, 3, 0, 20][..], &[7; 20]].concat();
         assert_eq!(other.write(&mut below, &forged), ok(25));
         assert_eq!(task.read(&mut near), fails(ErrorKind::InvalidData));
-        // A record, without anything more of who read.
+        // The alert was sent, without another call at this end.
         assert!(matches!(other.read(&mut below), Poll::Ready(Ok(alert)) if alert.len() > 5));
     }
 
@@ -215,12 +210,12 @@ both_modes! {
         let forged = [&[0x17, 3, 3, 0, 20][..], &[7; 20]].concat();
         assert_eq!(other.write(&mut below, &forged), ok(25));
         assert_eq!(reader.read(&mut near), fails(ErrorKind::InvalidData));
-        // The peer reads nothing more, and nobody else would ever wake it.
+        // The peer reads nothing more, so only this can wake the writer.
         assert!(writer.wakes() > 0);
         for _ in 0..2 {
             assert_eq!(writer.write(&mut near, b"x"), fails(ErrorKind::InvalidData));
         }
-        // The alert is worth waiting for.
+        // A flush waits for the alert.
         assert_eq!(writer.flush(&mut near), Poll::Pending);
         while writer.flush(&mut near).is_pending() {
             assert!(drain(&other, &mut below) > 0);
@@ -260,7 +255,7 @@ both_modes! {
         let (writer, other) = (Task::new(), Task::new());
         let mut taken = stuff(&writer, &mut near);
         for _ in 0..50 {
-            // Given up and tried again, each time with something else.
+            // The write is given up, and tried again with other bytes.
             assert_eq!(writer.write(&mut near, b"given up"), Poll::Pending);
         }
         let mut read = 0;
@@ -282,7 +277,8 @@ both_modes! {
         assert_eq!(other.write(&mut far, b"last words"), ok(10));
         assert_eq!(other.shutdown(&mut far), ok(()));
         drop(far);
-        // Writing fails now; what came before the end is still read, and the end is the true one.
+        // Writing fails now. The reader still gets the bytes before the end, and the end is the
+        // true one.
         let mut failed = false;
         for _ in 0..3 {
             failed |= task.write(&mut near, b"x") == fails(ErrorKind::BrokenPipe);
@@ -330,7 +326,7 @@ both_modes! {
         let (task, other) = (Task::new(), Task::new());
         let slices: [&[u8]; 4] = [b"a", b"", b"bc", b"def"];
         assert!(matches!(near.poll_write_vectored(&mut task.cx(), &slices), Poll::Ready(Ok(6))));
-        // One record, which one read takes.
+        // One record, for one read.
         assert_eq!(other.read(&mut far), got(b"abcdef"));
         let data = pattern(6000);
         let slices = [&data[..3000], &data[3000..]];
@@ -359,14 +355,14 @@ both_modes! {
     }
 }
 
-/// A flow that forgets who waits to write when a write is done or has failed, as those of async-net
-/// do.
+/// A flow that drops the writer's waker when a write is done or has failed, as the flows of
+/// async-net do.
 #[derive(Debug)]
 struct Forgetful {
     inner: Memory<Shared>,
     full: Arc<AtomicBool>,
     failing: Arc<AtomicBool>,
-    /// Shutting down waits, and nothing else does.
+    /// A shutdown waits, and no other operation does.
     lingering: Arc<AtomicBool>,
     writer: Option<Waker>,
 }
@@ -420,12 +416,9 @@ fn forgetful_pair(
     near: Forgetful,
     far: Memory<Shared>,
 ) -> (TlsFlow<Forgetful, Client>, TlsFlow<Memory<Shared>, Server>) {
-    let authority = Authority::new();
-    let (client, server) = (Arc::new(authority.client(&BOTH)), authority.server(&[NAME], &BOTH));
-    let (near, far) = both(&"handshake", connect(near, client, Vec::new(), NAME), accept(far, &server));
-    let mut near = near.unwrap();
+    let (mut near, far) = common::pair((near, far));
     drain(&Task::new(), &mut near);
-    (near, far.unwrap())
+    (near, far)
 }
 
 #[test]
@@ -437,7 +430,7 @@ fn a_reader_that_does_the_writer_s_work_wakes_it() {
         let (mut near, _far) = forgetful_pair(near, far);
         let (reader, writer) = (Task::new(), Task::new());
 
-        // A write that waits, and then there is room again, of which the flow below tells nobody.
+        // A write waits. Then there is room again, and the flow below wakes no task.
         full.store(true, SeqCst);
         stuff(&writer, &mut near);
         let woken = writer.wakes();
@@ -447,7 +440,7 @@ fn a_reader_that_does_the_writer_s_work_wakes_it() {
         assert_eq!(writer.wakes(), woken + 1, "it may go on, or hear why not");
         assert!(writer.write(&mut near, b"x").is_ready());
 
-        // Nobody waits now, and nobody is woken.
+        // No writer waits now, so none is woken.
         let woken = writer.wakes();
         assert_eq!(reader.read(&mut near), Poll::Pending);
         assert_eq!(writer.wakes(), woken);
@@ -455,7 +448,7 @@ fn a_reader_that_does_the_writer_s_work_wakes_it() {
             continue;
         }
 
-        // The same with a flush.
+        // A flush is woken in the same way.
         full.store(true, SeqCst);
         assert_eq!(writer.flush(&mut near), Poll::Pending);
         let woken = writer.wakes();
@@ -467,7 +460,7 @@ fn a_reader_that_does_the_writer_s_work_wakes_it() {
 }
 
 #[test]
-fn a_reader_leaves_a_flow_that_shuts_down_to_who_waits_for_it() {
+fn a_reader_leaves_a_flow_that_shuts_down_to_the_task_that_waits_for_it() {
     let (near, far) = memory_pair::<Shared>(1 << 20);
     let near = Forgetful::new(near);
     let lingering = near.lingering.clone();
@@ -481,7 +474,7 @@ fn a_reader_leaves_a_flow_that_shuts_down_to_who_waits_for_it() {
         assert_eq!((reader.wakes(), writer.wakes()), (0, 0));
     }
     assert_eq!(other.read(&mut far), got(b""), "close_notify has left");
-    // As a socket does that is done.
+    // A socket that is done wakes its waker.
     lingering.store(false, SeqCst);
     if let Some(waker) = &near.get_ref().writer {
         waker.wake_by_ref();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
-use mimic_core::{Ask, Error, Flow, LocalAddr, PeerAddr};
+use mimic_core::{AttributeRequest, Error, Flow, LocalAddr, PeerAddr};
 use mimic_std::{Ends, discard_unread, with_byte_slices, with_io_slices};
 use scopeguard::{ScopeGuard, guard};
 use socket2::SockRef;
@@ -163,10 +163,11 @@ where
         self.ends.abort();
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
         if let Some(socket) = socket(&*self.io) {
-            ask.give(PeerAddr, || socket.peer_addr().ok()?.as_socket())
-                .give(LocalAddr, || socket.local_addr().ok()?.as_socket());
+            request
+                .provide_value(PeerAddr, || socket.peer_addr().ok()?.as_socket())
+                .provide_value(LocalAddr, || socket.local_addr().ok()?.as_socket());
         }
     }
 }

@@ -188,7 +188,7 @@ struct Odd {
 
 impl smol::io::AsyncRead for Odd {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
-        let error = Error::new(ErrorKind::InvalidData, "odd").at_layer("Odd").in_phase(Phase::Handshake);
+        let error = Error::new(ErrorKind::InvalidData, "odd").located_at("Odd").in_phase(Phase::Handshake);
         Poll::Ready(Err(error.into()))
     }
 }
@@ -229,7 +229,7 @@ fn odd_streams() {
         // mimic's own errors come through as they were.
         let error = Read::read(&mut flow, &mut [0; 1]).await.unwrap_err();
         assert_eq!((error.kind(), error.phase()), (ErrorKind::InvalidData, Some(Phase::Handshake)));
-        assert_eq!(error.layer(), Some("Odd"));
+        assert_eq!(error.at(), Some("Odd"));
         let error = ToFutures::new(flow).read(&mut [0; 1]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     });

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use mimic_core::{Ask, Error, Flow, LocalAddr, PeerAddr};
+use mimic_core::{AttributeRequest, Error, Flow, LocalAddr, PeerAddr};
 use mimic_std::{Ends, discard_unread, with_byte_slices, with_io_slices};
 use scopeguard::{ScopeGuard, guard};
 use socket2::SockRef;
@@ -152,10 +152,11 @@ where
         self.ends.abort();
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
         if let Some(socket) = tcp(&*self.io) {
-            ask.give(PeerAddr, || socket.peer_addr().ok()?.as_socket())
-                .give(LocalAddr, || socket.local_addr().ok()?.as_socket());
+            request
+                .provide_value(PeerAddr, || socket.peer_addr().ok()?.as_socket())
+                .provide_value(LocalAddr, || socket.local_addr().ok()?.as_socket());
         }
     }
 }

@@ -151,7 +151,7 @@ async fn addresses() {
         for asked in [RecordType::A, RecordType::Aaaa, RecordType::Addresses, RecordType::Https] {
             let error = lookup(&ctx, name, asked).await.unwrap_err();
             assert_eq!((error.kind(), error.phase()), (kind, Some(Phase::Lookup)), "{asked:?}: {error}");
-            assert_eq!(error.layer(), Some("Lookup \"hickory\""));
+            assert_eq!(error.at(), Some("Lookup \"hickory\""));
         }
     }
     let broken = lookup(&ctx, "broken.test", RecordType::A).await.unwrap_err().to_string();
@@ -239,9 +239,10 @@ async fn services() {
     assert_eq!(asked.lock().unwrap().len(), 3);
 }
 
-/// With a handshake, which does nothing: service records are asked for no other connect.
-fn secure(port: u16) -> HostPort {
-    HostPort::new("host.test", port).until(Handshake::<Shared>::new(|flow| async { Ok(flow) }))
+/// Connects with a handshake that does nothing: without one, service records are not asked for.
+async fn secure(ctx: &Context, port: u16) -> Result<<Shared as mimic_core::Mode>::Flow, mimic_core::Error> {
+    let handshake = Handshake::<Shared>::new(|flow| async { Ok(flow) });
+    ctx.dialer(Transport).await?.dial_with(HostPort::new("host.test", port), handshake).await
 }
 
 /// By the hint and the port of an HTTPS record, while the addresses are not answered.
@@ -263,7 +264,7 @@ async fn a_hint_and_a_port() {
         _ => Silence,
     });
     let ctx = ctx.with(RaceConfig, Config::new().https());
-    let flow = timeout(LIMIT, ctx.resolve(Transport, secure(443))).await.unwrap().unwrap();
+    let flow = timeout(LIMIT, secure(&ctx, 443)).await.unwrap().unwrap();
     assert_eq!(flow.attribute(PeerAddr), Some(at));
     assert_eq!(kinds(&flow), [Kind::Https, Kind::Aaaa, Kind::A]);
 }
@@ -285,7 +286,7 @@ async fn an_alias() {
         _ => nothing(),
     });
     let ctx = ctx.with(RaceConfig, Config::new().https());
-    let flow = timeout(LIMIT, ctx.resolve(Transport, secure(9))).await.unwrap().unwrap();
+    let flow = timeout(LIMIT, secure(&ctx, 9)).await.unwrap().unwrap();
     assert_eq!(flow.attribute(PeerAddr), Some(at));
     assert!(asked.lock().unwrap().contains(&"svc.test. HTTPS".to_owned()));
 }
@@ -302,7 +303,7 @@ async fn servers_that_are_broken_for_some_types() {
         });
         for config in [Config::new(), Config::new().https()] {
             let ctx = ctx.clone().with(RaceConfig, config);
-            let flow = timeout(LIMIT, ctx.resolve(Transport, secure(at.port()))).await.unwrap().unwrap();
+            let flow = timeout(LIMIT, secure(&ctx, at.port())).await.unwrap().unwrap();
             assert_eq!(flow.attribute(PeerAddr), Some(at));
             let took = flow.attribute(Timeline).unwrap().last().unwrap().at();
             assert!(took < Duration::from_millis(900), "less than the patience with the server: {took:?}");

@@ -72,7 +72,7 @@ async fn connect_by_url() {
 /// Paused time goes where the next timer is: a deadline of 30 s strikes at once, and at 30 s.
 #[tokio::test(start_paused = true)]
 async fn the_default_deadline() {
-    let silent = Dialer::shared(Link, |_| std::future::pending());
+    let silent = Dialer::<_, Shared>::from_fn(Link, |_| std::future::pending());
     let ctx = context().with_dialer(Link, silent).with_url("tcp://192.0.2.1:7").unwrap();
     let start = tokio::time::Instant::now();
     let error = ctx.connect().await.unwrap_err();
@@ -171,7 +171,7 @@ struct Odd {
 
 impl AsyncRead for Odd {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let error = Error::new(ErrorKind::InvalidData, "odd").at_layer("Odd").in_phase(Phase::Handshake);
+        let error = Error::new(ErrorKind::InvalidData, "odd").located_at("Odd").in_phase(Phase::Handshake);
         Poll::Ready(Err(error.into()))
     }
 }
@@ -216,7 +216,7 @@ async fn odd_streams() {
     // mimic's own errors come through as they were.
     let error = flow.read(&mut [0; 1]).await.unwrap_err();
     assert_eq!(
-        (error.kind(), error.phase(), error.layer()),
+        (error.kind(), error.phase(), error.at()),
         (ErrorKind::InvalidData, Some(Phase::Handshake), Some("Odd"))
     );
     let error = ToTokio::new(flow).read(&mut [0; 1]).await.unwrap_err();

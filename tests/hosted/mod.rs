@@ -398,7 +398,7 @@ pub(crate) async fn refused() {
     let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = to(adapter::context(), addr).connect().await.unwrap_err();
     assert_eq!((error.kind(), error.phase()), (ErrorKind::ConnectionRefused, Some(Phase::Connect)));
-    assert_eq!(error.layer(), Some("Link \"tcp\""));
+    assert_eq!(error.at(), Some("Link \"tcp\""));
     assert_eq!(error.target(), Some(&*addr.to_string()));
     let text = error.to_string();
     assert!(text.contains("connect failed") && text.contains("efused"), "{text}");
@@ -411,7 +411,7 @@ pub(crate) async fn port_in_use() {
     let (listener, _) = listening(adapter::context()).await;
     let error = to(adapter::context(), listener.local_addr().unwrap()).listen().await.unwrap_err();
     assert_eq!((error.kind(), error.phase()), (ErrorKind::AddrInUse, Some(Phase::Bind)));
-    assert_eq!(error.layer(), Some("Bind \"tcp\""));
+    assert_eq!(error.at(), Some("Bind \"tcp\""));
 }
 
 fn question(name: &str, record_type: RecordType) -> Question {
@@ -445,7 +445,7 @@ pub(crate) async fn unknown_names() {
     let text = error.to_string();
     assert!(text.contains("nobody.invalid"), "{text}");
     if error.kind() == ErrorKind::NotFound {
-        assert_eq!((error.phase(), error.layer()), (Some(Phase::Lookup), Some("Lookup \"system\"")));
+        assert_eq!((error.phase(), error.at()), (Some(Phase::Lookup), Some("Lookup \"system\"")));
         assert!(text.contains("the name does not exist"), "{text}");
     }
 }

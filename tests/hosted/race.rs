@@ -100,7 +100,7 @@ pub(crate) async fn refused_everywhere() {
     let Some((port, _sockets)) = one_port(&[V6, V4]) else { return };
     let error = named(both, port).connect().await.unwrap_err();
     assert_eq!((error.kind(), error.phase()), (ErrorKind::ConnectionRefused, Some(Phase::Connect)));
-    assert!(error.layer().unwrap().contains("happy-eyeballs"), "{error}");
+    assert!(error.at().unwrap().contains("happy-eyeballs"), "{error}");
     for text in [error.to_string(), format!("{error:#}")] {
         for address in [format!("[::1]:{port}"), format!("127.0.0.1:{port}"), format!("host.test:{port}")] {
             assert!(text.contains(&address), "{address}: {text}");

@@ -152,7 +152,7 @@ fn a_wrong_certificate_is_tried_at_each_address_and_stays_the_error_of_tls() {
             assert!(text.contains("certificate") && text.contains("host.test"), "{name}: {text}");
             let race = error.source().and_then(|source| source.downcast_ref::<RaceError>());
             let Some(race) = race else { panic!("{name}: no RaceError below {error:?}") };
-            assert!(race.errors().iter().all(|(_, error)| error.layer() == Some("Secure \"tls\"")), "{name}: {race:?}");
+            assert!(race.errors().iter().all(|(_, error)| error.at() == Some("Secure \"tls\"")), "{name}: {race:?}");
             let tried: Vec<_> = race.errors().iter().filter_map(|(peer, _)| Some(peer.as_ref()?.address)).collect();
             assert_eq!(tried, [FIRST, SECOND], "{name}");
             for address in tried {

@@ -360,7 +360,7 @@ fn failed_at_every_call_of_a_race() {
             {
                 // The one that is left says nothing for ever.
                 let text = format!("{error:#}");
-                assert!(error.layer().is_some_and(|layer| layer.contains("happy-eyeballs")), "{text}");
+                assert!(error.at().is_some_and(|layer| layer.contains("happy-eyeballs")), "{text}");
                 assert!(text.contains("cancelled while it ran") && text.contains(HOST), "{text}");
                 return true;
             }
@@ -397,10 +397,7 @@ fn failed_at_every_step_to_a_race() {
             (Fault::Refused, 2) => {
                 let error = result.unwrap_err();
                 assert!(error.is_deadline(), "{error:#}");
-                assert_eq!(
-                    (error.layer(), error.target()),
-                    (Some("Transport \"happy-eyeballs\""), Some("host.test:443"))
-                );
+                assert_eq!((error.at(), error.target()), (Some("Transport \"happy-eyeballs\""), Some("host.test:443")));
                 let tree = format!("{error:#}");
                 assert!(tree.contains("Link \"step\" to 192.0.2.2:443: connect failed: refused by the test"), "{tree}");
                 true

@@ -6,8 +6,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, Candidate, Config, Endpoint, Failure, Family, Input, Kind, List, Machine, Name, Outcome, Output,
-    Prefix, Query, Service, Source, Target,
+    AddressInfo, Answer, AttemptId, AttemptState, Config, Failure, Family, Kind, List, Machine, Name, Prefix, Query,
+    RaceEndpoint, RaceInput, RaceOutput, RaceTarget, ServiceRecord, Source,
 };
 
 use super::script::Script;
@@ -28,7 +28,7 @@ pub fn happy_eyeballs(data: &[u8]) {
 
 /// An attempt, as the outside sees it.
 struct Seen {
-    endpoint: Endpoint,
+    endpoint: RaceEndpoint,
     started: Duration,
     running: bool,
     connected: bool,
@@ -57,8 +57,8 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
         let config = config(&mut script).max_in_flight(limit);
         let now = script.millis();
         let machine = match script.below(4) {
-            0 => Machine::new(config, Target::Addresses(&candidates(&mut script)), now),
-            _ => Machine::new(config, Target::Name, now),
+            0 => Machine::new(config, RaceTarget::Addresses(&candidates(&mut script)), now),
+            _ => Machine::new(config, RaceTarget::Name, now),
         };
         let mut race = Self {
             machine,
@@ -99,11 +99,11 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
             }
             6 => {
                 let attempt = self.attempt(script);
-                self.machine.input(Input::Progress { attempt }, self.now);
+                self.machine.input(RaceInput::Progress { attempt }, self.now);
             }
             7 | 8 => {
                 let attempt = self.attempt(script);
-                self.machine.input(Input::Succeeded { attempt }, self.now);
+                self.machine.input(RaceInput::Succeeded { attempt }, self.now);
                 if let Some(seen) = self.running(attempt) {
                     seen.connected = true;
                 }
@@ -115,11 +115,11 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
             10 => {
                 let bits = script.pick(&[32, 40, 48, 56, 64, 96, 7]);
                 let prefix = Prefix::new(Ipv6Addr::new(0x64, script.word(), 0, 0, 0, 0, 0, 0), bits);
-                self.machine.input(Input::Prefix(prefix.unwrap_or(Prefix::WELL_KNOWN)), self.now);
+                self.machine.input(RaceInput::Prefix(prefix.unwrap_or(Prefix::WELL_KNOWN)), self.now);
             }
             _ if script.byte() < 8 => {
                 self.cancelled |= self.machine.end().is_none();
-                self.machine.input(Input::Cancel, self.now);
+                self.machine.input(RaceInput::Cancel, self.now);
             }
             _ => self.drain(),
         }
@@ -145,14 +145,14 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
         if let Some(seen) = self.running(attempt) {
             (seen.running, seen.connected, seen.sent) = (false, false, sent);
         }
-        self.machine.input(Input::Failed { attempt, reason: 7, sent }, self.now);
+        self.machine.input(RaceInput::Failed { attempt, reason: 7, sent }, self.now);
     }
 
     fn answer(&mut self, query: Query, script: &mut Script<'_>) {
         let addresses = candidates(script);
         if self.partial.contains(&query) && script.flag() {
             let (list, last) = (List::Answer(query), script.flag());
-            return self.machine.input(Input::More { list, addresses: &addresses, last }, self.now);
+            return self.machine.input(RaceInput::More { list, addresses: &addresses, last }, self.now);
         }
         let answer = match (query.kind, script.below(4)) {
             (_, 0) => Answer::Failed,
@@ -165,10 +165,10 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
             _ => {
                 let hints = candidates(script);
                 let services: Vec<_> = (0..script.below(6)).map(|_| service(script, &addresses, &hints)).collect();
-                return self.machine.input(Input::Answer { query, answer: Answer::Services(&services) }, self.now);
+                return self.machine.input(RaceInput::Answer { query, answer: Answer::Services(&services) }, self.now);
             }
         };
-        self.machine.input(Input::Answer { query, answer }, self.now);
+        self.machine.input(RaceInput::Answer { query, answer }, self.now);
     }
 
     fn clock(&mut self) {
@@ -191,29 +191,29 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
             assert!(!self.over, "nothing is said after the end");
             assert!(self.wake.is_none(), "when to wake is said last");
             match output {
-                Output::Query(query) => {
+                RaceOutput::Query(query) => {
                     assert!(!self.asked.contains(&query), "a query is asked once");
                     self.asked.push(query);
                     assert!(self.asked.len() <= Q);
                 }
-                Output::Start { attempt, endpoint } => self.start(attempt, endpoint),
-                Output::Cancel { attempt } => {
+                RaceOutput::Start { attempt, endpoint } => self.start(attempt, endpoint),
+                RaceOutput::Cancel { attempt } => {
                     let seen = &mut self.seen[usize::from(attempt.0)];
                     assert!(core::mem::take(&mut seen.running), "only what runs is cancelled, and once");
                     assert!(self.machine.end().is_some(), "only the end cancels");
                 }
-                Output::Won { attempt } => {
+                RaceOutput::Won { attempt } => {
                     let seen = &mut self.seen[usize::from(attempt.0)];
                     assert!(core::mem::take(&mut seen.running) && seen.connected, "the winner is connected");
                     assert!(self.seen.iter().all(|seen| !seen.running), "the others are cancelled before");
                     self.over = true;
                 }
-                Output::Failed(failure) => {
+                RaceOutput::Failed(failure) => {
                     assert!(self.seen.iter().all(|seen| !seen.running), "the others are cancelled before");
                     assert_eq!(failure == Failure::AllFailed, !self.seen.is_empty() && failure != Failure::Services);
                     self.over = true;
                 }
-                Output::Wake(at) => {
+                RaceOutput::Wake(at) => {
                     assert!(at > self.now || at == Duration::MAX, "a time to wake that has passed");
                     self.wake = Some(at);
                 }
@@ -222,13 +222,13 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
         panic!("the machine never stops talking");
     }
 
-    fn start(&mut self, attempt: AttemptId, endpoint: Endpoint) {
+    fn start(&mut self, attempt: AttemptId, endpoint: RaceEndpoint) {
         assert_eq!(usize::from(attempt.0), self.seen.len(), "attempts are numbered in turn");
         let running = self.seen.iter().filter(|seen| seen.running).count();
         assert!(running < self.limit.min(E), "never more in flight than configured");
         let address = endpoint.address;
         assert!(!address.is_unspecified() && !address.is_multicast() && address != IpAddr::V4(Ipv4Addr::BROADCAST));
-        let same = |e: Endpoint| (e.address, e.scope_id, e.port, e.protocol);
+        let same = |e: RaceEndpoint| (e.address, e.scope_id, e.port, e.protocol);
         let known = self.machine.attempts().iter().filter(|other| same(other.endpoint) == same(endpoint)).count();
         assert_eq!(known, 1, "an endpoint is tried once, for as long as its attempt is remembered");
         for seen in &self.seen {
@@ -252,10 +252,10 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
                 return;
             }
             for query in core::mem::take(&mut self.partial) {
-                self.machine.input(Input::More { list: List::Answer(query), addresses: &[], last: true }, self.now);
+                self.machine.input(RaceInput::More { list: List::Answer(query), addresses: &[], last: true }, self.now);
             }
             for query in self.asked.clone() {
-                self.machine.input(Input::Answer { query, answer: Answer::Failed }, self.now);
+                self.machine.input(RaceInput::Answer { query, answer: Answer::Failed }, self.now);
             }
             for attempt in 0..self.seen.len() as u16 {
                 self.fail(AttemptId(attempt), true);
@@ -270,7 +270,10 @@ impl<const E: usize, const S: usize, const Q: usize> Race<E, S, Q> {
         assert_eq!(self.machine.attempts().len(), self.seen.len().min(E));
         for attempt in self.machine.attempts() {
             assert_eq!(attempt.endpoint, self.seen[usize::from(attempt.id.0)].endpoint);
-            assert!(!matches!(attempt.outcome, Outcome::Running | Outcome::Connected), "nothing runs after the end");
+            assert!(
+                !matches!(attempt.state, AttemptState::Running | AttemptState::Connected),
+                "nothing runs after the end"
+            );
         }
     }
 }
@@ -322,7 +325,7 @@ fn kind(script: &mut Script<'_>) -> Kind {
     script.pick(&[Kind::A, Kind::Aaaa, Kind::Https, Kind::Svcb])
 }
 
-fn candidates(script: &mut Script<'_>) -> Vec<Candidate> {
+fn candidates(script: &mut Script<'_>) -> Vec<AddressInfo> {
     let count = match script.byte() {
         255 => 40,
         n => usize::from(n % 5),
@@ -330,7 +333,7 @@ fn candidates(script: &mut Script<'_>) -> Vec<Candidate> {
     (0..count).map(|_| candidate(script)).collect()
 }
 
-fn candidate(script: &mut Script<'_>) -> Candidate {
+fn candidate(script: &mut Script<'_>) -> AddressInfo {
     let (shape, n) = (script.byte(), u16::from(script.byte()));
     let address: IpAddr = match shape & 7 {
         0..=2 => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n).into(),
@@ -346,7 +349,7 @@ fn candidate(script: &mut Script<'_>) -> Candidate {
             Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, n).into(),
         ][usize::from(n) % 6],
     };
-    let mut candidate = Candidate::new(address).scope_id(u32::from(shape >> 3 & 1));
+    let mut candidate = AddressInfo::new(address).scope_id(u32::from(shape >> 3 & 1));
     candidate.source = match shape >> 4 & 3 {
         0 => Source::Unreachable,
         1 => Source::Address(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0xff).into()),
@@ -357,9 +360,9 @@ fn candidate(script: &mut Script<'_>) -> Candidate {
     if shape >> 7 == 1 { candidate.rtt(script.millis()) } else { candidate }
 }
 
-fn service<'a>(script: &mut Script<'_>, v6: &'a [Candidate], v4: &'a [Candidate]) -> Service<'a> {
+fn service<'a>(script: &mut Script<'_>, v6: &'a [AddressInfo], v4: &'a [AddressInfo]) -> ServiceRecord<'a> {
     let [a, b] = [script.byte(), script.byte()];
-    Service {
+    ServiceRecord {
         priority: u16::from(a & 3),
         target: (a & 4 != 0).then(|| Name(u16::from(b >> 4))),
         alpn: ALPN[usize::from(a >> 3 & 3)],
@@ -369,6 +372,6 @@ fn service<'a>(script: &mut Script<'_>, v6: &'a [Candidate], v4: &'a [Candidate]
         ipv6_hints: if b & 2 == 0 { &[] } else { v6 },
         ech: b & 4 != 0,
         unsupported: b & 8 != 0,
-        ..Service::default()
+        ..ServiceRecord::default()
     }
 }

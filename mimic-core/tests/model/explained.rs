@@ -40,10 +40,11 @@ impl Count {
             Err(_) => self.missing += 1,
         }
         match explanation.goals()[0].verdict {
-            Verdict::Yes => self.yes += 1,
-            Verdict::No(_) => self.no += 1,
-            Verdict::Maybe(_) => self.maybe += 1,
-            Verdict::Fails(_) => self.fails += 1,
+            Verdict::Applies => self.yes += 1,
+            Verdict::Skipped(_) => self.no += 1,
+            Verdict::Depends(_) => self.maybe += 1,
+            Verdict::Errors(_) => self.fails += 1,
+            Verdict::NotConsidered => {}
         }
     }
 
@@ -91,8 +92,10 @@ pub fn before(
         }
         // What the goal came to.
         match (resolve.decided.get(&id), &goal.verdict) {
-            (Some(true), Verdict::No(_) | Verdict::Fails(_)) => return at("explained as not to be had, and was had"),
-            (Some(false), Verdict::Yes | Verdict::Fails(_)) => return at("explained as to be had, and was not"),
+            (Some(true), Verdict::Skipped(_) | Verdict::Errors(_)) => {
+                return at("explained as not to be had, and was had");
+            }
+            (Some(false), Verdict::Applies | Verdict::Errors(_)) => return at("explained as to be had, and was not"),
             _ => {}
         }
         for (number, (choice, unit)) in (1..).zip(choices.iter().zip(&listed)) {
@@ -118,7 +121,7 @@ pub fn before(
             if choice.taken && asked && fate != Some(&Fate::Applied) {
                 return at(&format!("{} was to be taken, and was {fate:?}", unit.name()));
             }
-            if matches!(choice.verdict, Verdict::Maybe(_)) && !hangs_on_a_function(explanation, choice) {
+            if matches!(choice.verdict, Verdict::Depends(_)) && !hangs_on_a_function(explanation, choice) {
                 return at(&format!("{} is maybe, and no function decides", unit.name()));
             }
         }
@@ -127,14 +130,16 @@ pub fn before(
     if goals.is_empty() || id_of(&goals[0].name, goals[0].kind) != Id::Role(root) {
         return Err("the first goal is not what was asked for".into());
     }
-    let is_maybe = |verdict: &Verdict| matches!(verdict, Verdict::Maybe(_));
+    let is_maybe = |verdict: &Verdict| matches!(verdict, Verdict::Depends(_));
     if !functions && goals.iter().any(|goal| is_maybe(&goal.verdict)) {
         return Err("there is no function, and something is maybe".into());
     }
     // What the root came to; a function that fails ends any resolve.
     match (&goals[0].verdict, plan) {
         (_, Err(fault)) if !fault.is_plan => Ok(()),
-        (Verdict::Yes, Ok(())) | (Verdict::No(_) | Verdict::Fails(_), Err(_)) | (Verdict::Maybe(_), _) => Ok(()),
+        (Verdict::Applies, Ok(())) | (Verdict::Skipped(_) | Verdict::Errors(_), Err(_)) | (Verdict::Depends(_), _) => {
+            Ok(())
+        }
         (verdict, plan) => Err(format!("explained as {verdict:?}, and was {plan:?}")),
     }
 }
@@ -143,10 +148,11 @@ fn agrees(verdict: &Verdict, fate: Option<&Fate>) -> bool {
     match (verdict, fate) {
         // Not reached, or a function ended it.
         (_, None | Some(Fate::Ended { by_plan: false })) => true,
-        (Verdict::Maybe(_), _) => true,
-        (Verdict::Yes, Some(fate)) => *fate == Fate::Applied,
-        (Verdict::No(_), Some(fate)) => *fate == Fate::Skipped,
-        (Verdict::Fails(_), Some(fate)) => *fate == Fate::Ended { by_plan: true },
+        (Verdict::Depends(_), _) => true,
+        (Verdict::Applies, Some(fate)) => *fate == Fate::Applied,
+        (Verdict::Skipped(_), Some(fate)) => *fate == Fate::Skipped,
+        (Verdict::Errors(_), Some(fate)) => *fate == Fate::Ended { by_plan: true },
+        (Verdict::NotConsidered, Some(_)) => false,
     }
 }
 
@@ -154,21 +160,22 @@ fn agrees(verdict: &Verdict, fate: Option<&Fate>) -> bool {
 /// circle closes.
 fn hangs_on_a_function(explanation: &Explanation, choice: &Choice) -> bool {
     let mut below = choice.inputs.iter().filter_map(|input| explanation.goals().get(input.goal?));
-    let circle = matches!(&choice.verdict, Verdict::Maybe(reason) if reason.starts_with("if it gets that far"));
-    circle || choice.kind == ChoiceKind::Function || below.any(|goal| matches!(goal.verdict, Verdict::Maybe(_)))
+    let circle = matches!(&choice.verdict, Verdict::Depends(reason)
+        if reason.starts_with("if it gets that far") || reason.starts_with("a cycle"));
+    circle || choice.kind == ChoiceKind::Function || below.any(|goal| matches!(goal.verdict, Verdict::Depends(_)))
 }
 
 /// Of the explanation in a report, which knows what the functions said.
 pub fn after(explanation: &Explanation, plan: &Result<(), Fault>) -> Result<(), String> {
     let root = &explanation.goals()[0];
     match plan {
-        Ok(()) if root.verdict != Verdict::Yes => {
+        Ok(()) if root.verdict != Verdict::Applies => {
             Err(format!("in a report of a plan that was made: {:?}", root.verdict))
         }
         // Where nobody applied, all has been asked. Of a key that was being decided, the record
         // does not tell who had said "not me".
         Err(fault) if fault.is_plan => match (fault.is_no_candidate, &root.verdict) {
-            (true, Verdict::No(_)) | (false, Verdict::Fails(_) | Verdict::Maybe(_)) => Ok(()),
+            (true, Verdict::Skipped(_)) | (false, Verdict::Errors(_) | Verdict::Depends(_)) => Ok(()),
             (_, verdict) => Err(format!("in a report of {fault:?}: {verdict:?}")),
         },
         _ => Ok(()),

@@ -26,7 +26,9 @@ impl Id {
 pub enum Kind {
     /// `is(key, value)`
     Is,
-    /// `given(key)`
+    /// `has(key)`
+    Has,
+    /// `given(key)`: a gate that passes its value on.
     Given,
     /// `req(key)`
     Req,
@@ -38,7 +40,7 @@ pub enum Kind {
     Over,
     /// `map((req(key), opt(other)), …)`
     Both,
-    /// `map((is(key, value), req(other)), …)`: a gate inside counts as one outside.
+    /// `map(when(is(key, value)).needs((req(other),)), …)`: a gate inside counts as one outside.
     Inside,
 }
 
@@ -56,13 +58,14 @@ impl fmt::Debug for Need {
         let (key, other) = (Id::Key(self.key).name(), Id::Key(self.other).name());
         match self.kind {
             Kind::Is => write!(f, "is({key}, {})", self.value),
+            Kind::Has => write!(f, "has({key})"),
             Kind::Given => write!(f, "given({key})"),
             Kind::Req => write!(f, "req({key})"),
             Kind::Opt => write!(f, "opt({key})"),
             Kind::OrDefault => write!(f, "or_default({key}, {})", self.value),
             Kind::Over => write!(f, "over({})", Id::Role(self.key).name()),
             Kind::Both => write!(f, "map((req({key}), opt({other})))"),
-            Kind::Inside => write!(f, "map((is({key}, {}), req({other})))", self.value),
+            Kind::Inside => write!(f, "map(when(is({key}, {})).needs((req({other}),)))", self.value),
         }
     }
 }
@@ -74,21 +77,23 @@ pub fn both(a: u32, b: Option<u32>) -> u32 {
 
 /// The needs that are tried: all of up to two that are plain, and some longer ones.
 ///
-/// Needs are tuples, which are types, so each shape is code of its own.
+/// Needs are tuples, which are types, so each shape is code of its own. Gates stand first, as `when`
+/// has them.
 #[macro_export]
 macro_rules! shapes {
     ($with:ident!($($input:tt)*)) => {
         $with! { $($input)*
-            [] [Is] [Given] [Req] [Opt] [OrDefault] [Over] [Both] [Inside]
-            [Is Is] [Is Given] [Is Req] [Is Opt] [Is OrDefault] [Is Over]
-            [Given Is] [Given Given] [Given Req] [Given Opt] [Given OrDefault] [Given Over]
-            [Req Is] [Req Given] [Req Req] [Req Opt] [Req OrDefault] [Req Over]
-            [Opt Is] [Opt Given] [Opt Req] [Opt Opt] [Opt OrDefault] [Opt Over]
-            [OrDefault Is] [OrDefault Given] [OrDefault Req] [OrDefault Opt] [OrDefault OrDefault] [OrDefault Over]
-            [Over Is] [Over Given] [Over Req] [Over Opt] [Over OrDefault] [Over Over]
+            [] [Is] [Has] [Given] [Req] [Opt] [OrDefault] [Over] [Both] [Inside]
+            [Is Is] [Is Has] [Is Given] [Is Req] [Is Opt] [Is OrDefault] [Is Over]
+            [Has Is] [Has Has] [Has Given] [Has Req] [Has Opt] [Has OrDefault] [Has Over]
+            [Given Given] [Given Req] [Given Opt] [Given OrDefault] [Given Over]
+            [Req Given] [Req Req] [Req Opt] [Req OrDefault] [Req Over]
+            [Opt Given] [Opt Req] [Opt Opt] [Opt OrDefault] [Opt Over]
+            [OrDefault Given] [OrDefault Req] [OrDefault Opt] [OrDefault OrDefault] [OrDefault Over]
+            [Over Given] [Over Req] [Over Opt] [Over OrDefault] [Over Over]
             [Both Over] [Over Inside] [Inside Inside] [Opt Both Over]
-            [Is Req Over] [Req Is Over] [Over Opt Given] [Opt Opt Opt] [Is Given Over Over] [Opt Over Req Is]
-            [Req Opt OrDefault Over] [Given Inside Opt Over Both] [Is Req Opt OrDefault Over Given Opt Over]
+            [Is Req Over] [Is Opt Given] [Over Opt Given] [Opt Opt Opt] [Is Has Over Over] [Is Opt Over Req]
+            [Req Opt OrDefault Over] [Has Inside Opt Over Both] [Is Has Req Opt OrDefault Over Given Opt Over]
         }
     };
 }

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use futures_lite::future::{block_on, yield_now};
 use mimic_core::{
-    Ctx, Dialer, Error, ErrorKind, Explanation, Key, Local, Mode, Needs, Phase, PlanError, Priority, Role, Shared,
-    given, is, map, opt, or_default, over, req,
+    Ctx, Dialer, Error, ErrorKind, Explanation, Gate, Key, Local, Mode, Needs, Phase, PlanError, Priority, Role,
+    Shared, given, has, is, map, opt, or_default, over, req, when,
 };
 
-use super::graph::{Does, Graph, Kind, Of, Op, Unit, both};
+use super::graph::{Does, Graph, Kind, Need, Of, Op, Unit, both};
 use super::seen::{Got, Seen};
 
 #[derive(Clone, Copy, Debug)]
@@ -60,12 +60,8 @@ impl Role for R {
         self.0
     }
 
-    fn arrive(&self, To(to, log): To) -> To {
-        To(if self.0 == 1 { to + 1000 } else { to }, log)
-    }
-
-    fn accept<M: Mode>(&self, To(to, log): &To, got: &Got) -> Result<(), Error> {
-        log.add(format!("accept {to}: {}", got.by));
+    fn verify<M: Mode>(&self, To(to, log): &To, got: &Got) -> Result<(), Error> {
+        log.add(format!("verify {to}: {}", got.by));
         if got.refused { Err(Error::new(ErrorKind::InvalidData, "refused")) } else { Ok(()) }
     }
 }
@@ -112,7 +108,7 @@ macro_rules! arguments {
             #[allow(non_snake_case, unused_mut, unused_variables, reason = "one macro for all lengths")]
             fn inputs(self, unit: &Unit) -> Vec<Input<M>> {
                 let ($($name,)*) = self;
-                let mut roles = unit.needs.iter().filter(|need| !matches!(need.kind, Kind::Is | Kind::Given));
+                let mut roles = unit.needs.iter().filter(|need| !matches!(need.kind, Kind::Is | Kind::Has));
                 vec![$($name.input(roles.next().unwrap().key)),*]
             }
         }
@@ -212,7 +208,7 @@ pub trait Build: Mode {
 }
 
 macro_rules! build {
-    ($mode:ty, $dialer:ident) => {
+    ($mode:ty) => {
         impl Build for $mode {
             fn add<N: Needs<Self, Args: Arguments<Self>> + Send + Sync>(
                 ctx: Ctx<Self>,
@@ -246,19 +242,16 @@ macro_rules! build {
             }
 
             fn give(role: u32, number: usize, fails: bool) -> Dialer<R, Self> {
-                Dialer::$dialer(R(role), move |to| async move { give(number, fails, &to) })
+                Dialer::<_, $mode>::from_fn(R(role), move |to| async move { give(number, fails, &to) })
             }
         }
     };
 }
 
-build!(Shared, shared);
-build!(Local, local);
+build!(Shared);
+build!(Local);
 
 macro_rules! need {
-    (Is, $need:expr) => {
-        is(K($need.key), $need.value)
-    };
     (Given, $need:expr) => {
         given(K($need.key))
     };
@@ -278,8 +271,18 @@ macro_rules! need {
         map((req(K($need.key)), opt(K($need.other))), |(a, b)| both(a, b))
     };
     (Inside, $need:expr) => {
-        map((is(K($need.key), $need.value), req(K($need.other))), |(a,): (u32,)| a)
+        map(when(is(K($need.key), $need.value)).needs((req(K($need.other)),)), |(a,): (u32,)| a)
     };
+}
+
+/// The needs of a shape, without its gates.
+macro_rules! tuple {
+    ($needs:ident [$($done:ident)*]) => {
+        ($({ let need = $needs.next().unwrap(); need!($done, need) },)*)
+    };
+    ($needs:ident [$($done:ident)*] Is $($rest:ident)*) => { tuple!($needs [$($done)*] $($rest)*) };
+    ($needs:ident [$($done:ident)*] Has $($rest:ident)*) => { tuple!($needs [$($done)*] $($rest)*) };
+    ($needs:ident [$($done:ident)*] $kind:ident $($rest:ident)*) => { tuple!($needs [$($done)* $kind] $($rest)*) };
 }
 
 macro_rules! install {
@@ -288,12 +291,34 @@ macro_rules! install {
         #[allow(unused_mut, unused_variables, reason = "one macro for all lengths")]
         match &kinds[..] {
             $([$(Kind::$kind),*] => {
-                let mut needs = $unit.needs.iter();
-                $mode::add($ctx, $unit, $log, ($({ let need = needs.next().unwrap(); need!($kind, need) },)*))
+                let mut needs = $unit.needs.iter().filter(|need| gate(need).is_none());
+                add::<$mode, _>($ctx, $unit, $log, tuple!(needs [] $($kind)*))
             })*
             _ => panic!("no such shape: {kinds:?}"),
         }
     }};
+}
+
+fn gate(need: &Need) -> Option<Gate> {
+    match need.kind {
+        Kind::Is => Some(is(K(need.key), need.value)),
+        Kind::Has => Some(has(K(need.key))),
+        _ => None,
+    }
+}
+
+/// Registers with the gates before the needs.
+fn add<M: Build, N: Needs<M, Args: Arguments<M>> + Send + Sync>(
+    ctx: Ctx<M>,
+    unit: &Unit,
+    log: &Log,
+    needs: N,
+) -> Ctx<M> {
+    let mut gates = unit.needs.iter().filter_map(gate);
+    match gates.next() {
+        Some(first) => M::add(ctx, unit, log, gates.fold(when(first), mimic_core::When::and).needs(needs)),
+        None => M::add(ctx, unit, log, needs),
+    }
 }
 
 fn install<M: Build>(ctx: Ctx<M>, unit: &Unit, log: &Log) -> Ctx<M> {
@@ -347,7 +372,7 @@ fn seen(result: Result<Got, Error>, log: &Log) -> (Seen, Option<Explanation>) {
         calls,
         result: Err(error.reason()),
         kind: Some(error.kind()),
-        layer: error.layer().map(Into::into),
+        layer: error.at().map(Into::into),
         target: error.target().map(Into::into),
         via: error.via().map(Into::into),
         phase: error.phase(),

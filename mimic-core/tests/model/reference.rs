@@ -235,7 +235,10 @@ impl<'a> Resolve<'a> {
         for need in unit.needs.iter().filter(|need| is_gate(need)) {
             committed |= !matches!(unit.of, Of::Function(..));
             let value = self.value(need.key)?;
-            let open = if need.kind == Kind::Given { value.is_some() } else { value == Some(need.value) };
+            let open = match need.kind {
+                Kind::Has | Kind::Given => value.is_some(),
+                _ => value == Some(need.value),
+            };
             if !open {
                 return Ok(None);
             }
@@ -248,8 +251,8 @@ impl<'a> Resolve<'a> {
                 if committed { Err(fault) } else { Ok(None) }
             };
             match need.kind {
-                Kind::Is | Kind::Given => {}
-                Kind::Req => match self.value(need.key)? {
+                Kind::Is | Kind::Has => {}
+                Kind::Req | Kind::Given => match self.value(need.key)? {
                     Some(value) => inputs.push(Input::Value(Some(value))),
                     None => return missing(Id::Key(need.key)),
                 },
@@ -323,18 +326,17 @@ impl<'a> Resolve<'a> {
     }
 
     fn connect(&mut self, node: &Rc<Node>, to: u32, id: u32) -> Result<Got, Fault> {
-        let arrived = if node.role == 1 { to + 1000 } else { to };
         let got = match &node.run {
             Run::Given(number, fails) => {
-                self.calls.push(format!("g{number} {arrived}"));
+                self.calls.push(format!("g{number} {to}"));
                 if *fails {
                     return Err(Fault::new(ErrorKind::BrokenPipe, format!("g{number} refuses")));
                 }
-                Got { by: format!("g{number}@{arrived}"), refused: false }
+                Got { by: format!("g{number}@{to}"), refused: false }
             }
-            Run::Unit(unit) => self.work(node, unit, arrived, id)?,
+            Run::Unit(unit) => self.work(node, unit, to, id)?,
         };
-        self.calls.push(format!("accept {to}: {}", got.by));
+        self.calls.push(format!("verify {to}: {}", got.by));
         if got.refused { Err(Fault::new(ErrorKind::InvalidData, "refused".into())) } else { Ok(got) }
     }
 
@@ -467,7 +469,7 @@ impl<'a> Resolve<'a> {
 }
 
 fn is_gate(need: &Need) -> bool {
-    matches!(need.kind, Kind::Is | Kind::Given | Kind::Inside)
+    matches!(need.kind, Kind::Is | Kind::Has | Kind::Given | Kind::Inside)
 }
 
 fn show(inputs: &[Input]) -> String {

@@ -1,4 +1,4 @@
-//! A race in virtual time, in milliseconds, and short words for what goes in and out.
+//! A race in virtual time, in milliseconds, and short words for inputs and outputs.
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
@@ -7,8 +7,8 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use mimic_happy_eyeballs::{
-    Answer, AttemptId, Candidate, Config, End, Endpoint, Failure, Input, Kind, Machine, Name, Outcome, Output, Query,
-    Service, Source, Target,
+    AddressInfo, Answer, AttemptId, AttemptState, Config, End, Failure, Kind, Machine, Name, Query, RaceEndpoint,
+    RaceInput, RaceOutput, RaceTarget, ServiceRecord, Source,
 };
 
 pub(crate) fn ms(ms: u64) -> Duration {
@@ -20,12 +20,12 @@ pub(crate) fn ip(text: &str) -> IpAddr {
 }
 
 /// A candidate of unknown source.
-pub(crate) fn c(text: &str) -> Candidate {
-    Candidate::new(ip(text))
+pub(crate) fn c(text: &str) -> AddressInfo {
+    AddressInfo::new(ip(text))
 }
 
 /// A candidate and the source for it.
-pub(crate) fn from(to: &str, source: &str) -> Candidate {
+pub(crate) fn from(to: &str, source: &str) -> AddressInfo {
     c(to).source(Source::Address(ip(source)))
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn at(name: Name, query: Query) -> Query {
     Query { name, ..query }
 }
 
-/// What a race is expected to say, apart from when to wake.
+/// An expected output of a race, other than a wake-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
     Query(Query),
@@ -53,13 +53,13 @@ pub(crate) fn start(attempt: u16, address: &str) -> Said {
     Said::Start(attempt, ip(address))
 }
 
-/// A race that is told what happens when, and says what it did when.
+/// A race with timed inputs, and a log of its timed outputs.
 pub(crate) struct Race<const N: usize = 32, const S: usize = 4, const Q: usize = 16> {
     pub(crate) machine: Machine<Duration, u8, N, S, Q>,
     pub(crate) now: Duration,
     pub(crate) wake: Option<Duration>,
     pub(crate) log: VecDeque<(u64, Said)>,
-    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) endpoints: Vec<RaceEndpoint>,
 }
 
 impl Race {
@@ -68,8 +68,8 @@ impl Race {
     }
 
     /// Of known addresses: nothing to look up.
-    pub(crate) fn to(config: Config, candidates: &[Candidate]) -> Self {
-        Self::sized_to(config, Target::Addresses(candidates))
+    pub(crate) fn to(config: Config, candidates: &[AddressInfo]) -> Self {
+        Self::sized_to(config, RaceTarget::Addresses(candidates))
     }
 
     /// With its first queries told, which are not tested again.
@@ -82,10 +82,10 @@ impl Race {
 
 impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
     pub(crate) fn sized(config: Config) -> Self {
-        Self::sized_to(config, Target::Name)
+        Self::sized_to(config, RaceTarget::Name)
     }
 
-    pub(crate) fn sized_to(config: Config, target: Target<'_>) -> Self {
+    pub(crate) fn sized_to(config: Config, target: RaceTarget<'_>) -> Self {
         let machine = Machine::new(config, target, ms(0));
         let mut race = Self { machine, now: ms(0), wake: None, log: VecDeque::new(), endpoints: Vec::new() };
         race.drain();
@@ -97,15 +97,15 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
         while let Some(output) = self.machine.output(self.now) {
             assert!(self.wake.is_none(), "the time to wake is said last");
             let said = match output {
-                Output::Query(query) => Said::Query(query),
-                Output::Start { attempt, endpoint } => {
+                RaceOutput::Query(query) => Said::Query(query),
+                RaceOutput::Start { attempt, endpoint } => {
                     self.endpoints.push(endpoint);
                     Said::Start(attempt.0, endpoint.address)
                 }
-                Output::Cancel { attempt } => Said::Cancel(attempt.0),
-                Output::Won { attempt } => Said::Won(attempt.0),
-                Output::Failed(failure) => Said::Failed(failure),
-                Output::Wake(at) => {
+                RaceOutput::Cancel { attempt } => Said::Cancel(attempt.0),
+                RaceOutput::Won { attempt } => Said::Won(attempt.0),
+                RaceOutput::Failed(failure) => Said::Failed(failure),
+                RaceOutput::Wake(at) => {
                     assert!(at > self.now, "a time to wake that has passed: {at:?} at {:?}", self.now);
                     self.wake = Some(at);
                     continue;
@@ -126,7 +126,7 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
     }
 
     /// Gives inputs of one instant, then asks for output.
-    pub(crate) fn inputs(&mut self, when: u64, inputs: &[Input<'_, u8>]) -> &mut Self {
+    pub(crate) fn inputs(&mut self, when: u64, inputs: &[RaceInput<'_, u8>]) -> &mut Self {
         self.until(when);
         for input in inputs {
             self.machine.input(*input, self.now);
@@ -135,7 +135,7 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
         self
     }
 
-    pub(crate) fn input(&mut self, when: u64, input: Input<'_, u8>) -> &mut Self {
+    pub(crate) fn input(&mut self, when: u64, input: RaceInput<'_, u8>) -> &mut Self {
         self.inputs(when, &[input])
     }
 
@@ -144,24 +144,24 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
         self.found(when, query, &candidates)
     }
 
-    pub(crate) fn found(&mut self, when: u64, query: Query, candidates: &[Candidate]) -> &mut Self {
-        self.input(when, Input::Answer { query, answer: Answer::Addresses(candidates) })
+    pub(crate) fn found(&mut self, when: u64, query: Query, candidates: &[AddressInfo]) -> &mut Self {
+        self.input(when, RaceInput::Answer { query, answer: Answer::Addresses(candidates) })
     }
 
-    pub(crate) fn services(&mut self, when: u64, query: Query, services: &[Service<'_>]) -> &mut Self {
-        self.input(when, Input::Answer { query, answer: Answer::Services(services) })
+    pub(crate) fn services(&mut self, when: u64, query: Query, services: &[ServiceRecord<'_>]) -> &mut Self {
+        self.input(when, RaceInput::Answer { query, answer: Answer::Services(services) })
     }
 
     pub(crate) fn servfail(&mut self, when: u64, query: Query) -> &mut Self {
-        self.input(when, Input::Answer { query, answer: Answer::Failed })
+        self.input(when, RaceInput::Answer { query, answer: Answer::Failed })
     }
 
     pub(crate) fn ok(&mut self, when: u64, attempt: u16) -> &mut Self {
-        self.input(when, Input::Succeeded { attempt: AttemptId(attempt) })
+        self.input(when, RaceInput::Succeeded { attempt: AttemptId(attempt) })
     }
 
     pub(crate) fn progress(&mut self, when: u64, attempt: u16) -> &mut Self {
-        self.input(when, Input::Progress { attempt: AttemptId(attempt) })
+        self.input(when, RaceInput::Progress { attempt: AttemptId(attempt) })
     }
 
     pub(crate) fn fail(&mut self, when: u64, attempt: u16) -> &mut Self {
@@ -170,10 +170,10 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
 
     /// No packet was sent.
     pub(crate) fn refuse(&mut self, when: u64, attempt: u16) -> &mut Self {
-        self.input(when, Input::Failed { attempt: AttemptId(attempt), reason: 0, sent: false })
+        self.input(when, RaceInput::Failed { attempt: AttemptId(attempt), reason: 0, sent: false })
     }
 
-    /// What was said since, and exactly when; nothing else was.
+    /// Checks the outputs since the last call, and their times. No others may have come.
     #[track_caller]
     pub(crate) fn expect(&mut self, said: &[(u64, Said)]) -> &mut Self {
         let log: Vec<_> = self.log.drain(..).collect();
@@ -208,7 +208,7 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
                     continue;
                 };
                 let at = attempt.started + ms(*after);
-                if matches!(attempt.outcome, Outcome::Running) && next.is_none_or(|(other, _)| at < other) {
+                if matches!(attempt.state, AttemptState::Running) && next.is_none_or(|(other, _)| at < other) {
                     next = Some((at, index));
                 }
             }
@@ -242,7 +242,7 @@ impl<const N: usize, const S: usize, const Q: usize> Race<N, S, Q> {
     }
 }
 
-/// What an attempt does, after so many milliseconds.
+/// The end of an attempt, after that many milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Play {
     Ok(u64),
@@ -252,15 +252,15 @@ pub(crate) enum Play {
     Hang,
 }
 
-pub(crate) fn failed(attempt: u16) -> Input<'static, u8> {
-    Input::Failed { attempt: AttemptId(attempt), reason: u8::try_from(attempt % 256).unwrap(), sent: true }
+pub(crate) fn failed(attempt: u16) -> RaceInput<'static, u8> {
+    RaceInput::Failed { attempt: AttemptId(attempt), reason: u8::try_from(attempt % 256).unwrap(), sent: true }
 }
 
-pub(crate) fn succeeded(attempt: u16) -> Input<'static, u8> {
-    Input::Succeeded { attempt: AttemptId(attempt) }
+pub(crate) fn succeeded(attempt: u16) -> RaceInput<'static, u8> {
+    RaceInput::Succeeded { attempt: AttemptId(attempt) }
 }
 
-/// The numbers that xorshift makes of a seed.
+/// Yields the numbers of xorshift for a seed.
 #[derive(Clone, Debug)]
 pub(crate) struct Rng(u64);
 

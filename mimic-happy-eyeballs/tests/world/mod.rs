@@ -1,4 +1,4 @@
-//! A network that follows a script, in virtual time, and an executor that polls only who was woken.
+//! A network that follows a script, in virtual time, and an executor that polls only woken tasks.
 
 #![allow(
     dead_code,
@@ -19,8 +19,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use mimic_core::{
-    Ask, Ctx, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Install, Instant, Link, Lookup, Mode, PeerAddr,
-    Phase, Question, Record, RecordType, Shared, Sleep, Timer, Transport, for_each_mode,
+    AttributeRequest, Ctx, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Install, Instant, Link, Lookup, Mode,
+    PeerAddr, Phase, Question, Record, RecordType, Shared, Sleep, Timer, Transport, for_each_mode,
 };
 use mimic_happy_eyeballs::{Event, HappyEyeballs, RaceError, Source, SourceAddress, Timeline};
 
@@ -38,12 +38,14 @@ pub fn host() -> HostPort {
     HostPort::new(HOST, 443)
 }
 
-/// The same with a handshake, which does nothing: service records are asked for nobody else.
-pub fn secure(port: u16) -> HostPort {
-    HostPort::new(HOST, port).until(Handshake::<Shared>::new(|flow| async { Ok(flow) }))
+/// Connects to the name with a handshake that does nothing: without one, service records are not
+/// asked for.
+pub async fn secure(ctx: &mimic_core::Context, port: u16) -> Result<<Shared as Mode>::Flow, Error> {
+    let handshake = Handshake::<Shared>::new(|flow| async { Ok(flow) });
+    ctx.dialer(Transport).await?.dial_with(HostPort::new(HOST, port), handshake).await
 }
 
-/// How long something takes, and what comes of it; never, if that is not said.
+/// The time that something takes, and its result; none is never.
 type Script<T> = (Option<Duration>, Option<T>);
 
 type Fault = Arc<dyn Fn() -> Error + Send + Sync>;
@@ -56,7 +58,7 @@ pub struct World(Arc<Mutex<Inner>>);
 #[derive(Default)]
 struct Inner {
     now: Duration,
-    /// Added to what the clock shows.
+    /// Added to the time of the clock.
     jump: Duration,
     /// By how much timers fire too early (negative) or too late, in microseconds.
     skew: i64,
@@ -70,7 +72,7 @@ struct Inner {
     dials: Vec<Duration>,
     /// How many source addresses were asked for.
     sourced: usize,
-    /// How many attempts and source addresses there were in the poll that had most.
+    /// The most attempts and source addresses in a single poll.
     busiest: usize,
     log: Vec<String>,
     alive: HashMap<&'static str, usize>,
@@ -165,7 +167,7 @@ impl World {
         self.0.lock().unwrap().log.push(line.into());
     }
 
-    /// What was done since the last time.
+    /// Returns the actions since the last call.
     pub fn log(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap().log)
     }
@@ -230,13 +232,13 @@ impl World {
         self.run_until(pin!(future), Duration::MAX).unwrap_or_else(|| panic!("nobody will ever wake it"))
     }
 
-    /// Runs to the end, or to that time.
+    /// Runs to the end, or to the given time.
     pub fn run_until<T>(&self, mut future: Pin<&mut impl Future<Output = T>>, end: Duration) -> Option<T> {
         let mut flag = Arc::new(Flag(AtomicBool::new(true)));
         loop {
             let mut polls = 0;
             while flag.0.load(SeqCst) {
-                // Of a task's wakers, that of the last poll counts alone.
+                // Only the waker of the last poll counts.
                 flag = Arc::new(Flag(AtomicBool::new(false)));
                 let waker = flag.clone().into();
                 let before = self.work();
@@ -338,7 +340,7 @@ impl Timer for VirtualTimer {
     }
 }
 
-/// A connection that carries nothing, and takes everything.
+/// A connection that takes every write, and whose input is at its end.
 pub struct Plain {
     pub to: SocketAddr,
     guard: Guard,
@@ -379,8 +381,8 @@ impl Flow for Plain {
         self.guard.0.say(format!("abort {}", self.to));
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        ask.give(PeerAddr, || Some(self.to));
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        request.provide_value(PeerAddr, || Some(self.to));
     }
 }
 
@@ -432,6 +434,11 @@ impl World {
 
     pub fn connect<M: Mode>(&self, ctx: &Ctx<M>, to: HostPort) -> Result<M::Flow, Error> {
         self.run(ctx.resolve(Transport, to))
+    }
+
+    /// As [`secure`].
+    pub fn connect_secure(&self, ctx: &mimic_core::Context, port: u16) -> Result<<Shared as Mode>::Flow, Error> {
+        self.run(secure(ctx, port))
     }
 
     /// Connects to the name in mode `Shared`, which must fail.
@@ -490,7 +497,7 @@ thread_local! {
     static OBSERVED: RefCell<Vec<Event>> = const { RefCell::new(Vec::new()) };
 }
 
-/// An observer that keeps what it is told, per thread.
+/// An observer that keeps its events, per thread.
 pub fn observe(event: &Event) {
     OBSERVED.with_borrow_mut(|observed| observed.push(*event));
 }

@@ -1,4 +1,4 @@
-//! Certificates and configurations for tests, made on the fly.
+//! Shared by the tests: certificates and configurations made on the fly, handshakes, tasks, flows.
 
 #![allow(
     dead_code,
@@ -8,15 +8,20 @@
     reason = "each test file uses a part"
 )]
 
-pub mod wire;
+pub mod flows;
+pub mod tasks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use mimic_core::Flow;
 use mimic_rustls::rustls::crypto::{CryptoProvider, ring};
 use mimic_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+pub const NAME: &str = "example.org";
 
 pub const BOTH: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
 
@@ -24,16 +29,16 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// An authority and what it issues.
+/// An authority that issues certificates.
 pub struct Authority {
     certificate: CertificateDer<'static>,
-    /// The certificate, as files have it.
+    /// The certificate in PEM format.
     pub pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    /// Each with a name of its own.
+    /// Makes an authority with a name of its own.
     pub fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         Self::named(&format!("authority {}", COUNT.fetch_add(1, SeqCst)))
@@ -48,7 +53,7 @@ impl Authority {
         Self { certificate: certificate.der().clone(), pem: certificate.pem(), issuer: Issuer::new(params, key) }
     }
 
-    /// A leaf for the names, changed by `change`, with its key.
+    /// Issues a leaf for the names, changed by `change`, with its key.
     pub fn issue(
         &self,
         names: &[&str],
@@ -96,4 +101,31 @@ pub fn server(
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .unwrap()
+}
+
+/// Runs a handshake with the server [`NAME`]. Returns both ends.
+pub fn handshake<N: Flow, F: Flow>(
+    ends: (N, F),
+    client: &Arc<ClientConfig>,
+    server: &ServerConfig,
+) -> (TlsFlow<N, Client>, TlsFlow<F, Server>) {
+    handshake_with(NAME, ends, client, server)
+}
+
+/// Runs a handshake with the server `name`. Returns both ends.
+pub fn handshake_with<N: Flow, F: Flow>(
+    name: &str,
+    (near, far): (N, F),
+    client: &Arc<ClientConfig>,
+    server: &ServerConfig,
+) -> (TlsFlow<N, Client>, TlsFlow<F, Server>) {
+    let connecting = connect(near, client.clone(), Vec::new(), name);
+    let (near, far) = tasks::both(&"handshake", connecting, accept(far, server));
+    (near.unwrap(), far.unwrap())
+}
+
+/// Runs a handshake with configurations of its own. Returns both ends.
+pub fn pair<N: Flow, F: Flow>(ends: (N, F)) -> (TlsFlow<N, Client>, TlsFlow<F, Server>) {
+    let authority = Authority::new();
+    handshake(ends, &Arc::new(authority.client(&BOTH)), &authority.server(&[NAME], &BOTH))
 }

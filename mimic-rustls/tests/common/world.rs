@@ -1,69 +1,29 @@
-//! A listener below, a clock and an observer that a test decides about, and a TLS listener over
-//! them.
+//! A TLS listener over a listener, a clock and an observer that the test controls.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
-    Ask, Bind, Ctx, Error, ErrorKind, Flow, FlowExt, Instant, Listener, Lookup, Memory, Mode, PeerAddr, Phase, Sleep,
-    Timer, TlsVersion, for_each_mode, memory_pair,
+    Bind, Ctx, Error, ErrorKind, Flow, FlowExt, Instant, Listener, Lookup, Memory, Mode, Phase, Sleep, Timer,
+    TlsVersion, for_each_mode, memory_pair,
 };
 use mimic_rustls::rustls::{self, ServerConfig};
 use mimic_rustls::{HandshakeObserver, Tls, TlsServerConfig, connect, tls_error};
 
-use crate::common::wire::PEER;
-use crate::common::{Authority, BOTH};
+use crate::common::flows::{Counted, Counts, PEER};
+use crate::common::{Authority, BOTH, NAME};
 
-pub(crate) const NAME: &str = "example.org";
 const URL: &str = "tls://192.0.2.1:443";
-/// What a gap between two polls counts at most.
+/// The most that a gap between two polls counts.
 pub(crate) const GAP: Duration = Duration::from_millis(250);
 
-/// The server's end of a connection. Counts how often it is read; `busy`, it asks for the next read
-/// at once.
-#[derive(Debug)]
-pub(crate) struct Counted<F> {
-    pub(crate) below: F,
-    pub(crate) reads: Arc<AtomicUsize>,
-    pub(crate) busy: bool,
-}
-
-impl<F: Flow> Flow for Counted<F> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
-        self.reads.fetch_add(1, SeqCst);
-        if self.busy {
-            cx.waker().wake_by_ref();
-        }
-        self.below.poll_read(cx, buf)
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
-        self.below.poll_write(cx, buf)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.below.poll_flush(cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.below.poll_shutdown(cx)
-    }
-
-    fn answer(&self, ask: &mut Ask<'_>) {
-        ask.give(PeerAddr, || Some(PEER));
-    }
-}
-
-mimic_core::read_write!(for[F: Flow] Counted<F>);
-
-/// What the observer was told.
+/// An error that the observer got.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) kind: ErrorKind,
@@ -73,12 +33,12 @@ pub(crate) struct Seen {
     pub(crate) text: String,
 }
 
-/// What the test decides: which clients come, what goes wrong below, and what time it is.
+/// The state that the test controls: the clients that come, the faults below, and the time.
 pub(crate) struct World<M: Mode>(pub(crate) Arc<Mutex<Inner<M>>>);
 
 pub(crate) struct Inner<M: Mode> {
     pub(crate) clients: VecDeque<Counted<Memory<M>>>,
-    /// Clients that come without end, and say this.
+    /// Clients come without end, and send this.
     pub(crate) flood: Option<&'static [u8]>,
     pub(crate) accepted: usize,
     pub(crate) errors: usize,
@@ -114,19 +74,19 @@ impl<M: Mode> World<M> {
         })))
     }
 
-    /// A client comes; this is its end.
+    /// Adds a client. Returns its end.
     pub(crate) fn come(&self) -> Memory<M> {
         self.come_counted(false).0
     }
 
-    /// A client comes; this is its end, and how often the server's end is read.
-    pub(crate) fn come_counted(&self, busy: bool) -> (Memory<M>, Arc<AtomicUsize>) {
+    /// Adds a client. Returns its end, and the calls of the server's end.
+    pub(crate) fn come_counted(&self, busy: bool) -> (Memory<M>, Arc<Counts>) {
         let (near, below) = memory_pair::<M>(1 << 16);
-        let reads = Arc::<AtomicUsize>::default();
+        let (below, counts) = Counted::new(below);
         let mut world = self.0.lock().unwrap();
-        world.clients.push_back(Counted { below, reads: reads.clone(), busy });
+        world.clients.push_back(Counted { busy, ..below });
         world.accepting.take().into_iter().for_each(Waker::wake);
-        (near, reads)
+        (near, counts)
     }
 
     pub(crate) fn advance(&self, by: Duration) {
@@ -138,7 +98,7 @@ impl<M: Mode> World<M> {
         }
     }
 
-    /// Lets time go by for a listener whose task is woken by it.
+    /// Lets time pass for a listener whose task is woken by it.
     pub(crate) async fn tick(&self, by: Duration) {
         let mut left = by;
         while !left.is_zero() {
@@ -165,7 +125,7 @@ for_each_mode!(M => {
             let said = world.flood.filter(|_| world.clients.is_empty()).map(|said| {
                 let (mut near, below) = memory_pair::<M>(1 << 16);
                 futures_lite::future::block_on(near.write_all(said)).unwrap();
-                Counted { below, reads: Arc::default(), busy: false }
+                Counted::new(below).0
             });
             match world.clients.pop_front().or(said) {
                 Some(flow) => {
@@ -214,7 +174,7 @@ for_each_mode!(M => {
     impl Listen for M {
         fn context(world: &World<M>, config: ServerConfig) -> Ctx<M> {
             let (bind, sleep) = (world.clone(), world.clone());
-            // A world holds the flows of one mode, and an observer is `Send` in both.
+            // A world holds the flows of one mode, but an observer is `Send` in both.
             let observed = world.0.lock().unwrap().seen.clone();
             let observer = move |error: &Error| {
                 observed.lock().unwrap().push(Seen {
@@ -248,7 +208,7 @@ for_each_mode!(M => {
     }
 });
 
-/// Connects, says something, and hears it again.
+/// Connects, sends a message and reads it again.
 pub(crate) async fn visit<M: Mode>(near: Memory<M>, authority: &Authority) {
     let mut flow = connect(near, Arc::new(authority.client(&BOTH)), Vec::new(), NAME).await.unwrap();
     flow.write_all(b"ping").await.unwrap();
@@ -265,18 +225,18 @@ pub(crate) async fn serve<M: Mode>(flow: M::Flow) {
     assert!(flow.read_exact(&mut ping).await.is_ok());
     flow.write_all(&ping).await.unwrap();
     flow.flush().await.unwrap();
-    // Until the client has gone.
+    // Waits until the client has gone.
     let _ = flow.read(&mut ping).await;
 }
 
-/// Polls the listener, which has nothing to hand out.
+/// Polls the listener, and asserts that it returns nothing.
 #[track_caller]
 pub(crate) fn idle<M: Mode>(listener: &mut M::Listener) {
     let mut cx = Context::from_waker(Waker::noop());
     assert!(listener.poll_accept(&mut cx).is_pending(), "neither a flow nor an error");
 }
 
-/// Lets time go by while the listener is polled, as it is by a task that accepts.
+/// Lets time pass while the listener is polled, as a task that accepts polls it.
 #[track_caller]
 pub(crate) fn pass<M: Mode>(world: &World<M>, listener: &mut M::Listener, by: Duration) {
     let mut left = by;
@@ -289,7 +249,7 @@ pub(crate) fn pass<M: Mode>(world: &World<M>, listener: &mut M::Listener, by: Du
     }
 }
 
-/// Accepts until so many handshakes have failed, and no flow or error comes out.
+/// Accepts until `count` handshakes have failed. Asserts that no flow and no error is returned.
 pub(crate) async fn failures<M: Mode>(world: &World<M>, listener: &mut M::Listener, count: usize) -> Vec<Seen> {
     poll_fn(|cx| {
         assert!(listener.poll_accept(cx).is_pending(), "neither a flow nor an error");

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
 use std::task::{Context as Task, Poll, Waker};
 
-use mimic_core::{Context, Dialer, Host, Key, Port, Scheme, Shared, Stream, is, key, or_default, req};
+use mimic_core::{Context, Dialer, Host, Key, Port, Scheme, Shared, Stream, is, key, or_default, req, when};
 
 use crate::calls::Nothing;
 
@@ -32,14 +32,18 @@ impl Key for Nth {
 pub fn graph() -> Context {
     Context::new()
         .derive(Ip, req(Host), |host| async move { Ok((!host.is_empty()).then_some(IpAddr::V4(Ipv4Addr::LOCALHOST))) })
-        .register(Stream, "tcp", 20, (is(Scheme, "http"), req(Ip), or_default(Port, 80)), |(), (_ip, _port)| async {
-            Ok(Box::new(Nothing) as _)
-        })
+        .register(
+            Stream,
+            "tcp",
+            20,
+            when(is(Scheme, "http")).needs((req(Ip), or_default(Port, 80))),
+            |(), (_ip, _port)| async { Ok(Box::new(Nothing) as _) },
+        )
         .register(
             Stream,
             "tls",
             10,
-            (is(Scheme, "https"), req(Host), req(Ip), or_default(Port, 443)),
+            when(is(Scheme, "https")).needs((req(Host), req(Ip), or_default(Port, 443))),
             |(), (_host, _ip, _port)| async { Ok(Box::new(Nothing) as _) },
         )
 }
@@ -75,7 +79,7 @@ pub fn chain(length: u32) -> Context {
 #[must_use]
 pub fn protocols(count: u32) -> Context {
     (0..count).fold(filled(graph()), |ctx, n| {
-        ctx.register(Stream, format!("other {n}"), 5, is(Scheme, "other"), |(), ()| async {
+        ctx.register(Stream, format!("other {n}"), 5, when(is(Scheme, "other")), |(), ()| async {
             Ok(Box::new(Nothing) as _)
         })
     })

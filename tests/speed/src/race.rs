@@ -5,13 +5,15 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 use std::hint::black_box;
 
-use mimic_happy_eyeballs::{Answer, Candidate, Config, End, Input, Kind, Machine, Name, Output, Query, Source, Target};
+use mimic_happy_eyeballs::{
+    AddressInfo, Answer, Config, End, Kind, Machine, Name, Query, RaceInput, RaceOutput, RaceTarget, Source,
+};
 
 /// What the look-ups answer.
 #[derive(Debug)]
 pub struct Race {
-    v6: [Candidate; 4],
-    v4: [Candidate; 4],
+    v6: [AddressInfo; 4],
+    v4: [AddressInfo; 4],
 }
 
 impl Race {
@@ -22,14 +24,14 @@ impl Race {
         let v6 = [(); 4].map(|()| {
             n += 1;
             let address = Ipv6Addr::new(0x2001, 0xdb8, n, 0, 0, 0, 0, 1);
-            Candidate::new(address.into())
+            AddressInfo::new(address.into())
                 .source(Source::Address(Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 2).into()))
         });
         let mut n = 0;
         let v4 = [(); 4].map(|()| {
             n += 1;
             let address = Ipv4Addr::new(192, 0, 2, n);
-            Candidate::new(address.into()).source(Source::Address(Ipv4Addr::new(192, 0, 2, 99).into()))
+            AddressInfo::new(address.into()).source(Source::Address(Ipv4Addr::new(192, 0, 2, 99).into()))
         });
         Self { v6, v4 }
     }
@@ -38,25 +40,25 @@ impl Race {
     #[must_use]
     pub fn run(&self) -> Option<End> {
         let mut now = Duration::ZERO;
-        let mut race: Machine<Duration, u8> = Machine::new(black_box(Config::new()), Target::Name, now);
+        let mut race: Machine<Duration, u8> = Machine::new(black_box(Config::new()), RaceTarget::Name, now);
         let mut starts = 0;
         loop {
             let mut wake = now;
             while let Some(output) = race.output(now) {
                 match output {
-                    Output::Query(query) if query.kind == Kind::A => {
+                    RaceOutput::Query(query) if query.kind == Kind::A => {
                         for (kind, list) in [(Kind::A, &self.v4), (Kind::Aaaa, &self.v6)] {
                             let query = Query { name: Name::ORIGINAL, kind };
-                            race.input(Input::Answer { query, answer: Answer::Addresses(black_box(list)) }, now);
+                            race.input(RaceInput::Answer { query, answer: Answer::Addresses(black_box(list)) }, now);
                         }
                     }
-                    Output::Start { attempt, .. } => {
+                    RaceOutput::Start { attempt, .. } => {
                         starts += 1;
                         if starts == 8 {
-                            race.input(Input::Succeeded { attempt }, now);
+                            race.input(RaceInput::Succeeded { attempt }, now);
                         }
                     }
-                    Output::Wake(at) => wake = at,
+                    RaceOutput::Wake(at) => wake = at,
                     _ => {}
                 }
             }

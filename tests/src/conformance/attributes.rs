@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Ask, Error, Flow, FlowExt, LocalAddr, PeerAddr, key};
+use mimic_core::{AttributeRequest, Error, Flow, FlowExt, LocalAddr, PeerAddr, key};
 
 use super::ends::{Check, Pair, both, greet, pass, settle};
 use super::failure::ensure;
@@ -38,12 +38,12 @@ impl Flow for Layer {
         self.0.poll_shutdown(cx)
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&*self.0)
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
-        ask.give(Told, || self.1);
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
+        request.provide_value(Told, || self.1);
     }
 }
 
@@ -94,11 +94,11 @@ pub(super) async fn the_layers_below_come_to_an_end(rig: &Rig<'_>) -> Check {
     let Pair { near, far: _far } = rig.pair().await?;
     // Counted first: a question would go round for ever.
     let mut layers = vec![];
-    let mut below = near.lower();
+    let mut below = near.inner();
     while let Some(flow) = below {
         layers.push(flow);
         ensure!(layers.len() < 100, "a hundred layers, and no end");
-        below = flow.lower();
+        below = flow.inner();
     }
     for flow in layers {
         ensure!(flow.attribute(Unheard).is_none(), "a layer answers a key that nobody knows");

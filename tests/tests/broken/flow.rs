@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Poll, ready};
 use std::thread::{self, ThreadId};
 
-use mimic_core::{Ask, Error, ErrorKind, Flow, Memory, PeerAddr, Shared};
+use mimic_core::{AttributeRequest, Error, ErrorKind, Flow, Memory, PeerAddr, Shared};
 
 use super::fault::Fault;
 use super::wakers::Wakers;
@@ -187,18 +187,18 @@ impl Flow for Broken {
         }
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         if self.fault == Fault::Ouroboros { Some(self) } else { None }
     }
 
-    fn answer(&self, ask: &mut Ask<'_>) {
+    fn provide(&self, request: &mut AttributeRequest<'_>) {
         let somebody = || "192.0.2.1:1".parse().ok();
         match self.fault {
             Fault::Fickle if !self.shut => {
-                ask.give(PeerAddr, somebody);
+                request.provide_value(PeerAddr, somebody);
             }
             Fault::Forgetful => {
-                ask.give(PeerAddr, || if self.asked.replace(true) { None } else { somebody() });
+                request.provide_value(PeerAddr, || if self.asked.replace(true) { None } else { somebody() });
             }
             Fault::Unasked => panic!("an attribute that it does not know"),
             _ => {}

@@ -128,7 +128,7 @@ impl Flow for Below {
         self.flow.abort();
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&*self.flow)
     }
 }

@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 
 use mimic_core::embedded_io_async::Read;
 use mimic_core::{
-    BufReader, Error, Flow, Local, Memory, Mode, OwnedReadHalf, OwnedWriteHalf, Repoll, Shared, Split, memory_pair,
-    pump,
+    BufReader, CancelSafeDevice, Error, Flow, Local, Memory, Mode, OwnedReadHalf, OwnedWriteHalf, Shared, Split,
+    memory_pair, pump,
 };
 use mimic_tests::conformance::{End, Ends, Fixture, Kind, pairs};
 
@@ -167,8 +167,8 @@ pub(crate) fn repolled() -> impl Fixture {
     pairs(in_memory().without_half_close().without_reset(), || async {
         let (client, server) = memory_pair::<Shared>(4096);
         let [client, server] = [client, server].map(|device| {
-            End::shared(Repoll::new(device)).opened_by(|flow| {
-                let flow = flow.downcast::<Repoll<Memory<Shared>>>().ok()?;
+            End::shared(CancelSafeDevice::new(device)).opened_by(|flow| {
+                let flow = flow.downcast::<CancelSafeDevice<Memory<Shared>>>().ok()?;
                 Some(Box::new(flow.into_inner()))
             })
         });

@@ -254,7 +254,7 @@ impl<F: Flow> Flow for Tortured<F> {
         self.below.abort();
     }
 
-    fn lower(&self) -> Option<&dyn Flow> {
+    fn inner(&self) -> Option<&dyn Flow> {
         Some(&self.below)
     }
 }

@@ -108,7 +108,7 @@ pub(crate) fn judge(n: usize, fault: Fault, script: &Script, result: Result<(), 
     // read.
     match script.entered() {
         Stage::Connecting => {
-            assert!(error.layer().is_some_and(|layer| layer.contains("\"tls\"")), "{what}: no layer: {error:?}");
+            assert!(error.at().is_some_and(|layer| layer.contains("\"tls\"")), "{what}: no layer: {error:?}");
             assert!(error.target().is_some_and(|target| target.contains(HOST)), "{what}: no target: {error:?}");
             assert_eq!(phase, Phase::Handshake, "{what}: {text}");
             let tree = format!("{error:#}");
@@ -117,7 +117,7 @@ pub(crate) fn judge(n: usize, fault: Fault, script: &Script, result: Result<(), 
         Stage::Exchanging | Stage::Closing => {
             assert!(matches!(phase, Phase::Read | Phase::Write | Phase::Shutdown), "{what}: {text}");
             // What the flow below says is passed on as it is; what TLS itself finds wrong is named.
-            assert!(fault != Fault::End || error.layer() == Some("tls"), "{what}: no layer: {error:?}");
+            assert!(fault != Fault::End || error.at() == Some("tls"), "{what}: no layer: {error:?}");
         }
     }
     let reasons: &[_] = match fault {

@@ -106,7 +106,7 @@ pub(crate) fn judge_step(n: usize, fault: Fault, script: &Script, result: Result
         _ => (ErrorKind::TimedOut, None, None, "the deadline of "),
     };
     assert_eq!((error.kind(), error.phase()), (kind, phase), "{what}: {text}");
-    assert!(layer.is_none_or(|layer| error.layer() == Some(layer)) && error.layer().is_some(), "{what}: {text}");
+    assert!(layer.is_none_or(|layer| error.at() == Some(layer)) && error.at().is_some(), "{what}: {text}");
     assert!(text.contains(reason), "{what}: {text}");
     assert!(tree.contains("plan:"), "{what}: {tree}");
     let of_link = |target: &str| target.parse::<SocketAddr>().is_ok();

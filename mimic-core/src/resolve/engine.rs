@@ -1,0 +1,301 @@
+//! The engine: decides what fills a role, and computes what that needs.
+//!
+//! ```text
+//!   resolve(Stream)                        the stack, once "tcp" needs a dialer of Transport
+//!
+//!   Stream     candidates tcp, unix        Transport  "happy-eyeballs", its need number 2   ◄── decided next
+//!   Transport  candidate happy-eyeballs    Stream     "tcp", its need number 2: waits
+//!   Host       given: "example.org"
+//! ```
+//!
+//! A goal is a key or a role that is asked for. It tries its registrations in order: for each need
+//! it takes what is given or decided, and otherwise puts a goal for that on the stack and waits. A
+//! function with all inputs is called; a candidate with all inputs becomes a plan, and so does each
+//! layer around it. A goal is decided once. The stack is explicit, so nothing recurses however long
+//! a chain of functions is, and a goal that is needed while it is on the stack is a circle.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::dialer::arguments::Arguments;
+use crate::dialer::attempts::AttemptScope;
+use crate::error::plan_mismatch;
+use crate::id::Id;
+use crate::registry::need::{Found, Met, NeedKind, NeedSpec};
+use crate::registry::plan::{Answers, DeadlinePlan, Plan, Registration, Resolved};
+use crate::registry::table::Table;
+use crate::registry::value::Value;
+use crate::registry::{Entry, Registry};
+use crate::sync::Arc;
+use crate::{Endpoint, Error, Host, Listen, Mode, Path, Phase, PlanError, Port, Scheme, Stream};
+
+pub(crate) struct Engine<'a, M: Mode> {
+    pub(crate) registry: &'a Registry<M>,
+    /// The keys and roles that were asked for, without those that have a given value. `None` is
+    /// still on the stack.
+    decided: Table<Option<Resolved<M>>>,
+    /// The goals that are being decided, each for the one below it.
+    stack: Vec<Goal<'a, M>>,
+    /// The attempt log that functions share with the dial, if they dial.
+    pub(crate) scope: Option<AttemptScope<M>>,
+    pub(crate) deadline: Option<DeadlinePlan<M>>,
+}
+
+/// Seals the attempt log even if planning is dropped half-way. A function that kept a dialer then
+/// dials on its own, with its own deadline.
+impl<M: Mode> Drop for Engine<'_, M> {
+    fn drop(&mut self) {
+        AttemptScope::seal(self.scope.as_ref());
+    }
+}
+
+/// A key or role that is being decided.
+struct Goal<'a, M: Mode> {
+    id: Id,
+    entry: &'a Entry<M>,
+    /// The candidate, with the layers so far; `None` while functions or candidates are tried.
+    plan: Option<Arc<Plan<M>>>,
+    /// The number of the function, candidate or layer that is tried.
+    at: usize,
+    /// The number of the need to go on with. After the last, the registration runs.
+    need: usize,
+    /// The inputs so far, one for each argument of the registration.
+    inputs: Vec<Resolved<M>>,
+}
+
+impl<'a, M: Mode> Goal<'a, M> {
+    /// The registration that is tried.
+    fn registration(&self) -> Option<&'a Arc<Registration<M>>> {
+        let all = if self.plan.is_some() { &self.entry.layers } else { &self.entry.registrations };
+        all.get(self.at)
+    }
+
+    /// Moves on to the next function, candidate or layer.
+    fn next(&mut self) {
+        self.go_to(self.at + 1);
+    }
+
+    fn go_to(&mut self, at: usize) {
+        (self.at, self.need) = (at, 0);
+        self.inputs.clear();
+    }
+}
+
+/// What a function answers: a value, or "not me".
+pub(crate) type Answer<M> = <M as Mode>::Future<Result<Option<Value>, Error>>;
+
+impl<'a, M: Mode> Engine<'a, M> {
+    pub(crate) fn new(registry: &'a Registry<M>) -> Self {
+        Self { registry, decided: Table::default(), stack: Vec::new(), scope: None, deadline: None }
+    }
+
+    /// Decides a key or role. The result is [`Resolved::Nothing`] if nothing applies.
+    ///
+    /// After an error, or when the future was dropped, [`computing`](Engine::computing) names the
+    /// function that was running.
+    pub(crate) async fn run(&mut self, id: Id) -> Result<Resolved<M>, Error> {
+        if self.decided.get(&id).is_none() {
+            self.push(id);
+        }
+        while let Some(answer) = self.advance()? {
+            match answer.await.map_err(|error| error.in_phase(Phase::Plan))? {
+                Some(value) => self.decide(Resolved::Value(value)),
+                None => self.goal()?.next(),
+            }
+        }
+        Ok(self.decided.get(&id).cloned().flatten().unwrap_or(Resolved::Nothing))
+    }
+
+    /// Decides which plan fills a role.
+    pub(crate) async fn plan(&mut self, role: Id) -> Result<Arc<Plan<M>>, Error> {
+        let resolved = self.run(role).await?;
+        resolved.plan().cloned().ok_or_else(|| self.no_candidate(role))
+    }
+
+    /// What the functions answered. Nothing without the feature `reports`.
+    pub(crate) fn answers(&self) -> Answers {
+        let mut answers = Answers::default();
+        for (id, decided) in self.decided.iter().filter(|_| cfg!(feature = "reports")) {
+            match decided {
+                Some(Resolved::Value(value)) => answers.insert(id, Some(value.clone())),
+                Some(Resolved::Nothing) => answers.insert(id, None),
+                Some(Resolved::Plan(_)) | None => {}
+            }
+        }
+        answers
+    }
+
+    /// The function that was called last and has not answered.
+    pub(crate) fn computing(&self) -> Option<String> {
+        let goal = self.stack.last()?;
+        let registration = goal.registration()?;
+        let called = registration.is_function() && goal.need == registration.needs.specs.len();
+        called.then(|| match registration.name.is_empty() {
+            true => format!("the function #{} for {}", goal.at + 1, registration.id),
+            false => registration.to_string(),
+        })
+    }
+
+    /// Goes on until all is decided, or there is a function to be awaited.
+    fn advance(&mut self) -> Result<Option<Answer<M>>, Error> {
+        while let Some(goal) = self.stack.last_mut() {
+            let Some(registration) = goal.registration() else {
+                let found = goal.plan.take().map_or(Resolved::Nothing, Resolved::Plan);
+                self.decide(found);
+                continue;
+            };
+            let Some(spec) = registration.needs.specs.get(goal.need) else {
+                if let Some(answer) = self.inputs_ready(registration)? {
+                    return Ok(Some(answer));
+                }
+                continue;
+            };
+            let Some(found) = self.find(&spec.id)? else {
+                self.push(spec.id);
+                continue;
+            };
+            let goal = self.goal()?;
+            match spec.is_met(found.found(), registration.is_committed()) {
+                Met::Yes => goal.keep(spec, found, registration.needs.arguments),
+                Met::Skip => goal.next(),
+                Met::Missing => return Err(missing(spec, registration)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is given or decided for a key or role; `None` if it has yet to be decided.
+    fn find(&self, id: &Id) -> Result<Option<Resolved<M>>, Error> {
+        if let Some(value) = self.registry.values.get(id) {
+            return Ok(Some(Resolved::Value(value.clone())));
+        }
+        match self.decided.get(id) {
+            Some(Some(found)) => Ok(Some(found.clone())),
+            Some(None) => Err(self.cycle(*id)),
+            None if self.registry.entries.get(id).is_none() => Ok(Some(Resolved::Nothing)),
+            None => Ok(None),
+        }
+    }
+
+    /// The registration on top of the stack has all inputs: calls a function, or makes a plan.
+    fn inputs_ready(&mut self, registration: &Arc<Registration<M>>) -> Result<Option<Answer<M>>, Error> {
+        let goal = self.goal()?;
+        let inputs = core::mem::take(&mut goal.inputs);
+        if !registration.is_function() {
+            let below = goal.plan.take();
+            let next = if below.is_some() { goal.at + 1 } else { 0 };
+            goal.plan = Some(Arc::new(Plan { registration: registration.clone(), inputs, below }));
+            goal.go_to(next);
+            return Ok(None);
+        }
+        if registration.needs.has_over {
+            self.scope.get_or_insert_with(|| AttemptScope::open(None)).deadline = self.deadline.clone();
+        }
+        let arguments = Arguments::of_function(inputs, self.scope.clone());
+        let function = M::restore::<Arguments<M>, Option<Answer<M>>>(&registration.run);
+        function.and_then(|function| function(arguments)).ok_or_else(plan_mismatch).map(Some)
+    }
+
+    /// Puts a goal on the stack. Where nothing is registered there is nothing to decide.
+    fn push(&mut self, id: Id) {
+        let Some(entry) = self.registry.entries.get(&id) else { return };
+        self.decided.insert(id, None);
+        self.stack.push(Goal { id, entry, plan: entry.given.clone(), at: 0, need: 0, inputs: Vec::new() });
+    }
+
+    /// Takes the decided goal off the stack.
+    fn decide(&mut self, found: Resolved<M>) {
+        if let Some(goal) = self.stack.pop() {
+            self.decided.insert(goal.id, Some(found));
+        }
+    }
+
+    fn goal(&mut self) -> Result<&mut Goal<'a, M>, Error> {
+        self.stack.last_mut().ok_or_else(plan_mismatch)
+    }
+
+    /// The circle that closes at `again`, which is on the stack.
+    #[cold]
+    fn cycle(&self, again: Id) -> Error {
+        let around = || self.stack.iter().map(|goal| goal.id).skip_while(|id| *id != again);
+        let path = around().chain([again]).map(|id| id.to_string()).collect();
+        let key = around().find(|id| !id.is_role()).map(|id| id.to_string());
+        PlanError::Cycle { path, key }.into()
+    }
+
+    #[cold]
+    pub(super) fn no_candidate(&self, role: Id) -> Error {
+        let all = self.registry.entries.get(&role).map_or(&[][..], |entry| &entry.registrations);
+        let known = |id: &Id| match (self.registry.values.get(id), self.decided.get(id)) {
+            (Some(value), _) => Some(Some(value)),
+            (None, Some(decided)) => decided.as_ref().map(Resolved::value),
+            (None, None) => self.registry.entries.get(id).is_none().then_some(None),
+        };
+        let error =
+            unknown_value(role, all, known).unwrap_or_else(|| PlanError::NoCandidate { role: role.to_string() });
+        // The roots are decided by the endpoint.
+        let is_root = [Id::role(&Stream), Id::role(&Listen)].contains(&role);
+        match self.registry.value(&Scheme).filter(|_| is_root) {
+            Some(scheme) => {
+                let (host, port) = (self.registry.value(&Host), self.registry.value(&Port));
+                let path = self.registry.value(&Path).filter(|_| host.is_none());
+                let (user, password, query) = (None, None, None);
+                Error::from(error).to_target(Endpoint { scheme, user, password, host, port, path, query })
+            }
+            None => error.into(),
+        }
+    }
+}
+
+impl<M: Mode> Goal<'_, M> {
+    /// Keeps what was found for a need as an argument, unless its gate passes none.
+    fn keep(&mut self, spec: &NeedSpec, found: Resolved<M>, arguments: usize) {
+        self.need += 1;
+        if self.inputs.len() < arguments {
+            self.inputs = vec![Resolved::Nothing; arguments];
+        }
+        if let Some(place) = spec.argument.and_then(|argument| self.inputs.get_mut(argument)) {
+            *place = found;
+        }
+    }
+}
+
+#[cold]
+fn missing<M: Mode>(spec: &NeedSpec, of: &Registration<M>) -> Error {
+    let need = if matches!(spec.kind, NeedKind::Over) { format!("{spec:?}") } else { spec.id.to_string() };
+    PlanError::Missing { need, of: of.to_string() }.into()
+}
+
+/// Returns [`UnknownValue`](PlanError::UnknownValue) if one key shuts every candidate by a gate.
+/// `value` returns `None` while the key is undecided.
+#[cold]
+pub(crate) fn unknown_value<'a, M: Mode>(
+    role: Id,
+    candidates: &'a [Arc<Registration<M>>],
+    value: impl Fn(&Id) -> Option<Option<&'a Value>>,
+) -> Option<PlanError> {
+    let (first, others) = candidates.split_first()?;
+    first.needs.specs.iter().find_map(|NeedSpec { id, .. }| {
+        let value = value(id)?;
+        let found = value.map_or(Found::Nothing, Found::Value);
+        let shut = |candidate: &'a Registration<M>| {
+            let mut shut = candidate.needs.specs.iter().filter(|spec| spec.id == *id);
+            shut.find_map(|spec| match &spec.kind {
+                NeedKind::Is(wanted) if spec.is_met(found, true) == Met::Skip => Some(wanted),
+                _ => None,
+            })
+        };
+        let wanted = shut(first)?;
+        let mut known = Vec::from([wanted.wanted()]);
+        for other in others {
+            known.push(shut(other)?.wanted());
+        }
+        known.sort_unstable();
+        known.dedup();
+        let found = value.map(|value| wanted.shown(value));
+        let is_scheme = *id == Id::of(&Scheme);
+        Some(PlanError::UnknownValue { role: role.to_string(), key: id.to_string(), found, known, is_scheme })
+    })
+}
