@@ -12,11 +12,6 @@ use crate::adapter::{Adapter, Listens};
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LAST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The Unix sockets of a runtime. Its streams are made of those of `std`, which do not block.
-pub trait UnixSockets: Listens<UnixListener, Stream: TryFrom<UnixStream, Error = io::Error>> {}
-
-impl<A: Listens<UnixListener, Stream: TryFrom<UnixStream, Error = io::Error>>> UnixSockets for A {}
-
 /// Connects a socket that does not block.
 ///
 /// A server that does not keep up has a full backlog, and refuses such a socket at once, with

@@ -15,12 +15,14 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod acceptor;
 mod adapter;
 mod cached_file;
 mod clock;
 #[cfg(unix)]
 mod connect_unix;
 mod ends;
+mod hosted;
 mod hosts;
 mod inherited;
 mod itself;
@@ -38,11 +40,10 @@ mod system;
 mod tcp_options;
 mod unread;
 
-pub use accept::Acceptor;
-pub use adapter::{Adapter, AsSocket, Everything, Hosted, Listens};
-#[cfg(unix)]
-pub use connect_unix::UnixSockets;
+pub use acceptor::Acceptor;
+pub use adapter::{Adapter, AsSocket, Listens, UnixSockets};
 pub use ends::Ends;
+pub use hosted::{Everything, Hosted};
 pub use inherited::{Inherited, InheritedSockets};
 pub use lookup::{lookup, lookup_locally, set_lookup_threads};
 pub use slices::{with_byte_slices, with_io_slices};

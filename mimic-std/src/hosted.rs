@@ -1,0 +1,94 @@
+//! The roles that the parts of an adapter make.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+#[cfg(not(feature = "happy-eyeballs"))]
+use mimic_core::InOrder as Addresses;
+use mimic_core::{
+    Bind, Ctx, Deadline, Error, Install, Link, Lookup, Mode, Phase, Schemes, Sleep, V6Only, for_each_mode, map, opt,
+};
+#[cfg(unix)]
+use mimic_core::{BindUnix, Unix, UnixMode};
+#[cfg(feature = "happy-eyeballs")]
+use mimic_happy_eyeballs::{HappyEyeballs as Addresses, SourceAddress};
+use socket2::SockRef;
+
+use crate::acceptor::Acceptor;
+use crate::adapter::{Adapter, Listens};
+use crate::clock::Clock;
+#[cfg(unix)]
+use crate::connect_unix::connect_unix;
+use crate::inherited::Inherited;
+use crate::itself::refuse_itself;
+use crate::listening::bind_tcp;
+#[cfg(unix)]
+use crate::listening::bind_unix;
+use crate::tcp_options::TcpOptions;
+
+/// The roles of an adapter, each at priority 100: [`Link`], [`Bind`], [`Lookup`] and [`Sleep`];
+/// [`Unix`](mimic_core::Unix) and [`BindUnix`](mimic_core::BindUnix) where the system has them; and
+/// `SourceAddress` with the feature `happy-eyeballs`.
+#[derive(Clone, Copy, Debug)]
+pub struct Hosted<A>(pub A);
+
+/// The content of an adapter's contexts: [`Hosted`], the standard schemes, addresses raced by the
+/// feature `happy-eyeballs`, TLS by the feature `rustls`, and a deadline of 30 s.
+#[derive(Clone, Copy, Debug)]
+pub struct Everything<A>(pub A);
+
+const PRIORITY: i32 = 100;
+
+for_each_mode!(M => {
+    impl<A: Adapter> Install<M> for Everything<A> {
+        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
+            #[cfg(feature = "rustls")]
+            let ctx = ctx.install(mimic_rustls::Tls);
+            ctx.install(Schemes).install(Addresses).install(Hosted(self.0)).with(Deadline, Duration::from_secs(30))
+        }
+    }
+
+    impl<A: Adapter> Install<M> for Hosted<A> {
+        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
+            let (epoch, options) = (A::now(), map(TcpOptions::needs(), |options| options));
+            let ctx = ctx
+                .register(Link, "tcp", PRIORITY, TcpOptions::needs(), |to, options| async move {
+                    Ok(Box::new(connect::<A>(to, options).await?) as <M as Mode>::Flow)
+                })
+                .register(Bind, "tcp", PRIORITY, (options, opt(V6Only), opt(Inherited)), |at, (options, v6_only, inherited)| async move {
+                    A::check()?;
+                    let listener = bind_tcp(at, v6_only, inherited)?;
+                    Ok(Box::new(Acceptor::<A, _>::new(None, listener, options)?) as <M as Mode>::Listener)
+                })
+                .register(Lookup, "system", PRIORITY, (), |question, ()| crate::lookup(question))
+                .register(Sleep, "timer", PRIORITY, (), move |(), ()| async move {
+                    A::check()?;
+                    Ok(Box::new(Clock::<A> { epoch, wait: None }) as <M as Mode>::Timer)
+                });
+            #[cfg(feature = "happy-eyeballs")]
+            let ctx = ctx.register(SourceAddress, "udp", PRIORITY, (), |to, ()| async move { Ok(crate::source(to)) });
+            #[cfg(unix)]
+            let ctx = ctx
+                .register(Unix, "unix", PRIORITY, (), |to, ()| async move {
+                    Ok(Box::new(connect_unix::<A>(&to).await?) as <M as Mode>::Flow)
+                })
+                .register(BindUnix, "unix", PRIORITY, (opt(UnixMode), opt(Inherited)), |at, (mode, inherited)| async move {
+                    A::check()?;
+                    let (file, listener) = bind_unix(&at, mode, inherited)?;
+                    Ok(Box::new(Acceptor::<A, _>::new(file, listener, (true, None).into())?) as <M as Mode>::Listener)
+                });
+            ctx
+        }
+    }
+});
+
+async fn connect<A: Adapter>(to: SocketAddr, options: TcpOptions) -> Result<<A as Listens<TcpListener>>::Flow, Error> {
+    A::check()?;
+    let socket = <A as Adapter>::connect(to).await;
+    let set_up = |socket: <A as Listens<TcpListener>>::Stream| {
+        refuse_itself(&SockRef::from(&socket), to)?;
+        options.set_on(&SockRef::from(&socket))?;
+        Ok(socket.into())
+    };
+    socket.and_then(set_up).map_err(|error| Error::from(error).in_phase(Phase::Connect))
+}
