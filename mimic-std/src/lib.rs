@@ -1,6 +1,6 @@
 //! What adapters for hosted systems share: everything but the runtime.
 //!
-//! [`Ends`] keeps the promises of [`Flow`](mimic_core::Flow) over streams with the habits of
+//! [`StreamFlow`] is a flow over a stream of a runtime; [`Ends`] keeps the promises of [`Flow`](mimic_core::Flow) over streams with the habits of
 //! `std::io`; [`with_io_slices`] and [`with_byte_slices`] convert vectored writes without
 //! allocating; [`lookup`] looks names up as the system does, and `source` (feature
 //! `happy-eyeballs`) tells the address that it would connect from; [`TcpOptions`] are what a
@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod bridge;
 mod cached_file;
 #[cfg(unix)]
 mod connect_unix;
@@ -37,6 +38,7 @@ mod tcp_options;
 mod unread;
 
 pub use accept::{accept_error, accepted_error};
+pub use bridge::{PollStream, StreamFlow};
 #[cfg(unix)]
 pub use connect_unix::connect_unix;
 pub use ends::Ends;
