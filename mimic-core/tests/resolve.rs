@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use common::*;
 use mimic_core::{
-    Context, Dialer, Error, ErrorKind, Flow, HostPort, Link, LocalContext, PlanError, Priority, Role, Stream,
+    Context, Dialer, Error, ErrorKind, FlowExt, HostPort, Link, LocalContext, PlanError, Priority, Role, Stream,
     Transport, first_ok, given, is, map, opt, or_default, over, req,
 };
 
@@ -517,7 +517,7 @@ fn the_local_mode_takes_what_is_not_send() {
         async move {
             std::future::ready(()).await;
             keep.set(keep.get() + 10);
-            Ok(Box::new(Named("local")) as Box<dyn Flow>)
+            Ok(Named("local").boxed_local())
         }
     });
     let flow = block_on(ctx.connect()).unwrap();
