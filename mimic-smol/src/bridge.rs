@@ -17,8 +17,8 @@ use socket2::SockRef;
 
 use crate::Smol;
 
-/// A flow over a TCP socket, connected or accepted; `TcpFlow::from(socket)` changes no option of the
-/// socket. [`StreamFlow`] says what a drop does.
+/// A flow over a TCP socket, connected or accepted; `TcpFlow::from(socket)` changes no option of
+/// the socket. [`StreamFlow`] says what a drop does.
 pub type TcpFlow = FromFutures<Async<TcpStream>>;
 
 /// A flow over a Unix socket, connected or accepted. [`StreamFlow`] says what a drop does.

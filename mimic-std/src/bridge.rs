@@ -4,7 +4,7 @@
 //!   FromTokio<T> = StreamFlow<T, Tokio>        FromFutures<T> = StreamFlow<T, Smol>
 //!        │ Flow: Ends keeps the promises; a drop discards unread input of sockets
 //!        ▼
-//!   PollStream<T> for Tokio, for Smol:         tokio's and futures-io's names for read, write, close
+//!   PollStream<T> for Tokio, for Smol:   tokio's and futures-io's names for read, write, close
 //!
 //!   flow ─► ToTokio ─► TLS of another crate ─► FromTokio::with_inner(tls, way to the flow)
 //!             ▲                                  │ inner()
@@ -65,10 +65,10 @@ pub trait PollStream<T>: 'static {
 ///   bytes from the peer arrive after the drop, or more than 256 KiB of them lie unread. Then the
 ///   system may reset the connection. [`FlowExt::close`](mimic_core::FlowExt::close) waits for the
 ///   peer and loses nothing.
-/// - To that end a drop discards the input that has arrived at the socket, in at most 64 reads of 4
-///   KiB. The peer cannot tell that its bytes were not read. [`abort`](Flow::abort) tells it: a drop
-///   after it resets a TCP connection (on Unix sockets it resets nothing). So does a drop during a
-///   panic over unread bytes.
+/// - To that end a drop discards the input that has arrived at the socket, in at most 64 reads of
+///   4 KiB. The peer cannot tell that its bytes were not read. [`abort`](Flow::abort) tells it: a
+///   drop after it resets a TCP connection (on Unix sockets it resets nothing). So does a drop
+///   during a panic over unread bytes.
 /// - A socket that is shared with another descriptor or process loses its input for those, too.
 ///   [`into_inner`](StreamFlow::into_inner) takes it out and leaves its input.
 /// - A stream of another type, a TLS stream or a split half for instance, is dropped and nothing

@@ -16,8 +16,8 @@ use tokio::net::UnixStream;
 
 use crate::Tokio;
 
-/// A flow over a TCP socket, connected or accepted; `TcpFlow::from(socket)` changes no option of the
-/// socket. [`StreamFlow`] says what a drop does.
+/// A flow over a TCP socket, connected or accepted; `TcpFlow::from(socket)` changes no option of
+/// the socket. [`StreamFlow`] says what a drop does.
 pub type TcpFlow = FromTokio<TcpStream>;
 
 /// A flow over a Unix socket, connected or accepted. [`StreamFlow`] says what a drop does.

@@ -47,8 +47,8 @@ use crate::{Error, Key};
 ///   `poll_read` keeps one waker; `poll_write`, `poll_flush` and `poll_shutdown` share another, so
 ///   that a reader and a writer may wait in two tasks. A layer whose read must write below uses
 ///   [`DuplexWaker`](crate::DuplexWaker).
-/// - **Cancellation.** `Pending` means that no byte was taken and none was lost. The caller may stop
-///   polling at any time.
+/// - **Cancellation.** `Pending` means that no byte was taken and none was lost. The caller may
+///   stop polling at any time.
 /// - **Errors** are final for their direction unless the flow documents otherwise.
 /// - **Drop** closes at once, without waiting; the table below says what that may lose.
 ///   [`FlowExt::close`] is orderly. A layer may call `poll_read` of the flow below when it is
@@ -110,8 +110,8 @@ pub trait Flow: AsAny + fmt::Debug {
         self.poll_write(cx, first)
     }
 
-    /// Returns whether [`poll_write_vectored`](Flow::poll_write_vectored) writes more than one slice
-    /// at a time.
+    /// Returns whether [`poll_write_vectored`](Flow::poll_write_vectored) writes more than one
+    /// slice at a time.
     fn is_write_vectored(&self) -> bool {
         false
     }
