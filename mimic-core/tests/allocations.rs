@@ -208,7 +208,7 @@ fn reading_and_writing_through_repoll() {
 fn reading_lines() {
     let (here, there) = memory_pair::<Local>(50);
     let mut there: Box<dyn Flow> = Box::new(there);
-    let mut reader = BufReader::with_capacity(16, Box::new(here) as Box<dyn Flow>);
+    let mut reader = BufReader::with_capacity(16, here.boxed_local());
     let mut line = Vec::with_capacity(64);
     assert_steady("BufReader", || {
         line.clear();

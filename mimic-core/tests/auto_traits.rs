@@ -241,7 +241,7 @@ fn a_local_context_takes_what_is_not_send() {
             let (here, there) = memory_pair::<Local>(8);
             let mut there: Box<dyn Flow> = Box::new(there);
             there.write_all(name.as_bytes()).await?;
-            Ok(Box::new(here) as Box<dyn Flow>)
+            Ok(here.boxed_local())
         }
     });
     let mut flow = block_on(ctx.resolve(Transport, HostPort::new("h", 1))).unwrap();

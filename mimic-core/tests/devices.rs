@@ -14,7 +14,7 @@ use std::task::{Poll, Waker};
 use embedded_io_async::{BufRead, ErrorType, Read, Write};
 use flow_kit::*;
 use futures_lite::future::{pending, poll_once};
-use mimic_core::{BufReader, CancelSafeDevice, Error, ErrorKind, Flow, Phase, Shared, memory_pair, pump};
+use mimic_core::{BufReader, CancelSafeDevice, Error, ErrorKind, Flow, FlowExt, Phase, Shared, memory_pair, pump};
 
 #[derive(Debug)]
 struct Fault(ErrorKind);
@@ -464,7 +464,7 @@ fn lines_end_at_the_delimiter_the_limit_or_the_end() {
 #[test]
 fn a_line_goes_on_after_its_read_was_dropped() {
     let wire = Wire::new(&[Step::Bytes(b"abcd"), Step::LateBytes(b"ef\ng")], &[]);
-    let mut reader = BufReader::with_capacity(4, Box::new(wire.pump(4)) as Box<dyn Flow>);
+    let mut reader = BufReader::with_capacity(4, wire.pump(4).boxed_local());
     let mut out = Vec::new();
     assert!(block_on(poll_once(reader.read_until(b'\n', &mut out, 99))).is_none());
     assert_eq!(out, b"abcd");
@@ -528,7 +528,7 @@ fn a_stream_that_claims_too_much_is_no_panic() {
 #[test]
 fn writes_pass_through_the_reader() {
     let (here, mut there) = memory_pair::<Shared>(8);
-    let mut stream = BufReader::with_capacity(8, Box::new(here) as Box<dyn Flow + Send>);
+    let mut stream = BufReader::with_capacity(8, here.boxed());
     block_on(async {
         assert_eq!(stream.write(b"a").await.unwrap(), 1);
         stream.write_all(b"bc").await.unwrap();
@@ -551,7 +551,7 @@ fn flushes_pass_through_the_reader() {
 #[test]
 fn a_write_to_nobody_fails_through_the_reader() {
     let (here, _) = memory_pair::<Shared>(8);
-    let mut stream = BufReader::with_capacity(8, Box::new(here) as Box<dyn Flow + Send>);
+    let mut stream = BufReader::with_capacity(8, here.boxed());
     let error: Error = block_on(stream.write_all(b"x")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BrokenPipe);
 }

@@ -96,7 +96,7 @@ where
     K: Key + Copy + Send + Sync,
     K::Value: std::fmt::Debug,
 {
-    ctx.register(Stream, K::NAME, priority, req(key), |(), value| async move { Ok(Box::new(Is(value)) as _) })
+    ctx.register(Stream, K::NAME, priority, req(key), |(), value| async move { Ok(Is(value).boxed()) })
 }
 
 fn resolved<T: PartialEq + std::fmt::Debug + 'static>(ctx: &Context, wanted: T) {
@@ -105,12 +105,9 @@ fn resolved<T: PartialEq + std::fmt::Debug + 'static>(ctx: &Context, wanted: T) 
 }
 
 fn strings(endpoint: Strings) -> Box<dyn Flow + Send> {
-    let ctx =
-        Context::new()
-            .register(Stream, "memory0", Priority::NONE, req(StringsEndpoint), |(), flow| async move {
-                Ok(Box::new(flow) as _)
-            })
-            .with(StringsEndpoint, endpoint);
+    let ctx = Context::new()
+        .register(Stream, "memory0", Priority::NONE, req(StringsEndpoint), |(), flow| async move { Ok(flow.boxed()) })
+        .with(StringsEndpoint, endpoint);
     block_on(ctx.connect()).unwrap()
 }
 

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use common::*;
 use mimic_core::{
-    Context, Dialer, Error, ErrorKind, Flow, HostPort, Link, LocalContext, PlanError, Priority, Role, Shared, Stream,
-    Transport, first_ok, has, is, map, opt, or_default, over, req, when,
+    Context, Dialer, Error, ErrorKind, FlowExt, HostPort, Link, LocalContext, PlanError, Priority, Role, Shared,
+    Stream, Transport, first_ok, has, is, map, opt, or_default, over, req, when,
 };
 
 fn target() -> HostPort {
@@ -521,7 +521,7 @@ fn the_local_mode_takes_what_is_not_send() {
         async move {
             std::future::ready(()).await;
             keep.set(keep.get() + 10);
-            Ok(Box::new(Named("local")) as Box<dyn Flow>)
+            Ok(Named("local").boxed_local())
         }
     });
     let flow = block_on(ctx.connect()).unwrap();

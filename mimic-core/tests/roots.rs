@@ -11,9 +11,9 @@ use std::task::{Context as Task, Poll};
 use futures_lite::future::block_on;
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
-    Bind, BindUnix, Dialer, Error, ErrorKind, HostPort, InOrder, Link, Listener, ListenerExt, Local, LocalContext,
-    Lookup, Memory, Phase, Question, Record, RecordType, Schemes, Transport, Unix, first_ok, memory_pair, opt, over,
-    role,
+    Bind, BindUnix, Dialer, Error, ErrorKind, FlowExt, HostPort, InOrder, Link, Listener, ListenerExt, Local,
+    LocalContext, Lookup, Memory, Phase, Question, Record, RecordType, Schemes, Transport, Unix, first_ok, memory_pair,
+    opt, over, role,
 };
 
 /// What was dialled, in order. Not `Send`, as everything here.
@@ -61,7 +61,7 @@ fn context(calls: &Calls) -> LocalContext {
             links.borrow_mut().push(format!("link {to}"));
             async move {
                 match to.is_ipv6() {
-                    true => Ok(Box::new(memory_pair::<Local>(1).0) as Boxed),
+                    true => Ok(memory_pair::<Local>(1).0.boxed_local()),
                     false => Err(ErrorKind::ConnectionRefused.into()),
                 }
             }
@@ -81,7 +81,7 @@ fn context(calls: &Calls) -> LocalContext {
         })
         .register(Unix, "memory", 0, (), move |path: mimic_core::UnixPath, ()| {
             unix.borrow_mut().push(format!("unix {path:?}"));
-            async move { Ok(Box::new(memory_pair::<Local>(1).0) as Boxed) }
+            async move { Ok(memory_pair::<Local>(1).0.boxed_local()) }
         })
 }
 
@@ -210,7 +210,7 @@ fn ways(answers: usize) -> (LocalContext, Calls) {
             calls.borrow_mut().push(format!("{number} {to}"));
             async move {
                 match number == answers {
-                    true => Ok(Box::new(memory_pair::<Local>(1).0) as Boxed),
+                    true => Ok(memory_pair::<Local>(1).0.boxed_local()),
                     false => Err(Error::new(ErrorKind::ConnectionRefused, format!("way {number} is shut"))),
                 }
             }

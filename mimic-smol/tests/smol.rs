@@ -16,7 +16,7 @@ use mimic_core::{
     PeerAddr, Phase, Shared, Transport, memory_pair,
 };
 use mimic_smol::{FromFutures, Smol, TcpFlow, ToFutures, context};
-use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 async fn ping<M: Mode>(ctx: &Ctx<M>) -> Result<String, Error> {
     let mut flow = ctx.connect().await?;
@@ -233,6 +233,39 @@ fn odd_streams() {
         let error = ToFutures::new(flow).read(&mut [0; 1]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     });
+}
+
+#[test]
+fn attributes_pass_through_bridges_and_through_the_wrappers_of_others() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let socket = || TcpFlow::from(block_on(Async::<std::net::TcpStream>::connect(at)).unwrap());
+    let flow = FromFutures::new(ToFutures::new(socket().boxed()));
+    assert_eq!(flow.attribute(PeerAddr), Some(at));
+    let flow = FromFutures::new(ToFutures::new(socket().boxed_local()));
+    assert_eq!(flow.attribute(PeerAddr), Some(at));
+    let wrapped = BufReader::new(ToFutures::new(socket()));
+    let flow = FromFutures::with_inner(wrapped, |io| Some(io.get_ref().get_ref()));
+    assert_eq!(flow.attribute(PeerAddr), Some(at));
+    let again = FromFutures::new(ToFutures::new(flow.boxed()));
+    assert_eq!(again.attribute(PeerAddr), Some(at));
+    let unknown = FromFutures::new(BufReader::new(ToFutures::new(socket())));
+    assert!(unknown.attribute(PeerAddr).is_none() && unknown.inner().is_none());
+}
+
+#[test]
+fn a_stream_without_debug_is_a_flow_that_reads_and_writes_without_a_box() {
+    async fn ping<T: AsyncRead + AsyncWrite + Unpin + 'static>(io: T) -> [u8; 4] {
+        let mut flow = FromFutures::new(io);
+        assert!(format!("{flow:?}").contains("StreamFlow"), "{flow:?}");
+        Write::write_all(&mut flow, b"ping").await.unwrap();
+        let mut answer = [0; 4];
+        Read::read_exact(&mut flow, &mut answer).await.unwrap();
+        answer
+    }
+    let (here, there) = memory_pair::<Shared>(8);
+    let answer = block_on(zip(ping(ToFutures::new(here)), serve(there))).0;
+    assert_eq!(&answer, b"ping");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! - [`Adapter`] and [`Listens`] are the parts of a runtime. [`Hosted`] makes the roles of them,
 //!   [`Everything`] the content of a context, and [`Acceptor`] listeners.
-//! - [`Ends`] keeps the promises of [`Flow`](mimic_core::Flow) over streams with the habits of
+//! - [`StreamFlow`] is a flow over a stream of a runtime. [`Ends`] keeps the promises of [`Flow`](mimic_core::Flow) over streams with the habits of
 //!   `std::io`. [`with_io_slices`] and [`with_byte_slices`] convert vectored writes without
 //!   allocating. An adapter calls [`discard_unread`] before it closes a socket.
 //! - [`lookup`] looks names up as the system does. `source` (feature `happy-eyeballs`) returns the
@@ -17,6 +17,7 @@
 mod accept;
 mod acceptor;
 mod adapter;
+mod bridge;
 mod cached_file;
 mod clock;
 #[cfg(unix)]
@@ -42,6 +43,7 @@ mod unread;
 
 pub use acceptor::Acceptor;
 pub use adapter::{Adapter, AsSocket, Listens, UnixSockets};
+pub use bridge::{PollStream, StreamFlow};
 pub use ends::Ends;
 pub use hosted::{Everything, Hosted};
 pub use inherited::{Inherited, InheritedSockets};

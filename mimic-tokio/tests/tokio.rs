@@ -13,7 +13,7 @@ use mimic_core::{
     PeerAddr, Phase, Shared, Sleep, Transport, memory_pair,
 };
 use mimic_tokio::{FromTokio, TcpFlow, ToTokio, Tokio, context};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 async fn ping<M: Mode>(ctx: &Ctx<M>) -> Result<String, Error> {
@@ -221,6 +221,42 @@ async fn odd_streams() {
     );
     let error = ToTokio::new(flow).read(&mut [0; 1]).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+}
+
+#[tokio::test]
+async fn attributes_pass_through_bridges_and_through_the_wrappers_of_others() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let socket = async || TcpFlow::from(TcpStream::connect(at).await.unwrap());
+    let flow = FromTokio::new(ToTokio::new(socket().await.boxed()));
+    assert_eq!(flow.attribute(PeerAddr), Some(at));
+    let flow = FromTokio::new(ToTokio::new(socket().await.boxed_local()));
+    assert_eq!(flow.attribute(PeerAddr), Some(at));
+    let wrapped = BufStream::new(ToTokio::new(socket().await));
+    let flow = FromTokio::with_inner(wrapped, |io| Some(io.get_ref().get_ref()));
+    assert_eq!(flow.attribute(PeerAddr), Some(at));
+    let again = FromTokio::new(ToTokio::new(flow.boxed()));
+    assert_eq!(again.attribute(PeerAddr), Some(at));
+    let unknown = FromTokio::new(BufStream::new(ToTokio::new(socket().await)));
+    assert!(unknown.attribute(PeerAddr).is_none() && unknown.inner().is_none());
+}
+
+#[tokio::test]
+async fn a_stream_without_debug_is_a_flow_that_reads_and_writes_without_a_box() {
+    async fn ping<T: AsyncRead + AsyncWrite + Unpin + 'static>(io: T) -> [u8; 4] {
+        let mut flow = FromTokio::new(io);
+        assert!(format!("{flow:?}").contains("StreamFlow"), "{flow:?}");
+        Write::write_all(&mut flow, b"ping").await.unwrap();
+        let mut answer = [0; 4];
+        Read::read_exact(&mut flow, &mut answer).await.unwrap();
+        answer
+    }
+    let (here, there) = tokio::io::duplex(8);
+    let echo = async {
+        let (mut reader, mut writer) = tokio::io::split(there);
+        let _ = tokio::io::copy(&mut reader, &mut writer).await;
+    };
+    tokio::select! { answer = ping(here) => assert_eq!(&answer, b"ping"), () = echo => unreachable!() }
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn context(shore: &Shore, script: &Script, client: Arc<ClientConfig>, addresses:
                 // Smaller than the messages: writers wait, too.
                 let (here, there) = memory_pair::<Shared>(1500);
                 shore.arrive(to.ip(), there);
-                Ok(Box::new(here) as _)
+                Ok(here.boxed())
             }
         })
         .register(Sleep, "virtual", 0, (), move |(), ()| {

@@ -47,8 +47,8 @@ use crate::{Error, Key};
 ///   `poll_read` keeps one waker; `poll_write`, `poll_flush` and `poll_shutdown` share another, so
 ///   that a reader and a writer may wait in two tasks. A layer whose read must write below uses
 ///   [`DuplexWaker`](crate::DuplexWaker).
-/// - **Cancellation.** `Pending` means that no byte was taken and none was lost. The caller may stop
-///   polling at any time.
+/// - **Cancellation.** `Pending` means that no byte was taken and none was lost. The caller may
+///   stop polling at any time.
 /// - **Errors** are final for their direction unless the flow documents otherwise.
 /// - **Drop** closes at once, without waiting; the table below says what that may lose.
 ///   [`FlowExt::close`] is orderly. A layer may call `poll_read` of the flow below when it is
@@ -110,8 +110,8 @@ pub trait Flow: AsAny + fmt::Debug {
         self.poll_write(cx, first)
     }
 
-    /// Returns whether [`poll_write_vectored`](Flow::poll_write_vectored) writes more than one slice
-    /// at a time.
+    /// Returns whether [`poll_write_vectored`](Flow::poll_write_vectored) writes more than one
+    /// slice at a time.
     fn is_write_vectored(&self) -> bool {
         false
     }
@@ -268,34 +268,42 @@ fn gone(error: Error) -> Result<(), Error> {
 
 impl<F: Flow + ?Sized> FlowExt for F {}
 
+/// Writes the methods of a wrapper that take `&mut self`, to those of `$below`.
+macro_rules! forward_mut {
+    ($self:ident => $below:expr) => {
+        fn poll_read(&mut $self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+            $below.poll_read(cx, buf)
+        }
+
+        fn poll_write(&mut $self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
+            $below.poll_write(cx, buf)
+        }
+
+        fn poll_flush(&mut $self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+            $below.poll_flush(cx)
+        }
+
+        fn poll_shutdown(&mut $self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+            $below.poll_shutdown(cx)
+        }
+
+        fn poll_write_vectored(&mut $self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<Result<usize, Error>> {
+            $below.poll_write_vectored(cx, bufs)
+        }
+
+        fn abort(&mut $self) {
+            $below.abort();
+        }
+    };
+}
+pub(crate) use forward_mut;
+
 #[deny(clippy::missing_trait_methods)]
 impl<F: Flow + ?Sized> Flow for Box<F> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
-        (**self).poll_read(cx, buf)
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
-        (**self).poll_write(cx, buf)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        (**self).poll_flush(cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        (**self).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<Result<usize, Error>> {
-        (**self).poll_write_vectored(cx, bufs)
-    }
+    forward_mut!(self => (**self));
 
     fn is_write_vectored(&self) -> bool {
         (**self).is_write_vectored()
-    }
-
-    fn abort(&mut self) {
-        (**self).abort();
     }
 
     fn inner(&self) -> Option<&dyn Flow> {

@@ -37,8 +37,8 @@ impl<R: Read> BufReader<R> {
     /// of stream, whichever comes first, and returns the number of bytes. In the first case alone
     /// `out` ends with the delimiter. 0 is end of stream (or a limit of 0).
     ///
-    /// Cancel-safe if a read of the stream is, as that of every flow is: bytes that were read are in
-    /// `out` or in the buffer.
+    /// Cancel-safe if a read of the stream is, as that of every flow is: bytes that were read are
+    /// in `out` or in the buffer.
     ///
     /// # Errors
     /// Those of the stream.

@@ -3,7 +3,7 @@
 //! ```text
 //!   reader's task ── poll_read ───► wakers.reader(cx) ─┐
 //!                                                      ├─ both() ──► below.poll_flush(both)
-//!   writer's task ── poll_write ──► wakers.writer(cx) ─┘             below keeps one waker for writing
+//!   writer's task ── poll_write ──► wakers.writer(cx) ─┘             one waker for writing
 //!
 //!   below can write again: both() wakes reader and writer; each polls
 //! ```
@@ -30,7 +30,9 @@ use atomic_waker::AtomicWaker;
 /// use core::task::{Context, Poll};
 /// use mimic_core::{Error, Flow, DuplexWaker};
 ///
-/// fn poll_read(wakers: &DuplexWaker, below: &mut dyn Flow, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
+/// type Read = Poll<Result<usize, Error>>;
+///
+/// fn poll_read(wakers: &DuplexWaker, below: &mut dyn Flow, cx: &mut Context<'_>) -> Read {
 ///     wakers.reader(cx);
 ///     let mut both = Context::from_waker(wakers.both());
 ///     let _ = below.poll_flush(&mut both)?;

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!                    start: half and buffer move into the future
-//!   idle (half, buffer) ───────────────────────────────────────►  running: Pin<Box<Option<future>>>
-//!           ▲                                                        │ polled by poll_read, poll_write, …
-//!           └──── done: the future returns half, buffer, result ─────┘
+//!   idle (half, buffer) ─────────────────────────────────►  running: Pin<Box<Option<future>>>
+//!           ▲                                                  │ polled by poll_read, poll_write
+//!           └── done: the future returns half, buffer, result ┘
 //!
 //!   a write: copied to the buffer, started, taken. The next write or flush waits until it is done,
 //!            and reports its error.
@@ -27,8 +27,8 @@ use embedded_io_async::{Read, Write};
 use super::cancel_safe_device::{from_device, shut_down, written};
 use crate::{Error, Flow, Phase};
 
-/// Makes a flow of the two halves of a device (a UART, a serial-over-USB pipe, a split socket), full
-/// duplex, with a buffer of `capacity` bytes (at least one) for each direction.
+/// Makes a flow of the two halves of a device (a UART, a serial-over-USB pipe, a split socket),
+/// full duplex, with a buffer of `capacity` bytes (at least one) for each direction.
 ///
 /// Allocates two buffers and two futures here, and nothing per read or write. A write is taken when
 /// it is in the buffer. Only the next write or flush drives it on and reports its error: flush

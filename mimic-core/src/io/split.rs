@@ -1,7 +1,7 @@
 //! Halves: reading and writing one flow from two places at once.
 //!
 //! ```text
-//!    Split<F, M> ── halves ──────► ReadHalf<&Split>,     WriteHalf<&Split>       one task, two futures
+//!    Split<F, M> ── halves ──────► ReadHalf<&Split>,     WriteHalf<&Split>       one task
 //!       │  ▲
 //!       │  └─────── reunite ──┐
 //!       └────── into_halves ──┴─► ReadHalf<Arc<Split>>,  WriteHalf<Arc<Split>>   two tasks

@@ -1,9 +1,9 @@
 //! Flows for code that asks for `Sync`.
 //!
 //! ```text
-//!   &mut SyncFlow:  read, write, flush, shutdown, abort    SpinMutex::get_mut, no lock: `&mut` is exclusive
-//!   &SyncFlow:      attributes, is_write_vectored          locked for the call
-//!                   inner                                  None: a lock cannot lend the flow
+//!   &mut SyncFlow:  read, write, flush, shutdown, abort   SpinMutex::get_mut: locks nothing
+//!   &SyncFlow:      attributes, is_write_vectored         locked for the call
+//!                   inner                                 None: a lock cannot lend the flow
 //! ```
 
 use core::fmt;
@@ -11,7 +11,7 @@ use core::task::{Context, Poll};
 
 use spin::mutex::SpinMutex;
 
-use crate::flow::provide_from;
+use crate::flow::{forward_mut, provide_from};
 use crate::{AttributeRequest, Error, Flow};
 
 /// Makes a flow that is `Send` also `Sync`, for libraries that ask for both.
@@ -48,32 +48,10 @@ impl<F: Flow> SyncFlow<F> {
 
 #[deny(clippy::missing_trait_methods)]
 impl<F: Flow> Flow for SyncFlow<F> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
-        self.get_mut().poll_read(cx, buf)
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
-        self.get_mut().poll_write(cx, buf)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().poll_flush(cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<Result<usize, Error>> {
-        self.get_mut().poll_write_vectored(cx, bufs)
-    }
+    forward_mut!(self => self.get_mut());
 
     fn is_write_vectored(&self) -> bool {
         self.0.lock().is_write_vectored()
-    }
-
-    fn abort(&mut self) {
-        self.get_mut().abort();
     }
 
     fn inner(&self) -> Option<&dyn Flow> {

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
 use std::task::{Context as Task, Poll, Waker};
 
-use mimic_core::{Context, Dialer, Host, Key, Port, Scheme, Shared, Stream, is, key, or_default, req, when};
+use mimic_core::{Context, Dialer, FlowExt, Host, Key, Port, Scheme, Shared, Stream, is, key, or_default, req, when};
 
 use crate::calls::Nothing;
 
@@ -37,14 +37,14 @@ pub fn graph() -> Context {
             "tcp",
             20,
             when(is(Scheme, "http")).needs((req(Ip), or_default(Port, 80))),
-            |(), (_ip, _port)| async { Ok(Box::new(Nothing) as _) },
+            |(), (_ip, _port)| async { Ok(Nothing.boxed()) },
         )
         .register(
             Stream,
             "tls",
             10,
             when(is(Scheme, "https")).needs((req(Host), req(Ip), or_default(Port, 443))),
-            |(), (_host, _ip, _port)| async { Ok(Box::new(Nothing) as _) },
+            |(), (_host, _ip, _port)| async { Ok(Nothing.boxed()) },
         )
 }
 
@@ -72,16 +72,14 @@ pub fn chain(length: u32) -> Context {
     (1..=length)
         .fold(Context::new(), |ctx, n| ctx.derive(Nth(n), req(Nth(n - 1)), |n| async move { Ok(Some(n + 1)) }))
         .with(Nth(0), 0)
-        .register(Stream, "end", 0, req(Nth(length)), |(), _| async { Ok(Box::new(Nothing) as _) })
+        .register(Stream, "end", 0, req(Nth(length)), |(), _| async { Ok(Nothing.boxed()) })
 }
 
 /// The benchmark graph behind `count` candidates that do not apply.
 #[must_use]
 pub fn protocols(count: u32) -> Context {
     (0..count).fold(filled(graph()), |ctx, n| {
-        ctx.register(Stream, format!("other {n}"), 5, when(is(Scheme, "other")), |(), ()| async {
-            Ok(Box::new(Nothing) as _)
-        })
+        ctx.register(Stream, format!("other {n}"), 5, when(is(Scheme, "other")), |(), ()| async { Ok(Nothing.boxed()) })
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpStream};
 
-use mimic_core::{Flow, FlowExt};
+use mimic_core::FlowExt;
 use mimic_rustls::Resumed;
 use mimic_rustls::rustls::pki_types::ServerName;
 use mimic_rustls::rustls::{CommonState, HandshakeKind};
@@ -11,9 +11,6 @@ use mimic_tokio::FromTokio;
 use smol::Async;
 
 use crate::net::{Configs, Mimic, Net, Smol, Tokio, Wire};
-
-/// A flow as a client has it.
-type Boxed = Box<dyn Flow + Send>;
 
 fn block_on_tokio<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
@@ -71,7 +68,7 @@ impl Net for MimicTokioTcp {
     }
 
     async fn server(&self, socket: TcpStream) -> impl Wire {
-        Mimic(Box::new(FromTokio::new(tokio::net::TcpStream::from_std(socket).unwrap())) as Boxed)
+        Mimic(FromTokio::new(tokio::net::TcpStream::from_std(socket).unwrap()).boxed())
     }
 }
 
@@ -107,7 +104,7 @@ impl Net for MimicSmolTcp {
     }
 
     async fn server(&self, socket: TcpStream) -> impl Wire {
-        Mimic(Box::new(FromFutures::new(smol::net::TcpStream::from(Async::new(socket).unwrap()))) as Boxed)
+        Mimic(FromFutures::new(smol::net::TcpStream::from(Async::new(socket).unwrap())).boxed())
     }
 }
 
@@ -149,14 +146,14 @@ impl Net for MimicTokioTls {
         let name = to.ip().to_string();
         let tls = mimic_rustls::connect(flow, self.0.client.clone(), Vec::new(), &name).await.unwrap();
         self.0.kinds.count(tls.attribute(Resumed).unwrap());
-        Mimic(Box::new(tls) as Boxed)
+        Mimic(tls.boxed())
     }
 
     async fn server(&self, socket: TcpStream) -> impl Wire {
         let flow = FromTokio::new(tokio::net::TcpStream::from_std(socket).unwrap());
         let tls = mimic_rustls::accept(flow, &self.0.server).await.unwrap();
         self.0.kinds.count(tls.attribute(Resumed).unwrap());
-        Mimic(Box::new(tls) as Boxed)
+        Mimic(tls.boxed())
     }
 }
 
@@ -198,13 +195,13 @@ impl Net for MimicSmolTls {
         let name = to.ip().to_string();
         let tls = mimic_rustls::connect(flow, self.0.client.clone(), Vec::new(), &name).await.unwrap();
         self.0.kinds.count(tls.attribute(Resumed).unwrap());
-        Mimic(Box::new(tls) as Boxed)
+        Mimic(tls.boxed())
     }
 
     async fn server(&self, socket: TcpStream) -> impl Wire {
         let flow = FromFutures::new(smol::net::TcpStream::from(Async::new(socket).unwrap()));
         let tls = mimic_rustls::accept(flow, &self.0.server).await.unwrap();
         self.0.kinds.count(tls.attribute(Resumed).unwrap());
-        Mimic(Box::new(tls) as Boxed)
+        Mimic(tls.boxed())
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn both_traits() -> impl Fixture {
 
 /// tokio's own pipe, as a flow.
 pub(crate) fn tokio_duplex() -> impl Fixture {
-    on_tokio(bridged().with_telling_debug(), || async {
+    on_tokio(bridged(), || async {
         let (client, server) = tokio::io::duplex(4096);
         Ok(Ends::shared(FromTokio::new(client), FromTokio::new(server)))
     })
