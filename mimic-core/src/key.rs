@@ -2,7 +2,7 @@
 
 use core::any::TypeId;
 
-use crate::id::{Id, Kind};
+use crate::id::Id;
 
 /// A type that names a typed value: `Port` names a `u16`, `Host` a [`Text`](crate::Text).
 ///
@@ -110,6 +110,6 @@ macro_rules! key {
 
 impl Id {
     pub(crate) fn of<K: Key>(key: &K) -> Self {
-        Self::new(const { &Kind { ty: TypeId::of::<K>, is_role: false, name: K::NAME } }, key.instance())
+        Self { ty: TypeId::of::<K>(), instance: key.instance(), is_role: false, name: K::NAME }
     }
 }

@@ -3,7 +3,7 @@
 use core::any::TypeId;
 use core::fmt::Debug;
 
-use crate::id::{Id, Kind};
+use crate::id::Id;
 use crate::{Error, Mode};
 
 /// A job that protocols compete for: from a target to an output. [`Transport`](crate::Transport)
@@ -47,7 +47,7 @@ pub trait Role: Clone + Send + Sync + 'static {
 
 impl Id {
     pub(crate) fn role<R: Role>(role: &R) -> Self {
-        Self::new(const { &Kind { ty: TypeId::of::<R>, is_role: true, name: R::NAME } }, role.instance())
+        Self { ty: TypeId::of::<R>(), instance: role.instance(), is_role: true, name: R::NAME }
     }
 }
 

@@ -12,7 +12,7 @@ use core::fmt::{self, Debug};
 use super::Dialer;
 use super::arguments::Arguments;
 use super::handshake::Handshake as PassedDown;
-use crate::id::{Id, Kind};
+use crate::id::Id;
 use crate::registry::need::{Equals, NeedKind, NeedList, NeedSpec};
 use crate::sync::Arc;
 use crate::{Key, Mode, Role};
@@ -241,8 +241,8 @@ impl<M: Mode> Need<M> for TakeHandshake {
     type Arg = Option<PassedDown<M>>;
 
     fn declare(&self, list: &mut NeedList) {
-        const KIND: &Kind = &Kind { ty: TypeId::of::<TakeHandshake>, is_role: false, name: "handshake" };
-        list.add(Id::new(KIND, 0), NeedKind::Handshake);
+        let id = Id { ty: TypeId::of::<Self>(), instance: 0, is_role: false, name: "handshake" };
+        list.add(id, NeedKind::Handshake);
     }
 
     fn take(&self, arguments: &mut Arguments<M>) -> Option<Option<PassedDown<M>>> {

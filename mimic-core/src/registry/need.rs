@@ -73,6 +73,7 @@ impl NeedSpec {
     }
 
     /// Decides whether the need is met: the one rule, for the engine and for `explain`.
+    #[inline]
     pub(crate) fn is_met(&self, found: Found<'_>, is_committed: bool) -> Met {
         let met = match (&self.kind, found) {
             (NeedKind::Opt | NeedKind::OrDefault | NeedKind::Handshake, _) => true,

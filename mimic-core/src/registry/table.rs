@@ -20,9 +20,13 @@ struct Ids {
 impl Ids {
     #[inline]
     fn find(&self, id: &Id) -> Option<usize> {
-        if self.ids.len() <= FEW {
-            return self.ids.iter().position(|other| other == id);
+        match self.ids.len() <= FEW {
+            true => self.ids.iter().position(|other| other == id),
+            false => self.find_by_index(id),
         }
+    }
+
+    fn find_by_index(&self, id: &Id) -> Option<usize> {
         let mask = self.index.len().wrapping_sub(1);
         let mut at = id.spread() & mask;
         loop {
@@ -71,13 +75,14 @@ impl<T> Default for Table<T> {
 }
 
 impl<T> Table<T> {
-    pub(crate) fn get(&self, id: &Id) -> Option<&T> {
-        self.values.get(self.ids.find(id)?)
+    /// Returns a table with room for a few entries.
+    pub(crate) fn with_room() -> Self {
+        let ids = Ids { ids: Vec::with_capacity(FEW), index: Vec::new() };
+        Self { ids, values: Vec::with_capacity(FEW) }
     }
 
-    pub(crate) fn get_mut(&mut self, id: &Id) -> Option<&mut T> {
-        let number = self.ids.find(id)?;
-        self.values.get_mut(number)
+    pub(crate) fn get(&self, id: &Id) -> Option<&T> {
+        self.values.get(self.ids.find(id)?)
     }
 
     /// What there is for `id`, after putting `default` there if there is nothing.
@@ -91,9 +96,12 @@ impl<T> Table<T> {
     }
 
     pub(crate) fn insert(&mut self, id: Id, value: T) {
-        match self.get_mut(&id) {
+        match self.ids.find(&id).and_then(|number| self.values.get_mut(number)) {
             Some(old) => *old = value,
-            None => _ = self.entry(id, value),
+            None => {
+                self.ids.push(id);
+                self.values.push(value);
+            }
         }
     }
 

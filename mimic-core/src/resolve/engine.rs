@@ -80,7 +80,9 @@ impl<'a, M: Mode> Goal<'a, M> {
             Some(place) => *place = found,
             // Needs are evaluated in the order of the arguments, but for gates, which come first.
             None => {
-                self.inputs.resize(argument, Resolved::Nothing);
+                while self.inputs.len() < argument {
+                    self.inputs.push(Resolved::Nothing);
+                }
                 self.inputs.push(found);
             }
         }
@@ -102,7 +104,7 @@ pub(crate) type Answer<M> = <M as Mode>::Future<Result<Option<Value>, Error>>;
 
 impl<'a, M: Mode> Engine<'a, M> {
     pub(crate) fn new(registry: &'a Registry<M>) -> Self {
-        Self { registry, decided: Table::default(), stack: Vec::new(), scope: None, deadline: None }
+        Self { registry, decided: Table::with_room(), stack: Vec::new(), scope: None, deadline: None }
     }
 
     /// Decides a key or role. The result is [`Resolved::Nothing`] if nothing applies.
@@ -110,8 +112,8 @@ impl<'a, M: Mode> Engine<'a, M> {
     /// After an error, or when the future was dropped, [`computing`](Engine::computing) names the
     /// function that was running.
     pub(crate) async fn run(&mut self, id: Id) -> Result<Resolved<M>, Error> {
-        if self.decided.get(&id).is_none() {
-            self.push(id);
+        if let Some(found) = self.find(&id)? {
+            return Ok(found);
         }
         while let Some(answer) = self.advance()? {
             match answer.await.map_err(|error| error.in_phase(Phase::Plan))? {
@@ -166,10 +168,7 @@ impl<'a, M: Mode> Engine<'a, M> {
                 }
                 continue;
             };
-            let Some(found) = self.find(&spec.id)? else {
-                self.push(spec.id);
-                continue;
-            };
+            let Some(found) = self.find(&spec.id)? else { continue };
             let goal = self.goal()?;
             match spec.is_met(found.found(), registration.is_committed()) {
                 Met::Yes => goal.keep(spec, found, registration.needs.arguments),
@@ -180,17 +179,21 @@ impl<'a, M: Mode> Engine<'a, M> {
         Ok(None)
     }
 
-    /// What is given or decided for a key or role; `None` if it has yet to be decided.
-    fn find(&self, id: &Id) -> Result<Option<Resolved<M>>, Error> {
+    /// Returns what is given or decided for a key or role. If it has yet to be decided, puts it on
+    /// the stack and returns `None`.
+    fn find(&mut self, id: &Id) -> Result<Option<Resolved<M>>, Error> {
         if let Some(value) = self.registry.values.get(id) {
             return Ok(Some(Resolved::Value(value.clone())));
         }
         match self.decided.get(id) {
-            Some(Some(found)) => Ok(Some(found.clone())),
-            Some(None) => Err(self.cycle(*id)),
-            None if self.registry.entries.get(id).is_none() => Ok(Some(Resolved::Nothing)),
-            None => Ok(None),
+            Some(Some(found)) => return Ok(Some(found.clone())),
+            Some(None) => return Err(self.cycle(*id)),
+            None => {}
         }
+        let Some(entry) = self.registry.entries.get(id) else { return Ok(Some(Resolved::Nothing)) };
+        self.decided.insert(*id, None);
+        self.stack.push(Goal { id: *id, entry, plan: entry.given.clone(), at: 0, need: 0, inputs: Vec::new() });
+        Ok(None)
     }
 
     /// The registration on top of the stack has all inputs: calls a function, or makes a plan.
@@ -213,13 +216,6 @@ impl<'a, M: Mode> Engine<'a, M> {
         function.and_then(|function| function(arguments)).ok_or_else(plan_mismatch).map(Some)
     }
 
-    /// Puts a goal on the stack. Where nothing is registered there is nothing to decide.
-    fn push(&mut self, id: Id) {
-        let Some(entry) = self.registry.entries.get(&id) else { return };
-        self.decided.insert(id, None);
-        self.stack.push(Goal { id, entry, plan: entry.given.clone(), at: 0, need: 0, inputs: Vec::new() });
-    }
-
     /// Takes the decided goal off the stack.
     fn decide(&mut self, found: Resolved<M>) {
         if let Some(goal) = self.stack.pop() {
@@ -236,7 +232,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     fn cycle(&self, again: Id) -> Error {
         let around = || self.stack.iter().map(|goal| goal.id).skip_while(|id| *id != again);
         let path = around().chain([again]).map(|id| id.to_string()).collect();
-        let key = around().find(|id| !id.is_role()).map(|id| id.to_string());
+        let key = around().find(|id| !id.is_role).map(|id| id.to_string());
         PlanError::Cycle { path, key }.into()
     }
 

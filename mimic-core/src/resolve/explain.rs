@@ -166,7 +166,7 @@ impl<'a, M: Mode> Judge<'a, M> {
             }
         }
         let goal = self.goals.len();
-        let kind = if id.is_role() { GoalKind::Role } else { GoalKind::Key };
+        let kind = if id.is_role { GoalKind::Role } else { GoalKind::Key };
         self.goals.push(Goal { name: id.to_string(), kind, verdict: Verdict::Applies, choices });
         self.known.insert(id, (goal, None));
         self.stack.push(Frame { id, goal, rest, outcomes, sure: false });
@@ -223,7 +223,7 @@ impl<'a, M: Mode> Judge<'a, M> {
             return plain(Some(value), Outcomes::APPLIES, "computed".into());
         } else if matches!(spec.kind, NeedKind::Handshake) {
             return plain(None, Outcomes::APPLIES, "".into());
-        } else if !spec.id.is_role() && self.registry.entries.get(&spec.id).is_none() {
+        } else if !spec.id.is_role && self.registry.entries.get(&spec.id).is_none() {
             return plain(None, Outcomes::SKIPPED, "not given".into());
         }
         let &(goal, outcomes) = self.known.get(&spec.id).ok_or(spec.id)?;
@@ -273,7 +273,7 @@ impl<'a, M: Mode> Judge<'a, M> {
         let Some(Frame { id, goal, outcomes, .. }) = self.stack.pop() else { return };
         let reason = match outcomes {
             Outcomes::SKIPPED if self.goals[goal].choices.is_empty() => "nothing is registered for it".into(),
-            Outcomes::SKIPPED if id.is_role() => {
+            Outcomes::SKIPPED if id.is_role => {
                 let candidates = self.registry.entries.get(&id).map_or(&[][..], |entry| &entry.registrations);
                 let error = unknown_value(id, candidates, |id| self.value(id));
                 error.map_or("no candidate applies".into(), |error| error.to_string())
