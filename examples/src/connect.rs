@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use futures_lite::future;
-use mimic_core::{Context, Deadline, Endpoint, FlowExt, Stream};
+use mimic_core::{Connect, Context, Deadline, Endpoint, FlowExt};
 
 use crate::failure::{Failure, say};
 use crate::relay::relay;
@@ -28,7 +28,7 @@ pub(crate) async fn run(
         ctx = ctx.with(Deadline, limit);
     }
     if explain {
-        say(ctx.explain(Stream));
+        say(ctx.explain(Connect));
     }
     let mut flow = ctx.connect().await.map_err(|error| error.to_target(url))?;
     let input = Input::new(Patient(io::stdin()));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::future;
-use mimic_core::{Context, Endpoint, Error, ErrorKind, Stream};
+use mimic_core::{Connect, Context, Endpoint, Error, ErrorKind};
 use mimic_rustls::rustls::pki_types::PrivateKeyDer;
 use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use mimic_rustls::{TlsConfig, TlsServerConfig};
@@ -86,7 +86,7 @@ async fn talk<R: Runtime>(ctx: &Context, endpoints: &[Endpoint]) -> Result<(), F
         print(format_args!("\n{endpoint}\n"))?;
         print(format_args!(
             "  What is tried (+) or may be (?), and why not the rest (-):\n{}",
-            Indented(&ctx.explain(Stream).to_string())
+            Indented(&ctx.explain(Connect).to_string())
         ))?;
         print(format_args!("  What was said (>) and answered (<):\n{}", Indented(&transcript)))?;
         result.map_err(|error| error.to_target(endpoint))?;

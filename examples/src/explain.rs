@@ -1,6 +1,6 @@
 //! `explain URL`: what connecting would try, and why not the rest.
 
-use mimic_core::{Context, Endpoint, Error, ErrorKind, Phase, Stream, Verdict};
+use mimic_core::{Connect, Context, Endpoint, Error, ErrorKind, Phase, Verdict};
 
 use crate::cli::Format;
 use crate::failure::Failure;
@@ -9,7 +9,7 @@ use crate::stdio::print;
 /// Prints the explanation; an error if it is that the URL leads nowhere. No I/O but that.
 pub(crate) fn run(ctx: &Context, url: &str, format: Format) -> Result<(), Failure> {
     let endpoint: Endpoint = url.parse()?;
-    let explanation = ctx.clone().with_endpoint(&endpoint).explain(Stream);
+    let explanation = ctx.clone().with_endpoint(&endpoint).explain(Connect);
     match format {
         Format::Text => print(format_args!("{explanation}\n"))?,
         Format::Dot => print(format_args!("{}\n", explanation.dot()))?,

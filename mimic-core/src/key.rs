@@ -44,7 +44,7 @@ pub trait Key: 'static {
     /// [`key!`](crate::key) declares `secret`:
     ///
     /// ```
-    /// use mimic_core::{Context, Stream, is, when};
+    /// use mimic_core::{Context, Connect, is, when};
     ///
     /// mimic_core::key! {
     ///     /// Who asks.
@@ -54,8 +54,8 @@ pub trait Key: 'static {
     /// let ctx = Context::new().with(Token, "hunter2".into());
     /// # use mimic_core::{Error, ErrorKind};
     /// # let refused = || async { Err(Error::from(ErrorKind::ConnectionRefused)) };
-    /// let ctx = ctx.register(Stream, "for one", 0, when(is(Token, "swordfish")), move |(), ()| refused());
-    /// let plan = ctx.explain(Stream).to_string();
+    /// let ctx = ctx.register(Connect, "for one", 0, when(is(Token, "swordfish")), move |(), ()| refused());
+    /// let plan = ctx.explain(Connect).to_string();
     /// assert!(plan.contains("Token is …, not …"), "{plan}");
     /// ```
     const SECRET: bool = false;

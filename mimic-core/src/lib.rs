@@ -10,11 +10,11 @@
 //!            values: Scheme = tcp, Host = example.org, Port = 7, …       ctx.with_url("tcp://example.org:7")
 //!                │
 //!   Context ─────┤ functions:  Ip from Host, …                           ctx.derive(Ip, req(Host), …)
-//!                │ candidates: Stream "tcp", Transport "in-order", …     ctx.register(Stream, "tcp", 100, …)
+//!                │ candidates: Connect "tcp", Transport "in-order", …     ctx.register(Connect, "tcp", 100, …)
 //!                │ layers:     Transport "socks5", …                     ctx.layer(Transport, "socks5", …)
 //!                ▼
-//!   resolve(Stream) ── plan ──►  Stream "tcp" ─► Transport "in-order" ─► Lookup "system"
-//!                │                                                    └► Link "tcp"
+//!   resolve(Connect) ── plan ──►  Connect "tcp" ─► Transport "in-order" ─► Lookup "system"
+//!                │                                                    └► Tcp "tcp"
 //!                └── dial ───►  a flow: Box<dyn Flow + Send>, and who carries its bytes is hidden
 //! ```
 //!
@@ -57,7 +57,7 @@
 //!         Ok(Box::new(here) as _)
 //!     })
 //!     .with_url("tcp://example.org:7")?;
-//! println!("{}", ctx.explain(mimic_core::Stream));
+//! println!("{}", ctx.explain(mimic_core::Connect));
 //! assert_eq!(ask(&ctx).await?, "pong\n");
 //! # Ok::<(), Error>(()) }).unwrap();
 //! ```

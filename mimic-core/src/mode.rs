@@ -302,13 +302,13 @@ mod sealed {
 /// Repeats items for every mode that the target has: how a crate registers for both.
 ///
 /// ```
-/// use mimic_core::{Ctx, Install, Scheme, Stream, Text, for_each_mode, has, when};
+/// use mimic_core::{Ctx, Install, Scheme, Connect, Text, for_each_mode, has, when};
 ///
 /// struct Nowhere;
 /// for_each_mode!(M => {
 ///     impl Install<M> for Nowhere {
 ///         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-///             ctx.register(Stream, "nowhere", 0, when(has(Scheme)), |(), ()| async {
+///             ctx.register(Connect, "nowhere", 0, when(has(Scheme)), |(), ()| async {
 ///                 Err(mimic_core::ErrorKind::Unsupported.into())
 ///             })
 ///         }

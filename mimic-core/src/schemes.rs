@@ -8,22 +8,22 @@ use core::net::SocketAddr;
 use embedded_io_async::ErrorKind;
 
 use crate::{
-    Bind, BindUnix, Ctx, Dialer, Error, Host, HostPort, Install, Link, Listen, Listener, Listeners, Lookup, Mode, Path,
-    Phase, Port, Priority, Query, Question, RecordType, Role, Scheme, Stream, Text, Transport, Unix, UnixPath, is, opt,
-    or_default, over, req, when,
+    Connect, Ctx, Dialer, Error, Host, HostPort, Install, Listen, Listener, Listeners, Lookup, Mode, Path, Phase, Port,
+    Priority, Query, Question, RecordType, Role, Scheme, Tcp, TcpListen, Text, Transport, Unix, UnixListen, UnixPath,
+    is, opt, or_default, over, req, when,
 };
 
 /// Installs what the schemes `tcp`, `http` (port 80), `git` (port 9418) and `unix` mean: candidates
-/// of [`Stream`] and [`Listen`], each gated on its scheme: [`ClientSchemes`], [`ServerSchemes`],
+/// of [`Connect`] and [`Listen`], each gated on its scheme: [`ClientSchemes`], [`ServerSchemes`],
 /// and `unix` for both.
 ///
 /// A scheme of your own is one more candidate:
 ///
 /// ```
-/// use mimic_core::{Context, Host, Port, Scheme, Schemes, Stream, Transport, dial_host, is, or_default, over, req, when};
+/// use mimic_core::{Context, Host, Port, Scheme, Schemes, Connect, Transport, dial_host, is, or_default, over, req, when};
 ///
 /// let ctx = Context::new().install(Schemes).register(
-///     Stream,
+///     Connect,
 ///     "gopher",
 ///     100,
 ///     when(is(Scheme, "gopher")).needs((req(Host), or_default(Port, 70), over(Transport))),
@@ -45,7 +45,7 @@ pub struct ClientSchemes;
 pub struct ServerSchemes;
 
 /// Installs a candidate of [`Transport`] that tries the addresses of a host one after the other, in
-/// the order of the look-up. A dead address costs as long as [`Link`] takes to give up.
+/// the order of the look-up. A dead address costs as long as [`Tcp`] takes to give up.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InOrder;
 
@@ -57,8 +57,8 @@ crate::for_each_mode!(M => {
     impl Install<M> for Schemes {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
             let needs = when(is(Scheme, "unix")).needs((opt(Host), opt(Path), opt(Query), over(Unix)));
-            let ctx = clients(ctx, |ctx| ctx.register(Stream, "unix", PRIORITY, needs, connect_unix));
-            let needs = when(is(Scheme, "unix")).needs((opt(Host), opt(Path), opt(Query), over(BindUnix)));
+            let ctx = clients(ctx, |ctx| ctx.register(Connect, "unix", PRIORITY, needs, connect_unix));
+            let needs = when(is(Scheme, "unix")).needs((opt(Host), opt(Path), opt(Query), over(UnixListen)));
             servers(ctx, |ctx| ctx.register(Listen, "unix", PRIORITY, needs, connect_unix))
         }
     }
@@ -77,30 +77,30 @@ crate::for_each_mode!(M => {
 
     fn clients(ctx: Ctx<M>, unix: impl FnOnce(Ctx<M>) -> Ctx<M>) -> Ctx<M> {
         let needs = when(is(Scheme, "tcp")).needs((req(Host), req(Port), over(Transport)));
-        let ctx = unix(ctx.register(Stream, "tcp", PRIORITY, needs, dial_host));
+        let ctx = unix(ctx.register(Connect, "tcp", PRIORITY, needs, dial_host));
         DEFAULT_PORTS.into_iter().fold(ctx, |ctx, (scheme, port)| {
             let needs = when(is(Scheme, scheme)).needs((req(Host), or_default(Port, port), over(Transport)));
-            ctx.register(Stream, scheme, PRIORITY, needs, dial_host)
+            ctx.register(Connect, scheme, PRIORITY, needs, dial_host)
         })
     }
 
     fn servers(ctx: Ctx<M>, unix: impl FnOnce(Ctx<M>) -> Ctx<M>) -> Ctx<M> {
-        let needs = when(is(Scheme, "tcp")).needs((req(Host), req(Port), over(Lookup), over(Bind)));
+        let needs = when(is(Scheme, "tcp")).needs((req(Host), req(Port), over(Lookup), over(TcpListen)));
         let ctx = unix(ctx.register(Listen, "tcp", PRIORITY, needs, listen_host));
         DEFAULT_PORTS.into_iter().fold(ctx, |ctx, (scheme, port)| {
-            let needs = when(is(Scheme, scheme)).needs((req(Host), or_default(Port, port), over(Lookup), over(Bind)));
+            let needs = when(is(Scheme, scheme)).needs((req(Host), or_default(Port, port), over(Lookup), over(TcpListen)));
             ctx.register(Listen, scheme, PRIORITY, needs, listen_host)
         })
     }
 
     impl Install<M> for InOrder {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            ctx.register(Transport, "in-order", Priority::NONE, (over(Lookup), over(Link)), in_order)
+            ctx.register(Transport, "in-order", Priority::NONE, (over(Lookup), over(Tcp)), in_order)
         }
     }
 });
 
-/// A connect function for a candidate of [`Stream`] whose scheme names a host and a port: dials the
+/// A connect function for a candidate of [`Connect`] whose scheme names a host and a port: dials the
 /// role below with them.
 ///
 /// # Errors
@@ -147,14 +147,14 @@ async fn connect_unix<M: Mode, R: Role<Target = UnixPath>>(
 ///
 /// ```
 /// use mimic_core::{
-///     Bind, Context, Host, Listen, Lookup, Port, Scheme, ServerSchemes, is, listen_host, or_default, over, req, when,
+///     TcpListen, Context, Host, Listen, Lookup, Port, Scheme, ServerSchemes, is, listen_host, or_default, over, req, when,
 /// };
 ///
 /// let ctx = Context::new().install(ServerSchemes).register(
 ///     Listen,
 ///     "gopher",
 ///     100,
-///     when(is(Scheme, "gopher")).needs((req(Host), or_default(Port, 70), over(Lookup), over(Bind))),
+///     when(is(Scheme, "gopher")).needs((req(Host), or_default(Port, 70), over(Lookup), over(TcpListen))),
 ///     listen_host,
 /// );
 /// # let _ = ctx;
@@ -164,7 +164,7 @@ async fn connect_unix<M: Mode, R: Role<Target = UnixPath>>(
 /// As [`listen_addresses`].
 pub async fn listen_host<M: Mode>(
     (): (),
-    (host, port, lookup, bind): (Text, u16, Dialer<Lookup, M>, Dialer<Bind, M>),
+    (host, port, lookup, bind): (Text, u16, Dialer<Lookup, M>, Dialer<TcpListen, M>),
 ) -> Result<M::Listener, Error> {
     listen_addresses(&lookup, &bind, &HostPort::new(host, port)).await
 }
@@ -181,7 +181,7 @@ pub async fn listen_host<M: Mode>(
 /// listens.
 pub async fn listen_addresses<M: Mode>(
     lookup: &Dialer<Lookup, M>,
-    bind: &Dialer<Bind, M>,
+    bind: &Dialer<TcpListen, M>,
     at: &HostPort,
 ) -> Result<M::Listener, Error> {
     let all = addresses(lookup, at).await?;
@@ -207,7 +207,7 @@ const PORT_TRIES: u32 = 8;
 /// Binds the addresses of one host, all at the port that the first one gets. An error drops those
 /// that are bound.
 async fn bind_all<M: Mode>(
-    bind: &Dialer<Bind, M>,
+    bind: &Dialer<TcpListen, M>,
     first: SocketAddr,
     others: &[SocketAddr],
 ) -> Result<M::Listener, Error> {
@@ -231,7 +231,7 @@ async fn bind_all<M: Mode>(
 
 async fn in_order<M: Mode>(
     to: HostPort,
-    (lookup, link): (Dialer<Lookup, M>, Dialer<Link, M>),
+    (lookup, link): (Dialer<Lookup, M>, Dialer<Tcp, M>),
 ) -> Result<M::Flow, Error> {
     dial_addresses(&lookup, &link, &to).await
 }
@@ -279,9 +279,9 @@ async fn addresses<M: Mode>(lookup: &Dialer<Lookup, M>, to: &HostPort) -> Result
 ///     /// Sockets of the hypervisor.
 ///     pub Vsock: HostPort;
 ///     /// Plain TCP.
-///     pub Tcp: HostPort;
+///     pub Plain: HostPort;
 /// }
-/// let ctx = Context::new().register(Transport, "vsock, else tcp", 0, (over(Vsock), over(Tcp)), first_ok);
+/// let ctx = Context::new().register(Transport, "vsock, else tcp", 0, (over(Vsock), over(Plain)), first_ok);
 /// # let _ = ctx;
 /// ```
 ///

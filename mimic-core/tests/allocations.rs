@@ -241,7 +241,7 @@ mod graph {
     use std::pin::pin;
     use std::task::{Context as Task, Poll, Waker};
 
-    use mimic_core::{Context, Host, HostPort, Port, Scheme, Stream, Transport, is, key, or_default, req, when};
+    use mimic_core::{Connect, Context, Host, HostPort, Port, Scheme, Transport, is, key, or_default, req, when};
 
     use super::allocations;
     use super::common::{Nth, named};
@@ -253,14 +253,14 @@ mod graph {
         Context::new()
             .derive(Ip, req(Host), move |host| async move { Ok((!host.is_empty()).then_some(localhost)) })
             .register(
-                Stream,
+                Connect,
                 "tcp",
                 20,
                 when(is(Scheme, "http")).needs((req(Ip), or_default(Port, 80))),
                 |(), (_ip, _port)| async { named("flow") },
             )
             .register(
-                Stream,
+                Connect,
                 "tls",
                 10,
                 when(is(Scheme, "https")).needs((req(Host), req(Ip), or_default(Port, 443))),

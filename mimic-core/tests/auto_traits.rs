@@ -111,8 +111,8 @@ all_debug!(
     (User, Password, Query),
     (PeerAddr, LocalAddr, TlsVersion, Alpn, AlpnProtocol, Protection, ServerName, RequestedName),
     mimic_core::Protected,
-    (Stream, Transport, Link, Unix, Secure, Lookup, Sleep),
-    (Listen, Bind, BindUnix),
+    (Connect, Transport, Tcp, Unix, Secure, Lookup, Sleep),
+    (Listen, TcpListen, UnixListen),
 );
 
 fn spawnable<T: Send + 'static>(_: T) {}
@@ -164,7 +164,7 @@ fn what_a_shared_context_does_can_be_spawned() {
 #[test]
 fn registered_functions_may_use_what_is_below_them() {
     let ctx = Context::new()
-        .register(Stream, "outer", 0, over(Transport), |(), transport| async move {
+        .register(Connect, "outer", 0, over(Transport), |(), transport| async move {
             let mut flow = transport.dial(HostPort::new("h", 1)).await?;
             flow.write_all(b"hello").await?;
             Ok(flow)

@@ -7,7 +7,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::*;
-use mimic_core::{Context, Key, Link, PlanError, Role, Stream, over, req};
+use mimic_core::{Connect, Context, Key, PlanError, Role, Tcp, over, req};
 
 /// Runs `f` on a stack of 128 KiB.
 fn on_a_small_stack<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
@@ -34,7 +34,7 @@ fn chain(length: u32, first: Nth) -> Context {
     let ctx = (2..=length)
         .fold(Context::new(), |ctx, n| ctx.derive(Nth(n), req(Nth(n - 1)), |below| async move { Ok(Some(below + 1)) }));
     ctx.derive(Nth(1), req(first), |below| async move { Ok(Some(below + 1)) }).register(
-        Stream,
+        Connect,
         "end",
         0,
         req(Nth(length)),
@@ -50,9 +50,9 @@ fn ten_thousand_functions_resolve_and_explain_on_a_small_stack() {
     on_a_small_stack(|| {
         let ctx = chain(LONG, Nth(0)).with(Nth(0), 0);
         assert_eq!(name_of(&block_on(ctx.connect()).unwrap()), "end");
-        let dialer = block_on(ctx.dialer(Stream)).unwrap();
+        let dialer = block_on(ctx.dialer(Connect)).unwrap();
         assert!(block_on(dialer.dial(())).is_ok());
-        let explained = ctx.explain(Stream);
+        let explained = ctx.explain(Connect);
         assert_eq!(explained.goals().len(), LONG as usize + 1);
         let text = explained.to_string();
         assert_eq!(text.lines().count(), 1 + 2 * (LONG as usize + 1));
@@ -65,7 +65,7 @@ fn ten_thousand_functions_resolve_and_explain_on_a_small_stack() {
 fn a_missing_start_and_a_circle_of_ten_thousand_are_errors_on_a_small_stack() {
     on_a_small_stack(|| {
         let error = block_on(chain(LONG, Nth(0)).connect()).unwrap_err();
-        assert_eq!(plan_error(&error), PlanError::NoCandidate { role: "Stream".into() });
+        assert_eq!(plan_error(&error), PlanError::NoCandidate { role: "Connect".into() });
         assert!(format!("{error:#}").contains("req Nth: not given"), "the tree goes down to the missing key");
         match plan_error(&block_on(chain(LONG, Nth(LONG)).connect()).unwrap_err()) {
             PlanError::Cycle { path, .. } => assert_eq!(path.len(), LONG as usize + 1),
@@ -87,7 +87,7 @@ fn time_is_linear() {
                 let start = Instant::now();
                 for _ in 0..times {
                     block_on(ctx.connect()).unwrap();
-                    assert!(!ctx.explain(Stream).to_string().is_empty());
+                    assert!(!ctx.explain(Connect).to_string().is_empty());
                 }
                 start.elapsed()
             })
@@ -104,16 +104,16 @@ fn time_is_linear() {
 fn a_hundred_dialled_layers_fit_a_small_stack() {
     let layers = if cfg!(debug_assertions) { 20 } else { 100 };
     on_a_small_stack(move || {
-        let ctx = Context::new().register(Link, "end", 0, (), |_, ()| async { named("end") });
+        let ctx = Context::new().register(Tcp, "end", 0, (), |_, ()| async { named("end") });
         let ctx = (0..layers).fold(ctx, |ctx, _| {
-            ctx.layer(Link, "layer", (), |to, below, ()| async move {
+            ctx.layer(Tcp, "layer", (), |to, below, ()| async move {
                 let flow = below.dial(to).await?;
                 Ok(flow)
             })
         });
         let to = "192.0.2.1:1".parse().unwrap();
-        assert_eq!(name_of(&block_on(ctx.resolve(Link, to)).unwrap()), "end");
-        assert!(ctx.explain(Link).to_string().contains("+ layer layer: yes"));
+        assert_eq!(name_of(&block_on(ctx.resolve(Tcp, to)).unwrap()), "end");
+        assert!(ctx.explain(Tcp).to_string().contains("+ layer layer: yes"));
     });
 }
 

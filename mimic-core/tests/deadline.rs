@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use common::*;
 use mimic_core::{
-    Context, Deadline, Error, ErrorKind, HostPort, InOrder, Instant, Link, Lookup, PlanError, Record, Schemes, Sleep,
-    Stream, Timer as _, Transport, over, req, timeout,
+    Connect, Context, Deadline, Error, ErrorKind, HostPort, InOrder, Instant, Lookup, PlanError, Record, Schemes,
+    Sleep, Tcp, Timer as _, Transport, over, req, timeout,
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ fn it_names_the_innermost_dial_it_struck_and_keeps_what_had_failed() {
         .register(Lookup, "fake", 0, (), |_, ()| async {
             Ok(vec![Record::A([192, 0, 2, 1].into()), Record::A([192, 0, 2, 2].into())])
         })
-        .register(Link, "tcp", 0, (), move |to: std::net::SocketAddr, ()| {
+        .register(Tcp, "tcp", 0, (), move |to: std::net::SocketAddr, ()| {
             let slow = slow.clone();
             async move {
                 if to.ip().to_string() == "192.0.2.1" {
@@ -52,7 +52,7 @@ fn it_names_the_innermost_dial_it_struck_and_keeps_what_had_failed() {
         .unwrap();
     let error = failed(block_on(ctx.connect()));
     assert!(error.is_timeout());
-    assert_eq!(error.at(), Some("Link \"tcp\""));
+    assert_eq!(error.at(), Some("Tcp \"tcp\""));
     assert_eq!(error.target(), Some("192.0.2.2:7"));
     assert!(error.to_string().contains("the deadline of 30s passed"), "{error}");
     let attempts: Vec<_> = error.report().unwrap().attempts().iter().map(ToString::to_string).collect();
@@ -60,8 +60,8 @@ fn it_names_the_innermost_dial_it_struck_and_keeps_what_had_failed() {
         attempts,
         [
             "Transport \"in-order\" to example.org:7: cancelled while it ran",
-            "Link \"tcp\" to 192.0.2.1:7: nobody listens",
-            "Link \"tcp\" to 192.0.2.2:7: cancelled while it ran",
+            "Tcp \"tcp\" to 192.0.2.1:7: nobody listens",
+            "Tcp \"tcp\" to 192.0.2.2:7: cancelled while it ran",
         ]
     );
     assert_eq!(error.report().unwrap().deadline(), Some(LIMIT));
@@ -72,10 +72,10 @@ fn it_names_the_innermost_dial_it_struck_and_keeps_what_had_failed() {
 fn it_does_not_name_what_had_been_given_up_before() {
     // A race that was won, and then a peer that says nothing.
     let ctx = timed(&JumpingClock::default())
-        .register(Link, "tcp", 0, (), |to: std::net::SocketAddr, ()| async move {
+        .register(Tcp, "tcp", 0, (), |to: std::net::SocketAddr, ()| async move {
             if to.is_ipv6() { pending().await } else { named("fast") }
         })
-        .register(Transport, "race", 0, over(Link), |_: HostPort, link| async move {
+        .register(Transport, "race", 0, over(Tcp), |_: HostPort, link| async move {
             let slow = link.dial("[2001:db8::1]:1".parse().unwrap());
             let fast = link.dial("192.0.2.1:1".parse().unwrap());
             futures_lite::future::or(slow, fast).await
@@ -84,7 +84,7 @@ fn it_does_not_name_what_had_been_given_up_before() {
             let _flow = below.dial(to).await?;
             pending().await
         })
-        .register(Stream, "root", 0, over(Transport), |(), transport| async move {
+        .register(Connect, "root", 0, over(Transport), |(), transport| async move {
             transport.dial(HostPort::new("x", 7)).await
         });
     let error = failed(block_on(ctx.connect()));
@@ -94,29 +94,29 @@ fn it_does_not_name_what_had_been_given_up_before() {
         attempts,
         [
             "Transport \"socks\" to x:7: cancelled while it ran",
-            "Link \"tcp\" to [2001:db8::1]:1: cancelled while it ran",
+            "Tcp \"tcp\" to [2001:db8::1]:1: cancelled while it ran",
         ]
     );
 
     // Given up by the candidate itself, which then waits for something that is no dial.
     let ctx = timed(&JumpingClock::default())
-        .register(Link, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
-        .register(Stream, "root", 0, over(Link), |(), link| async move {
+        .register(Tcp, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
+        .register(Connect, "root", 0, over(Tcp), |(), link| async move {
             let dial = link.dial("192.0.2.1:1".parse().unwrap());
             assert!(futures_lite::future::poll_once(dial).await.is_none());
             pending().await
         });
     let error = failed(block_on(ctx.connect()));
-    assert_eq!((error.at(), error.target()), (Some("Stream \"root\""), None), "{error:#}");
+    assert_eq!((error.at(), error.target()), (Some("Connect \"root\""), None), "{error:#}");
 }
 
 #[test]
 fn it_names_what_it_cut_off_among_very_many() {
     let ctx = timed(&JumpingClock::default())
-        .register(Link, "tcp", 0, (), |to: std::net::SocketAddr, ()| async move {
+        .register(Tcp, "tcp", 0, (), |to: std::net::SocketAddr, ()| async move {
             if to.port() == 10 { pending().await } else { Err::<Boxed, _>(refused()) }
         })
-        .register(Stream, "race", 0, over(Link), |(), link| async move {
+        .register(Connect, "race", 0, over(Tcp), |(), link| async move {
             let dial = |port| link.dial(([192, 0, 2, 1], port).into());
             for port in 1..10 {
                 let _ = dial(port).await;
@@ -130,7 +130,7 @@ fn it_names_what_it_cut_off_among_very_many() {
             futures_lite::future::or(dial(10), later).await
         });
     let error = failed(block_on(ctx.connect()));
-    assert_eq!((error.at(), error.target()), (Some("Link \"tcp\""), Some("192.0.2.1:10")), "{error:#}");
+    assert_eq!((error.at(), error.target()), (Some("Tcp \"tcp\""), Some("192.0.2.1:10")), "{error:#}");
     let report = error.report().unwrap();
     assert_eq!((report.attempts().len(), report.omitted()), (32, 17));
     let first: Vec<_> = report.attempts()[..9].iter().map(mimic_core::Attempt::target).collect();
@@ -141,7 +141,7 @@ fn it_names_what_it_cut_off_among_very_many() {
 #[test]
 fn it_covers_functions_and_says_which_one_ran() {
     let ctx = timed(&JumpingClock::default()).derive(A, (), |()| pending::<Result<Option<u32>, Error>>()).register(
-        Stream,
+        Connect,
         "root",
         0,
         req(A),
@@ -151,7 +151,7 @@ fn it_covers_functions_and_says_which_one_ran() {
     assert!(error.is_timeout());
     assert_eq!(error.report().unwrap().computing(), Some("the function #1 for A"));
     assert_eq!(error.at(), Some("the function #1 for A"));
-    assert!(failed(block_on(ctx.dialer(Stream))).is_timeout(), "planning alone is covered too");
+    assert!(failed(block_on(ctx.dialer(Connect))).is_timeout(), "planning alone is covered too");
 }
 
 #[test]
@@ -173,11 +173,11 @@ fn a_dialer_kept_from_below_is_timed_after_its_connect_too() {
     let clock = JumpingClock::default();
     let (kept, keep) = Kept::new();
     let ctx = timed(&clock)
-        .register(Link, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
-        .register(Transport, "over", 0, mimic_core::over(Link), |_: HostPort, link| async move {
+        .register(Tcp, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
+        .register(Transport, "over", 0, mimic_core::over(Tcp), |_: HostPort, link| async move {
             link.dial("192.0.2.1:1".parse().map_err(|_| refused())?).await
         })
-        .register(Stream, "pool", 0, mimic_core::over(Transport), move |(), transport| {
+        .register(Connect, "pool", 0, mimic_core::over(Transport), move |(), transport| {
             keep.put(transport);
             async { named("pool") }
         });
@@ -186,20 +186,20 @@ fn a_dialer_kept_from_below_is_timed_after_its_connect_too() {
     let error = failed(block_on(transport.dial(HostPort::new("x", 1))));
     assert!(error.is_deadline() && clock.now() == LIMIT, "{error}");
     let tree = format!("{error:#}");
-    assert!(tree.contains("Link \"silent\" to 192.0.2.1:1: cancelled while it ran"), "{tree}");
+    assert!(tree.contains("Tcp \"silent\" to 192.0.2.1:1: cancelled while it ran"), "{tree}");
 }
 
 #[test]
 fn a_dialer_that_a_function_was_given_is_timed_after_the_connect_too() {
     #[derive(Clone)]
-    struct Pool(Arc<mimic_core::Dialer<Link, mimic_core::Shared>>);
+    struct Pool(Arc<mimic_core::Dialer<Tcp, mimic_core::Shared>>);
     mimic_core::key! { Pooled: Pool }
     let clock = JumpingClock::default();
     let (kept, keep) = Kept::new();
     let ctx = timed(&clock)
-        .register(Link, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
-        .derive(Pooled, mimic_core::over(Link), |link| async move { Ok(Some(Pool(Arc::new(link)))) })
-        .register(Stream, "pool", 0, req(Pooled), move |(), pool| {
+        .register(Tcp, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
+        .derive(Pooled, mimic_core::over(Tcp), |link| async move { Ok(Some(Pool(Arc::new(link)))) })
+        .register(Connect, "pool", 0, req(Pooled), move |(), pool| {
             keep.put(pool);
             async { named("pool") }
         });
@@ -216,13 +216,13 @@ fn a_dialer_from_below_is_timed_where_only_the_timer_asked_a_function_that_may_d
     let timer = clock.clone();
     let ctx = Context::new()
         .with(Deadline, LIMIT)
-        .derive(A, mimic_core::over(Link), |_| async { Ok(Some(1)) })
+        .derive(A, mimic_core::over(Tcp), |_| async { Ok(Some(1)) })
         .register(Sleep, "jumping", 0, req(A), move |(), _| {
             let timer = timer.clone().timer();
             async move { Ok(Box::new(timer) as _) }
         })
-        .register(Link, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
-        .register(Stream, "pool", 0, mimic_core::over(Link), move |(), link| {
+        .register(Tcp, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
+        .register(Connect, "pool", 0, mimic_core::over(Tcp), move |(), link| {
             keep.put(link);
             async { named("pool") }
         });
@@ -236,11 +236,11 @@ fn a_dialer_from_below_is_timed_where_only_the_timer_asked_a_function_that_may_d
 fn a_dialer_of_a_connect_that_was_dropped_is_on_its_own() {
     let clock = JumpingClock::default();
     let (kept, keep) = Kept::new();
-    let ctx = timed(&clock).register(Link, "closed", 0, (), |_, ()| async { Err::<Boxed, _>(refused()) }).register(
-        Stream,
+    let ctx = timed(&clock).register(Tcp, "closed", 0, (), |_, ()| async { Err::<Boxed, _>(refused()) }).register(
+        Connect,
         "never",
         0,
-        mimic_core::over(Link),
+        mimic_core::over(Tcp),
         move |(), link| {
             keep.put(link);
             pending::<Result<Boxed, Error>>()
@@ -259,29 +259,29 @@ fn a_dialer_of_a_plan_that_was_dropped_is_on_its_own() {
     let clock = JumpingClock::default();
     let (kept, keep) = Kept::new();
     let ctx = timed(&clock)
-        .register(Link, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
-        .derive(A, over(Link), move |link| {
+        .register(Tcp, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
+        .derive(A, over(Tcp), move |link| {
             keep.put(link);
             pending::<Result<Option<u32>, Error>>()
         })
-        .register(Stream, "pool", 0, req(A), |(), _| async { named("pool") });
+        .register(Connect, "pool", 0, req(A), |(), _| async { named("pool") });
     assert!(block_on(futures_lite::future::poll_once(ctx.connect())).is_none());
     let link = kept.take();
-    let timed = |link: mimic_core::Dialer<Link, mimic_core::Shared>| {
+    let timed = |link: mimic_core::Dialer<Tcp, mimic_core::Shared>| {
         let mut dial = std::pin::pin!(link.dial("192.0.2.1:1".parse().unwrap()));
         let polled = (0..9).find_map(|_| block_on(futures_lite::future::poll_once(dial.as_mut())));
         failed(polled.expect("it has a deadline, which has struck")).is_deadline()
     };
     assert!(timed(link) && clock.now() == LIMIT);
     // Nor does a dialer that is kept leave the record of its plan open.
-    assert!(block_on(futures_lite::future::poll_once(ctx.dialer(Stream))).is_none());
+    assert!(block_on(futures_lite::future::poll_once(ctx.dialer(Connect))).is_none());
     let link = kept.take();
     assert!(timed(link));
 }
 
 #[test]
 fn the_system_s_own_time_out_is_not_a_deadline() {
-    let ctx = timed(&JumpingClock::default()).register(Stream, "kernel", 0, (), |(), ()| async {
+    let ctx = timed(&JumpingClock::default()).register(Connect, "kernel", 0, (), |(), ()| async {
         Err(Error::new(ErrorKind::TimedOut, "connection timed out"))
     });
     let error = failed(block_on(ctx.connect()));
@@ -292,7 +292,7 @@ fn the_system_s_own_time_out_is_not_a_deadline() {
 fn it_drops_what_it_cuts_off() {
     let alive = Arc::new(());
     let held = alive.clone();
-    let ctx = timed(&JumpingClock::default()).register(Stream, "holds", 0, (), move |(), ()| {
+    let ctx = timed(&JumpingClock::default()).register(Connect, "holds", 0, (), move |(), ()| {
         let held = held.clone();
         async move {
             let _held = held;
@@ -305,7 +305,7 @@ fn it_drops_what_it_cuts_off() {
 
 #[test]
 fn without_sleep_it_is_an_error_and_sleep_itself_is_exempt() {
-    let ctx = Context::new().with(Deadline, LIMIT).register(Stream, "root", 0, (), |(), ()| async { named("root") });
+    let ctx = Context::new().with(Deadline, LIMIT).register(Connect, "root", 0, (), |(), ()| async { named("root") });
     let error = failed(block_on(ctx.connect()));
     assert_eq!(plan_error(&error), PlanError::NoSleep);
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
@@ -362,7 +362,7 @@ fn if_it_strikes_a_timer_it_names_the_target_of_who_waited_for_that() {
             sleep.dial(()).await?;
             named("timed")
         });
-        ctx.register(Stream, "second try", 0, mimic_core::over(Transport), |(), transport| async move {
+        ctx.register(Connect, "second try", 0, mimic_core::over(Transport), |(), transport| async move {
             match transport.dial(HostPort::new("down", 1)).await {
                 Err(_) => transport.dial(HostPort::new("example.org", 7)).await,
                 flow => flow,
@@ -381,7 +381,7 @@ fn if_it_strikes_a_timer_it_names_the_target_of_who_waited_for_that() {
 fn what_is_ready_wins_over_a_deadline_that_has_passed() {
     let clock = JumpingClock::default();
     let slow = clock.clone();
-    let ctx = timed(&clock).register(Stream, "late", 0, (), move |(), ()| {
+    let ctx = timed(&clock).register(Connect, "late", 0, (), move |(), ()| {
         slow.advance(LIMIT * 2);
         async { named("late") }
     });

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use futures_lite::future::{block_on, poll_once};
 use mimic_core::{
-    Bind, Error, ErrorKind, Flow, Instant, Listener, ListenerExt, Listeners, Local, LocalContext, Lookup, Phase,
-    Question, Record, Schemes, Timer, memory_pair,
+    Error, ErrorKind, Flow, Instant, Listener, ListenerExt, Listeners, Local, LocalContext, Lookup, Phase, Question,
+    Record, Schemes, TcpListen, Timer, memory_pair,
 };
 
 type Boxed = Box<dyn Flow>;
@@ -85,7 +85,7 @@ impl World {
                 };
                 Ok(addresses.iter().map(|address| Record::from(address.parse::<IpAddr>().unwrap())).collect())
             })
-            .register(Bind, "world", 0, (), move |mut at: SocketAddr, ()| {
+            .register(TcpListen, "world", 0, (), move |mut at: SocketAddr, ()| {
                 let world = world.clone();
                 async move {
                     if at.port() == 0 {

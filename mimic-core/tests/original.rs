@@ -2,7 +2,7 @@
 //! they assert; where ours differs on purpose, a note says so.
 //!
 //! What is an endpoint value there (`Mimic.add edn v ctx`) is a key here that a candidate of
-//! [`Stream`] requires.
+//! [`Connect`] requires.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -14,7 +14,7 @@ use std::task::{Context as Task, Poll};
 use common::{block_on, plan_error};
 use embedded_io_async::{Read, Write};
 use mimic_core::{
-    Context, Error, ErrorKind, Flow, FlowExt, Key, PlanError, Priority, Stream, Text, key, or_default, read_write, req,
+    Connect, Context, Error, ErrorKind, Flow, FlowExt, Key, PlanError, Priority, Text, key, or_default, read_write, req,
 };
 
 /// Reads what it was made with; keeps what is written, up to its room, and then drops the rest.
@@ -96,7 +96,7 @@ where
     K: Key + Copy + Send + Sync,
     K::Value: std::fmt::Debug,
 {
-    ctx.register(Stream, K::NAME, priority, req(key), |(), value| async move { Ok(Is(value).boxed()) })
+    ctx.register(Connect, K::NAME, priority, req(key), |(), value| async move { Ok(Is(value).boxed()) })
 }
 
 fn resolved<T: PartialEq + std::fmt::Debug + 'static>(ctx: &Context, wanted: T) {
@@ -106,7 +106,7 @@ fn resolved<T: PartialEq + std::fmt::Debug + 'static>(ctx: &Context, wanted: T) 
 
 fn strings(endpoint: Strings) -> Box<dyn Flow + Send> {
     let ctx = Context::new()
-        .register(Stream, "memory0", Priority::NONE, req(StringsEndpoint), |(), flow| async move { Ok(flow.boxed()) })
+        .register(Connect, "memory0", Priority::NONE, req(StringsEndpoint), |(), flow| async move { Ok(flow.boxed()) })
         .with(StringsEndpoint, endpoint);
     block_on(ctx.connect()).unwrap()
 }
@@ -170,7 +170,7 @@ fn topological_sort() {
     resolved(&ctx.clone().with(Int02, 4), Text::from("5"));
     // There: `Not_found, and nothing more. Here the error says what was tried.
     let error = block_on(ctx.connect()).unwrap_err();
-    assert_eq!(plan_error(&error), PlanError::NoCandidate { role: "Stream".into() });
+    assert_eq!(plan_error(&error), PlanError::NoCandidate { role: "Connect".into() });
     assert!(format!("{error:#}").contains("req Int02: not given"), "{error:#}");
 }
 

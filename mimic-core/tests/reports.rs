@@ -8,7 +8,7 @@ use std::future::pending;
 use std::task::{Context as Task, Waker};
 
 use common::*;
-use mimic_core::{Context, Deadline, Error, ErrorKind, HostPort, Link, Outcome, Stream, Transport, over};
+use mimic_core::{Connect, Context, Deadline, Error, ErrorKind, HostPort, Outcome, Tcp, Transport, over};
 
 fn failed(ctx: &Context) -> Error {
     block_on(ctx.connect()).unwrap_err()
@@ -26,36 +26,36 @@ fn target() -> HostPort {
 /// the link's error.
 fn through(own: impl Fn(Error) -> Error + Clone + Send + Sync + 'static) -> Context {
     Context::new()
-        .register(Link, "refuses", 0, (), |_, ()| async { Err::<Boxed, _>(refused()) })
-        .register(Transport, "fails", 0, over(Link), move |_: HostPort, link| {
+        .register(Tcp, "refuses", 0, (), |_, ()| async { Err::<Boxed, _>(refused()) })
+        .register(Transport, "fails", 0, over(Tcp), move |_: HostPort, link| {
             let own = own.clone();
             async move { Err::<Boxed, _>(own(link.dial("192.0.2.1:1".parse().unwrap()).await.unwrap_err())) }
         })
-        .register(Stream, "root", 0, over(Transport), |(), transport| async move { transport.dial(target()).await })
+        .register(Connect, "root", 0, over(Transport), |(), transport| async move { transport.dial(target()).await })
 }
 
 #[test]
 fn an_error_that_is_passed_on_is_told_once_and_one_s_own_is_told_too() {
     let error = failed(&through(|error| error));
-    assert_eq!(error.to_string(), "Link \"refuses\" to 192.0.2.1:1: nobody listens");
+    assert_eq!(error.to_string(), "Tcp \"refuses\" to 192.0.2.1:1: nobody listens");
     assert_eq!(
         attempts(&error),
-        ["Transport \"fails\" to x:1: failed below", "Link \"refuses\" to 192.0.2.1:1: nobody listens"]
+        ["Transport \"fails\" to x:1: failed below", "Tcp \"refuses\" to 192.0.2.1:1: nobody listens"]
     );
 
     let error = failed(&through(|_| Error::new(ErrorKind::Other, "no way")));
     assert_eq!(error.to_string(), "Transport \"fails\" to x:1: no way");
     assert_eq!(
         attempts(&error),
-        ["Transport \"fails\" to x:1: no way", "Link \"refuses\" to 192.0.2.1:1: nobody listens"]
+        ["Transport \"fails\" to x:1: no way", "Tcp \"refuses\" to 192.0.2.1:1: nobody listens"]
     );
 }
 
 #[test]
 fn of_very_many_attempts_the_first_and_the_last_are_kept() {
     let after = |last| {
-        let ctx = Context::new().register(Link, "refuses", 0, (), |_, ()| async { Err::<Boxed, _>(refused()) });
-        failed(&ctx.register(Stream, "retries", 0, over(Link), move |(), link| async move {
+        let ctx = Context::new().register(Tcp, "refuses", 0, (), |_, ()| async { Err::<Boxed, _>(refused()) });
+        failed(&ctx.register(Connect, "retries", 0, over(Tcp), move |(), link| async move {
             for port in 1..last {
                 let _ = link.dial(([192, 0, 2, 1], port).into()).await;
             }
@@ -78,12 +78,12 @@ fn of_very_many_attempts_the_first_and_the_last_are_kept() {
 #[test]
 fn the_tree_shows_who_dialled_whom() {
     let ctx = Context::new()
-        .register(Link, "refuses", 0, (), |_, ()| async { Err::<Boxed, _>(refused()) })
-        .register(Transport, "twice", 0, over(Link), |_: HostPort, link| async move {
+        .register(Tcp, "refuses", 0, (), |_, ()| async { Err::<Boxed, _>(refused()) })
+        .register(Transport, "twice", 0, over(Tcp), |_: HostPort, link| async move {
             let _ = link.dial("192.0.2.1:1".parse().unwrap()).await;
             link.dial("192.0.2.2:1".parse().unwrap()).await
         })
-        .register(Stream, "again", 0, over(Transport), |(), transport| async move {
+        .register(Connect, "again", 0, over(Transport), |(), transport| async move {
             let _ = transport.dial(target()).await;
             transport.dial(HostPort::new("y", 1)).await
         });
@@ -92,11 +92,11 @@ fn the_tree_shows_who_dialled_whom() {
     let expected = [
         "  tried:",
         "    Transport \"twice\" to x:1: failed below",
-        "      Link \"refuses\" to 192.0.2.1:1: nobody listens",
-        "      Link \"refuses\" to 192.0.2.2:1: nobody listens",
+        "      Tcp \"refuses\" to 192.0.2.1:1: nobody listens",
+        "      Tcp \"refuses\" to 192.0.2.2:1: nobody listens",
         "    Transport \"twice\" to y:1: failed below",
-        "      Link \"refuses\" to 192.0.2.1:1: nobody listens",
-        "      Link \"refuses\" to 192.0.2.2:1: nobody listens",
+        "      Tcp \"refuses\" to 192.0.2.1:1: nobody listens",
+        "      Tcp \"refuses\" to 192.0.2.2:1: nobody listens",
     ];
     assert_eq!(tried, expected, "{tree}");
     let nothing_tried = failed(&Context::new());
@@ -108,17 +108,17 @@ fn an_error_of_another_connect_is_no_failure_below() {
     let other = || failed(&through(|error| error));
     let ctx = Context::new()
         .register(Transport, "borrows", 0, (), move |_: HostPort, ()| async move { Err::<Boxed, _>(other()) })
-        .register(Stream, "root", 0, over(Transport), |(), transport| async move { transport.dial(target()).await });
+        .register(Connect, "root", 0, over(Transport), |(), transport| async move { transport.dial(target()).await });
     assert_eq!(attempts(&failed(&ctx)), ["Transport \"borrows\" to x:1: nobody listens"]);
 }
 
 #[test]
 fn only_a_deadline_is_placed_where_it_cut_something_off() {
-    let ctx = Context::new().register(Link, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>()).register(
-        Stream,
+    let ctx = Context::new().register(Tcp, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>()).register(
+        Connect,
         "impatient",
         0,
-        over(Link),
+        over(Tcp),
         |(), link| async move {
             let mut dialled = Box::pin(link.dial("192.0.2.1:1".parse().unwrap()));
             let polled = dialled.as_mut().poll(&mut Task::from_waker(Waker::noop()));
@@ -128,9 +128,9 @@ fn only_a_deadline_is_placed_where_it_cut_something_off() {
         },
     );
     let error = failed(&ctx);
-    assert_eq!((error.at(), error.target()), (Some("Stream \"impatient\""), None));
+    assert_eq!((error.at(), error.target()), (Some("Connect \"impatient\""), None));
     let [attempt] = error.report().unwrap().attempts() else { panic!("{error:#}") };
-    assert_eq!((attempt.at(), attempt.target()), ("Link \"silent\"", "192.0.2.1:1"));
+    assert_eq!((attempt.at(), attempt.target()), ("Tcp \"silent\"", "192.0.2.1:1"));
     assert_eq!(attempt.outcome(), &Outcome::Cancelled);
 }
 
@@ -157,7 +157,7 @@ where
 
 fn direct() -> Context {
     Context::new().register(Transport, "direct", 0, (), |_: HostPort, ()| async { named("direct") }).register(
-        Stream,
+        Connect,
         "root",
         0,
         over(Transport),
@@ -206,7 +206,7 @@ fn an_error_of_a_layer_names_the_hop_that_it_had_dialled() {
 fn no_hop_is_named_where_there_was_none_or_where_it_is_the_target() {
     let refuses = Context::new()
         .register(Transport, "refuses", 0, (), |_: HostPort, ()| async { Err::<Boxed, _>(refused()) })
-        .register(Stream, "root", 0, over(Transport), |(), transport| async move { transport.dial(target()).await });
+        .register(Connect, "root", 0, over(Transport), |(), transport| async move { transport.dial(target()).await });
     let error = failed(&proxy(refuses, |flow| async { Ok(flow) }));
     assert_eq!(error.to_string(), "Transport \"refuses\" to proxy.example:1080: nobody listens");
     let ctx = direct().layer(Transport, "counts", (), |to, below, ()| async move {

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use common::*;
 use mimic_core::{
-    Context, Dialer, Error, ErrorKind, FlowExt, HostPort, Link, LocalContext, PlanError, Priority, Role, Shared,
-    Stream, Transport, first_ok, has, is, map, opt, or_default, over, req, when,
+    Connect, Context, Dialer, Error, ErrorKind, FlowExt, HostPort, LocalContext, PlanError, Priority, Role, Shared,
+    Tcp, Transport, first_ok, has, is, map, opt, or_default, over, req, when,
 };
 
 fn target() -> HostPort {
@@ -24,7 +24,7 @@ fn connect(ctx: &Context) -> Result<&'static str, Error> {
 
 /// A candidate of the root that is nothing but a name.
 fn root(ctx: Context, name: &'static str, priority: impl Into<Priority>) -> Context {
-    ctx.register(Stream, name, priority, (), move |(), ()| async move { named(name) })
+    ctx.register(Connect, name, priority, (), move |(), ()| async move { named(name) })
 }
 
 #[test]
@@ -43,11 +43,11 @@ fn lower_priority_first_then_latest_registered_and_unprioritised_last() {
 #[test]
 fn gates_choose_and_leave_no_trace_in_the_arguments() {
     let ctx = Context::new()
-        .register(Stream, "other", 1, when(is(A, 2)).needs((req(B),)), |(), (b,)| async move {
+        .register(Connect, "other", 1, when(is(A, 2)).needs((req(B),)), |(), (b,)| async move {
             let _: u32 = b;
             named("other")
         })
-        .register(Stream, "one", 2, when(has(B)).and(is(A, 1)).needs((req(B), opt(C))), |(), (b, c)| async move {
+        .register(Connect, "one", 2, when(has(B)).and(is(A, 1)).needs((req(B), opt(C))), |(), (b, c)| async move {
             assert_eq!((b, c), (7u32, None::<u32>));
             named("one")
         })
@@ -62,7 +62,7 @@ fn needs_reach_the_function_in_order_single_needs_bare() {
     let ctx = Context::new()
         .with(A, 1)
         .register(
-            Stream,
+            Connect,
             "all",
             0,
             (req(A), opt(B), or_default(C, 3), map((req(A), or_default(D, 10)), |(a, d)| a + d)),
@@ -71,12 +71,12 @@ fn needs_reach_the_function_in_order_single_needs_bare() {
                 named("all")
             },
         )
-        .register(Link, "single", 0, req(A), |_: SocketAddr, a| async move {
+        .register(Tcp, "single", 0, req(A), |_: SocketAddr, a| async move {
             assert_eq!(a, 1);
             named("single")
         });
     assert_eq!(connect(&ctx).unwrap(), "all");
-    block_on(ctx.resolve(Link, "127.0.0.1:1".parse().unwrap())).unwrap();
+    block_on(ctx.resolve(Tcp, "127.0.0.1:1".parse().unwrap())).unwrap();
 }
 
 /// Of more needs than the engine remembers where it found them, and of functions that have as many.
@@ -93,7 +93,7 @@ fn eight_needs_given_and_computed_each_reach_their_place() {
     let needs =
         ((req(Nth(0)), req(Nth(1)), req(Nth(2)), req(Nth(3))), (req(Nth(4)), req(Nth(5)), req(Nth(6)), req(Nth(7))));
     let both = (map(needs.0, |args| args), map(needs.1, |args| args));
-    let ctx = ctx.register(Stream, "eight", 0, both, |(), args| async move {
+    let ctx = ctx.register(Connect, "eight", 0, both, |(), args| async move {
         assert_eq!(args, ((0, 1, 2, 3), (4, 5, 6, 7)));
         named("eight")
     });
@@ -114,8 +114,8 @@ fn only_what_the_chosen_candidate_needs_is_computed_and_at_most_once() {
         .derive(A, (), log("A", 1))
         .derive(B, (), log("B", 2))
         .derive(C, (), log("C", 3))
-        .register(Stream, "never", 0, when(is(A, 99)).needs((req(C),)), |(), _| async { named("never") })
-        .register(Stream, "this", 1, (req(B), opt(B), map(req(B), |b| b + 1)), |(), args| async move {
+        .register(Connect, "never", 0, when(is(A, 99)).needs((req(C),)), |(), _| async { named("never") })
+        .register(Connect, "this", 1, (req(B), opt(B), map(req(B), |b| b + 1)), |(), args| async move {
             assert_eq!(args, (2, Some(2), 3));
             named("this")
         });
@@ -137,7 +137,7 @@ fn what_many_need_is_computed_once_and_a_deep_circle_is_seen() {
             async move { Ok(Some(n)) }
         })
     });
-    let root = |ctx: Context| ctx.register(Stream, "root", 0, req(Nth(0)), |(), _| async { named("root") });
+    let root = |ctx: Context| ctx.register(Connect, "root", 0, req(Nth(0)), |(), _| async { named("root") });
     // The last needs itself: a circle, at the end of a hundred.
     assert!(matches!(plan_error(&block_on(root(ctx.clone()).connect()).unwrap_err()), PlanError::Cycle { .. }));
     assert!(calls.take().is_empty());
@@ -160,8 +160,8 @@ fn gates_are_decided_before_any_other_need_wherever_they_stand() {
             log.add("B");
             async { Ok(Some(2)) }
         })
-        .register(Stream, "gated", 0, when(is(A, 1)).needs((req(B),)), |(), _| async { named("gated") })
-        .register(Stream, "else", 1, (), |(), ()| async { named("else") });
+        .register(Connect, "gated", 0, when(is(A, 1)).needs((req(B),)), |(), _| async { named("gated") })
+        .register(Connect, "else", 1, (), |(), ()| async { named("else") });
     assert_eq!(connect(&ctx).unwrap(), "else");
     assert_eq!(calls.take(), [""; 0]);
     assert_eq!(connect(&ctx.with(A, 1)).unwrap(), "gated");
@@ -170,10 +170,13 @@ fn gates_are_decided_before_any_other_need_wherever_they_stand() {
 
 #[test]
 fn a_value_beats_every_function_and_without_gives_them_back() {
-    let ctx =
-        Context::new().derive(A, (), |()| async { Ok(Some(1)) }).register(Stream, "a", 0, req(A), |(), a| async move {
-            if a == 1 { named("function") } else { named("value") }
-        });
+    let ctx = Context::new().derive(A, (), |()| async { Ok(Some(1)) }).register(
+        Connect,
+        "a",
+        0,
+        req(A),
+        |(), a| async move { if a == 1 { named("function") } else { named("value") } },
+    );
     assert_eq!(connect(&ctx).unwrap(), "function");
     let ctx = ctx.with(A, 5).with(A, 2);
     assert_eq!((connect(&ctx).unwrap(), ctx.get(A)), ("value", Some(2)));
@@ -187,7 +190,7 @@ fn a_value_that_was_taken_away_long_ago_hides_no_function() {
     let ctx =
         Context::new()
             .derive(A, (), |()| async { Ok(Some(1)) })
-            .register(Stream, "a", 0, req(A), |(), _| async { named("a") });
+            .register(Connect, "a", 0, req(A), |(), _| async { named("a") });
     for ctx in [ctx.clone().without(A), ctx.with(A, 2).without(A)] {
         let ctx = (0..40).fold(ctx, |ctx, n| ctx.with(Nth(n), n));
         assert_eq!(connect(&ctx).unwrap(), "a");
@@ -203,7 +206,7 @@ fn the_newest_function_that_does_not_say_not_me_wins() {
         .derive(A, (), |()| async { Ok(None) })
         .derive(A, req(B), |_| async { Ok(Some(3)) })
         .derive(A, when(is(C, 9)), |()| async { Ok(Some(4)) })
-        .register(Stream, "a", 0, req(A), |(), a| async move { if a == 2 { named("2") } else { named("?") } });
+        .register(Connect, "a", 0, req(A), |(), a| async move { if a == 2 { named("2") } else { named("?") } });
     assert_eq!(connect(&ctx).unwrap(), "2", "\"not me\", a missing need and a shut gate all move on");
 }
 
@@ -214,10 +217,10 @@ fn a_function_that_fails_ends_the_resolve_even_behind_opt_or_a_gate() {
             .derive(A, (), |()| async { Err(Error::new(ErrorKind::PermissionDenied, "no key")) })
     };
     for ctx in [
-        fails(Context::new()).register(Stream, "opt", 0, opt(A), |(), _| async { named("opt") }),
-        fails(Context::new()).register(Stream, "gate", 0, when(is(A, 1)), |(), ()| async { named("gate") }),
-        fails(Context::new()).register(Stream, "given", 0, when(has(A)), |(), ()| async { named("given") }),
-        fails(Context::new()).register(Stream, "default", 0, or_default(A, 1), |(), _| async { named("default") }),
+        fails(Context::new()).register(Connect, "opt", 0, opt(A), |(), _| async { named("opt") }),
+        fails(Context::new()).register(Connect, "gate", 0, when(is(A, 1)), |(), ()| async { named("gate") }),
+        fails(Context::new()).register(Connect, "given", 0, when(has(A)), |(), ()| async { named("given") }),
+        fails(Context::new()).register(Connect, "default", 0, or_default(A, 1), |(), _| async { named("default") }),
     ] {
         let ctx = root(ctx, "fallback", Priority::NONE);
         let error = connect(&ctx).unwrap_err();
@@ -229,11 +232,11 @@ fn a_function_that_fails_ends_the_resolve_even_behind_opt_or_a_gate() {
 #[test]
 fn a_committed_candidate_with_a_missing_need_is_an_error_an_ungated_one_is_passed_over() {
     let ctx = root(Context::new(), "next", 1).with(A, 1);
-    let ungated = ctx.clone().register(Stream, "ungated", 0, req(B), |(), _| async { named("ungated") });
+    let ungated = ctx.clone().register(Connect, "ungated", 0, req(B), |(), _| async { named("ungated") });
     assert_eq!(connect(&ungated).unwrap(), "next");
-    let gated = ctx.register(Stream, "gated", 0, when(is(A, 1)).needs((req(B),)), |(), _| async { named("gated") });
+    let gated = ctx.register(Connect, "gated", 0, when(is(A, 1)).needs((req(B),)), |(), _| async { named("gated") });
     let error = connect(&gated).unwrap_err();
-    assert_eq!(plan_error(&error), PlanError::Missing { need: "B".into(), of: "Stream \"gated\"".into() });
+    assert_eq!(plan_error(&error), PlanError::Missing { need: "B".into(), of: "Connect \"gated\"".into() });
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains("with(B, …)"), "{error}");
 }
@@ -243,7 +246,7 @@ fn a_committed_failure_below_is_not_a_reason_to_move_on_above() {
     let ctx = root(Context::new(), "next", 1)
         .with(A, 1)
         .register(Transport, "below", 0, when(is(A, 1)).needs((req(B),)), |_, _| async { named("below") })
-        .register(Stream, "above", 0, over(Transport), |(), _| async { named("above") });
+        .register(Connect, "above", 0, over(Transport), |(), _| async { named("above") });
     assert_eq!(
         plan_error(&connect(&ctx).unwrap_err()),
         PlanError::Missing { need: "B".into(), of: "Transport \"below\"".into() }
@@ -271,24 +274,24 @@ mimic_core::role! {
     /// Of the hypervisor.
     pub Vsock: HostPort;
     /// Plain TCP.
-    pub Tcp: HostPort;
+    pub Plain: HostPort;
 }
 
 #[test]
 fn fallback_is_written_down_and_reports_every_failure() {
     let ctx = Context::new()
         .register(Vsock, "vsock", 0, (), |_, ()| async { Err(Error::new(ErrorKind::NotFound, "no hypervisor")) })
-        .register(Transport, "vsock, else tcp", 0, (over(Vsock), over(Tcp)), first_ok);
-    let works = ctx.clone().register(Tcp, "tcp", 0, (), |_, ()| async { named("tcp") });
+        .register(Transport, "vsock, else tcp", 0, (over(Vsock), over(Plain)), first_ok);
+    let works = ctx.clone().register(Plain, "tcp", 0, (), |_, ()| async { named("tcp") });
     assert_eq!(name_of(&block_on(works.resolve(Transport, target())).unwrap()), "tcp");
 
-    let fails = ctx.register(Tcp, "tcp", 0, (), |_, ()| async { Err(refused()) });
+    let fails = ctx.register(Plain, "tcp", 0, (), |_, ()| async { Err(refused()) });
     let error = block_on(fails.resolve(Transport, target())).unwrap_err();
-    assert_eq!(error.to_string(), "Tcp \"tcp\" to example.org:443: nobody listens");
+    assert_eq!(error.to_string(), "Plain \"tcp\" to example.org:443: nobody listens");
     let attempts: Vec<String> = error.report().unwrap().attempts().iter().map(ToString::to_string).collect();
     assert_eq!(
         attempts,
-        ["Vsock \"vsock\" to example.org:443: no hypervisor", "Tcp \"tcp\" to example.org:443: nobody listens"]
+        ["Vsock \"vsock\" to example.org:443: no hypervisor", "Plain \"tcp\" to example.org:443: nobody listens"]
     );
     assert!(format!("{error:#}").contains("Vsock \"vsock\" to example.org:443: no hypervisor"), "{error:#}");
 }
@@ -316,7 +319,7 @@ fn layers_wrap_newest_outermost_outside_every_candidate_and_choose_the_target_be
 #[test]
 fn only_its_gates_skip_a_layer_a_missing_need_is_an_error() {
     let ctx = root(Context::new(), "flow", 0).layer(
-        Stream,
+        Connect,
         "gated",
         when(is(A, 1)).needs((req(B),)),
         |(), _below, _| async { named("layer") },
@@ -324,22 +327,22 @@ fn only_its_gates_skip_a_layer_a_missing_need_is_an_error() {
     assert_eq!(connect(&ctx).unwrap(), "flow");
     assert_eq!(connect(&ctx.clone().with(A, 1).with(B, 0)).unwrap(), "layer");
     let error = connect(&ctx.with(A, 1)).unwrap_err();
-    assert_eq!(plan_error(&error), PlanError::Missing { need: "B".into(), of: "Stream \"gated\"".into() });
-    let ctx = root(Context::new(), "flow", 0).layer(Stream, "bare", req(B), |(), _below, _| async { named("layer") });
+    assert_eq!(plan_error(&error), PlanError::Missing { need: "B".into(), of: "Connect \"gated\"".into() });
+    let ctx = root(Context::new(), "flow", 0).layer(Connect, "bare", req(B), |(), _below, _| async { named("layer") });
     assert_eq!(
         plan_error(&connect(&ctx).unwrap_err()),
-        PlanError::Missing { need: "B".into(), of: "Stream \"bare\"".into() }
+        PlanError::Missing { need: "B".into(), of: "Connect \"bare\"".into() }
     );
 }
 
 #[test]
 fn a_given_dialer_replaces_candidates_and_layers_and_later_layers_wrap_it() {
     let ctx = root(Context::new(), "candidate", 0)
-        .layer(Stream, "old layer", (), |(), _below, ()| async { named("old layer") })
-        .with_dialer(Stream, Dialer::<_, Shared>::from_fn(Stream, |()| async { named("given") }));
+        .layer(Connect, "old layer", (), |(), _below, ()| async { named("old layer") })
+        .with_dialer(Connect, Dialer::<_, Shared>::from_fn(Connect, |()| async { named("given") }));
     assert_eq!(connect(&ctx).unwrap(), "given");
     assert_eq!(connect(&root(ctx.clone(), "later candidate", -1)).unwrap(), "given");
-    let ctx = ctx.layer(Stream, "new layer", (), |(), below, ()| async move {
+    let ctx = ctx.layer(Connect, "new layer", (), |(), below, ()| async move {
         assert_eq!(name_of(&below.dial(()).await?), "given");
         named("new layer")
     });
@@ -353,28 +356,29 @@ fn merge_adds_what_is_lacking_in_order_and_the_same_registration_once() {
     let merged = base.clone().merge(&extended);
     assert_eq!((merged.get(A), merged.get(B), merged.get(C)), (Some(1), Some(2), Some(2)));
     assert_eq!(connect(&merged).unwrap(), "extended");
-    assert_eq!(merged.explain(Stream).goals()[0].choices.len(), 2, "\"base\" counts once");
+    assert_eq!(merged.explain(Connect).goals()[0].choices.len(), 2, "\"base\" counts once");
     // The other way round nothing is lacking, so nothing becomes newer.
     assert_eq!(connect(&extended.clone().merge(&base)).unwrap(), "extended");
     assert_eq!(extended.merge(&base).get(B), Some(1));
 
-    let layers = Context::new().layer(Stream, "inner", (), |(), below, ()| async move { below.dial(()).await }).layer(
-        Stream,
+    let layers = Context::new().layer(Connect, "inner", (), |(), below, ()| async move { below.dial(()).await }).layer(
+        Connect,
         "outer",
         (),
         |(), below, ()| async move { below.dial(()).await },
     );
     let names: Vec<_> =
-        base.clone().merge(&layers).explain(Stream).goals()[0].choices.iter().map(|c| c.name.clone()).collect();
+        base.clone().merge(&layers).explain(Connect).goals()[0].choices.iter().map(|c| c.name.clone()).collect();
     assert_eq!(names, ["base", "inner", "outer"]);
 
     let functions = Context::new().derive(D, (), |()| async { Ok(Some(1)) }).derive(D, (), |()| async { Ok(Some(2)) });
-    let ctx = base.merge(&functions).register(Stream, "d", 0, req(D), |(), d| async move {
+    let ctx = base.merge(&functions).register(Connect, "d", 0, req(D), |(), d| async move {
         if d == 2 { named("newest") } else { named("oldest") }
     });
     assert_eq!(connect(&ctx).unwrap(), "newest");
 
-    let given = Context::new().with_dialer(Stream, Dialer::<_, Shared>::from_fn(Stream, |()| async { named("given") }));
+    let given =
+        Context::new().with_dialer(Connect, Dialer::<_, Shared>::from_fn(Connect, |()| async { named("given") }));
     assert_eq!(connect(&ctx.merge(&given)).unwrap(), "given");
 }
 
@@ -442,11 +446,11 @@ fn a_kept_dialer_plans_once_and_dials_often() {
 #[test]
 fn a_dialer_kept_from_below_works_after_its_connect_and_reports_for_itself() {
     let (kept, keep) = Kept::new();
-    let ctx = Context::new().register(Link, "refuses", 0, (), |_, ()| async { Err(refused()) }).register(
-        Stream,
+    let ctx = Context::new().register(Tcp, "refuses", 0, (), |_, ()| async { Err(refused()) }).register(
+        Connect,
         "pool",
         0,
-        over(Link),
+        over(Tcp),
         move |(), link| {
             keep.put(link);
             async { named("pooled") }
@@ -455,18 +459,18 @@ fn a_dialer_kept_from_below_works_after_its_connect_and_reports_for_itself() {
     assert_eq!(connect(&ctx).unwrap(), "pooled");
     let link = kept.take();
     let error = block_on(link.dial("127.0.0.1:9".parse().unwrap())).unwrap_err();
-    assert_eq!(error.to_string(), "Link \"refuses\" to 127.0.0.1:9: nobody listens");
+    assert_eq!(error.to_string(), "Tcp \"refuses\" to 127.0.0.1:9: nobody listens");
 }
 
 #[test]
 fn functions_may_dial() {
     let ctx = Context::new()
-        .register(Link, "link", 0, (), |_, ()| async { named("link") })
-        .derive(Name, over(Link), |link| async move {
+        .register(Tcp, "link", 0, (), |_, ()| async { named("link") })
+        .derive(Name, over(Tcp), |link| async move {
             let flow = link.dial("127.0.0.1:1".parse().map_err(|_| refused())?).await?;
             Ok(Some(name_of(&flow).into()))
         })
-        .register(Stream, "root", 0, when(is(Name, "link")), |(), ()| async { named("root") });
+        .register(Connect, "root", 0, when(is(Name, "link")), |(), ()| async { named("root") });
     assert_eq!(connect(&ctx).unwrap(), "root");
 }
 
@@ -503,10 +507,12 @@ fn a_role_over_itself_in_another_instance_or_a_shared_lower_role_is_planned_once
             log.add("A");
             async { Ok(Some(1)) }
         })
-        .register(Link, "link", 0, req(A), |_, _| async { named("link") })
-        .register(Vsock, "v", 0, over(Link), |_, _| async { Err(refused()) })
-        .register(Tcp, "t", 0, over(Link), |_, link| async move { link.dial("127.0.0.1:1".parse().unwrap()).await })
-        .register(Stream, "root", 0, (over(Vsock), over(Tcp)), |(), dialers| first_ok(HostPort::new("x", 1), dialers));
+        .register(Tcp, "link", 0, req(A), |_, _| async { named("link") })
+        .register(Vsock, "v", 0, over(Tcp), |_, _| async { Err(refused()) })
+        .register(Plain, "t", 0, over(Tcp), |_, link| async move { link.dial("127.0.0.1:1".parse().unwrap()).await })
+        .register(Connect, "root", 0, (over(Vsock), over(Plain)), |(), dialers| {
+            first_ok(HostPort::new("x", 1), dialers)
+        });
     assert_eq!(connect(&ctx).unwrap(), "link");
     assert_eq!(calls.take(), ["A"]);
 }
@@ -515,7 +521,7 @@ fn a_role_over_itself_in_another_instance_or_a_shared_lower_role_is_planned_once
 fn the_local_mode_takes_what_is_not_send() {
     let cell = std::rc::Rc::new(std::cell::Cell::new(0));
     let inner = cell.clone();
-    let ctx = LocalContext::new().register(Stream, "local", 0, (), move |(), ()| {
+    let ctx = LocalContext::new().register(Connect, "local", 0, (), move |(), ()| {
         inner.set(inner.get() + 1);
         let keep = inner.clone();
         async move {
@@ -531,20 +537,20 @@ fn the_local_mode_takes_what_is_not_send() {
 
 #[test]
 fn a_resolve_within_a_resolve_loses_neither_tree() {
-    let inner = Context::new().register(Link, "inner link", 0, (), |_, ()| async { Err(refused()) }).register(
+    let inner = Context::new().register(Tcp, "inner link", 0, (), |_, ()| async { Err(refused()) }).register(
         Transport,
         "inner",
         0,
-        over(Link),
+        over(Tcp),
         |_: HostPort, link| async move { link.dial("192.0.2.1:1".parse().map_err(|_| refused())?).await },
     );
-    let ctx = Context::new().register(Stream, "outer", 0, (), move |(), ()| {
+    let ctx = Context::new().register(Connect, "outer", 0, (), move |(), ()| {
         let inner = inner.clone();
         async move { inner.resolve(Transport, target()).await }
     });
     let error = block_on(ctx.connect()).unwrap_err();
     let tree = format!("{error:#}");
-    for line in ["+ outer [0]: yes", "+ inner [0]: yes", "Link \"inner link\" to 192.0.2.1:1: nobody listens"] {
+    for line in ["+ outer [0]: yes", "+ inner [0]: yes", "Tcp \"inner link\" to 192.0.2.1:1: nobody listens"] {
         assert!(tree.contains(line), "{line:?} in\n{tree}");
     }
     assert!(error.report().unwrap().inner().is_some());

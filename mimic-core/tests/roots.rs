@@ -11,8 +11,8 @@ use std::task::{Context as Task, Poll};
 use futures_lite::future::block_on;
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
-    Bind, BindUnix, Dialer, Error, ErrorKind, FlowExt, HostPort, InOrder, Link, Listener, ListenerExt, Local,
-    LocalContext, Lookup, Memory, Phase, Question, Record, RecordType, Schemes, Transport, Unix, first_ok, memory_pair,
+    Dialer, Error, ErrorKind, FlowExt, HostPort, InOrder, Listener, ListenerExt, Local, LocalContext, Lookup, Memory,
+    Phase, Question, Record, RecordType, Schemes, Tcp, TcpListen, Transport, Unix, UnixListen, first_ok, memory_pair,
     opt, over, role,
 };
 
@@ -57,7 +57,7 @@ fn context(calls: &Calls) -> LocalContext {
                 }
             }
         })
-        .register(Link, "memory", 0, (), move |to: SocketAddr, ()| {
+        .register(Tcp, "memory", 0, (), move |to: SocketAddr, ()| {
             links.borrow_mut().push(format!("link {to}"));
             async move {
                 match to.is_ipv6() {
@@ -66,7 +66,7 @@ fn context(calls: &Calls) -> LocalContext {
                 }
             }
         })
-        .register(Bind, "memory", 0, (), move |at: SocketAddr, ()| {
+        .register(TcpListen, "memory", 0, (), move |at: SocketAddr, ()| {
             binds.borrow_mut().push(format!("bind {at}"));
             let (here, mut there) = memory_pair::<Local>(8);
             async move {
@@ -75,7 +75,7 @@ fn context(calls: &Calls) -> LocalContext {
                 Ok(queue)
             }
         })
-        .register(BindUnix, "memory", 0, (), move |path: mimic_core::UnixPath, ()| {
+        .register(UnixListen, "memory", 0, (), move |path: mimic_core::UnixPath, ()| {
             files.borrow_mut().push(format!("bind {path}"));
             async move { Ok(Box::new(Queue(Vec::new(), None)) as Box<dyn Listener<Local>>) }
         })

@@ -9,9 +9,9 @@ use std::fmt::{Debug, Display};
 
 use common::{JumpingClock, block_on, named};
 use mimic_core::{
-    Bind, BindUnix, Context, Ctx, Deadline, Endpoint, Error, ErrorKind, Host, HostPort, InOrder, Key, Link, Listen,
-    Lookup, Path, Phase, PlanError, Port, Query, Question, Record, RecordType, Schemes, Secret, Stream, Text,
-    Transport, Unix, UnixPath, User, is, over, req, when,
+    Connect, Context, Ctx, Deadline, Endpoint, Error, ErrorKind, Host, HostPort, InOrder, Key, Listen, Lookup, Path,
+    Phase, PlanError, Port, Query, Question, Record, RecordType, Schemes, Secret, Tcp, TcpListen, Text, Transport,
+    Unix, UnixListen, UnixPath, User, is, over, req, when,
 };
 
 /// Stands in every user, password and query below.
@@ -82,7 +82,7 @@ fn error_is_clean(what: &str, error: &Error) {
 
 #[track_caller]
 fn explanation_is_clean(what: &str, ctx: &Context) {
-    for explained in [ctx.explain(Stream), ctx.explain(Listen)] {
+    for explained in [ctx.explain(Connect), ctx.explain(Listen)] {
         for text in [format!("{explained} {}", explained.dot()), format!("{explained:?} {explained:#?}")] {
             assert_clean(what, &text);
         }
@@ -105,13 +105,19 @@ fn failing() -> Context {
     Context::new()
         .install(Schemes)
         .install(InOrder)
-        .register(Link, "link", 0, (), move |to, ()| refused(format!("{to}")))
+        .register(Tcp, "link", 0, (), move |to, ()| refused(format!("{to}")))
         .register(Unix, "unix", 0, (), move |to: UnixPath, ()| {
             let path = String::from_utf8_lossy(to.as_bytes()).into_owned();
             refused(path)
         })
-        .register(Bind, "bind", 0, (), |at, ()| async move { Err(Error::new(ErrorKind::AddrInUse, format!("{at}"))) })
-        .register(BindUnix, "bind", 0, (), |at: UnixPath, ()| async move {
+        .register(
+            TcpListen,
+            "bind",
+            0,
+            (),
+            |at, ()| async move { Err(Error::new(ErrorKind::AddrInUse, format!("{at}"))) },
+        )
+        .register(UnixListen, "bind", 0, (), |at: UnixPath, ()| async move {
             Err(Error::new(ErrorKind::AddrInUse, String::from_utf8_lossy(at.as_bytes()).into_owned()))
         })
         .register(Lookup, "lookup", 0, (), |question: Question, ()| async move {
@@ -119,7 +125,7 @@ fn failing() -> Context {
         })
         // As a protocol would that reads them all.
         .register(
-            Stream,
+            Connect,
             "reader",
             0,
             when(is(mimic_core::Scheme, "reads")).needs((
@@ -133,7 +139,7 @@ fn failing() -> Context {
                 transport.dial(to).await
             },
         )
-        .register(Stream, "for one user", 1, when(is(User, "somebody")), |(), ()| async { named("") })
+        .register(Connect, "for one user", 1, when(is(User, "somebody")), |(), ()| async { named("") })
 }
 
 fn everything_of(what: &str, ctx: &Context) {
@@ -292,18 +298,18 @@ fn control_characters_of_given_values_are_escaped() {
     let error = Error::with_source(ErrorKind::Other, Theirs(bad.clone())).located_at(bad.clone());
     error_is_clean("an error with a source", &error.to_target(&bad).advise(bad.clone()));
     error_is_clean("an error with a reason", &Error::new(ErrorKind::Other, bad.clone()));
-    let plan = PlanError::Missing { need: "Host".into(), of: "Stream \"x\"".into() };
+    let plan = PlanError::Missing { need: "Host".into(), of: "Connect \"x\"".into() };
     error_is_clean("a plan", &plan.into());
 
     // Names of registrations, gates on values, and targets of roles of one's own.
     let ctx = Context::new()
         .with(Host, text.clone())
-        .register(Stream, bad.clone(), 0, when(is(Host, "other")), |(), ()| async { named("") })
-        .register(Stream, bad.clone(), 1, req(User), |(), _| async { named("") })
-        .layer(Stream, bad.clone(), (), |(), below, ()| async move { below.dial(()).await });
+        .register(Connect, bad.clone(), 0, when(is(Host, "other")), |(), ()| async { named("") })
+        .register(Connect, bad.clone(), 1, req(User), |(), _| async { named("") })
+        .layer(Connect, bad.clone(), (), |(), below, ()| async move { below.dial(()).await });
     everything_of("registrations", &ctx);
     let dialled = Context::new()
-        .register(Stream, "root", 0, over(Odd), |(), odd| async move { odd.dial(Raw(controls())).await })
+        .register(Connect, "root", 0, over(Odd), |(), odd| async move { odd.dial(Raw(controls())).await })
         .register(Odd, bad.clone(), 0, (), |_: Raw, ()| async { Err(Error::new(ErrorKind::Other, "no")) })
         .layer(Odd, "hop", (), |_, below, ()| async move {
             below.dial(Raw(controls())).await?;
@@ -332,21 +338,21 @@ fn a_key_of_ones_own_can_be_secret() {
     {
         let ctx = ctx
             .register(
-                Stream,
+                Connect,
                 "for one token",
                 0,
                 when(is(Token, Text::from(SECRET.to_owned() + "?"))),
                 |(), ()| async { named("") },
             )
-            .register(Stream, "for another", 0, when(is(Own, Text::from(SECRET.to_owned() + "!"))), |(), ()| async {
+            .register(Connect, "for another", 0, when(is(Own, Text::from(SECRET.to_owned() + "!"))), |(), ()| async {
                 named("")
             });
         explanation_is_clean(what, &ctx);
         error_is_clean(what, &block_on(ctx.connect()).map(|_| "a flow").unwrap_err());
     }
     let ctx = Context::new().with(Open, "open".into());
-    let ctx = ctx.register(Stream, "", 0, when(is(Open, "other")), |(), ()| async { named("") });
-    assert!(ctx.explain(Stream).to_string().contains("Open is \"open\", not \"other\""));
+    let ctx = ctx.register(Connect, "", 0, when(is(Open, "other")), |(), ()| async { named("") });
+    assert!(ctx.explain(Connect).to_string().contains("Open is \"open\", not \"other\""));
 }
 
 /// A target that prints what it has.

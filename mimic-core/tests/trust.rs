@@ -9,8 +9,8 @@ use std::task::{Context as Task, Poll};
 
 use common::*;
 use mimic_core::{
-    AttributeRequest, Context, Dialer, Error, ErrorKind, Flow, HostPort, Phase, Priority, Protected, Protection,
-    RequestedName, Secure, ServerName, Shared, Stream, TlsVersion, req,
+    AttributeRequest, Connect, Context, Dialer, Error, ErrorKind, Flow, HostPort, Phase, Priority, Protected,
+    Protection, RequestedName, Secure, ServerName, Shared, TlsVersion, req,
 };
 
 /// One way to add a function, by its name.
@@ -24,7 +24,7 @@ const DEFAULT: Function =
 
 fn value(ctx: Context) -> u32 {
     let (kept, keep) = Kept::new();
-    let ctx = ctx.register(Stream, "root", 0, req(A), move |(), a| {
+    let ctx = ctx.register(Connect, "root", 0, req(A), move |(), a| {
         keep.put(a);
         async { named("root") }
     });
@@ -80,7 +80,7 @@ fn of_functions_of_one_rank_the_latest_is_asked_first() {
 fn functions_are_told_apart_in_explanations_and_errors() {
     let fails = |()| async { Err(Error::new(ErrorKind::PermissionDenied, "no key")) };
     let ctx = Context::new().derive(A, (), |()| async { Ok(None) }).derive(A, (), |()| async { Ok(None) }).register(
-        Stream,
+        Connect,
         "root",
         0,
         req(A),
@@ -88,9 +88,9 @@ fn functions_are_told_apart_in_explanations_and_errors() {
     );
     let named = ctx.clone().derive_as(A, "the store", Priority::NONE, (), fails);
     assert_eq!(
-        named.explain(Stream).to_string(),
+        named.explain(Connect).to_string(),
         r#"
-Stream
+Connect
   ? root [0]: maybe: A is computed by a function
     req A: computed by a function
       ? function #1 [0]: maybe: A is computed by a function
@@ -107,7 +107,7 @@ Stream
     let error = block_on(ctx.derive(A, (), fails).connect()).map(drop).unwrap_err();
     assert_eq!(error.at(), Some("the function #1 for A"), "the latest is asked first");
     let last = Context::new().derive(A, (), fails).derive(A, (), |()| async { Ok(None) });
-    let error = block_on(last.register(Stream, "root", 0, req(A), |(), _| async { common::named("root") }).connect());
+    let error = block_on(last.register(Connect, "root", 0, req(A), |(), _| async { common::named("root") }).connect());
     assert_eq!(error.map(drop).unwrap_err().at(), Some("the function #2 for A"));
 }
 

@@ -24,13 +24,13 @@
 //! ```
 //!
 //! [`Embassy`] fills these roles, each at priority 100, and [`context`] adds what the standard
-//! schemes of hosts and ports need. [`EmbassyClient`] and [`client`] are the same without [`Bind`],
+//! schemes of hosts and ports need. [`EmbassyClient`] and [`client`] are the same without [`TcpListen`],
 //! for a device that does not listen:
 //!
 //! | role | name | how |
 //! |---|---|---|
-//! | [`Link`] | `tcp` | TCP over a socket of the pool, with [`NoDelay`] (on unless it is false), [`KeepAlive`] and [`UserTimeout`] |
-//! | [`Bind`] | `tcp` | the same, and [`Backlog`] |
+//! | [`Tcp`] | `tcp` | TCP over a socket of the pool, with [`NoDelay`] (on unless it is false), [`KeepAlive`] and [`UserTimeout`] |
+//! | [`TcpListen`] | `tcp` | the same, and [`Backlog`] |
 //! | [`Lookup`] | `dns` | A and AAAA records, by the stack's DNS client; an address with a zone (`fe80::1%eth0`) is itself: there is one interface |
 //! | [`Sleep`] | `timer` | embassy-time |
 //! | `SourceAddress` | `stack` | the stack's own address, if it has one of the family and a way there |
@@ -137,12 +137,12 @@
 //! ```
 //! use std::cell::RefCell;
 //! use mimic_core::embedded_io_async::{Read, Write};
-//! use mimic_core::{Error, ErrorKind, LocalContext, Scheme, Stream, is, pump};
+//! use mimic_core::{Error, ErrorKind, LocalContext, Scheme, Connect, is, pump};
 //!
 //! /// With it, `uart:/` connects, once: the device is the flow's from then on.
 //! fn with_uart(ctx: LocalContext, rx: impl Read + 'static, tx: impl Write + 'static) -> LocalContext {
 //!     let halves = RefCell::new(Some((rx, tx)));
-//!     ctx.register(Stream, "uart", 100, when(is(Scheme, "uart")), move |(), ()| {
+//!     ctx.register(Connect, "uart", 100, when(is(Scheme, "uart")), move |(), ()| {
 //!         let halves = halves.take();
 //!         async move {
 //!             let (rx, tx) = halves.ok_or_else(|| Error::new(ErrorKind::NotConnected, "the UART is in use"))?;
@@ -197,8 +197,8 @@ use embassy_net::Stack;
 #[cfg(not(feature = "happy-eyeballs"))]
 use mimic_core::InOrder as Addresses;
 use mimic_core::{
-    Bind, ClientSchemes, Ctx, Deadline, Install, KeepAlive, Link, Local, LocalContext, Lookup, Mode, Need, Needs,
-    NoDelay, ServerSchemes, Sleep, key, map, opt, or_default,
+    ClientSchemes, Ctx, Deadline, Install, KeepAlive, Local, LocalContext, Lookup, Mode, Need, Needs, NoDelay,
+    ServerSchemes, Sleep, Tcp, TcpListen, key, map, opt, or_default,
 };
 #[cfg(feature = "happy-eyeballs")]
 use mimic_happy_eyeballs::{Config, HappyEyeballs as Addresses, RaceConfig, SourceAddress};
@@ -252,7 +252,7 @@ impl fmt::Debug for Embassy {
     }
 }
 
-/// The roles of [`Embassy`] that connecting takes, without [`Bind`]: what is not installed takes no
+/// The roles of [`Embassy`] that connecting takes, without [`TcpListen`]: what is not installed takes no
 /// flash.
 #[derive(Clone, Debug)]
 pub struct EmbassyClient(pub Embassy);
@@ -263,7 +263,7 @@ impl Install<Local> for EmbassyClient {
         #[cfg(feature = "happy-eyeballs")]
         let stack = pool.stack();
         let ctx = ctx
-            .register(Link, "tcp", PRIORITY, options(), move |to, options| async move {
+            .register(Tcp, "tcp", PRIORITY, options(), move |to, options| async move {
                 Ok(Box::new(link::connect(pool, to, options).await?) as <Local as Mode>::Flow)
             })
             .register(Lookup, "dns", PRIORITY, opt(Deadline), move |question, deadline| {
@@ -284,7 +284,7 @@ impl Install<Local> for Embassy {
     fn install(self, ctx: Ctx<Local>) -> Ctx<Local> {
         let Self { pool } = self;
         ctx.install(EmbassyClient(self)).register(
-            Bind,
+            TcpListen,
             "tcp",
             PRIORITY,
             (options(), or_default(Backlog, 1)),

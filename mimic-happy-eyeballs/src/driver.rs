@@ -18,7 +18,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use mimic_core::{
-    Ctx, Dialer, Error, ErrorKind, Handshake, HostPort, Install, Link, Lookup, Mode, Phase, Priority, Sleep, Text,
+    Ctx, Dialer, Error, ErrorKind, Handshake, HostPort, Install, Lookup, Mode, Phase, Priority, Sleep, Tcp, Text,
     Timer, Transport, for_each_mode, handshake, key, opt, or_default, over,
 };
 
@@ -34,7 +34,7 @@ key! {
 }
 
 /// Installs a candidate of [`Transport`], which looks up all addresses of a host and races them. It
-/// goes over [`Lookup`], [`Link`], [`Sleep`] and [`SourceAddress`].
+/// goes over [`Lookup`], [`Tcp`], [`Sleep`] and [`SourceAddress`].
 ///
 /// Also installs a candidate of [`SourceAddress`] with [`Priority::NONE`], which gives
 /// [`Source::Unknown`].
@@ -60,7 +60,7 @@ for_each_mode!(M => {
                     or_default(RaceConfig, Config::new()),
                     opt(Observer),
                     over(Lookup),
-                    over(Link),
+                    over(Tcp),
                     over(Sleep),
                     over(SourceAddress),
                 ),
@@ -75,7 +75,7 @@ type Args<M> = (
     Config,
     Option<fn(&Event)>,
     Dialer<Lookup, M>,
-    Dialer<Link, M>,
+    Dialer<Tcp, M>,
     Dialer<Sleep, M>,
     Dialer<SourceAddress, M>,
 );
@@ -220,7 +220,7 @@ async fn ask<M: Mode>(lookup: &Dialer<Lookup, M>, query: Query, name: Text) -> (
 }
 
 async fn connect<M: Mode>(
-    link: &Dialer<Link, M>,
+    link: &Dialer<Tcp, M>,
     attempt: AttemptId,
     to: SocketAddr,
 ) -> (AttemptId, Result<M::Flow, Error>) {

@@ -200,7 +200,7 @@ impl fmt::Display for Peer {
 /// The flow that won a race, with its timeline: the output of
 /// [`HappyEyeballs`](crate::HappyEyeballs).
 ///
-/// It wraps the flow of [`Link`](mimic_core::Link). Code that needs the socket itself takes it out
+/// It wraps the flow of [`Tcp`](mimic_core::Tcp). Code that needs the socket itself takes it out
 /// by `flow.downcast::<Raced<Box<dyn Flow + Send>>>()` and [`into_inner`](Self::into_inner).
 #[derive(Debug)]
 pub struct Raced<F> {

@@ -9,8 +9,8 @@ use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
 use mimic_core::{
-    Context, Ctx, Deadline, Error, ErrorKind, Flow, FlowExt as _, HostPort, Install, Link, Local, Mode, Outcome,
-    Shared, Transport,
+    Context, Ctx, Deadline, Error, ErrorKind, Flow, FlowExt as _, HostPort, Install, Local, Mode, Outcome, Shared, Tcp,
+    Transport,
 };
 use mimic_happy_eyeballs::{Config, Kind, Observer, Peer, RaceConfig, What};
 use world::*;
@@ -118,10 +118,10 @@ fn a_deadline_covers_it_all_and_its_report_says_where_it_struck() {
     let error = world.connect(&ctx, host()).unwrap_err();
     assert!(error.is_deadline(), "{error}");
     assert_eq!(world.now(), ms(1000));
-    assert_eq!((error.at(), error.target()), (Some("Link \"tcp\""), Some(V4)));
+    assert_eq!((error.at(), error.target()), (Some("Tcp \"tcp\""), Some(V4)));
     let attempts = error.report().unwrap().attempts();
     let struck: Vec<_> = attempts.iter().map(|attempt| (attempt.at(), attempt.target())).collect();
-    assert_eq!(struck, [("Link \"tcp\"", V6), ("Link \"tcp\"", V4)]);
+    assert_eq!(struck, [("Tcp \"tcp\"", V6), ("Tcp \"tcp\"", V4)]);
     assert!(attempts.iter().all(|attempt| *attempt.outcome() == Outcome::Cancelled));
     assert_eq!((world.alive("attempts"), world.alive("flows")), (0, 0));
     assert_eq!(observed().len(), 6, "also a race that does not end is observed");
@@ -307,7 +307,7 @@ impl Flow for Broken {
 #[test]
 fn the_flow_fails_as_the_winner_does() {
     let ctx = black_hole().shared();
-    let ctx = ctx.register(Link, "broken", 0, (), |_, ()| async { Ok(Box::new(Broken) as <Shared as Mode>::Flow) });
+    let ctx = ctx.register(Tcp, "broken", 0, (), |_, ()| async { Ok(Box::new(Broken) as <Shared as Mode>::Flow) });
     let mut flow = World::new().connect(&ctx, HostPort::new("192.0.2.1", 443)).unwrap();
     let cx = &mut Task::from_waker(Waker::noop());
     let said = [

@@ -31,11 +31,11 @@ fn the_error_of_the_only_attempt_passes_through() {
     let world = World::new().name((0, &[]), (0, &["192.0.2.1"])).fails(V4, 5, advised);
     let error = world.error();
     assert_eq!((error.kind(), error.phase()), (ErrorKind::ConnectionRefused, Some(Phase::Connect)));
-    assert_eq!((error.at(), error.target()), (Some("Link \"tcp\""), Some(V4)));
+    assert_eq!((error.at(), error.target()), (Some("Tcp \"tcp\""), Some(V4)));
     assert_eq!(error.advice(), Some("start the server"));
     assert!(has_source::<io::Error>(&error));
     let io_error = io::Error::from(io::ErrorKind::ConnectionRefused).to_string();
-    assert_eq!(error.to_string(), format!("Link \"tcp\" to {V4}: connect failed: {io_error}; start the server"));
+    assert_eq!(error.to_string(), format!("Tcp \"tcp\" to {V4}: connect failed: {io_error}; start the server"));
     let race = race_error(&error);
     assert_eq!(race.failure(), Failure::AllFailed);
     assert_eq!(
@@ -53,7 +53,7 @@ fn the_error_of_the_only_attempt_passes_through() {
 fn an_error_as_text_passes_through_as_text() {
     let world = World::new().name((0, &[]), (0, &["192.0.2.1"])).fails(V4, 5, no_route);
     let error = world.error();
-    assert_eq!(error.to_string(), format!("Link \"tcp\" to {V4}: connect failed: no route to host"));
+    assert_eq!(error.to_string(), format!("Tcp \"tcp\" to {V4}: connect failed: no route to host"));
     assert!(race_error(&error).source().is_none());
 }
 
@@ -64,7 +64,7 @@ fn an_attempt_tells_more_than_a_look_up_even_without_a_phase() {
     let world = world.fails(V4, 5, || Error::new(ErrorKind::TimedOut, "nobody answers"));
     let error = world.error();
     assert_eq!((error.kind(), error.target()), (ErrorKind::TimedOut, Some(V4)), "{error}");
-    assert_eq!(error.to_string(), format!("Link \"tcp\" to {V4}: nobody answers"));
+    assert_eq!(error.to_string(), format!("Tcp \"tcp\" to {V4}: nobody answers"));
 }
 
 #[test]
@@ -85,8 +85,8 @@ fn several_attempts_are_told_each_with_its_address_and_reason() {
     assert_eq!(
         attempts,
         [
-            format!("Link \"tcp\" to {V6}: connect failed: no route to host"),
-            format!("Link \"tcp\" to {V4}: connect failed: {io_error}"),
+            format!("Tcp \"tcp\" to {V6}: connect failed: no route to host"),
+            format!("Tcp \"tcp\" to {V4}: connect failed: {io_error}"),
         ]
     );
 }

@@ -382,8 +382,8 @@ fn a_proxy_over_who_ignores_the_handshake_finds_out_and_does_it_all() {
     for ignorant in [true, false] {
         let safety = Safety::new(proxies());
         let (say, ctx) = (safety.world.clone(), safety.ctx::<Shared>());
-        let link = over(mimic_core::Link);
-        let dial = |_, link: mimic_core::Dialer<mimic_core::Link, Shared>| async move {
+        let link = over(mimic_core::Tcp);
+        let dial = |_, link: mimic_core::Dialer<mimic_core::Tcp, Shared>| async move {
             link.dial("192.0.2.9:3128".parse().unwrap()).await
         };
         let ctx = if ignorant { ctx.register(Transport, "ignorant", -1, link, dial) } else { ctx };
@@ -467,8 +467,8 @@ fn a_transport_that_ignores_the_handshake_gets_it_done_above() {
         Transport,
         "ignorant",
         -1,
-        over(mimic_core::Link),
-        |_, link: mimic_core::Dialer<mimic_core::Link, Shared>| async move { link.dial(V6.parse().unwrap()).await },
+        over(mimic_core::Tcp),
+        |_, link: mimic_core::Dialer<mimic_core::Tcp, Shared>| async move { link.dial(V6.parse().unwrap()).await },
     );
     let flow = safety.connect(&ctx).unwrap();
     assert_eq!((depth(&flow), safety.shaken()), (1, vec!["20 shake [2001:db8::1]:443".to_owned()]));

@@ -2,7 +2,7 @@
 //! and on bare metal.
 //!
 //! ```text
-//!   Stream "tls" ─► Secure "tls" ─► Transport (TCP, a proxy, a serial line, …)
+//!   Connect "tls" ─► Secure "tls" ─► Transport (TCP, a proxy, a serial line, …)
 //!                       │
 //!                    TlsFlow ── Driver ── Machine: rustls's unbuffered connection
 //!                                 │ ▲

@@ -1,11 +1,11 @@
 //! Registers TLS in a context.
 //!
 //! ```text
-//!   client   Stream "tls", "https" ─► Secure "tls" ─► Transport
+//!   client   Connect "tls", "https" ─► Secure "tls" ─► Transport
 //!                                         │
 //!                                         └► TlsConfig ◄─ "platform trust", asked last
 //!
-//!   server   Listen "tls", "https" ─► Lookup, Bind, Sleep, TlsServerConfig
+//!   server   Listen "tls", "https" ─► Lookup, TcpListen, Sleep, TlsServerConfig
 //! ```
 //!
 //! `Secure` passes its handshake down with the target: a layer below that connects to several
@@ -16,9 +16,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use mimic_core::{
-    Alpn, Bind, Ctx, Dialer, Error, ErrorKind, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Phase, Port,
-    Priority, Scheme, Secure, Sleep, Stream, Text, Transport, dial_host, for_each_mode, is, key, listen_addresses, opt,
-    or_default, over, req, when,
+    Alpn, Connect, Ctx, Dialer, Error, ErrorKind, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Phase,
+    Port, Priority, Scheme, Secure, Sleep, TcpListen, Text, Transport, dial_host, for_each_mode, is, key,
+    listen_addresses, opt, or_default, over, req, when,
 };
 use rustls::{ClientConfig, ServerConfig};
 
@@ -61,7 +61,7 @@ key! {
 pub struct Tls;
 
 /// Installs TLS for clients: [`Secure`] over [`Transport`], the schemes `tls` and `https` (port
-/// 443) for [`Stream`] and, where features allow, a default for [`TlsConfig`].
+/// 443) for [`Connect`] and, where features allow, a default for [`TlsConfig`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TlsClient;
 
@@ -136,9 +136,9 @@ for_each_mode!(M => {
                         }
                     },
                 )
-                .register(Stream, "tls", PRIORITY, when(is(Scheme, "tls")).needs((req(Host), req(Port), over(Secure))), dial_host)
+                .register(Connect, "tls", PRIORITY, when(is(Scheme, "tls")).needs((req(Host), req(Port), over(Secure))), dial_host)
                 .register(
-                    Stream,
+                    Connect,
                     "https",
                     PRIORITY,
                     when(is(Scheme, "https")).needs((req(Host), or_default(Port, 443), over(Secure))),
@@ -155,14 +155,14 @@ for_each_mode!(M => {
                     Listen,
                     "tls",
                     PRIORITY,
-                    when(is(Scheme, "tls")).needs((req(Host), req(Port), req(TlsServerConfig), req(Handshaking), over(Lookup), over(Bind), over(Sleep))),
+                    when(is(Scheme, "tls")).needs((req(Host), req(Port), req(TlsServerConfig), req(Handshaking), over(Lookup), over(TcpListen), over(Sleep))),
                     |(), args| async move { Ok(Box::new(listen(args).await?) as <M as Mode>::Listener) },
                 )
                 .register(
                     Listen,
                     "https",
                     PRIORITY,
-                    when(is(Scheme, "https")).needs((req(Host), or_default(Port, 443), req(TlsServerConfig), req(Handshaking), over(Lookup), over(Bind), over(Sleep))),
+                    when(is(Scheme, "https")).needs((req(Host), or_default(Port, 443), req(TlsServerConfig), req(Handshaking), over(Lookup), over(TcpListen), over(Sleep))),
                     |(), args| async move { Ok(Box::new(listen(args).await?) as <M as Mode>::Listener) },
                 )
         }
@@ -175,7 +175,7 @@ fn hidden() -> Error {
         .advise("let the flow of the layer that passes the handshake on answer Flow::inner")
 }
 
-type Listening<M> = (Text, u16, Arc<ServerConfig>, Conduct, Dialer<Lookup, M>, Dialer<Bind, M>, Dialer<Sleep, M>);
+type Listening<M> = (Text, u16, Arc<ServerConfig>, Conduct, Dialer<Lookup, M>, Dialer<TcpListen, M>, Dialer<Sleep, M>);
 
 async fn listen<M: Mode>(args: Listening<M>) -> Result<TlsListener<M>, Error> {
     let (host, port, config, conduct, lookup, bind, sleep) = args;

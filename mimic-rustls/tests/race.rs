@@ -17,9 +17,9 @@ use common::{Authority, BOTH, NAME};
 use futures_lite::future::block_on;
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
-    AttributeRequest, Context, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Instant, Link,
-    Lookup, Memory, Phase, Question, Record, RecordType, Secure, Shared, Sleep, Timer, TlsVersion, Transport,
-    handshake, memory_pair, over,
+    AttributeRequest, Context, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Instant, Lookup,
+    Memory, Phase, Question, Record, RecordType, Secure, Shared, Sleep, Tcp, Timer, TlsVersion, Transport, handshake,
+    memory_pair, over,
 };
 use mimic_happy_eyeballs::{Config, HappyEyeballs, RaceConfig, RaceError, Timeline, What};
 use mimic_rustls::rustls::{self, ClientConfig, ServerConfig};
@@ -104,7 +104,7 @@ impl Net {
                 let of = |n| Record::from(std::net::IpAddr::from([192, 0, 2, u8::try_from(n).unwrap()]));
                 Ok(if question.record_type == RecordType::A { (0..lookup).map(of).collect() } else { Vec::new() })
             })
-            .register(Link, "memory", 0, (), move |to, ()| {
+            .register(Tcp, "memory", 0, (), move |to, ()| {
                 let near = net.clone().dial(to);
                 async move { Ok(Box::new(near) as _) }
             })
@@ -284,8 +284,8 @@ fn a_layer_that_hides_what_is_below_ends_in_an_error_soon() {
 #[test]
 fn a_transport_that_does_not_know_of_handshakes_gets_one_all_the_same() {
     let net = Net::new(&[Party::Server]);
-    let link = |_, link: Dialer<Link, Shared>| async move { link.dial(([192, 0, 2, 0], 443).into()).await };
-    assert_speaks(dial(&net.ctx().register(Transport, "ignorant", -1, over(Link), link)).unwrap());
+    let link = |_, link: Dialer<Tcp, Shared>| async move { link.dial(([192, 0, 2, 0], 443).into()).await };
+    assert_speaks(dial(&net.ctx().register(Transport, "ignorant", -1, over(Tcp), link)).unwrap());
     assert_eq!(net.handshakes.load(SeqCst), 1);
 }
 

@@ -12,8 +12,8 @@ use async_io::Async;
 use futures_lite::future::{block_on, zip};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
-    Ctx, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, HostPort, Link, Listener, ListenerExt, LocalAddr, Mode,
-    PeerAddr, Phase, Shared, Transport, memory_pair,
+    Ctx, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, HostPort, Listener, ListenerExt, LocalAddr, Mode, PeerAddr,
+    Phase, Shared, Tcp, Transport, memory_pair,
 };
 use mimic_smol::{FromFutures, Smol, TcpFlow, ToFutures, context};
 use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -115,7 +115,7 @@ fn roles_alone() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     let ctx = mimic_core::Context::new().install(Smol);
-    assert_eq!(block_on(ctx.resolve(Link, addr)).unwrap().attribute(PeerAddr), Some(addr));
+    assert_eq!(block_on(ctx.resolve(Tcp, addr)).unwrap().attribute(PeerAddr), Some(addr));
 }
 
 /// The sockets of smol and of async-std, as flows. Those of async-std do not half-close.

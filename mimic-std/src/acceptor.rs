@@ -18,7 +18,7 @@ type SocketFile = std::convert::Infallible;
 
 /// Accepts TCP or Unix flows, over a listener `L` of `std`, on the runtime of `A`.
 ///
-/// [`Bind`](mimic_core::Bind) makes one, and so does [`BindUnix`](mimic_core::BindUnix): its file
+/// [`TcpListen`](mimic_core::TcpListen) makes one, and so does [`UnixListen`](mimic_core::UnixListen): its file
 /// goes with it. [`from_std`](Acceptor::from_std) makes one of a socket from elsewhere.
 #[derive(Debug)]
 pub struct Acceptor<A: Listens<L>, L> {

@@ -39,8 +39,8 @@ pub trait Listens<L>: Debug + 'static {
 ///
 /// | the runtime's part | the roles, and what this crate adds |
 /// |---|---|
-/// | `connect` | [`Link`](mimic_core::Link): sets the options, and refuses a socket that is its own peer |
-/// | `Listener`, `poll_accept` | [`Bind`](mimic_core::Bind), `BindUnix`: [`Acceptor`](crate::Acceptor) |
+/// | `connect` | [`Tcp`](mimic_core::Tcp): sets the options, and refuses a socket that is its own peer |
+/// | `Listener`, `poll_accept` | [`TcpListen`](mimic_core::TcpListen), `UnixListen`: [`Acceptor`](crate::Acceptor) |
 /// | `Stream` | `Unix`: waits for a full backlog |
 /// | `now`, `sleep_until`, `reset` | [`Sleep`](mimic_core::Sleep): one sleep for each timer |
 pub trait Adapter: Listens<TcpListener> + UnixSockets {

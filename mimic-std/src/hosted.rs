@@ -6,10 +6,10 @@ use std::time::Duration;
 #[cfg(not(feature = "happy-eyeballs"))]
 use mimic_core::InOrder as Addresses;
 use mimic_core::{
-    Bind, Ctx, Deadline, Error, Install, Link, Lookup, Mode, Phase, Schemes, Sleep, V6Only, for_each_mode, map, opt,
+    Ctx, Deadline, Error, Install, Lookup, Mode, Phase, Schemes, Sleep, Tcp, TcpListen, V6Only, for_each_mode, map, opt,
 };
 #[cfg(unix)]
-use mimic_core::{BindUnix, Unix, UnixMode};
+use mimic_core::{Unix, UnixListen, UnixMode};
 #[cfg(feature = "happy-eyeballs")]
 use mimic_happy_eyeballs::{HappyEyeballs as Addresses, SourceAddress};
 use socket2::SockRef;
@@ -26,8 +26,8 @@ use crate::listening::bind_tcp;
 use crate::listening::bind_unix;
 use crate::tcp_options::TcpOptions;
 
-/// The roles of an adapter, each at priority 100: [`Link`], [`Bind`], [`Lookup`] and [`Sleep`];
-/// [`Unix`](mimic_core::Unix) and [`BindUnix`](mimic_core::BindUnix) where the system has them; and
+/// The roles of an adapter, each at priority 100: [`Tcp`], [`TcpListen`], [`Lookup`] and [`Sleep`];
+/// [`Unix`](mimic_core::Unix) and [`UnixListen`](mimic_core::UnixListen) where the system has them; and
 /// `SourceAddress` with the feature `happy-eyeballs`.
 #[derive(Clone, Copy, Debug)]
 pub struct Hosted<A>(pub A);
@@ -52,10 +52,10 @@ for_each_mode!(M => {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
             let (epoch, options) = (A::now(), map(TcpOptions::needs(), |options| options));
             let ctx = ctx
-                .register(Link, "tcp", PRIORITY, TcpOptions::needs(), |to, options| async move {
+                .register(Tcp, "tcp", PRIORITY, TcpOptions::needs(), |to, options| async move {
                     Ok(Box::new(connect::<A>(to, options).await?) as <M as Mode>::Flow)
                 })
-                .register(Bind, "tcp", PRIORITY, (options, opt(V6Only), opt(Inherited)), |at, (options, v6_only, inherited)| async move {
+                .register(TcpListen, "tcp", PRIORITY, (options, opt(V6Only), opt(Inherited)), |at, (options, v6_only, inherited)| async move {
                     A::check()?;
                     let listener = bind_tcp(at, v6_only, inherited)?;
                     Ok(Box::new(Acceptor::<A, _>::new(None, listener, options)?) as <M as Mode>::Listener)
@@ -72,7 +72,7 @@ for_each_mode!(M => {
                 .register(Unix, "unix", PRIORITY, (), |to, ()| async move {
                     Ok(Box::new(connect_unix::<A>(&to).await?) as <M as Mode>::Flow)
                 })
-                .register(BindUnix, "unix", PRIORITY, (opt(UnixMode), opt(Inherited)), |at, (mode, inherited)| async move {
+                .register(UnixListen, "unix", PRIORITY, (opt(UnixMode), opt(Inherited)), |at, (mode, inherited)| async move {
                     A::check()?;
                     let (file, listener) = bind_unix(&at, mode, inherited)?;
                     Ok(Box::new(Acceptor::<A, _>::new(file, listener, (true, None).into())?) as <M as Mode>::Listener)

@@ -23,8 +23,8 @@
 //!
 //! | role | name | how |
 //! |---|---|---|
-//! | [`Link`](mimic_core::Link), [`Bind`](mimic_core::Bind) | `tcp` | TCP, with [`NoDelay`](mimic_core::NoDelay) (on unless it is false) and [`KeepAlive`](mimic_core::KeepAlive) |
-//! | [`Unix`](mimic_core::Unix), [`BindUnix`](mimic_core::BindUnix) | `unix` | Unix sockets, where the system has them; a connect waits for a full backlog, and a listener replaces the file of a dead server |
+//! | [`Tcp`](mimic_core::Tcp), [`TcpListen`](mimic_core::TcpListen) | `tcp` | TCP, with [`NoDelay`](mimic_core::NoDelay) (on unless it is false) and [`KeepAlive`](mimic_core::KeepAlive) |
+//! | [`Unix`](mimic_core::Unix), [`UnixListen`](mimic_core::UnixListen) | `unix` | Unix sockets, where the system has them; a connect waits for a full backlog, and a listener replaces the file of a dead server |
 //! | [`Lookup`](mimic_core::Lookup) | `system` | the hosts file, then the system's resolver on threads of its own: `mimic_std::lookup` says how |
 //! | [`Sleep`](mimic_core::Sleep) | `timer` | tokio's timer, paused time included |
 //! | `SourceAddress` | `udp` | the local address of a connected UDP socket, which sends nothing |
@@ -102,13 +102,13 @@ pub use mimic_std::{Inherited, InheritedSockets, set_lookup_threads};
 
 /// Accepts TCP flows.
 ///
-/// [`Bind`](mimic_core::Bind) makes one. [`from_std`](Acceptor::from_std) makes one of a socket
+/// [`TcpListen`](mimic_core::TcpListen) makes one. [`from_std`](Acceptor::from_std) makes one of a socket
 /// from elsewhere.
 pub type TcpAcceptor = Acceptor<Tokio, std::net::TcpListener>;
 
 /// Accepts Unix flows.
 ///
-/// [`BindUnix`](mimic_core::BindUnix) makes one, whose file goes with it.
+/// [`UnixListen`](mimic_core::UnixListen) makes one, whose file goes with it.
 /// [`from_std`](Acceptor::from_std) makes one of a socket from elsewhere.
 #[cfg(unix)]
 pub type UnixAcceptor = Acceptor<Tokio, std::os::unix::net::UnixListener>;

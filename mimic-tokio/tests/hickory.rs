@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mimic_core::{
-    Context, ErrorKind, FlowExt, Handshake, HostPort, Link, Lookup, PeerAddr, Phase, Question, Record, RecordType,
-    Service, Shared, Stream, Transport,
+    Connect, Context, ErrorKind, FlowExt, Handshake, HostPort, Lookup, PeerAddr, Phase, Question, Record, RecordType,
+    Service, Shared, Tcp, Transport,
 };
 use mimic_happy_eyeballs::{Config, Event, Kind, RaceConfig, Timeline, What};
 use mimic_tokio::hickory_resolver::TokioResolver;
@@ -458,7 +458,7 @@ fn targets_are_names_of_dns() {
 /// The feature alone changes nothing: neither the resolver nor the questions.
 #[tokio::test]
 async fn it_does_what_is_installed_and_no_more() {
-    let plan = context().with_url("tcp://host.test:9").unwrap().explain(Stream).to_string();
+    let plan = context().with_url("tcp://host.test:9").unwrap().explain(Connect).to_string();
     assert!(plan.contains("+ system [100]: yes") && !plan.contains("hickory"), "{plan}");
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -468,12 +468,12 @@ async fn it_does_what_is_installed_and_no_more() {
         _ => nothing(),
     });
     let ctx = ctx.with_url(&format!("tcp://host.test:{}", at.port())).unwrap();
-    let plan = ctx.explain(Stream).to_string();
+    let plan = ctx.explain(Connect).to_string();
     assert!(plan.contains("+ hickory [50]: yes") && plan.contains("- system [100]: yes, but"), "{plan}");
     let flow = timeout(LIMIT, ctx.connect()).await.unwrap().unwrap();
     assert_eq!(kinds(&flow), [Kind::Aaaa, Kind::A]);
     assert!(asked.lock().unwrap().iter().all(|asked| !asked.ends_with("HTTPS")));
-    drop(ctx.resolve(Link, at).await.unwrap());
+    drop(ctx.resolve(Tcp, at).await.unwrap());
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
-    Ctx, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, HostPort, Link, Listener, ListenerExt, LocalAddr, Mode,
-    PeerAddr, Phase, Shared, Sleep, Transport, memory_pair,
+    Ctx, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, HostPort, Listener, ListenerExt, LocalAddr, Mode, PeerAddr,
+    Phase, Shared, Sleep, Tcp, Transport, memory_pair,
 };
 use mimic_tokio::{FromTokio, TcpFlow, ToTokio, Tokio, context};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf};
@@ -72,15 +72,15 @@ async fn connect_by_url() {
 /// Paused time goes where the next timer is: a deadline of 30 s strikes at once, and at 30 s.
 #[tokio::test(start_paused = true)]
 async fn the_default_deadline() {
-    let silent = Dialer::<_, Shared>::from_fn(Link, |_| std::future::pending());
-    let ctx = context().with_dialer(Link, silent).with_url("tcp://192.0.2.1:7").unwrap();
+    let silent = Dialer::<_, Shared>::from_fn(Tcp, |_| std::future::pending());
+    let ctx = context().with_dialer(Tcp, silent).with_url("tcp://192.0.2.1:7").unwrap();
     let start = tokio::time::Instant::now();
     let error = ctx.connect().await.unwrap_err();
     assert!(error.is_timeout(), "{error:?}");
     let took = start.elapsed();
     assert!(took >= Duration::from_secs(30) && took < Duration::from_secs(31), "{took:?}");
     let tree = format!("{error:#}");
-    assert!(tree.contains("30s") && tree.contains("Link") && tree.contains("192.0.2.1:7"), "{tree}");
+    assert!(tree.contains("30s") && tree.contains("Tcp") && tree.contains("192.0.2.1:7"), "{tree}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,7 +108,7 @@ fn no_runtime_is_an_error() {
     let errors = futures_lite::future::block_on(async {
         [
             ctx.resolve(Sleep, ()).await.map(drop).unwrap_err(),
-            deadline.resolve(Link, ([127, 0, 0, 1], 1).into()).await.map(drop).unwrap_err(),
+            deadline.resolve(Tcp, ([127, 0, 0, 1], 1).into()).await.map(drop).unwrap_err(),
             // Windows has no such role.
             #[cfg(unix)]
             deadline
@@ -131,7 +131,7 @@ fn no_runtime_is_an_error() {
 async fn roles_alone() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let ctx = mimic_core::Context::new().install(Tokio);
-    let flow = ctx.resolve(Link, listener.local_addr().unwrap()).await.unwrap();
+    let flow = ctx.resolve(Tcp, listener.local_addr().unwrap()).await.unwrap();
     assert_eq!(flow.attribute(PeerAddr), Some(listener.local_addr().unwrap()));
 }
 

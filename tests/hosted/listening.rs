@@ -53,7 +53,7 @@ pub(crate) async fn a_name_with_an_address_in_use_is_not_bound() {
         let at = other.local_addr().unwrap();
         let error = listen(&format!("tcp://both.test:{}", at.port())).await.unwrap_err();
         assert_eq!((error.kind(), error.phase()), (ErrorKind::AddrInUse, Some(Phase::Bind)), "{error}");
-        assert_eq!((error.at(), error.target()), (Some("Bind \"tcp\""), Some(&*at.to_string())));
+        assert_eq!((error.at(), error.target()), (Some("TcpListen \"tcp\""), Some(&*at.to_string())));
         // Nor at its other address: nothing was left listening there.
         let free = if taken == "127.0.0.1" { "127.0.0.2" } else { "127.0.0.1" };
         assert!(TcpStream::connect((free, at.port())).is_err());
@@ -174,7 +174,7 @@ mod unix {
         let error = ctx.listen().await.unwrap_err();
         assert_eq!((error.kind(), error.phase()), (ErrorKind::AddrInUse, Some(Phase::Bind)));
         let text = error.to_string();
-        assert!(text.contains("BindUnix \"unix\"") && text.contains(path.to_str().unwrap()), "{text}");
+        assert!(text.contains("UnixListen \"unix\"") && text.contains(path.to_str().unwrap()), "{text}");
         assert!(text.contains("a server listens there"), "{text}");
         drop(other);
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 use futures_lite::future::{poll_once, zip};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
-    Ctx, Deadline, Error, ErrorKind, Flow, FlowExt, KeepAlive, Link, Listener, ListenerExt, LocalAddr, Lookup, Mode,
-    NoDelay, PeerAddr, Phase, Question, Record, RecordType, Shared, Sleep, Split, Timer, sleep, timeout,
+    Ctx, Deadline, Error, ErrorKind, Flow, FlowExt, KeepAlive, Listener, ListenerExt, LocalAddr, Lookup, Mode, NoDelay,
+    PeerAddr, Phase, Question, Record, RecordType, Shared, Sleep, Split, Tcp, Timer, sleep, timeout,
 };
 use socket2::{SockRef, TcpKeepalive};
 
@@ -341,16 +341,16 @@ fn socket(flow: &BoxedFlow) -> SockRef<'_> {
 pub(crate) async fn no_delay_unless_off() {
     let (listener, ctx) = listening(adapter::context()).await;
     let addr = listener.local_addr().unwrap();
-    assert!(socket(&ctx.resolve(Link, addr).await.unwrap()).tcp_nodelay().unwrap());
-    assert!(!socket(&ctx.with(NoDelay, false).resolve(Link, addr).await.unwrap()).tcp_nodelay().unwrap());
+    assert!(socket(&ctx.resolve(Tcp, addr).await.unwrap()).tcp_nodelay().unwrap());
+    assert!(!socket(&ctx.with(NoDelay, false).resolve(Tcp, addr).await.unwrap()).tcp_nodelay().unwrap());
 }
 
 pub(crate) async fn keep_alive_is_set() {
     let (listener, ctx) = listening(adapter::context()).await;
     let addr = listener.local_addr().unwrap();
-    assert!(!socket(&ctx.resolve(Link, addr).await.unwrap()).keepalive().unwrap());
+    assert!(!socket(&ctx.resolve(Tcp, addr).await.unwrap()).keepalive().unwrap());
     for (given, set) in KEEP_ALIVES {
-        let flow = ctx.clone().with(KeepAlive, given).resolve(Link, addr).await.unwrap();
+        let flow = ctx.clone().with(KeepAlive, given).resolve(Tcp, addr).await.unwrap();
         assert_keep_alive(&flow, set);
     }
 }
@@ -398,20 +398,20 @@ pub(crate) async fn refused() {
     let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = to(adapter::context(), addr).connect().await.unwrap_err();
     assert_eq!((error.kind(), error.phase()), (ErrorKind::ConnectionRefused, Some(Phase::Connect)));
-    assert_eq!(error.at(), Some("Link \"tcp\""));
+    assert_eq!(error.at(), Some("Tcp \"tcp\""));
     assert_eq!(error.target(), Some(&*addr.to_string()));
     let text = error.to_string();
     assert!(text.contains("connect failed") && text.contains("efused"), "{text}");
     let tree = format!("{error:#}");
     let transport = if cfg!(feature = "happy-eyeballs") { "happy-eyeballs" } else { "in-order" };
-    assert!(tree.contains("Stream") && tree.contains("Transport") && tree.contains(transport), "{tree}");
+    assert!(tree.contains("Connect") && tree.contains("Transport") && tree.contains(transport), "{tree}");
 }
 
 pub(crate) async fn port_in_use() {
     let (listener, _) = listening(adapter::context()).await;
     let error = to(adapter::context(), listener.local_addr().unwrap()).listen().await.unwrap_err();
     assert_eq!((error.kind(), error.phase()), (ErrorKind::AddrInUse, Some(Phase::Bind)));
-    assert_eq!(error.at(), Some("Bind \"tcp\""));
+    assert_eq!(error.at(), Some("TcpListen \"tcp\""));
 }
 
 fn question(name: &str, record_type: RecordType) -> Question {
@@ -555,7 +555,7 @@ mod unix {
             let error = ctx.listen().await.unwrap_err();
             assert_eq!((error.kind(), error.phase()), (ErrorKind::AddrInUse, Some(Phase::Bind)));
             let text = error.to_string();
-            assert!(text.contains("BindUnix \"unix\"") && text.contains(path.to_str().unwrap()), "{text}");
+            assert!(text.contains("UnixListen \"unix\"") && text.contains(path.to_str().unwrap()), "{text}");
             assert!(text.contains("the file exists and is no socket"), "{text}");
             assert!(path.symlink_metadata().is_ok());
             let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir(&path));
@@ -661,7 +661,7 @@ mod linux {
         let error = ctx.connect().await.unwrap_err();
         assert!(error.is_timeout(), "{error:?}");
         let tree = format!("{error:#}");
-        assert!(tree.contains("Link") && tree.contains(&silent.addr.to_string()), "{tree}");
+        assert!(tree.contains("Tcp") && tree.contains(&silent.addr.to_string()), "{tree}");
         assert_eq!(silent.trying(), 0);
     }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use common::tls;
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
-    Context, Ctx, Deadline, Error, FlowExt, Host, Install, ListenerExt, Local, LocalContext, Mode, PeerAddr, Port,
-    Shared, Stream, Transport, for_each_mode, memory_pair,
+    Connect, Context, Ctx, Deadline, Error, FlowExt, Host, Install, ListenerExt, Local, LocalContext, Mode, PeerAddr,
+    Port, Shared, Transport, for_each_mode, memory_pair,
 };
 use mimic_rustls::{TlsConfig, TlsServerConfig};
 
@@ -134,9 +134,9 @@ fn contexts_of_adapters_have_a_deadline_and_say_what_they_would_do() {
         let ctx = (runtime.context)().with_url("http://example.org/index.html").unwrap();
         assert_eq!(ctx.get(Deadline), Some(Duration::from_secs(30)), "{}", runtime.name);
         assert_eq!(ctx.get(Host).as_deref(), Some("example.org"));
-        let plan = ctx.explain(Stream).to_string();
+        let plan = ctx.explain(Connect).to_string();
         assert!(plan.contains("+ http [100]: yes") && plan.contains("- tcp [100]: no"), "{}: {plan}", runtime.name);
-        let tls = (runtime.context)().with_url("https://example.org").unwrap().explain(Stream).to_string();
+        let tls = (runtime.context)().with_url("https://example.org").unwrap().explain(Connect).to_string();
         assert!(tls.contains("over Secure") && tls.contains("req TlsConfig: computed"), "{}: {tls}", runtime.name);
     }
 }

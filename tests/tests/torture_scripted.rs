@@ -20,8 +20,8 @@ use std::time::Duration;
 use futures_lite::future::yield_now;
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
-    Context, Deadline, Error, FlowExt, Instant, Link, Lookup, Memory, Question, Record, RecordType, Schemes, Shared,
-    Sleep, Timer, memory_pair,
+    Context, Deadline, Error, FlowExt, Instant, Lookup, Memory, Question, Record, RecordType, Schemes, Shared, Sleep,
+    Tcp, Timer, memory_pair,
 };
 use mimic_happy_eyeballs::HappyEyeballs;
 use mimic_rustls::rustls::{ClientConfig, ServerConfig};
@@ -129,7 +129,7 @@ fn context(shore: &Shore, script: &Script, client: Arc<ClientConfig>, addresses:
             let asked = question.record_type == RecordType::A;
             Ok(addresses.iter().filter(|_| asked).map(|address| Record::from(*address)).collect())
         })
-        .register(Link, "memory", 0, (), move |to: SocketAddr, ()| {
+        .register(Tcp, "memory", 0, (), move |to: SocketAddr, ()| {
             let shore = links.clone();
             async move {
                 yield_now().await;
@@ -399,7 +399,7 @@ fn failed_at_every_step_to_a_race() {
                 assert!(error.is_deadline(), "{error:#}");
                 assert_eq!((error.at(), error.target()), (Some("Transport \"happy-eyeballs\""), Some("host.test:443")));
                 let tree = format!("{error:#}");
-                assert!(tree.contains("Link \"step\" to 192.0.2.2:443: connect failed: refused by the test"), "{tree}");
+                assert!(tree.contains("Tcp \"step\" to 192.0.2.2:443: connect failed: refused by the test"), "{tree}");
                 true
             }
             _ => judge_step(n, fault, script, result),

@@ -238,7 +238,7 @@ def an_address_that_is_lost_while_connecting(world):
         time.sleep(2)
         cabled.pull()
         ran = cabled.end()
-    ran.bad('Link "tcp" to 10.0.2.77:7', "the stack lost the address", "the link is down")
+    ran.bad('Tcp "tcp" to 10.0.2.77:7', "the stack lost the address", "the link is down")
 
 
 # What takes its time, all at once
@@ -250,12 +250,12 @@ def no_cable_at_all(world):
         cabled.pull()
         cabled.start()
         ran = cabled.end()
-    ran.bad('Link "tcp" to 10.0.2.2:', "the peer did not answer", "the link is down")
+    ran.bad('Tcp "tcp" to 10.0.2.2:', "the peer did not answer", "the link is down")
     return ran
 
 
 def a_dead_address(world):
-    return firmware("tcp://10.0.2.77:7").bad('Link "tcp" to 10.0.2.77:7', "the peer did not answer")
+    return firmware("tcp://10.0.2.77:7").bad('Tcp "tcp" to 10.0.2.77:7', "the peer did not answer")
 
 
 def a_name(name, *words):

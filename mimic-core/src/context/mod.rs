@@ -12,8 +12,8 @@ use crate::registry::plan::{Answers, Registration};
 use crate::registry::value::Value;
 use crate::resolve;
 use crate::{
-    Dialer, Endpoint, Error, Explanation, Host, Key, Listen, Local, Mode, Password, Path, Port, Query, Role, Scheme,
-    Stream, User,
+    Connect, Dialer, Endpoint, Error, Explanation, Host, Key, Listen, Local, Mode, Password, Path, Port, Query, Role,
+    Scheme, User,
 };
 
 /// A context whose flows, futures and functions are `Send`.
@@ -168,12 +168,12 @@ impl<M: Mode> Ctx<M> {
         resolve::prepare(&self.registry, role).await
     }
 
-    /// A flow to the endpoint: resolves the root [`Stream`].
+    /// A flow to the endpoint: resolves the root [`Connect`].
     ///
     /// # Errors
     /// As [`resolve`](Ctx::resolve).
     pub async fn connect(&self) -> Result<M::Flow, Error> {
-        self.resolve(Stream, ()).await
+        self.resolve(Connect, ()).await
     }
 
     /// A listener at the endpoint, at every address if that is a name: resolves the root

@@ -17,7 +17,7 @@ use crate::sync::Arc;
 use crate::{ChoiceKind, Ctx, Dialer, Error, Key, Local, Mode, Needs, Priority, Role};
 
 /// A candidate or a layer, called with its target and its arguments.
-type Connect<R, M> = <M as Mode>::Function<(<R as Role>::Target, Arguments<M>), Option<Dialling<R, M>>>;
+type ConnectFn<R, M> = <M as Mode>::Function<(<R as Role>::Target, Arguments<M>), Option<Dialling<R, M>>>;
 type Dialling<R, M> = <M as Mode>::Future<Result<<R as Role>::Output<M>, Error>>;
 
 /// A function, called with its arguments.
@@ -55,7 +55,7 @@ macro_rules! registering {
                 Fut: Future<Output = Result<R::Output<$mode>, Error>> $(+ $send)? + 'static,
             {
                 let list = list(&needs);
-                let run: Connect<R, $mode> = Box::new(move |(target, mut arguments)| {
+                let run: ConnectFn<R, $mode> = Box::new(move |(target, mut arguments)| {
                     Some(Box::pin(connect(target, needs.take(&mut arguments)?)))
                 });
                 self.add(candidate(&role, name.into(), priority.into(), list, run))
@@ -77,7 +77,7 @@ macro_rules! registering {
                 Fut: Future<Output = Result<R::Output<$mode>, Error>> $(+ $send)? + 'static,
             {
                 let (list, wrapped) = (list(&needs), role.clone());
-                let run: Connect<R, $mode> = Box::new(move |(target, mut arguments)| {
+                let run: ConnectFn<R, $mode> = Box::new(move |(target, mut arguments)| {
                     Some(Box::pin(connect(target, arguments.below(&wrapped)?, needs.take(&mut arguments)?)))
                 });
                 let layer = candidate(&role, name.into(), Priority::NONE, list, run);
@@ -155,7 +155,7 @@ registering!(Shared, Send + Sync);
 registering!(Local);
 
 impl<R: Role, M: Mode> Dialer<R, M> {
-    fn from_run(role: R, run: Connect<R, M>) -> Self {
+    fn from_run(role: R, run: ConnectFn<R, M>) -> Self {
         let given = candidate(&role, "given".into(), Priority::NONE, NeedList::default(), run);
         let plan = Arc::new(Plan { registration: Arc::new(given), inputs: Vec::new(), below: None });
         Self { role, plan, origin: Origin::Standalone }
@@ -173,7 +173,7 @@ fn candidate<R: Role, M: Mode>(
     name: Cow<'static, str>,
     priority: Priority,
     needs: NeedList,
-    run: Connect<R, M>,
+    run: ConnectFn<R, M>,
 ) -> Registration<M> {
     Registration { id: Id::role(role), kind: ChoiceKind::Candidate, name, priority, needs, run: M::erase(run) }
 }

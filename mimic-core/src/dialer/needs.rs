@@ -88,10 +88,10 @@ pub fn handshake() -> TakeHandshake {
 /// Declares a gate: the registration applies if it is open, and is skipped otherwise.
 ///
 /// ```
-/// use mimic_core::{Context, Host, Port, Scheme, Stream, Transport, dial_host, is, or_default, over, req, when};
+/// use mimic_core::{Context, Host, Port, Scheme, Connect, Transport, dial_host, is, or_default, over, req, when};
 ///
 /// let ctx = Context::new().register(
-///     Stream,
+///     Connect,
 ///     "gopher",
 ///     100,
 ///     when(is(Scheme, "gopher")).needs((req(Host), or_default(Port, 70), over(Transport))),

@@ -1,7 +1,7 @@
 //! The outcome of `explain`, as data, as a text tree and as a graph.
 //!
 //! ```text
-//!   Stream                                  goal 0
+//!   Connect                                  goal 0
 //!     - unix [100]: no: Scheme is "tcp"…      a choice that does not apply
 //!     + tcp [100]: yes                        the choice that is taken
 //!       req Host: given                         a need of it

@@ -3,10 +3,10 @@
 //! ```text
 //!   tried:                                                         id parent
 //!     Transport "in-order" to example.org:7: failed below           1   0
-//!       Link "tcp" to 192.0.2.1:7: connect failed: refused          2   1
-//!       Link "tcp" to 192.0.2.2:7: cancelled while it ran           3   1
+//!       Tcp "tcp" to 192.0.2.1:7: connect failed: refused          2   1
+//!       Tcp "tcp" to 192.0.2.2:7: cancelled while it ran           3   1
 //!   plan:
-//!     Stream                                                       see `explanation.rs`
+//!     Connect                                                       see `explanation.rs`
 //! ```
 
 use alloc::boxed::Box;
@@ -53,7 +53,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Returns the candidate or layer, as role and name: `Link "tcp"`.
+    /// Returns the candidate or layer, as role and name: `Tcp "tcp"`.
     #[must_use]
     pub fn at(&self) -> &str {
         &self.at

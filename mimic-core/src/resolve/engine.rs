@@ -1,10 +1,10 @@
 //! The engine: decides what fills a role, and computes what that needs.
 //!
 //! ```text
-//!   resolve(Stream)                        the stack, once "tcp" needs a dialer of Transport
+//!   resolve(Connect)                        the stack, once "tcp" needs a dialer of Transport
 //!
-//!   Stream     candidates tcp, unix        Transport  "happy-eyeballs", its need number 2   ◄── decided next
-//!   Transport  candidate happy-eyeballs    Stream     "tcp", its need number 2: waits
+//!   Connect     candidates tcp, unix        Transport  "happy-eyeballs", its need number 2   ◄── decided next
+//!   Transport  candidate happy-eyeballs    Connect     "tcp", its need number 2: waits
 //!   Host       given: "example.org"
 //! ```
 //!
@@ -28,7 +28,7 @@ use crate::registry::table::Table;
 use crate::registry::value::Value;
 use crate::registry::{Entry, Registry};
 use crate::sync::Arc;
-use crate::{Endpoint, Error, Host, Listen, Mode, Path, Phase, PlanError, Port, Scheme, Stream};
+use crate::{Connect, Endpoint, Error, Host, Listen, Mode, Path, Phase, PlanError, Port, Scheme};
 
 pub(crate) struct Engine<'a, M: Mode> {
     pub(crate) registry: &'a Registry<M>,
@@ -247,7 +247,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         let error =
             unknown_value(role, all, known).unwrap_or_else(|| PlanError::NoCandidate { role: role.to_string() });
         // The roots are decided by the endpoint.
-        let is_root = [Id::role(&Stream), Id::role(&Listen)].contains(&role);
+        let is_root = [Id::role(&Connect), Id::role(&Listen)].contains(&role);
         match self.registry.value(&Scheme).filter(|_| is_root) {
             Some(scheme) => {
                 let (host, port) = (self.registry.value(&Host), self.registry.value(&Port));

@@ -4,7 +4,7 @@
 //!   goal                       outcomes of its registrations         outcomes of the goal
 //!   Host                       function #1: applies or skipped       applies or skipped
 //!   Transport                  "socks5": skipped, "race": applies    applies
-//!   Stream   "tcp" needs both: applies or errors                     applies or errors  = "maybe"
+//!   Connect   "tcp" needs both: applies or errors                     applies or errors  = "maybe"
 //!              req Host: applies, or (it is committed) errors
 //!              over Transport: applies
 //! ```

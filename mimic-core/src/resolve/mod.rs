@@ -1,7 +1,7 @@
 //! Resolving: decide which plan fills a role, then dial it.
 //!
 //! ```text
-//! resolve(Stream, ())
+//! resolve(Connect, ())
 //!   │ decide   engine.rs    goals on a stack, functions are awaited      ── error: no candidate, a missing
 //!   │                                                                       need, a cycle
 //!   │ dial     dial.rs      the plan is called, and dials what is below  ── error: refused, timed out,

@@ -43,7 +43,7 @@ use crate::{Error, Secret, Text};
 /// that has none of them prints as a string that is parsed to the same; one that was printed with
 /// `…` is refused.
 ///
-/// Any scheme is accepted. The candidates of [`Stream`](crate::Stream) and
+/// Any scheme is accepted. The candidates of [`Connect`](crate::Connect) and
 /// [`Listen`](crate::Listen) decide later which one has a meaning.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {

@@ -15,9 +15,9 @@ crate::role! {
     /// The root: from nothing to a flow, decided by [`Scheme`](crate::Scheme),
     /// [`Host`](crate::Host), [`Port`](crate::Port) and [`Path`](crate::Path).
     /// [`Ctx::connect`](crate::Ctx::connect) resolves it.
-    pub Stream: ();
+    pub Connect: ();
     /// From a socket address to a byte stream: TCP.
-    pub Link: SocketAddr;
+    pub Tcp: SocketAddr;
     /// From a path to a byte stream: a Unix socket.
     pub Unix: UnixPath;
     /// From a host and port to a byte stream in clear text. Proxies are layers on it.
@@ -59,13 +59,13 @@ crate::role! {
     /// applies to it.
     pub Sleep: () => M::Timer;
     /// The root of the server side: from nothing to a listener, decided by the keys that decide
-    /// [`Stream`]. [`Ctx::listen`](crate::Ctx::listen) resolves it.
+    /// [`Connect`]. [`Ctx::listen`](crate::Ctx::listen) resolves it.
     pub Listen: () => M::Listener;
     /// From a socket address to a listener: TCP. Port 0 lets the system choose.
-    pub Bind: SocketAddr => M::Listener;
+    pub TcpListen: SocketAddr => M::Listener;
     /// From a path to a listener: a Unix socket, with the permissions of
     /// [`UnixMode`](crate::UnixMode). A socket file that refuses connections is left over, and is
     /// replaced. One that is served is [`AddrInUse`](ErrorKind::AddrInUse), and so is a file that
     /// is no socket.
-    pub BindUnix: UnixPath => M::Listener;
+    pub UnixListen: UnixPath => M::Listener;
 }

@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Error, ErrorKind, LocalContext, Scheme, Stream, is, pump, when};
+use mimic_core::{Connect, Error, ErrorKind, LocalContext, Scheme, is, pump, when};
 
 /// With it, `uart:/` connects, once: the device is the flow's from then on.
 pub(crate) fn with_uart(ctx: LocalContext, rx: impl Read + 'static, tx: impl Write + 'static) -> LocalContext {
     let halves = RefCell::new(Some((rx, tx)));
-    ctx.register(Stream, "uart", 100, when(is(Scheme, "uart")), move |(), ()| {
+    ctx.register(Connect, "uart", 100, when(is(Scheme, "uart")), move |(), ()| {
         let halves = halves.take();
         async move {
             let (rx, tx) = halves.ok_or_else(|| Error::new(ErrorKind::NotConnected, "the UART is in use"))?;

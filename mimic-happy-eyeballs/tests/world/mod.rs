@@ -19,8 +19,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use mimic_core::{
-    AttributeRequest, Ctx, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Install, Instant, Link, Lookup, Mode,
-    PeerAddr, Phase, Question, Record, RecordType, Shared, Sleep, Timer, Transport, for_each_mode,
+    AttributeRequest, Ctx, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Install, Instant, Lookup, Mode,
+    PeerAddr, Phase, Question, Record, RecordType, Shared, Sleep, Tcp, Timer, Transport, for_each_mode,
 };
 use mimic_happy_eyeballs::{Event, HappyEyeballs, RaceError, Source, SourceAddress, Timeline};
 
@@ -407,7 +407,7 @@ for_each_mode!(M => {
                 }),
             };
             ctx.register(Lookup, "script", 0, (), move |question, ()| lookup.clone().look_up(question))
-                .register(Link, "tcp", 0, (), move |to, ()| {
+                .register(Tcp, "tcp", 0, (), move |to, ()| {
                     let link = link.clone();
                     async move { Ok(Box::new(link.link(to).await?) as <M as Mode>::Flow) }
                 })

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{
-    Bind, Ctx, Error, ErrorKind, Flow, FlowExt, Instant, Listener, Lookup, Memory, Mode, Phase, Sleep, Timer,
+    Ctx, Error, ErrorKind, Flow, FlowExt, Instant, Listener, Lookup, Memory, Mode, Phase, Sleep, TcpListen, Timer,
     TlsVersion, for_each_mode, memory_pair,
 };
 use mimic_rustls::rustls::{self, ServerConfig};
@@ -188,7 +188,7 @@ for_each_mode!(M => {
             Ctx::<M>::new()
                 .install(Tls)
                 .register(Lookup, "none", 0, (), |_, ()| async { Ok(Vec::new()) })
-                .register(Bind, "world", 0, (), move |_, ()| {
+                .register(TcpListen, "world", 0, (), move |_, ()| {
                     let bind = bind.clone();
                     async move { Ok(Box::new(bind) as <M as Mode>::Listener) }
                 })

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
 use std::task::{Context as Task, Poll, Waker};
 
-use mimic_core::{Context, Dialer, FlowExt, Host, Key, Port, Scheme, Shared, Stream, is, key, or_default, req, when};
+use mimic_core::{Connect, Context, Dialer, FlowExt, Host, Key, Port, Scheme, Shared, is, key, or_default, req, when};
 
 use crate::calls::Nothing;
 
@@ -33,14 +33,14 @@ pub fn graph() -> Context {
     Context::new()
         .derive(Ip, req(Host), |host| async move { Ok((!host.is_empty()).then_some(IpAddr::V4(Ipv4Addr::LOCALHOST))) })
         .register(
-            Stream,
+            Connect,
             "tcp",
             20,
             when(is(Scheme, "http")).needs((req(Ip), or_default(Port, 80))),
             |(), (_ip, _port)| async { Ok(Nothing.boxed()) },
         )
         .register(
-            Stream,
+            Connect,
             "tls",
             10,
             when(is(Scheme, "https")).needs((req(Host), req(Ip), or_default(Port, 443))),
@@ -56,8 +56,8 @@ pub fn filled(ctx: Context) -> Context {
 
 /// A kept dialer of the benchmark graph.
 #[must_use]
-pub fn kept() -> Dialer<Stream, Shared> {
-    now(filled(graph()).dialer(Stream)).unwrap()
+pub fn kept() -> Dialer<Connect, Shared> {
+    now(filled(graph()).dialer(Connect)).unwrap()
 }
 
 /// The benchmark graph among `count` other values.
@@ -72,14 +72,16 @@ pub fn chain(length: u32) -> Context {
     (1..=length)
         .fold(Context::new(), |ctx, n| ctx.derive(Nth(n), req(Nth(n - 1)), |n| async move { Ok(Some(n + 1)) }))
         .with(Nth(0), 0)
-        .register(Stream, "end", 0, req(Nth(length)), |(), _| async { Ok(Nothing.boxed()) })
+        .register(Connect, "end", 0, req(Nth(length)), |(), _| async { Ok(Nothing.boxed()) })
 }
 
 /// The benchmark graph behind `count` candidates that do not apply.
 #[must_use]
 pub fn protocols(count: u32) -> Context {
     (0..count).fold(filled(graph()), |ctx, n| {
-        ctx.register(Stream, format!("other {n}"), 5, when(is(Scheme, "other")), |(), ()| async { Ok(Nothing.boxed()) })
+        ctx.register(Connect, format!("other {n}"), 5, when(is(Scheme, "other")), |(), ()| async {
+            Ok(Nothing.boxed())
+        })
     })
 }
 

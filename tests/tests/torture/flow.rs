@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mimic_core::{Ctx, Error, ErrorKind, Flow, Install, Link, Mode, Phase, for_each_mode};
+use mimic_core::{Ctx, Error, ErrorKind, Flow, Install, Mode, Phase, Tcp, for_each_mode};
 
 /// How much one call takes or gives, so that there are many.
 const PART: usize = 500;
@@ -37,7 +37,7 @@ impl Fault {
     fn is_of(self, call: Call) -> bool {
         match self {
             Self::NoAnswer => call == Call::Lookup,
-            Self::Refused => call == Call::Link,
+            Self::Refused => call == Call::Tcp,
             Self::NoTimer => call == Call::Sleep,
             Self::Late => call == Call::Timer,
             Self::Reset | Self::BrokenPipe | Self::End | Self::TakesNothing => {
@@ -54,7 +54,7 @@ pub(crate) enum Call {
     Flush,
     Shutdown,
     Lookup,
-    Link,
+    Tcp,
     Sleep,
     Timer,
 }
@@ -66,7 +66,7 @@ impl Call {
             Self::Write | Self::Flush => Phase::Write,
             Self::Shutdown => Phase::Shutdown,
             Self::Lookup => Phase::Lookup,
-            Self::Link | Self::Sleep | Self::Timer => Phase::Connect,
+            Self::Tcp | Self::Sleep | Self::Timer => Phase::Connect,
         }
     }
 }
@@ -172,7 +172,7 @@ for_each_mode!(M => {
     impl Install<M> for Torture {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
             let Self(script) = self;
-            ctx.layer(Link, "torture", (), move |to, below, ()| {
+            ctx.layer(Tcp, "torture", (), move |to, below, ()| {
                 let script = script.clone();
                 async move { Ok(Box::new(Tortured::new(below.dial(to).await?, script)) as <M as Mode>::Flow) }
             })

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use futures_lite::future::yield_now;
-use mimic_core::{Ctx, Error, ErrorKind, Install, Instant, Link, Lookup, Mode, Phase, Sleep, Timer, for_each_mode};
+use mimic_core::{Ctx, Error, ErrorKind, Install, Instant, Lookup, Mode, Phase, Sleep, Tcp, Timer, for_each_mode};
 
 use super::HOST;
 use super::flow::{Call, Fault, Script, Stage};
@@ -31,14 +31,14 @@ for_each_mode!(M => {
                     below.dial(question).await
                 }
             })
-            .layer(Link, "step", (), move |to, below, ()| {
+            .layer(Tcp, "step", (), move |to, below, ()| {
                 let script = links.clone();
                 async move {
                     // Twice: each wait is one more look at the clock, and so one more place for the
                     // deadline.
                     yield_now().await;
                     yield_now().await;
-                    script.fail(Call::Link)?;
+                    script.fail(Call::Tcp)?;
                     below.dial(to).await
                 }
             })
@@ -97,7 +97,7 @@ pub(crate) fn judge_step(n: usize, fault: Fault, script: &Script, result: Result
     let (kind, phase, layer, reason) = match fault {
         Fault::NoAnswer => (ErrorKind::Other, Some(Phase::Lookup), Some("Lookup \"step\""), "no answer, by the test"),
         Fault::Refused => {
-            (ErrorKind::ConnectionRefused, Some(Phase::Connect), Some("Link \"step\""), "refused by the test")
+            (ErrorKind::ConnectionRefused, Some(Phase::Connect), Some("Tcp \"step\""), "refused by the test")
         }
         Fault::NoTimer => {
             (ErrorKind::OutOfMemory, Some(Phase::Connect), Some("Sleep \"step\""), "no timer, by the test")

@@ -114,7 +114,7 @@ fn allocations(table: &mut Table) {
         });
     }
     let flows = counts["idle-flows"];
-    for (work, name, limit) in [("Link", "idle-tcp-link", 64.0), ("Transport", "idle-tcp-transport", 256.0)] {
+    for (work, name, limit) in [("Tcp", "idle-tcp-link", 64.0), ("Transport", "idle-tcp-transport", 256.0)] {
         let (ours, theirs) = (counts[name], counts["idle-tcp-own"]);
         table.add(Row {
             work: format!("heap per idle TCP flow of {flows}, from {work}"),

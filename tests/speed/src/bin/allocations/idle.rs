@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use allocation_counter::measure;
 use futures_lite::future::{poll_once, zip};
-use mimic_core::{HostPort, Link, Transport};
+use mimic_core::{HostPort, Tcp, Transport};
 use mimic_speed::net::{Configs, Net, Wire};
 use mimic_speed::nets::{MimicTokioTls, TokioRustls};
 use tokio::net::TcpStream;
@@ -31,7 +31,7 @@ pub(crate) fn tcp() {
     let ctx = mimic_tokio::context();
 
     each("idle-tcp-own", flows, async |to| TcpStream::connect(to).await.unwrap());
-    each("idle-tcp-link", flows, async |to| ctx.resolve(Link, to).await.unwrap());
+    each("idle-tcp-link", flows, async |to| ctx.resolve(Tcp, to).await.unwrap());
     each("idle-tcp-transport", flows, async |to| {
         ctx.resolve(Transport, HostPort::new("127.0.0.1", to.port())).await.unwrap()
     });
