@@ -4,7 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use futures_lite::future;
-use mimic_core::{Connect, Context, Deadline, Endpoint, FlowExt};
+use mimic_core::keys::Deadline;
+use mimic_core::roles::Connect;
+use mimic_core::{Context, Endpoint, FlowExt};
 
 use crate::failure::{Failure, say};
 use crate::relay::relay;

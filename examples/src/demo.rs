@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::future;
-use mimic_core::{Connect, Context, Endpoint, Error, ErrorKind};
+use mimic_core::roles::Connect;
+use mimic_core::{Context, Endpoint, Error, ErrorKind};
 use mimic_rustls::rustls::pki_types::PrivateKeyDer;
 use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use mimic_rustls::{TlsConfig, TlsServerConfig};

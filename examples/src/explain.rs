@@ -1,6 +1,8 @@
 //! `explain URL`: what connecting would try, and why not the rest.
 
-use mimic_core::{Connect, Context, Endpoint, Error, ErrorKind, Phase, Verdict};
+use mimic_core::explain::Verdict;
+use mimic_core::roles::Connect;
+use mimic_core::{Context, Endpoint, Error, ErrorKind, Phase};
 
 use crate::cli::Format;
 use crate::failure::Failure;

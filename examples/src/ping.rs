@@ -5,7 +5,9 @@ use std::io::{Write as _, stdout};
 use std::time::Duration;
 
 use mimic_core::embedded_io_async as io;
-use mimic_core::{Context, Ctx, Deadline, Endpoint, Error, ErrorKind, Flow, FlowExt, Mode, Sleep, Timer, timeout};
+use mimic_core::keys::Deadline;
+use mimic_core::roles::Sleep;
+use mimic_core::{Context, Ctx, Endpoint, Error, ErrorKind, Flow, FlowExt, Mode, Timer, timeout};
 use mimic_example_app as app;
 
 use crate::failure::{Failure, app_error};

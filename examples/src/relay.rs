@@ -228,7 +228,8 @@ mod tests {
 
     use futures_lite::future::{block_on, zip};
     use mimic_core::embedded_io_async::{Read as _, Write as _};
-    use mimic_core::{FlowExt, Shared, memory_pair};
+    use mimic_core::io::memory_pair;
+    use mimic_core::{FlowExt, Shared};
 
     use super::*;
 

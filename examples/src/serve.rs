@@ -10,9 +10,9 @@ use std::time::Duration;
 use async_channel::Sender;
 use futures_lite::future;
 use mimic_core::embedded_io_async::{ErrorType, Read, Write};
-use mimic_core::{
-    Context, Endpoint, Error, Flow, FlowExt, Listener, ListenerExt, Mode, PeerAddr, Shared, Sleep, timeout,
-};
+use mimic_core::keys::PeerAddr;
+use mimic_core::roles::Sleep;
+use mimic_core::{Context, Endpoint, Error, Flow, FlowExt, Listener, ListenerExt, Mode, Shared, timeout};
 use mimic_example_app as app;
 use mimic_rustls::HandshakeObserver;
 
@@ -173,7 +173,7 @@ impl Write for Stoppable {
 
 #[cfg(test)]
 mod tests {
-    use mimic_core::HostPort;
+    use mimic_core::roles::HostPort;
 
     use super::*;
 

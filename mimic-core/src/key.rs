@@ -44,7 +44,9 @@ pub trait Key: 'static {
     /// [`key!`](crate::key) declares `secret`:
     ///
     /// ```
-    /// use mimic_core::{Context, Connect, is, when};
+    /// use mimic_core::Context;
+    /// use mimic_core::needs::{is, when};
+    /// use mimic_core::roles::Connect;
     ///
     /// mimic_core::key! {
     ///     /// Who asks.

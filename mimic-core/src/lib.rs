@@ -26,7 +26,9 @@
 //!
 //! ```
 //! use embedded_io_async::{Read, Write};
-//! use mimic_core::{Context, Ctx, Error, FlowExt, HostPort, Mode, Schemes, Shared, Transport, memory_pair};
+//! use mimic_core::{Context, Ctx, Error, FlowExt, Mode, Schemes, Shared};
+//! use mimic_core::io::memory_pair;
+//! use mimic_core::roles::{HostPort, Transport};
 //!
 //! // The client: any runtime, any transport, any mode.
 //! async fn ask<M: Mode>(ctx: &Ctx<M>) -> Result<String, Error> {
@@ -57,7 +59,7 @@
 //!         Ok(Box::new(here) as _)
 //!     })
 //!     .with_url("tcp://example.org:7")?;
-//! println!("{}", ctx.explain(mimic_core::Connect));
+//! println!("{}", ctx.explain(mimic_core::roles::Connect));
 //! assert_eq!(ask(&ctx).await?, "pong\n");
 //! # Ok::<(), Error>(()) }).unwrap();
 //! ```
@@ -119,7 +121,7 @@ mod error;
 mod escape;
 mod flow;
 mod id;
-mod io;
+pub mod io;
 mod key;
 mod listener;
 mod mode;
@@ -139,35 +141,66 @@ pub use context::Context;
 pub use context::{Ctx, Install, LocalContext};
 pub use dialer::Dialer;
 pub use dialer::handshake::Handshake;
-pub use dialer::needs::{
-    Gate, KeyNeed, Map, Need, Needs, Over, TakeHandshake, When, given, handshake, has, is, map, opt, or_default, over,
-    req, when,
-};
 pub use embedded_io_async::{self, ErrorKind};
-pub use error::{
-    Attempt, Choice, ChoiceKind, Error, Explanation, Goal, GoalKind, NeedOutcome, Outcome, Phase, PlanError, Priority,
-    Report, Verdict,
-};
-#[doc(hidden)]
-pub use escape::Escaped;
-#[doc(hidden)]
-pub use flow::poll_write_all;
-pub use flow::{AttributeRequest, Flow, FlowExt};
-pub use io::{
-    BufReader, CancelSafeDevice, Memory, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Split, WriteHalf, memory_pair, pump,
-};
-#[cfg(target_has_atomic = "ptr")]
-pub use io::{DuplexWaker, SyncFlow};
+pub use error::{Error, Phase, Priority};
+pub use flow::{Flow, FlowExt};
 pub use key::Key;
 pub use listener::ListenerExt;
 #[cfg(target_has_atomic = "ptr")]
 pub use mode::Shared;
-pub use mode::{Cell, Listener, Listeners, Local, Mode};
+pub use mode::{Listener, Local, Mode};
 pub use role::Role;
-pub use schemes::{
-    ClientSchemes, Dialers, InOrder, Schemes, ServerSchemes, dial_addresses, dial_host, first_ok, listen_addresses,
-    listen_host,
-};
-pub use standard::*;
+pub use schemes::{InOrder, Schemes};
+pub use standard::Endpoint;
 pub use text::{Secret, Text};
-pub use timer::{Instant, Timer, sleep, timeout};
+pub use timer::{Timer, sleep, timeout};
+
+/// The standard keys: what an endpoint sets, what an application may set, and the attributes of
+/// flows.
+pub mod keys {
+    pub use crate::standard::keys::*;
+}
+
+/// The standard roles, their targets, and the answers of look-ups.
+pub mod roles {
+    pub use crate::standard::dns::{Question, Record, RecordType, Service};
+    pub use crate::standard::roles::*;
+    pub use crate::standard::targets::{HostPort, UnixPath};
+}
+
+/// The needs that a function, a candidate or a layer declares, and the gates before them.
+pub mod needs {
+    pub use crate::dialer::needs::{
+        Gate, Need, Needs, When, given, handshake, has, is, map, opt, or_default, over, req, when,
+    };
+}
+
+/// What [`Ctx::explain`] and the report of an error tell, as data.
+pub mod explain {
+    pub use crate::error::{
+        Attempt, Choice, ChoiceKind, Explanation, Goal, GoalKind, NeedOutcome, Outcome, PlanError, Report, Verdict,
+    };
+}
+
+/// For authors of transports, layers, schemes and runtimes.
+pub mod adapter {
+    pub use crate::flow::AttributeRequest;
+    pub use crate::mode::Listeners;
+    pub use crate::schemes::{Dialers, dial_addresses, dial_host, first_ok, listen_addresses, listen_host};
+    pub use crate::standard::percent_decode;
+    pub use crate::timer::Instant;
+}
+
+// For macros.
+#[doc(hidden)]
+pub use escape::Escaped;
+#[doc(hidden)]
+pub use flow::poll_write_all;
+
+// One name for each item within the crate.
+pub(crate) use adapter::*;
+pub(crate) use explain::*;
+pub(crate) use keys::*;
+pub(crate) use mode::Cell;
+pub(crate) use needs::*;
+pub(crate) use roles::*;

@@ -163,10 +163,11 @@ impl<T> Cell<T> for spin::mutex::SpinMutex<T> {
 
 /// Accepts flows. Dropping it stops listening, and removes what it made (a Unix socket's file).
 ///
-/// A server accepts with [`ListenerExt::accept_ok`], which has the right loop inside:
+/// A server accepts with [`ListenerExt::accept_ok`](crate::ListenerExt::accept_ok), which has the right loop inside:
 ///
 /// ```
-/// # use mimic_core::{Ctx, Error, ListenerExt, Mode, Sleep};
+/// # use mimic_core::{Ctx, Error, ListenerExt, Mode};
+/// # use mimic_core::roles::Sleep;
 /// async fn serve<M: Mode>(ctx: &Ctx<M>, spawn: impl Fn(M::Flow)) -> Result<(), Error> {
 ///     let mut listener = ctx.listen().await?;
 ///     let mut timer = ctx.resolve(Sleep, ()).await?;
@@ -182,19 +183,19 @@ pub trait Listener<M: Mode>: fmt::Debug {
     /// The listener goes on after an error. Cancel-safe: a flow is handed out or still waits.
     ///
     /// # Errors
-    /// - In [`Phase::Handshake`], or of kind [`ConnectionAborted`](ErrorKind::ConnectionAborted),
-    ///   [`ConnectionReset`](ErrorKind::ConnectionReset) or
-    ///   [`Interrupted`](ErrorKind::Interrupted): it concerns one peer. The next call may be made
+    /// - In [`Phase::Handshake`](crate::Phase::Handshake), or of kind [`ConnectionAborted`](crate::ErrorKind::ConnectionAborted),
+    ///   [`ConnectionReset`](crate::ErrorKind::ConnectionReset) or
+    ///   [`Interrupted`](crate::ErrorKind::Interrupted): it concerns one peer. The next call may be made
     ///   at once.
     /// - Of any other kind: it concerns the listener, and the next call most likely fails too. So
-    ///   the caller waits a moment before it. [`OutOfMemory`](ErrorKind::OutOfMemory) is a shortage
+    ///   the caller waits a moment before it. [`OutOfMemory`](crate::ErrorKind::OutOfMemory) is a shortage
     ///   of memory or descriptors, which passes once other flows are closed.
     ///
-    /// [`ListenerExt::accept_ok`] does so.
+    /// [`ListenerExt::accept_ok`](crate::ListenerExt::accept_ok) does so.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<M::Flow, Error>>;
 
     /// The first socket address that it listens on, with the real port when 0 was asked for; `None`
-    /// if it has none (Unix sockets). A name may have several: [`ListenerExt::local_addrs`].
+    /// if it has none (Unix sockets). A name may have several: [`ListenerExt::local_addrs`](crate::ListenerExt::local_addrs).
     fn local_addr(&self) -> Option<SocketAddr>;
 
     /// Calls `visit` with each socket address that it listens on, the first one first. As provided,
@@ -225,7 +226,8 @@ impl<M: Mode, L: Listener<M> + ?Sized> Listener<M> for Box<L> {
 /// Several listeners as one: those of the addresses of a name, or of a TCP port and a Unix socket.
 ///
 /// ```
-/// # use mimic_core::{Context, Error, Listener, ListenerExt, Listeners, Shared};
+/// # use mimic_core::{Context, Error, Listener, ListenerExt, Shared};
+/// # use mimic_core::adapter::Listeners;
 /// # async fn example(ctx: Context) -> Result<(), Error> {
 /// let mut both = Listeners::<Shared>::from_iter([
 ///     ctx.clone().with_url("tcp://localhost:7007")?.listen().await?,
@@ -302,7 +304,10 @@ mod sealed {
 /// Repeats items for every mode that the target has: how a crate registers for both.
 ///
 /// ```
-/// use mimic_core::{Ctx, Install, Scheme, Connect, Text, for_each_mode, has, when};
+/// use mimic_core::{Ctx, Install, Text, for_each_mode};
+/// use mimic_core::keys::Scheme;
+/// use mimic_core::needs::{has, when};
+/// use mimic_core::roles::Connect;
 ///
 /// struct Nowhere;
 /// for_each_mode!(M => {

@@ -14,13 +14,17 @@ use crate::{
 };
 
 /// Installs what the schemes `tcp`, `http` (port 80), `git` (port 9418) and `unix` mean: candidates
-/// of [`Connect`] and [`Listen`], each gated on its scheme: [`ClientSchemes`], [`ServerSchemes`],
-/// and `unix` for both.
+/// of [`Connect`] and [`Listen`], each gated on its scheme. [`clients`](Schemes::clients) and
+/// [`servers`](Schemes::servers) are its parts without `unix`.
 ///
 /// A scheme of your own is one more candidate:
 ///
 /// ```
-/// use mimic_core::{Context, Host, Port, Scheme, Schemes, Connect, Transport, dial_host, is, or_default, over, req, when};
+/// use mimic_core::{Context, Schemes};
+/// use mimic_core::adapter::dial_host;
+/// use mimic_core::keys::{Host, Port, Scheme};
+/// use mimic_core::needs::{is, or_default, over, req, when};
+/// use mimic_core::roles::{Connect, Transport};
 ///
 /// let ctx = Context::new().install(Schemes).register(
 ///     Connect,
@@ -34,15 +38,28 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Schemes;
 
-/// Installs the part of [`Schemes`] that connects to a host and port: what is not installed takes
-/// no flash.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ClientSchemes;
+impl Schemes {
+    /// Returns the part that connects to a host and port. The other part takes no flash.
+    #[must_use]
+    pub fn clients() -> ClientSchemes {
+        ClientSchemes(())
+    }
 
-/// Installs the part of [`Schemes`] that listens at a host and port: at every address of a name, or
-/// not at all; see [`listen_addresses`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ServerSchemes;
+    /// Returns the part that listens at a host and port: at every address of a name, or not at all;
+    /// see [`listen_addresses`].
+    #[must_use]
+    pub fn servers() -> ServerSchemes {
+        ServerSchemes(())
+    }
+}
+
+/// See [`Schemes::clients`].
+#[derive(Clone, Copy, Debug)]
+pub struct ClientSchemes(());
+
+/// See [`Schemes::servers`].
+#[derive(Clone, Copy, Debug)]
+pub struct ServerSchemes(());
 
 /// Installs a candidate of [`Transport`] that tries the addresses of a host one after the other, in
 /// the order of the look-up. A dead address costs as long as [`Tcp`] takes to give up.
@@ -146,11 +163,13 @@ async fn connect_unix<M: Mode, R: Role<Target = UnixPath>>(
 /// A scheme of your own is one more candidate:
 ///
 /// ```
-/// use mimic_core::{
-///     TcpListen, Context, Host, Listen, Lookup, Port, Scheme, ServerSchemes, is, listen_host, or_default, over, req, when,
-/// };
+/// use mimic_core::{Context, ServerSchemes};
+/// use mimic_core::adapter::listen_host;
+/// use mimic_core::keys::{Host, Port, Scheme};
+/// use mimic_core::needs::{is, or_default, over, req, when};
+/// use mimic_core::roles::{Listen, Lookup, TcpListen};
 ///
-/// let ctx = Context::new().install(ServerSchemes).register(
+/// let ctx = Context::new().install(Schemes::servers()).register(
 ///     Listen,
 ///     "gopher",
 ///     100,
@@ -273,7 +292,10 @@ async fn addresses<M: Mode>(lookup: &Dialer<Lookup, M>, to: &HostPort) -> Result
 /// A connect function that dials several roles in turn until one answers: fallback, written down.
 ///
 /// ```
-/// use mimic_core::{Context, HostPort, Transport, first_ok, over, role};
+/// use mimic_core::{Context, role};
+/// use mimic_core::adapter::first_ok;
+/// use mimic_core::needs::over;
+/// use mimic_core::roles::{HostPort, Transport};
 ///
 /// role! {
 ///     /// Sockets of the hypervisor.

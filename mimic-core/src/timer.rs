@@ -91,7 +91,8 @@ pub async fn sleep(timer: &mut impl Timer, duration: Duration) {
 ///
 /// ```
 /// # use core::time::Duration;
-/// # use mimic_core::{Ctx, Error, Mode, Sleep, timeout};
+/// # use mimic_core::{Ctx, Error, Mode, timeout};
+/// # use mimic_core::roles::Sleep;
 /// # use embedded_io_async::Read;
 /// async fn read_soon<M: Mode>(ctx: &Ctx<M>, flow: &mut M::Flow) -> Result<usize, Error> {
 ///     let mut timer = ctx.resolve(Sleep, ()).await?;

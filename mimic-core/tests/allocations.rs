@@ -15,9 +15,8 @@ use std::thread;
 use embedded_io_async::{ErrorType, Read, Write};
 use flow_kit::*;
 use futures_lite::future::{poll_once, zip};
-use mimic_core::{
-    BufReader, CancelSafeDevice, DuplexWaker, ErrorKind, Flow, FlowExt, Local, Shared, Split, memory_pair, pump,
-};
+use mimic_core::io::{BufReader, CancelSafeDevice, DuplexWaker, Split, memory_pair, pump};
+use mimic_core::{ErrorKind, Flow, FlowExt, Local, Shared};
 
 /// How often `run` allocates. Growing in place counts too.
 fn allocations(run: impl FnOnce()) -> u64 {
@@ -241,7 +240,10 @@ mod graph {
     use std::pin::pin;
     use std::task::{Context as Task, Poll, Waker};
 
-    use mimic_core::{Connect, Context, Host, HostPort, Port, Scheme, Transport, is, key, or_default, req, when};
+    use mimic_core::keys::{Host, Port, Scheme};
+    use mimic_core::needs::{is, or_default, req, when};
+    use mimic_core::roles::{Connect, HostPort, Transport};
+    use mimic_core::{Context, key};
 
     use super::allocations;
     use super::common::{Nth, named};

@@ -10,6 +10,12 @@ use std::time::Duration;
 
 use embedded_io_async::{ErrorType, Read, Write};
 use futures_lite::future::block_on;
+use mimic_core::adapter::*;
+use mimic_core::explain::*;
+use mimic_core::io::*;
+use mimic_core::keys::*;
+use mimic_core::needs::*;
+use mimic_core::roles::*;
 use mimic_core::*;
 use static_assertions::{assert_eq_size, assert_impl_all, assert_not_impl_any, assert_obj_safe};
 
@@ -66,8 +72,19 @@ assert_impl_all!(Listeners<Local>: Listener<Local>, Unpin, Debug);
 assert_not_impl_any!(Listeners<Local>: Send, Sync);
 assert_impl_all!(Handshake<Shared>: Send, Sync, Clone, Unpin, Debug);
 assert_impl_all!(HostPort: Send, Sync, Clone, Eq, std::hash::Hash, Debug, std::fmt::Display);
-assert_impl_all!(mimic_core::Protected: Send, Sync, Clone, Eq, std::hash::Hash, Debug);
+assert_impl_all!(mimic_core::keys::Protected: Send, Sync, Clone, Eq, std::hash::Hash, Debug);
 assert_impl_all!(Endpoint: Send, Sync, Clone, Eq, Debug);
+
+/// The needs, whose types have no names.
+#[test]
+fn needs_can_be_cloned_and_printed() {
+    fn check(need: impl Clone + Debug + Send + Sync) -> String {
+        format!("{:?}", need.clone())
+    }
+    let all = (req(Port), opt(Port), or_default(Port, 7), given(Port), over(Transport), handshake());
+    assert_eq!(check(all), "(req Port, opt Port, or_default Port, given Port, Over(Transport), TakeHandshake(()))");
+    assert_eq!(check(Schemes::clients()) + &check(Schemes::servers()), "ClientSchemes(())ServerSchemes(())");
+}
 
 macro_rules! all_debug {
     ($($type:ty),+ $(,)?) => { $(assert_impl_all!($type: Debug);)+ };
@@ -88,14 +105,8 @@ all_debug!(
     Shared,
     Gate,
     When<()>,
-    KeyNeed<Port, u16>,
-    Map<KeyNeed<Port, u16>, fn(u16) -> u16>,
-    Over<Transport>,
-    TakeHandshake,
     Priority,
     Schemes,
-    ClientSchemes,
-    ServerSchemes,
     InOrder,
     CancelSafeDevice<Vec<u8>>,
     Attempt,
@@ -105,12 +116,12 @@ all_debug!(
     UnixPath,
     Question,
     RecordType,
-    mimic_core::Record,
-    mimic_core::Service,
+    mimic_core::roles::Record,
+    mimic_core::roles::Service,
     (Scheme, Host, Port, Path, Deadline, NoDelay, KeepAlive, V6Only, UnixMode),
     (User, Password, Query),
     (PeerAddr, LocalAddr, TlsVersion, Alpn, AlpnProtocol, Protection, ServerName, RequestedName),
-    mimic_core::Protected,
+    mimic_core::keys::Protected,
     (Connect, Transport, Tcp, Unix, Secure, Lookup, Sleep),
     (Listen, TcpListen, UnixListen),
 );
@@ -256,7 +267,8 @@ mod spawned {
     use std::task::{Context as Task, Poll, Waker};
 
     use embedded_io_async::{ErrorType, Read, Write};
-    use mimic_core::{Error, Flow, FlowExt, Shared, Split, memory_pair};
+    use mimic_core::io::{Split, memory_pair};
+    use mimic_core::{Error, Flow, FlowExt, Shared};
 
     fn spawn<T>(future: impl Future<Output = T> + Send + 'static) -> Poll<T> {
         pin!(future).poll(&mut Task::from_waker(Waker::noop()))

@@ -8,10 +8,11 @@ mod common;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::*;
-use mimic_core::{
-    Connect, Context, Error, ErrorKind, Host, HostPort, Password, Path, Phase, PlanError, Port, Query, Schemes,
-    Transport, User, Verdict, When, has, is, map, opt, or_default, over, req, when,
-};
+use mimic_core::explain::{PlanError, Verdict};
+use mimic_core::keys::{Host, Password, Path, Port, Query, User};
+use mimic_core::needs::{When, has, is, map, opt, or_default, over, req, when};
+use mimic_core::roles::{Connect, HostPort, Transport};
+use mimic_core::{Context, Error, ErrorKind, Phase, Schemes};
 
 fn connect(ctx: &Context) -> Result<&'static str, Error> {
     block_on(ctx.connect()).map(|flow| name_of(&flow))

@@ -7,7 +7,10 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::*;
-use mimic_core::{Connect, Context, Key, PlanError, Role, Tcp, over, req};
+use mimic_core::explain::PlanError;
+use mimic_core::needs::{over, req};
+use mimic_core::roles::{Connect, Tcp};
+use mimic_core::{Context, Key, Role};
 
 /// Runs `f` on a stack of 128 KiB.
 fn on_a_small_stack<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {

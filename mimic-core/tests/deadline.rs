@@ -10,10 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use common::*;
-use mimic_core::{
-    Connect, Context, Deadline, Error, ErrorKind, HostPort, InOrder, Instant, Lookup, PlanError, Record, Schemes,
-    Sleep, Tcp, Timer as _, Transport, over, req, timeout,
-};
+use mimic_core::adapter::Instant;
+use mimic_core::explain::PlanError;
+use mimic_core::keys::Deadline;
+use mimic_core::needs::{over, req};
+use mimic_core::roles::{Connect, HostPort, Lookup, Record, Sleep, Tcp, Transport};
+use mimic_core::{Context, Error, ErrorKind, InOrder, Schemes, Timer as _, timeout};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -133,7 +135,7 @@ fn it_names_what_it_cut_off_among_very_many() {
     assert_eq!((error.at(), error.target()), (Some("Tcp \"tcp\""), Some("192.0.2.1:10")), "{error:#}");
     let report = error.report().unwrap();
     assert_eq!((report.attempts().len(), report.omitted()), (32, 17));
-    let first: Vec<_> = report.attempts()[..9].iter().map(mimic_core::Attempt::target).collect();
+    let first: Vec<_> = report.attempts()[..9].iter().map(mimic_core::explain::Attempt::target).collect();
     let ports = [1, 2, 3, 4, 5, 6, 7, 8, 10];
     assert_eq!(first, ports.map(|port| format!("192.0.2.1:{port}")));
 }
@@ -174,10 +176,10 @@ fn a_dialer_kept_from_below_is_timed_after_its_connect_too() {
     let (kept, keep) = Kept::new();
     let ctx = timed(&clock)
         .register(Tcp, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
-        .register(Transport, "over", 0, mimic_core::over(Tcp), |_: HostPort, link| async move {
+        .register(Transport, "over", 0, mimic_core::needs::over(Tcp), |_: HostPort, link| async move {
             link.dial("192.0.2.1:1".parse().map_err(|_| refused())?).await
         })
-        .register(Connect, "pool", 0, mimic_core::over(Transport), move |(), transport| {
+        .register(Connect, "pool", 0, mimic_core::needs::over(Transport), move |(), transport| {
             keep.put(transport);
             async { named("pool") }
         });
@@ -198,7 +200,7 @@ fn a_dialer_that_a_function_was_given_is_timed_after_the_connect_too() {
     let (kept, keep) = Kept::new();
     let ctx = timed(&clock)
         .register(Tcp, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
-        .derive(Pooled, mimic_core::over(Tcp), |link| async move { Ok(Some(Pool(Arc::new(link)))) })
+        .derive(Pooled, mimic_core::needs::over(Tcp), |link| async move { Ok(Some(Pool(Arc::new(link)))) })
         .register(Connect, "pool", 0, req(Pooled), move |(), pool| {
             keep.put(pool);
             async { named("pool") }
@@ -216,13 +218,13 @@ fn a_dialer_from_below_is_timed_where_only_the_timer_asked_a_function_that_may_d
     let timer = clock.clone();
     let ctx = Context::new()
         .with(Deadline, LIMIT)
-        .derive(A, mimic_core::over(Tcp), |_| async { Ok(Some(1)) })
+        .derive(A, mimic_core::needs::over(Tcp), |_| async { Ok(Some(1)) })
         .register(Sleep, "jumping", 0, req(A), move |(), _| {
             let timer = timer.clone().timer();
             async move { Ok(Box::new(timer) as _) }
         })
         .register(Tcp, "silent", 0, (), |_, ()| pending::<Result<Boxed, Error>>())
-        .register(Connect, "pool", 0, mimic_core::over(Tcp), move |(), link| {
+        .register(Connect, "pool", 0, mimic_core::needs::over(Tcp), move |(), link| {
             keep.put(link);
             async { named("pool") }
         });
@@ -240,7 +242,7 @@ fn a_dialer_of_a_connect_that_was_dropped_is_on_its_own() {
         Connect,
         "never",
         0,
-        mimic_core::over(Tcp),
+        mimic_core::needs::over(Tcp),
         move |(), link| {
             keep.put(link);
             pending::<Result<Boxed, Error>>()
@@ -355,14 +357,15 @@ fn a_timer_that_cannot_be_made_is_named() {
 fn if_it_strikes_a_timer_it_names_the_target_of_who_waited_for_that() {
     let ctx = || {
         let ctx = scarce(&JumpingClock::default(), 1, true);
-        let ctx = ctx.register(Transport, "timed", 0, mimic_core::over(Sleep), |to: HostPort, sleep| async move {
-            if &*to.host == "down" {
-                return Err(refused());
-            }
-            sleep.dial(()).await?;
-            named("timed")
-        });
-        ctx.register(Connect, "second try", 0, mimic_core::over(Transport), |(), transport| async move {
+        let ctx =
+            ctx.register(Transport, "timed", 0, mimic_core::needs::over(Sleep), |to: HostPort, sleep| async move {
+                if &*to.host == "down" {
+                    return Err(refused());
+                }
+                sleep.dial(()).await?;
+                named("timed")
+            });
+        ctx.register(Connect, "second try", 0, mimic_core::needs::over(Transport), |(), transport| async move {
             match transport.dial(HostPort::new("down", 1)).await {
                 Err(_) => transport.dial(HostPort::new("example.org", 7)).await,
                 flow => flow,

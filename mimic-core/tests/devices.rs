@@ -14,7 +14,8 @@ use std::task::{Poll, Waker};
 use embedded_io_async::{BufRead, ErrorType, Read, Write};
 use flow_kit::*;
 use futures_lite::future::{pending, poll_once};
-use mimic_core::{BufReader, CancelSafeDevice, Error, ErrorKind, Flow, FlowExt, Phase, Shared, memory_pair, pump};
+use mimic_core::io::{BufReader, CancelSafeDevice, memory_pair, pump};
+use mimic_core::{Error, ErrorKind, Flow, FlowExt, Phase, Shared};
 
 #[derive(Debug)]
 struct Fault(ErrorKind);

@@ -3,10 +3,10 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
-use mimic_core::{
-    Context, Endpoint, Error, ErrorKind, Host, HostPort, LocalContext, Password, Path, Phase, Port, Query, Scheme,
-    Secret, Text, UnixPath, User, percent_decode,
-};
+use mimic_core::adapter::percent_decode;
+use mimic_core::keys::{Host, Password, Path, Port, Query, Scheme, User};
+use mimic_core::roles::{HostPort, UnixPath};
+use mimic_core::{Context, Endpoint, Error, ErrorKind, LocalContext, Phase, Secret, Text};
 use proptest::prelude::*;
 
 fn parse(text: &str) -> Result<Endpoint, Error> {

@@ -6,10 +6,11 @@
 mod common;
 
 use common::*;
-use mimic_core::{
-    ChoiceKind, Connect, Context, Deadline, Explanation, GoalKind, HostPort, InOrder, Lookup, Schemes, Shared, Sleep,
-    Tcp, Transport, Verdict, has, is, opt, or_default, over, req, when,
-};
+use mimic_core::explain::{ChoiceKind, Explanation, GoalKind, Verdict};
+use mimic_core::keys::Deadline;
+use mimic_core::needs::{has, is, opt, or_default, over, req, when};
+use mimic_core::roles::{Connect, HostPort, Lookup, Sleep, Tcp, Transport};
+use mimic_core::{Context, InOrder, Schemes, Shared};
 
 mimic_core::role! {
     X: ();

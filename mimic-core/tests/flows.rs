@@ -12,10 +12,10 @@ use std::time::Duration;
 use embedded_io_async::{Read, ReadExactError, Write};
 use flow_kit::*;
 use futures_lite::future::{poll_once, zip};
-use mimic_core::{
-    AttributeRequest, Error, ErrorKind, Flow, FlowExt, Key, Local, LocalAddr, Memory, Mode, PeerAddr, Phase, Shared,
-    SyncFlow, TlsVersion, memory_pair,
-};
+use mimic_core::adapter::AttributeRequest;
+use mimic_core::io::{Memory, SyncFlow, memory_pair};
+use mimic_core::keys::{LocalAddr, PeerAddr, TlsVersion};
+use mimic_core::{Error, ErrorKind, Flow, FlowExt, Key, Local, Mode, Phase, Shared};
 
 both_modes! {
     fn bytes_arrive_in_order_around_the_end_of_the_buffer<M: Mode>() {

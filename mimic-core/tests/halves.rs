@@ -13,7 +13,8 @@ use std::time::Duration;
 use embedded_io_async::{Read, Write};
 use flow_kit::*;
 use futures_lite::future::zip;
-use mimic_core::{DuplexWaker, Error, ErrorKind, Flow, Mode, Shared, Split, memory_pair};
+use mimic_core::io::{DuplexWaker, Split, memory_pair};
+use mimic_core::{Error, ErrorKind, Flow, Mode, Shared};
 
 async fn send(mut writer: impl Write<Error = Error>, bytes: &[u8]) {
     writer.write_all(bytes).await.unwrap();

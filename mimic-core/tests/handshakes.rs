@@ -5,10 +5,10 @@
 mod common;
 
 use common::{block_on, refused};
-use mimic_core::{
-    Context, Ctx, Dialer, Error, ErrorKind, Flow, Handshake, HostPort, Local, LocalContext, Mode, Phase, Shared,
-    Transport, handshake, memory_pair,
-};
+use mimic_core::io::memory_pair;
+use mimic_core::needs::handshake;
+use mimic_core::roles::{HostPort, Transport};
+use mimic_core::{Context, Ctx, Dialer, Error, ErrorKind, Flow, Handshake, Local, LocalContext, Mode, Phase, Shared};
 
 fn target() -> HostPort {
     HostPort::new("example.org", 443)

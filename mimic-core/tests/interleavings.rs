@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{DuplexWaker, Error, ErrorKind, Flow, FlowExt, Local, Memory, Mode, Shared, Split, memory_pair};
+use mimic_core::io::{DuplexWaker, Memory, Split, memory_pair};
+use mimic_core::{Error, ErrorKind, Flow, FlowExt, Local, Mode, Shared};
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 

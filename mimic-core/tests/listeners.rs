@@ -10,10 +10,10 @@ use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
 use futures_lite::future::{block_on, poll_once};
-use mimic_core::{
-    Error, ErrorKind, Flow, Instant, Listener, ListenerExt, Listeners, Local, LocalContext, Lookup, Phase, Question,
-    Record, Schemes, TcpListen, Timer, memory_pair,
-};
+use mimic_core::adapter::{Instant, Listeners};
+use mimic_core::io::memory_pair;
+use mimic_core::roles::{Lookup, Question, Record, TcpListen};
+use mimic_core::{Error, ErrorKind, Flow, Listener, ListenerExt, Local, LocalContext, Phase, Schemes, Timer};
 
 type Boxed = Box<dyn Flow>;
 

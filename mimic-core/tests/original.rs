@@ -13,9 +13,10 @@ use std::task::{Context as Task, Poll};
 
 use common::{block_on, plan_error};
 use embedded_io_async::{Read, Write};
-use mimic_core::{
-    Connect, Context, Error, ErrorKind, Flow, FlowExt, Key, PlanError, Priority, Text, key, or_default, read_write, req,
-};
+use mimic_core::explain::PlanError;
+use mimic_core::needs::{or_default, req};
+use mimic_core::roles::Connect;
+use mimic_core::{Context, Error, ErrorKind, Flow, FlowExt, Key, Priority, Text, key, read_write};
 
 /// Reads what it was made with; keeps what is written, up to its room, and then drops the rest.
 #[derive(Clone, Debug, Default)]

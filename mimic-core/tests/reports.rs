@@ -8,7 +8,11 @@ use std::future::pending;
 use std::task::{Context as Task, Waker};
 
 use common::*;
-use mimic_core::{Connect, Context, Deadline, Error, ErrorKind, HostPort, Outcome, Tcp, Transport, over};
+use mimic_core::explain::Outcome;
+use mimic_core::keys::Deadline;
+use mimic_core::needs::over;
+use mimic_core::roles::{Connect, HostPort, Tcp, Transport};
+use mimic_core::{Context, Error, ErrorKind};
 
 fn failed(ctx: &Context) -> Error {
     block_on(ctx.connect()).unwrap_err()
@@ -65,7 +69,7 @@ fn of_very_many_attempts_the_first_and_the_last_are_kept() {
     let error = after(100);
     let expected: Vec<_> = (1..=8).chain(77..=100).map(|port| format!("192.0.2.1:{port}")).collect();
     let report = error.report().unwrap();
-    assert_eq!(report.attempts().iter().map(mimic_core::Attempt::target).collect::<Vec<_>>(), expected);
+    assert_eq!(report.attempts().iter().map(mimic_core::explain::Attempt::target).collect::<Vec<_>>(), expected);
     assert_eq!(report.omitted(), 68);
     let tree = format!("{error:#}");
     let at = |what: &str| tree.find(what).unwrap_or_else(|| panic!("no {what} in {tree}"));

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use common::*;
-use mimic_core::{
-    Connect, Context, Dialer, Error, ErrorKind, FlowExt, HostPort, LocalContext, PlanError, Priority, Role, Shared,
-    Tcp, Transport, first_ok, has, is, map, opt, or_default, over, req, when,
-};
+use mimic_core::adapter::first_ok;
+use mimic_core::explain::PlanError;
+use mimic_core::needs::{has, is, map, opt, or_default, over, req, when};
+use mimic_core::roles::{Connect, HostPort, Tcp, Transport};
+use mimic_core::{Context, Dialer, Error, ErrorKind, FlowExt, LocalContext, Priority, Role, Shared};
 
 fn target() -> HostPort {
     HostPort::new("example.org", 443)

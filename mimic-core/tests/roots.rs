@@ -9,11 +9,13 @@ use std::rc::Rc;
 use std::task::{Context as Task, Poll};
 
 use futures_lite::future::block_on;
+use mimic_core::adapter::first_ok;
 use mimic_core::embedded_io_async::{Read, Write};
+use mimic_core::io::{Memory, memory_pair};
+use mimic_core::needs::{opt, over};
+use mimic_core::roles::{HostPort, Lookup, Question, Record, RecordType, Tcp, TcpListen, Transport, Unix, UnixListen};
 use mimic_core::{
-    Dialer, Error, ErrorKind, FlowExt, HostPort, InOrder, Listener, ListenerExt, Local, LocalContext, Lookup, Memory,
-    Phase, Question, Record, RecordType, Schemes, Tcp, TcpListen, Transport, Unix, UnixListen, first_ok, memory_pair,
-    opt, over, role,
+    Dialer, Error, ErrorKind, FlowExt, InOrder, Listener, ListenerExt, Local, LocalContext, Phase, Schemes, role,
 };
 
 /// What was dialled, in order. Not `Send`, as everything here.
@@ -75,11 +77,11 @@ fn context(calls: &Calls) -> LocalContext {
                 Ok(queue)
             }
         })
-        .register(UnixListen, "memory", 0, (), move |path: mimic_core::UnixPath, ()| {
+        .register(UnixListen, "memory", 0, (), move |path: mimic_core::roles::UnixPath, ()| {
             files.borrow_mut().push(format!("bind {path}"));
             async move { Ok(Box::new(Queue(Vec::new(), None)) as Box<dyn Listener<Local>>) }
         })
-        .register(Unix, "memory", 0, (), move |path: mimic_core::UnixPath, ()| {
+        .register(Unix, "memory", 0, (), move |path: mimic_core::roles::UnixPath, ()| {
             unix.borrow_mut().push(format!("unix {path:?}"));
             async move { Ok(memory_pair::<Local>(1).0.boxed_local()) }
         })
@@ -166,7 +168,7 @@ fn unix_sockets_have_a_path_and_nothing_else() {
         }
     }
     let calls = Calls::default();
-    let ctx = context(&calls).with(mimic_core::Scheme, "unix".into());
+    let ctx = context(&calls).with(mimic_core::keys::Scheme, "unix".into());
     let error = block_on(ctx.connect()).unwrap_err();
     assert!(error.reason().contains("path of the Unix socket is missing"), "{error}");
     assert!(error.advice().is_some_and(|advice| advice.contains("unix:/path")), "{error}");

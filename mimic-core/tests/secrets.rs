@@ -8,11 +8,14 @@ mod common;
 use std::fmt::{Debug, Display};
 
 use common::{JumpingClock, block_on, named};
-use mimic_core::{
-    Connect, Context, Ctx, Deadline, Endpoint, Error, ErrorKind, Host, HostPort, InOrder, Key, Listen, Lookup, Path,
-    Phase, PlanError, Port, Query, Question, Record, RecordType, Schemes, Secret, Tcp, TcpListen, Text, Transport,
-    Unix, UnixListen, UnixPath, User, is, over, req, when,
+use mimic_core::explain::PlanError;
+use mimic_core::keys::{Deadline, Host, Path, Port, Query, User};
+use mimic_core::needs::{is, over, req, when};
+use mimic_core::roles::{
+    Connect, HostPort, Listen, Lookup, Question, Record, RecordType, Tcp, TcpListen, Transport, Unix, UnixListen,
+    UnixPath,
 };
+use mimic_core::{Context, Ctx, Endpoint, Error, ErrorKind, InOrder, Key, Phase, Schemes, Secret, Text};
 
 /// Stands in every user, password and query below.
 const SECRET: &str = "Zq7secret";
@@ -128,9 +131,9 @@ fn failing() -> Context {
             Connect,
             "reader",
             0,
-            when(is(mimic_core::Scheme, "reads")).needs((
+            when(is(mimic_core::keys::Scheme, "reads")).needs((
                 req(User),
-                req(mimic_core::Password),
+                req(mimic_core::keys::Password),
                 req(Query),
                 over(Transport),
             )),
@@ -254,7 +257,7 @@ fn control_characters_of_given_values_are_escaped() {
     let bad = format!("x{}", controls());
     let text = Text::from(&*bad);
     for scheme in ["tcp", "http", "unix", &*bad] {
-        let ctx = failing().with(mimic_core::Scheme, scheme.into()).with(Host, text.clone()).with(Port, 7);
+        let ctx = failing().with(mimic_core::keys::Scheme, scheme.into()).with(Host, text.clone()).with(Port, 7);
         let ctx = ctx.with(Path, text.clone()).with(User, text.clone()).with(Query, text.clone());
         everything_of(scheme, &ctx);
         everything_of(scheme, &ctx.without(Host));
@@ -263,7 +266,7 @@ fn control_characters_of_given_values_are_escaped() {
     printed("an address", &HostPort::new(format!("fe80::1%{bad}"), 7));
     let question = Question { name: text.clone(), record_type: RecordType::Addresses };
     assert_one_line("a question", &format!("{question:?}"));
-    let service = mimic_core::Service {
+    let service = mimic_core::roles::Service {
         priority: 1,
         target: text.clone(),
         alpn: vec![bad.clone().into_bytes()],
@@ -377,6 +380,6 @@ fn what_is_not_printed_can_be_read() {
     assert!(ctx.is_err(), "a control character in a user");
     let ctx = Context::new().with_url("reads://us%C3%A9r:Zq7secret@h/p?Zq7secret").unwrap();
     assert_eq!(ctx.get(User).as_deref(), Some("usér"));
-    assert_eq!(ctx.get(mimic_core::Password).as_ref().map(Secret::expose), Some(SECRET));
+    assert_eq!(ctx.get(mimic_core::keys::Password).as_ref().map(Secret::expose), Some(SECRET));
     assert_eq!(ctx.get(Query).as_deref(), Some(SECRET));
 }

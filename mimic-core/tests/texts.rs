@@ -5,10 +5,13 @@
 mod common;
 
 use common::{A, Name, block_on, named};
-use mimic_core::{
-    AttributeRequest, Context, Dialer, DuplexWaker, Error, ErrorKind, Flow, Handshake, Host, HostPort, Phase,
-    PlanError, Shared, Text, Transport, UnixPath, is, map, memory_pair, req,
-};
+use mimic_core::adapter::AttributeRequest;
+use mimic_core::explain::PlanError;
+use mimic_core::io::{DuplexWaker, memory_pair};
+use mimic_core::keys::Host;
+use mimic_core::needs::{is, map, req};
+use mimic_core::roles::{HostPort, Transport, UnixPath};
+use mimic_core::{Context, Dialer, Error, ErrorKind, Flow, Handshake, Phase, Shared, Text};
 
 #[test]
 fn phases_say_what_failed() {

@@ -13,7 +13,9 @@ use std::time::Duration;
 use embedded_io_async::{Read, Write};
 use flow_kit::*;
 use futures_lite::future::{poll_once, zip};
-use mimic_core::{Error, ErrorKind, Flow, Instant, Local, Timer, memory_pair, sleep, timeout};
+use mimic_core::adapter::Instant;
+use mimic_core::io::memory_pair;
+use mimic_core::{Error, ErrorKind, Flow, Local, Timer, sleep, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -8,10 +8,11 @@ mod common;
 use std::task::{Context as Task, Poll};
 
 use common::*;
-use mimic_core::{
-    AttributeRequest, Connect, Context, Dialer, Error, ErrorKind, Flow, HostPort, Phase, Priority, Protected,
-    Protection, RequestedName, Secure, ServerName, Shared, TlsVersion, req,
-};
+use mimic_core::adapter::AttributeRequest;
+use mimic_core::keys::{Protected, Protection, RequestedName, ServerName, TlsVersion};
+use mimic_core::needs::req;
+use mimic_core::roles::{Connect, HostPort, Secure};
+use mimic_core::{Context, Dialer, Error, ErrorKind, Flow, Phase, Priority, Shared};
 
 /// One way to add a function, by its name.
 type Function = (&'static str, fn(Context) -> Context);

@@ -5,7 +5,9 @@ use core::task::{Context, Poll, ready};
 
 use embassy_net::tcp::{self, State};
 use embassy_time::{Duration, Instant, Timer};
-use mimic_core::{AttributeRequest, Error, ErrorKind, Flow, LocalAddr, PeerAddr, Phase};
+use mimic_core::adapter::AttributeRequest;
+use mimic_core::keys::{LocalAddr, PeerAddr};
+use mimic_core::{Error, ErrorKind, Flow, Phase};
 
 use crate::address::to_core;
 use crate::pool::Lent;
@@ -22,7 +24,7 @@ use crate::socket::{Options, duration, link_down, poll_once};
 /// - A peer that acknowledges nothing of what was sent for as long as
 ///   [`UserTimeout`](crate::UserTimeout) is an error of kind [`TimedOut`](ErrorKind::TimedOut), to
 ///   whoever reads or writes then. One that is silent while there is nothing to acknowledge is
-///   noticed with [`KeepAlive`](mimic_core::KeepAlive) only.
+///   noticed with [`KeepAlive`](mimic_core::keys::KeepAlive) only.
 ///
 /// Errors stay. It answers [`PeerAddr`] and [`LocalAddr`]. Reads and writes allocate nothing.
 pub struct TcpFlow {

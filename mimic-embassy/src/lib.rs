@@ -35,7 +35,7 @@
 //! | [`Sleep`] | `timer` | embassy-time |
 //! | `SourceAddress` | `stack` | the stack's own address, if it has one of the family and a way there |
 //!
-//! With the feature `happy-eyeballs`, on by default, [`Transport`](mimic_core::Transport) is filled
+//! With the feature `happy-eyeballs`, on by default, [`Transport`](mimic_core::roles::Transport) is filled
 //! by `mimic_happy_eyeballs`: the AAAA and A records of a host are looked up separately and at
 //! once, and its addresses raced as the draft says. Without it the addresses are tried one after
 //! the other, in the order of the look-up, by [`InOrder`](mimic_core::InOrder), and nothing fills
@@ -131,13 +131,17 @@
 //! - Sockets that are not of the pool, UDP ones for instance, do not take part.
 //!
 //! # A UART, or any device of `embedded-io-async`
-//! Core's [`pump`](mimic_core::pump()) makes a flow of a device with two halves. Whoever does
+//! Core's [`pump`](mimic_core::io::pump()) makes a flow of a device with two halves. Whoever does
 //! nothing but this needs no network, nor this crate:
 //!
 //! ```
 //! use std::cell::RefCell;
 //! use mimic_core::embedded_io_async::{Read, Write};
-//! use mimic_core::{Error, ErrorKind, LocalContext, Scheme, Connect, is, pump};
+//! use mimic_core::{Error, ErrorKind, LocalContext};
+//! use mimic_core::io::pump;
+//! use mimic_core::keys::Scheme;
+//! use mimic_core::needs::is;
+//! use mimic_core::roles::Connect;
 //!
 //! /// With it, `uart:/` connects, once: the device is the flow's from then on.
 //! fn with_uart(ctx: LocalContext, rx: impl Read + 'static, tx: impl Write + 'static) -> LocalContext {
@@ -196,10 +200,10 @@ use core::time::Duration;
 use embassy_net::Stack;
 #[cfg(not(feature = "happy-eyeballs"))]
 use mimic_core::InOrder as Addresses;
-use mimic_core::{
-    ClientSchemes, Ctx, Deadline, Install, KeepAlive, Local, LocalContext, Lookup, Mode, Need, Needs, NoDelay,
-    ServerSchemes, Sleep, Tcp, TcpListen, key, map, opt, or_default,
-};
+use mimic_core::keys::{Deadline, KeepAlive, NoDelay};
+use mimic_core::needs::{Need, Needs, map, opt, or_default};
+use mimic_core::roles::{Lookup, Sleep, Tcp, TcpListen};
+use mimic_core::{Ctx, Install, Local, LocalContext, Mode, Schemes, key};
 #[cfg(feature = "happy-eyeballs")]
 use mimic_happy_eyeballs::{Config, HappyEyeballs as Addresses, RaceConfig, SourceAddress};
 
@@ -310,7 +314,7 @@ pub fn context<const N: usize, const RX: usize, const TX: usize>(
     buffers: &'static mut Buffers<N, RX, TX>,
 ) -> LocalContext {
     let embassy = Embassy::new(stack, buffers);
-    connecting(N).install(ServerSchemes).install(embassy)
+    connecting(N).install(Schemes::servers()).install(embassy)
 }
 
 /// As [`context`], for a device that connects and does not listen: it takes less flash.
@@ -333,5 +337,5 @@ fn connecting(sockets: usize) -> LocalContext {
     let ctx = ctx.with(RaceConfig, Config::new().max_in_flight(sockets));
     #[cfg(not(feature = "happy-eyeballs"))]
     let _ = sockets;
-    ctx.install(ClientSchemes).install(Addresses).with(Deadline, Duration::from_secs(30))
+    ctx.install(Schemes::clients()).install(Addresses).with(Deadline, Duration::from_secs(30))
 }

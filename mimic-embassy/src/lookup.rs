@@ -10,7 +10,8 @@ use core::time::Duration;
 use embassy_net::dns::{self, DnsQueryType};
 use embassy_net::{DNS_MAX_SERVER_COUNT, Stack};
 use embassy_time::{Instant, Timer};
-use mimic_core::{Error, ErrorKind, Phase, Question, Record, RecordType};
+use mimic_core::roles::{Question, Record, RecordType};
+use mimic_core::{Error, ErrorKind, Phase};
 
 use crate::address;
 use crate::network;

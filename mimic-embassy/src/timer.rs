@@ -3,7 +3,7 @@
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use mimic_core::Instant;
+use mimic_core::adapter::Instant;
 
 use crate::socket::{duration, poll_once};
 

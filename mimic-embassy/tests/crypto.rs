@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_lite::future::block_on;
-use mimic_core::{Shared, memory_pair};
+use mimic_core::Shared;
+use mimic_core::io::memory_pair;
 use mimic_embassy::crypto::{self, provider};
 use mimic_rustls::rustls::crypto::{CryptoProvider, GetRandomFailed, ring};
 use mimic_rustls::rustls::pki_types::{PrivateKeyDer, alg_id};

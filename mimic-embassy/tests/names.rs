@@ -11,9 +11,9 @@ use embassy_net::udp::{PacketMetadata, UdpSocket};
 use embassy_net::{Config, Stack};
 use futures_lite::future::{or, zip};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{
-    Deadline, ErrorKind, FlowExt, ListenerExt, LocalContext, Lookup, PeerAddr, Question, Record, RecordType,
-};
+use mimic_core::keys::{Deadline, PeerAddr};
+use mimic_core::roles::{Lookup, Question, Record, RecordType};
+use mimic_core::{ErrorKind, FlowExt, ListenerExt, LocalContext};
 use mimic_embassy::context;
 use mimic_happy_eyeballs::{Source, SourceAddress, Timeline};
 use world::{CLIENT, CLIENT_V6, DEAD_V6, SERVER, SERVER_V6, World, at, buffers, config, millis, sleep, url};

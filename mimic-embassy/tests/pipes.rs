@@ -10,8 +10,9 @@ use std::time::Duration;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pipe::Pipe;
 use futures_lite::future::{block_on, or, zip};
+use mimic_core::LocalContext;
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{LocalContext, pump};
+use mimic_core::io::pump;
 use uart::with_uart;
 
 type Line = Pipe<NoopRawMutex, 16>;
@@ -58,7 +59,7 @@ fn both_directions_go_at_once_and_reads_that_are_given_up_lose_nothing() {
     run(async {
         let (ctx, peer) = joined();
         let one = |flow: Box<dyn mimic_core::Flow>| async move {
-            let (mut reader, mut writer) = mimic_core::Split::<_, mimic_core::Local>::new(flow).into_halves();
+            let (mut reader, mut writer) = mimic_core::io::Split::<_, mimic_core::Local>::new(flow).into_halves();
             let write = async {
                 let all: Vec<u8> = (0..LEN).map(byte).collect();
                 writer.write_all(&all).await.unwrap();

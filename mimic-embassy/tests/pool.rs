@@ -9,7 +9,8 @@ use std::time::Instant;
 use embassy_net::tcp::TcpSocket;
 use futures_lite::future::{or, zip};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Deadline, ErrorKind, Flow, FlowExt, Install, ListenerExt, Local, LocalContext, Mode, Schemes};
+use mimic_core::keys::Deadline;
+use mimic_core::{ErrorKind, Flow, FlowExt, Install, ListenerExt, Local, LocalContext, Mode, Schemes};
 use mimic_embassy::{Backlog, Buffers, Embassy, context};
 use world::{SERVER, World, at, buffers, is_pending, millis, read_all, sleep, task, url};
 

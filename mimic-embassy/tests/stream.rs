@@ -14,10 +14,9 @@ use embassy_net::tcp::TcpSocket;
 use flow_kit::{Task, fails, got, ok};
 use futures_lite::future::{or, zip};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{
-    Deadline, ErrorKind, Flow, FlowExt, KeepAlive, Listener, ListenerExt, Local, LocalAddr, LocalContext, Mode,
-    PeerAddr, Sleep, timeout,
-};
+use mimic_core::keys::{Deadline, KeepAlive, LocalAddr, PeerAddr};
+use mimic_core::roles::Sleep;
+use mimic_core::{ErrorKind, Flow, FlowExt, Listener, ListenerExt, Local, LocalContext, Mode, timeout};
 use mimic_embassy::{UserTimeout, context};
 use world::{CLIENT, SERVER, SERVER_V6, World, at, buffers, millis, read_all, sleep, url};
 
@@ -72,7 +71,7 @@ fn a_mebibyte_goes_each_way_at_once() {
     world.run(async {
         let (there, here) = pair(&client, &server).await;
         let one = |flow: BoxFlow, seed: usize| async move {
-            let (mut reader, mut writer) = mimic_core::Split::<_, Local>::new(flow).into_halves();
+            let (mut reader, mut writer) = mimic_core::io::Split::<_, Local>::new(flow).into_halves();
             let write = async {
                 let mut at = 0;
                 while at < LEN {

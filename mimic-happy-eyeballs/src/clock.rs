@@ -27,7 +27,7 @@ impl Timestamp for Duration {
     }
 }
 
-impl Timestamp for mimic_core::Instant {
+impl Timestamp for mimic_core::adapter::Instant {
     fn plus(self, duration: Duration) -> Self {
         self + duration
     }

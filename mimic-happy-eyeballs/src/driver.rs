@@ -17,9 +17,10 @@ use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use mimic_core::needs::{handshake, opt, or_default, over};
+use mimic_core::roles::{HostPort, Lookup, Sleep, Tcp, Transport};
 use mimic_core::{
-    Ctx, Dialer, Error, ErrorKind, Handshake, HostPort, Install, Lookup, Mode, Phase, Priority, Sleep, Tcp, Text,
-    Timer, Transport, for_each_mode, handshake, key, opt, or_default, over,
+    Ctx, Dialer, Error, ErrorKind, Handshake, Install, Mode, Phase, Priority, Text, Timer, for_each_mode, key,
 };
 
 use crate::lists::{Found, SourceAddress, address_info, look_up, sources};

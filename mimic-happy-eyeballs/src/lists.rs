@@ -16,7 +16,9 @@ use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
 use core::task::Poll;
 
-use mimic_core::{Dialer, Error, ErrorKind, Instant, Lookup, Mode, Question, Record, RecordType, Service, Text};
+use mimic_core::adapter::Instant;
+use mimic_core::roles::{Lookup, Question, Record, RecordType, Service};
+use mimic_core::{Dialer, Error, ErrorKind, Mode, Text};
 
 use crate::{AddressInfo, Family, Kind, List, Machine, Query, ServiceId, Source};
 

@@ -18,7 +18,9 @@ use alloc::vec::Vec;
 use core::mem;
 use core::net::SocketAddr;
 
-use mimic_core::{Error, ErrorKind, HostPort, Instant, Mode, Text};
+use mimic_core::adapter::Instant;
+use mimic_core::roles::HostPort;
+use mimic_core::{Error, ErrorKind, Mode, Text};
 
 use crate::lists::{Found, Hinted, Lists, Part, address_info};
 use crate::race_error::{Errors, RaceError, Untold};

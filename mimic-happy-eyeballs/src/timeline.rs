@@ -18,7 +18,8 @@ use core::net::{IpAddr, SocketAddr, SocketAddrV6};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use mimic_core::{AttributeRequest, Error, ErrorKind, Flow, key};
+use mimic_core::adapter::AttributeRequest;
+use mimic_core::{Error, ErrorKind, Flow, key};
 
 use crate::Kind;
 
@@ -200,7 +201,7 @@ impl fmt::Display for Peer {
 /// The flow that won a race, with its timeline: the output of
 /// [`HappyEyeballs`](crate::HappyEyeballs).
 ///
-/// It wraps the flow of [`Tcp`](mimic_core::Tcp). Code that needs the socket itself takes it out
+/// It wraps the flow of [`Tcp`](mimic_core::roles::Tcp). Code that needs the socket itself takes it out
 /// by `flow.downcast::<Raced<Box<dyn Flow + Send>>>()` and [`into_inner`](Self::into_inner).
 #[derive(Debug)]
 pub struct Raced<F> {

@@ -8,10 +8,10 @@ use std::net::SocketAddr;
 use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
-use mimic_core::{
-    Context, Ctx, Deadline, Error, ErrorKind, Flow, FlowExt as _, HostPort, Install, Local, Mode, Outcome, Shared, Tcp,
-    Transport,
-};
+use mimic_core::explain::Outcome;
+use mimic_core::keys::Deadline;
+use mimic_core::roles::{HostPort, Tcp, Transport};
+use mimic_core::{Context, Ctx, Error, ErrorKind, Flow, FlowExt as _, Install, Local, Mode, Shared};
 use mimic_happy_eyeballs::{Config, Kind, Observer, Peer, RaceConfig, What};
 use world::*;
 
@@ -150,7 +150,7 @@ fn one_family_that_is_never_answered_costs_the_resolution_delay() {
 #[test]
 fn a_resolver_that_fails_for_one_family_does_not_hold_up_the_other() {
     let world = World::new().name((10, &[]), (20, &["192.0.2.1"])).accepts(V4, 20);
-    let world = world.no_answer(mimic_core::RecordType::Aaaa, 10, server_failure);
+    let world = world.no_answer(mimic_core::roles::RecordType::Aaaa, 10, server_failure);
     let flow = world.connect(&world.shared(), host()).unwrap();
     assert_eq!(world.now(), ms(40));
     assert_eq!(timeline(&flow)[2], format!("10.0 ms  answer  AAAA: {}", ErrorKind::Other));

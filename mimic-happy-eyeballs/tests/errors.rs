@@ -7,7 +7,9 @@ mod world;
 use std::error::Error as _;
 use std::io;
 
-use mimic_core::{Error, ErrorKind, Outcome, Phase, RecordType, Transport};
+use mimic_core::explain::Outcome;
+use mimic_core::roles::{RecordType, Transport};
+use mimic_core::{Error, ErrorKind, Phase};
 use mimic_happy_eyeballs::{Config, Failure, RaceConfig, What};
 use world::*;
 

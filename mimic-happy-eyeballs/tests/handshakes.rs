@@ -8,9 +8,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as Task, Poll};
 
+use mimic_core::adapter::AttributeRequest;
+use mimic_core::needs::{handshake, over};
+use mimic_core::roles::{HostPort, RecordType, Transport};
 use mimic_core::{
-    AttributeRequest, Context, Ctx, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Install, Local, Mode, Phase,
-    RecordType, Shared, Transport, for_each_mode, handshake, key, over, role,
+    Context, Ctx, Error, ErrorKind, Flow, FlowExt, Handshake, Install, Local, Mode, Phase, Shared, for_each_mode, key,
+    role,
 };
 use mimic_happy_eyeballs::{Config, RaceConfig, What};
 use world::*;
@@ -382,8 +385,8 @@ fn a_proxy_over_who_ignores_the_handshake_finds_out_and_does_it_all() {
     for ignorant in [true, false] {
         let safety = Safety::new(proxies());
         let (say, ctx) = (safety.world.clone(), safety.ctx::<Shared>());
-        let link = over(mimic_core::Tcp);
-        let dial = |_, link: mimic_core::Dialer<mimic_core::Tcp, Shared>| async move {
+        let link = over(mimic_core::roles::Tcp);
+        let dial = |_, link: mimic_core::Dialer<mimic_core::roles::Tcp, Shared>| async move {
             link.dial("192.0.2.9:3128".parse().unwrap()).await
         };
         let ctx = if ignorant { ctx.register(Transport, "ignorant", -1, link, dial) } else { ctx };
@@ -463,13 +466,16 @@ fn a_layer_that_does_not_know_of_it_stays_below_it() {
 #[test]
 fn a_transport_that_ignores_the_handshake_gets_it_done_above() {
     let safety = Safety::new(both()).peer(V6, 30, None);
-    let ctx = safety.ctx::<Shared>().register(
-        Transport,
-        "ignorant",
-        -1,
-        over(mimic_core::Tcp),
-        |_, link: mimic_core::Dialer<mimic_core::Tcp, Shared>| async move { link.dial(V6.parse().unwrap()).await },
-    );
+    let ctx =
+        safety.ctx::<Shared>().register(
+            Transport,
+            "ignorant",
+            -1,
+            over(mimic_core::roles::Tcp),
+            |_, link: mimic_core::Dialer<mimic_core::roles::Tcp, Shared>| async move {
+                link.dial(V6.parse().unwrap()).await
+            },
+        );
     let flow = safety.connect(&ctx).unwrap();
     assert_eq!((depth(&flow), safety.shaken()), (1, vec!["20 shake [2001:db8::1]:443".to_owned()]));
 }

@@ -6,7 +6,8 @@ mod world;
 
 use std::time::Duration;
 
-use mimic_core::{ErrorKind, HostPort, Record, RecordType, Service, Transport};
+use mimic_core::ErrorKind;
+use mimic_core::roles::{HostPort, Record, RecordType, Service, Transport};
 use mimic_happy_eyeballs::{Config, Failure, Prefix, RaceConfig};
 use world::*;
 

@@ -9,7 +9,9 @@ use core::net::{Ipv6Addr, SocketAddr};
 use core::task::{Context, Poll};
 
 use mimic_core::embedded_io_async::Read;
-use mimic_core::{BufReader, Error, ErrorKind, Escaped, Flow, FlowExt, PeerAddr, Phase, Text};
+use mimic_core::io::BufReader;
+use mimic_core::keys::PeerAddr;
+use mimic_core::{Error, ErrorKind, Escaped, Flow, FlowExt, Phase, Text};
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName as Name;
 use rustls::server::{ClientHello, ResolvesServerCert, UnbufferedServerConnection};

@@ -19,7 +19,8 @@
 use core::mem;
 use core::task::{Context, Poll, ready};
 
-use mimic_core::{DuplexWaker, Error, ErrorKind, Flow, Phase};
+use mimic_core::io::DuplexWaker;
+use mimic_core::{Error, ErrorKind, Flow, Phase};
 use rustls::{CommonState, ProtocolVersion};
 use scopeguard::{ScopeGuard, guard};
 

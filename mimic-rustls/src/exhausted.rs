@@ -7,7 +7,8 @@ use core::cell::Cell;
 use core::task::{Context, Poll, Waker};
 use std::thread_local;
 
-use mimic_core::{ErrorKind, Flow, Memory, Phase, Shared, memory_pair};
+use mimic_core::io::{Memory, memory_pair};
+use mimic_core::{ErrorKind, Flow, Phase, Shared};
 use rustls::client::UnbufferedClientConnection;
 use rustls::{ClientConfig, RootCertStore};
 

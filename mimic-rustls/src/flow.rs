@@ -18,10 +18,9 @@ use core::fmt;
 use core::future::poll_fn;
 use core::task::{Context, Poll};
 
-use mimic_core::{
-    AlpnProtocol, AttributeRequest, Error, Flow, Protected, Protection, RequestedName, ServerName, Text, TlsVersion,
-    key,
-};
+use mimic_core::adapter::AttributeRequest;
+use mimic_core::keys::{AlpnProtocol, Protected, Protection, RequestedName, ServerName, TlsVersion};
+use mimic_core::{Error, Flow, Text, key};
 use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ProtocolVersion};
 

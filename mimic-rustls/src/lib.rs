@@ -20,7 +20,7 @@
 //! [`upgrade`] and [`upgrade_server`] in the middle of a conversation (STARTTLS).
 //!
 //! [`TlsFlow`] states the promises of the flow. Its attributes describe the connection:
-//! [`TlsVersion`](mimic_core::TlsVersion), [`CipherSuite`], [`AlpnProtocol`], [`PeerCertificates`],
+//! [`TlsVersion`](mimic_core::keys::TlsVersion), [`CipherSuite`], [`AlpnProtocol`], [`PeerCertificates`],
 //! [`Resumed`]. Only the client's end authenticates a name: [`Protection`], [`ServerName`]. The
 //! server's end has the name that its client asked for, [`RequestedName`], which nothing
 //! authenticates.
@@ -71,7 +71,7 @@ pub use connect::{accept, connect, upgrade, upgrade_server};
 pub use error::tls_error;
 pub use flow::{CipherSuite, PeerCertificates, Resumed, TlsFlow};
 pub use limits::{HandshakeLimits, HandshakeObserver, Limits};
-pub use mimic_core::{Alpn, AlpnProtocol, Protection, RequestedName, ServerName};
+pub use mimic_core::keys::{Alpn, AlpnProtocol, Protection, RequestedName, ServerName};
 #[cfg(feature = "std")]
 pub use platform::provider;
 pub use protocol::{HandshakeRoom, Tls, TlsClient, TlsConfig, TlsServer, TlsServerConfig};

@@ -53,7 +53,8 @@ use core::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream::FuturesUnordered;
-use mimic_core::{Error, ErrorKind, Flow, Instant, Listener, Mode, Phase, Timer, for_each_mode};
+use mimic_core::adapter::Instant;
+use mimic_core::{Error, ErrorKind, Flow, Listener, Mode, Phase, Timer, for_each_mode};
 use rustls::ServerConfig;
 
 use crate::connect::Accepting;

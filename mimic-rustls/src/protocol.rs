@@ -15,11 +15,11 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use mimic_core::{
-    Alpn, Connect, Ctx, Dialer, Error, ErrorKind, Handshake, Host, HostPort, Install, Listen, Lookup, Mode, Phase,
-    Port, Priority, Scheme, Secure, Sleep, TcpListen, Text, Transport, dial_host, for_each_mode, is, key,
-    listen_addresses, opt, or_default, over, req, when,
-};
+use mimic_core::adapter::{dial_host, listen_addresses};
+use mimic_core::keys::{Alpn, Host, Port, Scheme};
+use mimic_core::needs::{is, opt, or_default, over, req, when};
+use mimic_core::roles::{Connect, HostPort, Listen, Lookup, Secure, Sleep, TcpListen, Transport};
+use mimic_core::{Ctx, Dialer, Error, ErrorKind, Handshake, Install, Mode, Phase, Priority, Text, for_each_mode, key};
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::connect::{can_serve, check, connect_with};

@@ -14,8 +14,9 @@ use common::flows::Counted;
 use common::tasks::both;
 use common::{Authority, NAME, handshake, server};
 use flow_kit::{Task, got, ok};
+use mimic_core::Shared;
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Shared, memory_pair};
+use mimic_core::io::memory_pair;
 use mimic_rustls::rustls::version::TLS13;
 
 /// Reads and sends each flight by one call, whatever its size: with certificates that are larger

@@ -17,9 +17,8 @@ use common::flows::{Plan, Trouble};
 use common::tasks::{Random, Task, both, run};
 use common::{Authority, BOTH, NAME};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{
-    ErrorKind, Flow, FlowExt, Local, Memory, Mode, OwnedReadHalf, OwnedWriteHalf, Phase, Shared, Split, memory_pair,
-};
+use mimic_core::io::{Memory, OwnedReadHalf, OwnedWriteHalf, Split, memory_pair};
+use mimic_core::{ErrorKind, Flow, FlowExt, Local, Mode, Phase, Shared};
 use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::rustls::{
     self, AlertDescription, ClientConfig, ClientConnection, Connection, PeerMisbehaved, ServerConfig, ServerConnection,

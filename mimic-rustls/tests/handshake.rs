@@ -11,10 +11,10 @@ use common::flows::{Log, Tap};
 use common::{Authority, BOTH, NAME};
 use futures_lite::future::{block_on, poll_once, yield_now, zip};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{
-    Context, ErrorKind, Flow, FlowExt, HostPort, Memory, Phase, Secure, Shared, Text, TlsVersion, Transport,
-    memory_pair,
-};
+use mimic_core::io::{Memory, memory_pair};
+use mimic_core::keys::TlsVersion;
+use mimic_core::roles::{HostPort, Secure, Transport};
+use mimic_core::{Context, ErrorKind, Flow, FlowExt, Phase, Shared, Text};
 use mimic_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use mimic_rustls::rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
 use mimic_rustls::rustls::pki_types::{self, CertificateDer};
@@ -119,19 +119,17 @@ fn keys_of_core_offer_protocols_and_tell_the_negotiated_one() {
     for (offered, negotiated) in [(vec![b"line".to_vec()], "line"), (Vec::new(), "h2")] {
         let (near, far) = memory_pair::<Shared>(4096);
         let near = Mutex::new(Some(near));
-        let ctx = Context::new().install(Tls).with(TlsConfig, client.clone()).with(mimic_core::Alpn, offered).register(
-            Transport,
-            "memory",
-            0,
-            (),
-            move |_, ()| {
+        let ctx = Context::new()
+            .install(Tls)
+            .with(TlsConfig, client.clone())
+            .with(mimic_core::keys::Alpn, offered)
+            .register(Transport, "memory", 0, (), move |_, ()| {
                 let near = near.lock().unwrap().take().unwrap();
                 async move { Ok(Box::new(near) as _) }
-            },
-        );
+            });
         let (flow, peer) = block_on(zip(ctx.resolve(Secure, HostPort::new(NAME, 443)), accept(far, &server)));
-        assert_eq!(flow.unwrap().attribute(mimic_core::AlpnProtocol).as_deref(), Some(negotiated.as_bytes()));
-        assert_eq!(peer.unwrap().attribute(mimic_core::AlpnProtocol).as_deref(), Some(negotiated.as_bytes()));
+        assert_eq!(flow.unwrap().attribute(mimic_core::keys::AlpnProtocol).as_deref(), Some(negotiated.as_bytes()));
+        assert_eq!(peer.unwrap().attribute(mimic_core::keys::AlpnProtocol).as_deref(), Some(negotiated.as_bytes()));
     }
 }
 

@@ -17,7 +17,8 @@ use common::tasks::both;
 use common::{Authority, NAME, server};
 use futures_lite::future::{block_on, poll_once};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Error, ErrorKind, Flow, FlowExt, Phase, Shared, memory_pair};
+use mimic_core::io::memory_pair;
+use mimic_core::{Error, ErrorKind, Flow, FlowExt, Phase, Shared};
 use mimic_rustls::rustls::version::TLS13;
 use mimic_rustls::{accept, connect};
 

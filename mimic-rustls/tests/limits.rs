@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use common::tasks::{Random, both, run};
 use common::{Authority, NAME, handshake};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Error, ErrorKind, Flow, FlowExt, Local, Memory, Mode, Phase, Shared, Split, memory_pair};
+use mimic_core::io::{Memory, Split, memory_pair};
+use mimic_core::{Error, ErrorKind, Flow, FlowExt, Local, Mode, Phase, Shared};
 use mimic_rustls::rustls::crypto::cipher::{
     AeadKey, Iv, MessageDecrypter, MessageEncrypter, Tls13AeadAlgorithm, UnsupportedOperationError,
 };

@@ -11,7 +11,9 @@ use std::sync::Mutex;
 
 use common::{Authority, BOTH, NAME};
 use futures_lite::future::{block_on, poll_once, zip};
-use mimic_core::{Ctx, ErrorKind, Memory, Mode, Phase, Shared, Transport, memory_pair};
+use mimic_core::io::{Memory, memory_pair};
+use mimic_core::roles::Transport;
+use mimic_core::{Ctx, ErrorKind, Mode, Phase, Shared};
 use mimic_rustls::rustls::{self, CertificateError};
 use mimic_rustls::{Tls, accept, platform_config, tls_error};
 

@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use common::{Authority, BOTH, NAME};
 use futures_lite::future::block_on;
+use mimic_core::adapter::{AttributeRequest, Instant};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{
-    AttributeRequest, Context, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Instant, Lookup,
-    Memory, Phase, Question, Record, RecordType, Secure, Shared, Sleep, Tcp, Timer, TlsVersion, Transport, handshake,
-    memory_pair, over,
-};
+use mimic_core::io::{Memory, memory_pair};
+use mimic_core::keys::{Deadline, TlsVersion};
+use mimic_core::needs::{handshake, over};
+use mimic_core::roles::{HostPort, Lookup, Question, Record, RecordType, Secure, Sleep, Tcp, Transport};
+use mimic_core::{Context, Dialer, Error, ErrorKind, Flow, FlowExt, Handshake, Phase, Shared, Timer};
 use mimic_happy_eyeballs::{Config, HappyEyeballs, RaceConfig, RaceError, Timeline, What};
 use mimic_rustls::rustls::{self, ClientConfig, ServerConfig};
 use mimic_rustls::{ServerName, Tls, TlsConfig, accept, connect, tls_error};

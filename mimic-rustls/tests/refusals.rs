@@ -12,7 +12,8 @@ use common::flows::{Log, Plan, Tap, Trouble};
 use common::tasks::both;
 use common::{Authority, BOTH, NAME, provider, server};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Error, ErrorKind, Flow, FlowExt, Local, Mode, Phase, Shared, memory_pair};
+use mimic_core::io::memory_pair;
+use mimic_core::{Error, ErrorKind, Flow, FlowExt, Local, Mode, Phase, Shared};
 use mimic_rustls::rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use mimic_rustls::rustls::pki_types::UnixTime;
 use mimic_rustls::rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
@@ -454,7 +455,7 @@ fn a_write_to_a_peer_that_has_gone_says_why_it_went() {
 /// peer got.
 fn against(
     garbage: &[u8],
-    ours: impl AsyncFnOnce(Tap<mimic_core::Memory<Shared>>) -> Result<(), Error>,
+    ours: impl AsyncFnOnce(Tap<mimic_core::io::Memory<Shared>>) -> Result<(), Error>,
 ) -> (Result<(), Error>, Vec<u8>) {
     let (near, mut far) = memory_pair::<Shared>(1 << 17);
     let log = Log::default();

@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex};
 use common::{Authority, BOTH, NAME, handshake, handshake_with};
 use futures_lite::future::{block_on, zip};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{
-    Context, Dialer, Error, ErrorKind, Flow, FlowExt, HostPort, Memory, Protected, Secure, Shared, Text, TlsVersion,
-    Transport, memory_pair,
-};
+use mimic_core::io::{Memory, memory_pair};
+use mimic_core::keys::{Protected, TlsVersion};
+use mimic_core::roles::{HostPort, Secure, Transport};
+use mimic_core::{Context, Dialer, Error, ErrorKind, Flow, FlowExt, Shared, Text};
 use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::rustls::{CertificateError, ClientConfig, Error as TlsError, ServerConfig};
 use mimic_rustls::{Protection, RequestedName, Resumed, ServerName, Tls, TlsConfig, accept, tls_error};

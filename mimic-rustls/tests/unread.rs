@@ -15,7 +15,8 @@ use std::task::{Context, Poll, Waker};
 use allocation_counter::measure;
 use common::{Authority, NAME, handshake};
 use flow_kit::{Task, got, ok};
-use mimic_core::{Error, Flow, Memory, Shared, memory_pair};
+use mimic_core::io::{Memory, memory_pair};
+use mimic_core::{Error, Flow, Shared};
 use mimic_rustls::rustls::version::TLS13;
 use mimic_rustls::{Client, Server, TlsFlow};
 

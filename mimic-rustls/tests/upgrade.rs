@@ -9,7 +9,9 @@ use std::sync::Arc;
 use common::tasks::both;
 use common::{Authority, BOTH, NAME};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{BufReader, Error, ErrorKind, Flow, FlowExt, Local, Mode, Phase, Shared, TlsVersion, memory_pair};
+use mimic_core::io::{BufReader, memory_pair};
+use mimic_core::keys::TlsVersion;
+use mimic_core::{Error, ErrorKind, Flow, FlowExt, Local, Mode, Phase, Shared};
 use mimic_rustls::{upgrade, upgrade_server};
 
 async fn line<F: Flow + Read<Error = Error>>(reader: &mut BufReader<F>) -> Vec<u8> {

@@ -17,7 +17,8 @@ use common::tasks::both;
 use common::{Authority, BOTH, NAME};
 use flow_kit::{Task, fails, got, ok, pattern};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Error, ErrorKind, Flow, Local, Memory, Mode, Shared, memory_pair};
+use mimic_core::io::{Memory, memory_pair};
+use mimic_core::{Error, ErrorKind, Flow, Local, Mode, Shared};
 use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
 
 type Pair<M> = (TlsFlow<Memory<M>, Client>, TlsFlow<Memory<M>, Server>);

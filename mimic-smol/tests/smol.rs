@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use async_io::Async;
 use futures_lite::future::{block_on, zip};
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{
-    Ctx, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, HostPort, Listener, ListenerExt, LocalAddr, Mode, PeerAddr,
-    Phase, Shared, Tcp, Transport, memory_pair,
-};
+use mimic_core::io::memory_pair;
+use mimic_core::keys::{Deadline, LocalAddr, PeerAddr};
+use mimic_core::roles::{HostPort, Tcp, Transport};
+use mimic_core::{Ctx, Dialer, Error, ErrorKind, Flow, FlowExt, Listener, ListenerExt, Mode, Phase, Shared};
 use mimic_smol::{FromFutures, Smol, TcpFlow, ToFutures, context};
 use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 

@@ -39,10 +39,10 @@ pub trait Listens<L>: Debug + 'static {
 ///
 /// | the runtime's part | the roles, and what this crate adds |
 /// |---|---|
-/// | `connect` | [`Tcp`](mimic_core::Tcp): sets the options, and refuses a socket that is its own peer |
-/// | `Listener`, `poll_accept` | [`TcpListen`](mimic_core::TcpListen), `UnixListen`: [`Acceptor`](crate::Acceptor) |
+/// | `connect` | [`Tcp`](mimic_core::roles::Tcp): sets the options, and refuses a socket that is its own peer |
+/// | `Listener`, `poll_accept` | [`TcpListen`](mimic_core::roles::TcpListen), `UnixListen`: [`Acceptor`](crate::Acceptor) |
 /// | `Stream` | `Unix`: waits for a full backlog |
-/// | `now`, `sleep_until`, `reset` | [`Sleep`](mimic_core::Sleep): one sleep for each timer |
+/// | `now`, `sleep_until`, `reset` | [`Sleep`](mimic_core::roles::Sleep): one sleep for each timer |
 pub trait Adapter: Listens<TcpListener> + UnixSockets {
     /// Waits for an instant. It may wait again after that, and allocates nothing for it.
     type Sleep: Future + Debug + Send + Unpin + 'static;

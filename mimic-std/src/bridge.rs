@@ -19,7 +19,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mimic_core::{AttributeRequest, Error, Flow, LocalAddr, PeerAddr};
+use mimic_core::adapter::AttributeRequest;
+use mimic_core::keys::{LocalAddr, PeerAddr};
+use mimic_core::{Error, Flow};
 use scopeguard::{ScopeGuard, guard};
 use socket2::SockRef;
 

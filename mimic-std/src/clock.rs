@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time;
 
-use mimic_core::{Instant, Timer};
+use mimic_core::Timer;
+use mimic_core::adapter::Instant;
 
 use crate::Adapter;
 

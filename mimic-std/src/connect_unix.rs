@@ -4,7 +4,8 @@ use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
-use mimic_core::{Error, Phase, UnixPath};
+use mimic_core::roles::UnixPath;
+use mimic_core::{Error, Phase};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::adapter::{Adapter, Listens};

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 #[cfg(not(feature = "happy-eyeballs"))]
 use mimic_core::InOrder as Addresses;
-use mimic_core::{
-    Ctx, Deadline, Error, Install, Lookup, Mode, Phase, Schemes, Sleep, Tcp, TcpListen, V6Only, for_each_mode, map, opt,
-};
 #[cfg(unix)]
-use mimic_core::{Unix, UnixListen, UnixMode};
+use mimic_core::keys::UnixMode;
+use mimic_core::keys::{Deadline, V6Only};
+use mimic_core::needs::{map, opt};
+use mimic_core::roles::{Lookup, Sleep, Tcp, TcpListen};
+use mimic_core::roles::{Unix, UnixListen};
+use mimic_core::{Ctx, Error, Install, Mode, Phase, Schemes, for_each_mode};
 #[cfg(feature = "happy-eyeballs")]
 use mimic_happy_eyeballs::{HappyEyeballs as Addresses, SourceAddress};
 use socket2::SockRef;
@@ -27,7 +29,7 @@ use crate::listening::bind_unix;
 use crate::tcp_options::TcpOptions;
 
 /// The roles of an adapter, each at priority 100: [`Tcp`], [`TcpListen`], [`Lookup`] and [`Sleep`];
-/// [`Unix`](mimic_core::Unix) and [`UnixListen`](mimic_core::UnixListen) where the system has them; and
+/// [`Unix`](mimic_core::roles::Unix) and [`UnixListen`](mimic_core::roles::UnixListen) where the system has them; and
 /// `SourceAddress` with the feature `happy-eyeballs`.
 #[derive(Clone, Copy, Debug)]
 pub struct Hosted<A>(pub A);

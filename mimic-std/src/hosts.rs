@@ -13,7 +13,7 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 use std::sync::Arc;
 
-use mimic_core::Record;
+use mimic_core::roles::Record;
 
 use crate::cached_file::CachedFile;
 use crate::numeric::numeric;

@@ -8,7 +8,7 @@ use std::path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[cfg(unix)]
-use mimic_core::UnixPath;
+use mimic_core::roles::UnixPath;
 
 mimic_core::key! {
     /// Sockets that listen already, from another process: socket activation. Listening at the
@@ -31,7 +31,7 @@ mimic_core::key! {
 /// #         pub fn take_tcp_listener(&mut self, _: usize) -> std::io::Result<Option<std::net::TcpListener>> { Ok(None) }
 /// #     }
 /// # }
-/// use mimic_core::{Context, Error, Shared, Mode};
+/// use mimic_core::{Context, Error, Mode, Shared};
 /// use mimic_std::{Inherited, InheritedSockets};
 ///
 /// async fn listen(ctx: Context) -> Result<<Shared as Mode>::Listener, Error> {

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 
 #[cfg(unix)]
-use mimic_core::UnixPath;
+use mimic_core::roles::UnixPath;
 use mimic_core::{Error, ErrorKind, Phase};
 use socket2::{Domain, Socket, Type};
 

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock};
 
-use mimic_core::{Error, ErrorKind, Phase, Question, Record, RecordType};
+use mimic_core::roles::{Question, Record, RecordType};
+use mimic_core::{Error, ErrorKind, Phase};
 
 use crate::hosts::{hosts, is_localhost, loopback};
 use crate::nsswitch::sources;

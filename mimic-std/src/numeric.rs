@@ -4,7 +4,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use dns_lookup::{AddrInfoHints, getaddrinfo};
-use mimic_core::{Error, ErrorKind, Phase, Record};
+use mimic_core::roles::Record;
+use mimic_core::{Error, ErrorKind, Phase};
 
 /// `AI_NUMERICHOST`: nothing is asked. The same number on all systems but those of Sun.
 const NUMERIC: i32 = if cfg!(any(target_os = "solaris", target_os = "illumos")) { 0x10 } else { 4 };

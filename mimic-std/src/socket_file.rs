@@ -26,7 +26,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt
 use std::os::unix::net::UnixListener;
 use std::path::{self, Path, PathBuf};
 
-use mimic_core::{Error, ErrorKind, Phase, UnixPath};
+use mimic_core::roles::UnixPath;
+use mimic_core::{Error, ErrorKind, Phase};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};

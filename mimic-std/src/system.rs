@@ -5,7 +5,8 @@ use std::io;
 use std::sync::Arc;
 
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
-use mimic_core::{Error, ErrorKind, Phase, Record, RecordType, Text};
+use mimic_core::roles::{Record, RecordType};
+use mimic_core::{Error, ErrorKind, Phase, Text};
 use socket2::{Domain, Socket, Type};
 
 use crate::search::{Completion, completion};

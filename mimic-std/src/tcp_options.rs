@@ -3,7 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use mimic_core::{KeepAlive, Mode, Needs, NoDelay, map, opt, or_default};
+use mimic_core::Mode;
+use mimic_core::keys::{KeepAlive, NoDelay};
+use mimic_core::needs::{Needs, map, opt, or_default};
 use socket2::{SockRef, TcpKeepalive};
 
 /// The options of a TCP socket.

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::process::Command;
 
 use futures_lite::future::block_on;
-use mimic_core::{Error, ErrorKind, Phase, Question, Record, RecordType, UnixPath};
+use mimic_core::roles::{Question, Record, RecordType, UnixPath};
+use mimic_core::{Error, ErrorKind, Phase};
 use mimic_std::{SocketFile, enough_descriptors, lookup};
 use rlimit::Resource;
 

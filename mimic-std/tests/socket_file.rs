@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::sync::Barrier;
 use std::thread;
 
-use mimic_core::{ErrorKind, Phase, UnixPath};
+use mimic_core::roles::UnixPath;
+use mimic_core::{ErrorKind, Phase};
 use mimic_std::SocketFile;
 use tempfile::TempDir;
 

@@ -9,7 +9,8 @@ use hickory_resolver::config::ResolveHosts;
 use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::rdata::svcb::{SVCB, SvcParamKey, SvcParamValue};
 use hickory_resolver::proto::rr::{self, Name, RData};
-use mimic_core::{Ctx, Error, ErrorKind, Install, Lookup, Phase, Question, Record, RecordType, Service, for_each_mode};
+use mimic_core::roles::{Lookup, Question, Record, RecordType, Service};
+use mimic_core::{Ctx, Error, ErrorKind, Install, Phase, for_each_mode};
 use mimic_std::{Adapter, enough_descriptors, lookup_locally};
 
 use crate::Tokio;

@@ -23,14 +23,14 @@
 //!
 //! | role | name | how |
 //! |---|---|---|
-//! | [`Tcp`](mimic_core::Tcp), [`TcpListen`](mimic_core::TcpListen) | `tcp` | TCP, with [`NoDelay`](mimic_core::NoDelay) (on unless it is false) and [`KeepAlive`](mimic_core::KeepAlive) |
-//! | [`Unix`](mimic_core::Unix), [`UnixListen`](mimic_core::UnixListen) | `unix` | Unix sockets, where the system has them; a connect waits for a full backlog, and a listener replaces the file of a dead server |
-//! | [`Lookup`](mimic_core::Lookup) | `system` | the hosts file, then the system's resolver on threads of its own: `mimic_std::lookup` says how |
-//! | [`Sleep`](mimic_core::Sleep) | `timer` | tokio's timer, paused time included |
+//! | [`Tcp`](mimic_core::roles::Tcp), [`TcpListen`](mimic_core::roles::TcpListen) | `tcp` | TCP, with [`NoDelay`](mimic_core::keys::NoDelay) (on unless it is false) and [`KeepAlive`](mimic_core::keys::KeepAlive) |
+//! | [`Unix`](mimic_core::roles::Unix), [`UnixListen`](mimic_core::roles::UnixListen) | `unix` | Unix sockets, where the system has them; a connect waits for a full backlog, and a listener replaces the file of a dead server |
+//! | [`Lookup`](mimic_core::roles::Lookup) | `system` | the hosts file, then the system's resolver on threads of its own: `mimic_std::lookup` says how |
+//! | [`Sleep`](mimic_core::roles::Sleep) | `timer` | tokio's timer, paused time included |
 //! | `SourceAddress` | `udp` | the local address of a connected UDP socket, which sends nothing |
 //!
 //! # Features
-//! `happy-eyeballs`, on by default, fills [`Transport`](mimic_core::Transport) by
+//! `happy-eyeballs`, on by default, fills [`Transport`](mimic_core::roles::Transport) by
 //! `mimic_happy_eyeballs`. It looks up the AAAA and A records of a host separately and at once, and
 //! races its addresses as the draft says. `RaceConfig` changes how, and `Observer` shows it
 //! happening. The flow's attribute `mimic_happy_eyeballs::Timeline` lists the attempts with their
@@ -102,13 +102,13 @@ pub use mimic_std::{Inherited, InheritedSockets, set_lookup_threads};
 
 /// Accepts TCP flows.
 ///
-/// [`TcpListen`](mimic_core::TcpListen) makes one. [`from_std`](Acceptor::from_std) makes one of a socket
+/// [`TcpListen`](mimic_core::roles::TcpListen) makes one. [`from_std`](Acceptor::from_std) makes one of a socket
 /// from elsewhere.
 pub type TcpAcceptor = Acceptor<Tokio, std::net::TcpListener>;
 
 /// Accepts Unix flows.
 ///
-/// [`UnixListen`](mimic_core::UnixListen) makes one, whose file goes with it.
+/// [`UnixListen`](mimic_core::roles::UnixListen) makes one, whose file goes with it.
 /// [`from_std`](Acceptor::from_std) makes one of a socket from elsewhere.
 #[cfg(unix)]
 pub type UnixAcceptor = Acceptor<Tokio, std::os::unix::net::UnixListener>;

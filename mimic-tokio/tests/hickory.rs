@@ -6,10 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mimic_core::{
-    Connect, Context, ErrorKind, FlowExt, Handshake, HostPort, Lookup, PeerAddr, Phase, Question, Record, RecordType,
-    Service, Shared, Tcp, Transport,
-};
+use mimic_core::keys::PeerAddr;
+use mimic_core::roles::{Connect, HostPort, Lookup, Question, Record, RecordType, Service, Tcp, Transport};
+use mimic_core::{Context, ErrorKind, FlowExt, Handshake, Phase, Shared};
 use mimic_happy_eyeballs::{Config, Event, Kind, RaceConfig, Timeline, What};
 use mimic_tokio::hickory_resolver::TokioResolver;
 use mimic_tokio::hickory_resolver::config::{
@@ -479,7 +478,7 @@ async fn it_does_what_is_installed_and_no_more() {
 #[test]
 fn no_runtime_is_an_error() {
     let (ctx, _) = asking(|_, _| nothing());
-    let ctx = ctx.without(mimic_core::Deadline);
+    let ctx = ctx.without(mimic_core::keys::Deadline);
     let error = futures_lite::future::block_on(lookup_without_time(&ctx)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
     assert!(error.to_string().contains("inside a tokio runtime"), "{error}");

@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{
-    Ctx, Deadline, Dialer, Error, ErrorKind, Flow, FlowExt, HostPort, Listener, ListenerExt, LocalAddr, Mode, PeerAddr,
-    Phase, Shared, Sleep, Tcp, Transport, memory_pair,
-};
+use mimic_core::io::memory_pair;
+use mimic_core::keys::{Deadline, LocalAddr, PeerAddr};
+use mimic_core::roles::{HostPort, Sleep, Tcp, Transport};
+use mimic_core::{Ctx, Dialer, Error, ErrorKind, Flow, FlowExt, Listener, ListenerExt, Mode, Phase, Shared};
 use mimic_tokio::{FromTokio, TcpFlow, ToTokio, Tokio, context};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -112,7 +112,7 @@ fn no_runtime_is_an_error() {
             // Windows has no such role.
             #[cfg(unix)]
             deadline
-                .resolve(mimic_core::Unix, mimic_core::UnixPath::new("/nowhere").unwrap())
+                .resolve(mimic_core::roles::Unix, mimic_core::roles::UnixPath::new("/nowhere").unwrap())
                 .await
                 .map(drop)
                 .unwrap_err(),

@@ -72,7 +72,7 @@ pub(crate) async fn one_family_or_both() {
     let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
     drop(listener);
     // Two listeners at one port, one for each family.
-    let ctx = adapter::context().with(mimic_core::V6Only, true);
+    let ctx = adapter::context().with(mimic_core::keys::V6Only, true);
     let six = ctx.clone().with_url("tcp://[::]:0").unwrap().listen().await.unwrap();
     let port = six.local_addr().unwrap().port();
     let four = ctx.with_url(&format!("tcp://0.0.0.0:{port}")).unwrap().listen().await;
@@ -150,7 +150,7 @@ mod unix {
     use std::path::Path;
 
     use adapter::UnixAcceptor;
-    use mimic_core::UnixMode;
+    use mimic_core::keys::UnixMode;
     use socket2::{Domain, SockAddr, Socket, Type};
 
     use super::super::unix::place;

@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use futures_lite::future::{poll_once, zip};
 use mimic_core::embedded_io_async::{Read, Write};
+use mimic_core::io::Split;
+use mimic_core::keys::{Deadline, KeepAlive, LocalAddr, NoDelay, PeerAddr};
+use mimic_core::roles::{Lookup, Question, Record, RecordType, Sleep, Tcp};
 use mimic_core::{
-    Ctx, Deadline, Error, ErrorKind, Flow, FlowExt, KeepAlive, Listener, ListenerExt, LocalAddr, Lookup, Mode, NoDelay,
-    PeerAddr, Phase, Question, Record, RecordType, Shared, Sleep, Split, Tcp, Timer, sleep, timeout,
+    Ctx, Error, ErrorKind, Flow, FlowExt, Listener, ListenerExt, Mode, Phase, Shared, Timer, sleep, timeout,
 };
 use socket2::{SockRef, TcpKeepalive};
 
@@ -305,7 +307,7 @@ pub(crate) async fn attributes() {
     assert_eq!(client.attribute(PeerAddr), server.attribute(LocalAddr));
     assert_eq!(client.attribute(LocalAddr), server.attribute(PeerAddr));
     assert!(client.attribute(LocalAddr).is_some());
-    assert_eq!(client.attribute(mimic_core::TlsVersion), None);
+    assert_eq!(client.attribute(mimic_core::keys::TlsVersion), None);
 }
 
 pub(crate) async fn abort_resets() {
@@ -457,7 +459,11 @@ pub(crate) async fn time() {
     let start = timer.now();
     // A time that has passed is ready at once, and so is the epoch.
     assert!(poll_once(sleep(&mut timer, Duration::ZERO)).await.is_some());
-    assert!(poll_once(std::future::poll_fn(|cx| timer.poll_until(cx, mimic_core::Instant::default()))).await.is_some());
+    assert!(
+        poll_once(std::future::poll_fn(|cx| timer.poll_until(cx, mimic_core::adapter::Instant::default())))
+            .await
+            .is_some()
+    );
     // One timer, several waits, and one given up for an earlier one.
     for _ in 0..3 {
         assert!(poll_once(sleep(&mut timer, LIMIT)).await.is_none());

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use mimic_core::{HostPort, Transport};
+use mimic_core::roles::{HostPort, Transport};
 
 use super::namespace::{Server, run, write};
 use super::*;

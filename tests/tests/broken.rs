@@ -23,7 +23,8 @@ use std::time::{Duration, Instant};
 
 use fault::Fault;
 use flow::Broken;
-use mimic_core::{Shared, memory_pair};
+use mimic_core::Shared;
+use mimic_core::io::memory_pair;
 use mimic_tests::conformance;
 use mimic_tests::conformance::{End, Ends, Failure, Fixture, Kind, Side, cases, pairs, run_with};
 use rows::{CLAIMS, ROWS, Row};

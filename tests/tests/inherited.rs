@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use futures_lite::future::zip;
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Context, ErrorKind, FlowExt, ListenerExt, Sleep, TlsVersion};
+use mimic_core::keys::TlsVersion;
+use mimic_core::roles::Sleep;
+use mimic_core::{Context, ErrorKind, FlowExt, ListenerExt};
 use mimic_rustls::rustls::pki_types::PrivateKeyDer;
 use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use mimic_rustls::{TlsConfig, TlsServerConfig};

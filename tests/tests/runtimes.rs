@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use common::tls;
 use mimic_core::embedded_io_async::{Read, Write};
+use mimic_core::io::memory_pair;
+use mimic_core::keys::{Deadline, Host, PeerAddr, Port};
+use mimic_core::roles::{Connect, Transport};
 use mimic_core::{
-    Connect, Context, Ctx, Deadline, Error, FlowExt, Host, Install, ListenerExt, Local, LocalContext, Mode, PeerAddr,
-    Port, Shared, Transport, for_each_mode, memory_pair,
+    Context, Ctx, Error, FlowExt, Install, ListenerExt, Local, LocalContext, Mode, Shared, for_each_mode,
 };
 use mimic_rustls::{TlsConfig, TlsServerConfig};
 

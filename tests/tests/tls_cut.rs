@@ -12,7 +12,8 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use mimic_core::{Context, Error, ErrorKind, Listener, Phase, Sleep, timeout};
+use mimic_core::roles::Sleep;
+use mimic_core::{Context, Error, ErrorKind, Listener, Phase, timeout};
 use mimic_rustls::rustls::pki_types::PrivateKeyDer;
 use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::rustls::{

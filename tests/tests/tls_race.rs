@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use common::tls;
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{
-    Context, Deadline, Error, FlowExt, Lookup, PeerAddr, Phase, Question, Record, RecordType, TlsVersion,
-};
+use mimic_core::keys::{Deadline, PeerAddr, TlsVersion};
+use mimic_core::roles::{Lookup, Question, Record, RecordType};
+use mimic_core::{Context, Error, FlowExt, Phase};
 use mimic_happy_eyeballs::{Event, Peer, RaceError, Timeline, What};
 use mimic_rustls::TlsConfig;
 use mimic_rustls::rustls::{ClientConfig, ServerConfig, ServerConnection, StreamOwned};

@@ -7,7 +7,9 @@ mod common;
 use std::time::Duration;
 
 use futures_lite::future::or;
-use mimic_core::{Context, Error, ErrorKind, FlowExt, ListenerExt, Phase, Port, Sleep, timeout};
+use mimic_core::keys::Port;
+use mimic_core::roles::Sleep;
+use mimic_core::{Context, Error, ErrorKind, FlowExt, ListenerExt, Phase, timeout};
 use mimic_rustls::{HandshakeRoom, TlsConfig, TlsServerConfig};
 
 /// Connects with a client and a listener that have so much room, and says how that went for the

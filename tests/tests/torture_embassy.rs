@@ -19,7 +19,9 @@ use std::time::{Duration, Instant};
 
 use futures_lite::future::or;
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Deadline, Error, Listener, Local, LocalContext, Lookup, Mode, Question, Record, RecordType, Schemes};
+use mimic_core::keys::Deadline;
+use mimic_core::roles::{Lookup, Question, Record, RecordType};
+use mimic_core::{Error, Listener, Local, LocalContext, Mode, Schemes};
 use mimic_embassy::Embassy;
 use mimic_happy_eyeballs::{Config, HappyEyeballs, RaceConfig};
 use mimic_rustls::rustls::ServerConfig;

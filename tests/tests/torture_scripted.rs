@@ -18,11 +18,12 @@ use std::task::{Context as Task, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures_lite::future::yield_now;
+use mimic_core::adapter::Instant;
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{
-    Context, Deadline, Error, FlowExt, Instant, Lookup, Memory, Question, Record, RecordType, Schemes, Shared, Sleep,
-    Tcp, Timer, memory_pair,
-};
+use mimic_core::io::{Memory, memory_pair};
+use mimic_core::keys::Deadline;
+use mimic_core::roles::{Lookup, Question, Record, RecordType, Sleep, Tcp};
+use mimic_core::{Context, Error, FlowExt, Schemes, Shared, Timer};
 use mimic_happy_eyeballs::HappyEyeballs;
 use mimic_rustls::rustls::{ClientConfig, ServerConfig};
 use mimic_rustls::{TlsClient, TlsConfig};

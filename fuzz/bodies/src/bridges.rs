@@ -6,9 +6,8 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{
-    BufReader, Error, ErrorKind, Flow, Local, Mode, OwnedReadHalf, OwnedWriteHalf, Split, memory_pair, pump,
-};
+use mimic_core::io::{BufReader, OwnedReadHalf, OwnedWriteHalf, Split, memory_pair, pump};
+use mimic_core::{Error, ErrorKind, Flow, Local, Mode};
 use mimic_smol::{FromFutures, ToFutures};
 use mimic_tokio::{FromTokio, ToTokio};
 use tokio::io::BufStream;

@@ -1,7 +1,8 @@
 //! Endpoint strings: whatever is parsed means what was written, and prints as something that is
 //! parsed alike.
 
-use mimic_core::{Context, Endpoint, ErrorKind, Host, Password, Path, Phase, Port, Query, Scheme, Secret, Text, User};
+use mimic_core::keys::{Host, Password, Path, Port, Query, Scheme, User};
+use mimic_core::{Context, Endpoint, ErrorKind, Phase, Secret, Text};
 
 /// An endpoint string, as bytes.
 pub fn endpoint(data: &[u8]) {

@@ -4,7 +4,8 @@
 use std::cell::RefCell;
 use std::task::Poll;
 
-use mimic_core::{Flow, Local, Memory, memory_pair};
+use mimic_core::io::{Memory, memory_pair};
+use mimic_core::{Flow, Local};
 
 use super::script::Script;
 use super::tasks::{Tasks, nobody};

@@ -88,7 +88,11 @@ pub fn handshake() -> TakeHandshake {
 /// Declares a gate: the registration applies if it is open, and is skipped otherwise.
 ///
 /// ```
-/// use mimic_core::{Context, Host, Port, Scheme, Connect, Transport, dial_host, is, or_default, over, req, when};
+/// use mimic_core::Context;
+/// use mimic_core::adapter::dial_host;
+/// use mimic_core::keys::{Host, Port, Scheme};
+/// use mimic_core::needs::{is, or_default, over, req, when};
+/// use mimic_core::roles::{Connect, Transport};
 ///
 /// let ctx = Context::new().register(
 ///     Connect,

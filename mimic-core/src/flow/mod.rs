@@ -46,7 +46,7 @@ use crate::{Error, Key};
 /// - **Wakers.** A method that returns `Pending` wakes the task of its last call when it can go on.
 ///   `poll_read` keeps one waker; `poll_write`, `poll_flush` and `poll_shutdown` share another, so
 ///   that a reader and a writer may wait in two tasks. A layer whose read must write below uses
-///   [`DuplexWaker`](crate::DuplexWaker).
+///   [`DuplexWaker`](crate::io::DuplexWaker).
 /// - **Cancellation.** `Pending` means that no byte was taken and none was lost. The caller may
 ///   stop polling at any time.
 /// - **Errors** are final for their direction unless the flow documents otherwise.

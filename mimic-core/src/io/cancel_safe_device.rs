@@ -19,7 +19,7 @@ use crate::{Error, Flow, Phase};
 ///
 /// **Only right if a pending future of the device loses nothing when it is dropped.**
 /// `embedded-io-async` does not promise that in general; many socket types do (embassy-net's
-/// `TcpSocket`). Any other device loses bytes here: use [`pump()`](crate::pump()). Allocates
+/// `TcpSocket`). Any other device loses bytes here: use [`pump()`](super::pump()). Allocates
 /// nothing. [`shutdown`](Flow::poll_shutdown) flushes and refuses later writes.
 #[derive(Debug)]
 pub struct CancelSafeDevice<T> {

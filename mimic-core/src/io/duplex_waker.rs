@@ -28,7 +28,8 @@ use atomic_waker::AtomicWaker;
 ///
 /// ```
 /// use core::task::{Context, Poll};
-/// use mimic_core::{Error, Flow, DuplexWaker};
+/// use mimic_core::{Error, Flow};
+/// use mimic_core::io::DuplexWaker;
 ///
 /// type Read = Poll<Result<usize, Error>>;
 ///

@@ -29,12 +29,14 @@ use crate::{Cell, Error, Flow, Mode, Phase};
 /// [`abort`](Flow::abort) is a reset: the bytes that are left are lost.
 ///
 /// In `Shared`, poll and drop both ends at the same priority, as the halves of a
-/// [`Split`](crate::Split).
+/// [`Split`](super::Split).
 ///
 /// A transport like any other:
 ///
 /// ```
-/// use mimic_core::{Context, FlowExt, Transport, memory_pair, Shared};
+/// use mimic_core::{Context, FlowExt, Shared};
+/// use mimic_core::io::memory_pair;
+/// use mimic_core::roles::Transport;
 ///
 /// let ctx = Context::new().register(Transport, "memory", 0, (), |_to, ()| async {
 ///     let (here, there) = memory_pair::<Shared>(4096);

@@ -30,7 +30,8 @@ use crate::{Cell, Error, Flow, Mode};
 ///
 /// ```
 /// use embedded_io_async::{Read, Write};
-/// use mimic_core::{Error, Mode, Split};
+/// use mimic_core::{Error, Mode};
+/// use mimic_core::io::Split;
 ///
 /// async fn echo<M: Mode>(flow: M::Flow) -> Result<(), Error> {
 ///     let mut split = Split::<_, M>::new(flow);

@@ -22,7 +22,8 @@ use crate::{AttributeRequest, Error, Flow};
 /// [`into_inner`](SyncFlow::into_inner) reach the flow.
 ///
 /// ```
-/// use mimic_core::{FlowExt, SyncFlow, memory_pair, Shared};
+/// use mimic_core::{FlowExt, Shared};
+/// use mimic_core::io::{SyncFlow, memory_pair};
 ///
 /// fn needs_sync(_: impl embedded_io_async::Read + Send + Sync) {}
 /// needs_sync(SyncFlow::new(memory_pair::<Shared>(64).0.boxed()));

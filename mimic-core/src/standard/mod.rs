@@ -1,16 +1,12 @@
 //! The standard keys and roles, and what their targets and outputs are made of.
 
-mod dns;
+pub(crate) mod dns;
 mod endpoint;
-mod keys;
+pub(crate) mod keys;
 mod percent;
 mod redact;
-mod roles;
-mod targets;
+pub(crate) mod roles;
+pub(crate) mod targets;
 
-pub use dns::{Question, Record, RecordType, Service};
 pub use endpoint::Endpoint;
-pub use keys::*;
 pub use percent::percent_decode;
-pub use roles::*;
-pub use targets::{HostPort, UnixPath};

@@ -11,7 +11,9 @@ use crate::Error;
 /// Split the part at its delimiters first: an encoded one (`%2F`, `%26`) belongs to the text.
 ///
 /// ```
-/// # use mimic_core::{Context, Error, Query, percent_decode};
+/// # use mimic_core::{Context, Error};
+/// # use mimic_core::adapter::percent_decode;
+/// # use mimic_core::keys::Query;
 /// let ctx = Context::new().with_url("mqtt://host/?topic=a%26b&id=7")?;
 /// let query = ctx.get(Query).unwrap();
 /// let values: Vec<_> = query.split('&').map(percent_decode).collect::<Result<_, _>>()?;

@@ -14,7 +14,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
-use mimic_core::{Context, Error, ErrorKind, Flow, Instant, Key, PlanError, Sleep, Timer, key};
+use mimic_core::adapter::Instant;
+use mimic_core::explain::PlanError;
+use mimic_core::roles::Sleep;
+use mimic_core::{Context, Error, ErrorKind, Flow, Key, Timer, key};
 
 pub use futures_lite::future::block_on;
 

@@ -1,6 +1,7 @@
 //! What must hold of an explanation, given what the resolve came to.
 
-use mimic_core::{Choice, ChoiceKind, Explanation, GoalKind, Priority, Verdict};
+use mimic_core::Priority;
+use mimic_core::explain::{Choice, ChoiceKind, Explanation, GoalKind, Verdict};
 
 use super::graph::Id;
 use super::reference::{Fate, Fault, Reference, Resolve};

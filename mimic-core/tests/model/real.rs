@@ -4,10 +4,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use futures_lite::future::{block_on, yield_now};
-use mimic_core::{
-    Ctx, Dialer, Error, ErrorKind, Explanation, Gate, Key, Local, Mode, Needs, Phase, PlanError, Priority, Role,
-    Shared, given, has, is, map, opt, or_default, over, req, when,
-};
+use mimic_core::explain::{Explanation, PlanError};
+use mimic_core::needs::{Gate, Needs, given, has, is, map, opt, or_default, over, req, when};
+use mimic_core::{Ctx, Dialer, Error, ErrorKind, Key, Local, Mode, Phase, Priority, Role, Shared};
 
 use super::graph::{Does, Graph, Kind, Need, Of, Op, Unit, both};
 use super::seen::{Got, Seen};
@@ -316,7 +315,7 @@ fn add<M: Build, N: Needs<M, Args: Arguments<M>> + Send + Sync>(
 ) -> Ctx<M> {
     let mut gates = unit.needs.iter().filter_map(gate);
     match gates.next() {
-        Some(first) => M::add(ctx, unit, log, gates.fold(when(first), mimic_core::When::and).needs(needs)),
+        Some(first) => M::add(ctx, unit, log, gates.fold(when(first), mimic_core::needs::When::and).needs(needs)),
         None => M::add(ctx, unit, log, needs),
     }
 }

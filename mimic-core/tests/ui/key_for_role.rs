@@ -1,4 +1,5 @@
-use mimic_core::{Port, over};
+use mimic_core::keys::Port;
+use mimic_core::needs::over;
 
 fn main() {
     let _ = over(Port);

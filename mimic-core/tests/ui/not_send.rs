@@ -1,6 +1,8 @@
 use std::rc::Rc;
 
-use mimic_core::{Context, Flow, Transport, memory_pair};
+use mimic_core::{Context, Flow};
+use mimic_core::io::memory_pair;
+use mimic_core::roles::Transport;
 
 fn main() {
     let port = Rc::new(80_u16);

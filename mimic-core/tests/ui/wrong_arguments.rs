@@ -1,4 +1,8 @@
-use mimic_core::{Context, Flow, Host, Port, Text, Transport, memory_pair, opt, req};
+use mimic_core::{Context, Flow, Text};
+use mimic_core::io::memory_pair;
+use mimic_core::keys::{Host, Port};
+use mimic_core::needs::{opt, req};
+use mimic_core::roles::Transport;
 
 fn main() {
     let _ = Context::new().register(

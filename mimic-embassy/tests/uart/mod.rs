@@ -3,7 +3,11 @@
 use std::cell::RefCell;
 
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Connect, Error, ErrorKind, LocalContext, Scheme, is, pump, when};
+use mimic_core::io::pump;
+use mimic_core::keys::Scheme;
+use mimic_core::needs::{is, when};
+use mimic_core::roles::Connect;
+use mimic_core::{Error, ErrorKind, LocalContext};
 
 /// With it, `uart:/` connects, once: the device is the flow's from then on.
 pub(crate) fn with_uart(ctx: LocalContext, rx: impl Read + 'static, tx: impl Write + 'static) -> LocalContext {

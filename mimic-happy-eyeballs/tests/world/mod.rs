@@ -18,10 +18,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use mimic_core::{
-    AttributeRequest, Ctx, Error, ErrorKind, Flow, FlowExt, Handshake, HostPort, Install, Instant, Lookup, Mode,
-    PeerAddr, Phase, Question, Record, RecordType, Shared, Sleep, Tcp, Timer, Transport, for_each_mode,
-};
+use mimic_core::adapter::{AttributeRequest, Instant};
+use mimic_core::keys::PeerAddr;
+use mimic_core::roles::{HostPort, Lookup, Question, Record, RecordType, Sleep, Tcp, Transport};
+use mimic_core::{Ctx, Error, ErrorKind, Flow, FlowExt, Handshake, Install, Mode, Phase, Shared, Timer, for_each_mode};
 use mimic_happy_eyeballs::{Event, HappyEyeballs, RaceError, Source, SourceAddress, Timeline};
 
 pub const HOST: &str = "example.org";

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use mimic_core::{AttributeRequest, Error, ErrorKind, Flow, PeerAddr};
+use mimic_core::adapter::AttributeRequest;
+use mimic_core::keys::PeerAddr;
+use mimic_core::{Error, ErrorKind, Flow};
 
 use super::tasks::Random;
 

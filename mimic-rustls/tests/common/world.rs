@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use mimic_core::adapter::Instant;
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{
-    Ctx, Error, ErrorKind, Flow, FlowExt, Instant, Listener, Lookup, Memory, Mode, Phase, Sleep, TcpListen, Timer,
-    TlsVersion, for_each_mode, memory_pair,
-};
+use mimic_core::io::{Memory, memory_pair};
+use mimic_core::keys::TlsVersion;
+use mimic_core::roles::{Lookup, Sleep, TcpListen};
+use mimic_core::{Ctx, Error, ErrorKind, Flow, FlowExt, Listener, Mode, Phase, Timer, for_each_mode};
 use mimic_rustls::rustls::{self, ServerConfig};
 use mimic_rustls::{HandshakeObserver, Tls, TlsServerConfig, connect, tls_error};
 

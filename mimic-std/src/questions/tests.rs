@@ -3,7 +3,8 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::Wake;
 
-use mimic_core::{Record, RecordType, Text};
+use mimic_core::Text;
+use mimic_core::roles::{Record, RecordType};
 
 use super::*;
 

@@ -9,7 +9,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
 use std::task::{Context as Task, Poll, Waker};
 
-use mimic_core::{Connect, Context, Dialer, FlowExt, Host, Key, Port, Scheme, Shared, is, key, or_default, req, when};
+use mimic_core::keys::{Host, Port, Scheme};
+use mimic_core::needs::{is, or_default, req, when};
+use mimic_core::roles::Connect;
+use mimic_core::{Context, Dialer, FlowExt, Key, Shared, key};
 
 use crate::calls::Nothing;
 

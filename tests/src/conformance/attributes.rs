@@ -2,8 +2,10 @@
 
 use std::task::{Context, Poll};
 
+use mimic_core::adapter::AttributeRequest;
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{AttributeRequest, Error, Flow, FlowExt, LocalAddr, PeerAddr, key};
+use mimic_core::keys::{LocalAddr, PeerAddr};
+use mimic_core::{Error, Flow, FlowExt, key};
 
 use super::ends::{Check, Pair, both, greet, pass, settle};
 use super::failure::ensure;

@@ -43,7 +43,8 @@ pub trait Fixture {
 /// A fixture without a runtime, of a function that makes pairs.
 ///
 /// ```
-/// use mimic_core::{Shared, memory_pair};
+/// use mimic_core::Shared;
+/// use mimic_core::io::memory_pair;
 /// use mimic_tests::conformance::{Ends, Fixture, Kind, pairs};
 ///
 /// fn memory() -> impl Fixture {
@@ -64,7 +65,8 @@ where
 /// As [`pairs`], with a runtime.
 ///
 /// ```
-/// use mimic_core::{Shared, memory_pair};
+/// use mimic_core::Shared;
+/// use mimic_core::io::memory_pair;
 /// use mimic_tests::conformance::{Ends, Fixture, Kind, pairs_on};
 ///
 /// fn on_tokio() -> impl Fixture {

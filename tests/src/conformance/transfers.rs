@@ -5,7 +5,8 @@ use std::task::Waker;
 use std::thread;
 
 use mimic_core::embedded_io_async::{Read, Write};
-use mimic_core::{Error, Local, Shared, Split};
+use mimic_core::io::Split;
+use mimic_core::{Error, Local, Shared};
 
 use super::ends::{Check, Pair, Pattern, both, expect, expect_all, finish, greet, pass, send, transfer};
 use super::failure::ensure;

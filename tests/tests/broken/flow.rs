@@ -9,7 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Poll, ready};
 use std::thread::{self, ThreadId};
 
-use mimic_core::{AttributeRequest, Error, ErrorKind, Flow, Memory, PeerAddr, Shared};
+use mimic_core::adapter::AttributeRequest;
+use mimic_core::io::Memory;
+use mimic_core::keys::PeerAddr;
+use mimic_core::{Error, ErrorKind, Flow, Shared};
 
 use super::fault::Fault;
 use super::wakers::Wakers;

@@ -1,6 +1,7 @@
 //! Flows that went through a runtime's I/O traits and back.
 
-use mimic_core::{Flow, Memory, Shared, memory_pair};
+use mimic_core::io::{Memory, memory_pair};
+use mimic_core::{Flow, Shared};
 use mimic_smol::{FromFutures, ToFutures};
 use mimic_tests::conformance::{End, Ends, Fixture, Kind, pairs};
 use mimic_tokio::{FromTokio, TcpFlow, ToTokio};

@@ -6,10 +6,8 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 use mimic_core::embedded_io_async::Read;
-use mimic_core::{
-    BufReader, CancelSafeDevice, Error, Flow, Local, Memory, Mode, OwnedReadHalf, OwnedWriteHalf, Shared, Split,
-    memory_pair, pump,
-};
+use mimic_core::io::{BufReader, CancelSafeDevice, Memory, OwnedReadHalf, OwnedWriteHalf, Split, memory_pair, pump};
+use mimic_core::{Error, Flow, Local, Mode, Shared};
 use mimic_tests::conformance::{End, Ends, Fixture, Kind, pairs};
 
 fn in_memory() -> Kind {

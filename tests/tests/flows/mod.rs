@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use futures_lite::future::try_zip;
-use mimic_core::{Context, Error, ListenerExt, Port};
+use mimic_core::keys::Port;
+use mimic_core::{Context, Error, ListenerExt};
 use mimic_rustls::{TlsConfig, TlsServerConfig};
 use mimic_tests::conformance::Ends;
 

@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use futures_lite::future::try_zip;
-use mimic_core::{Error, Memory, Shared, memory_pair};
+use mimic_core::io::{Memory, memory_pair};
+use mimic_core::{Error, Shared};
 use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use mimic_rustls::{Client, Server, TlsFlow};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use mimic_core::{Context, Error, ListenerExt, Shared, Sleep};
+use mimic_core::roles::Sleep;
+use mimic_core::{Context, Error, ListenerExt, Shared};
 use mimic_rustls::rustls::ServerConfig;
 use mimic_rustls::{HandshakeObserver, TlsServerConfig};
 use tokio_rustls::TlsAcceptor;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mimic_core::{Ctx, Error, ErrorKind, Flow, Install, Mode, Phase, Tcp, for_each_mode};
+use mimic_core::roles::Tcp;
+use mimic_core::{Ctx, Error, ErrorKind, Flow, Install, Mode, Phase, for_each_mode};
 
 /// How much one call takes or gives, so that there are many.
 const PART: usize = 500;

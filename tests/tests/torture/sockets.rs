@@ -12,7 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use allocation_counter::AllocationInfo;
-use mimic_core::{Context, Deadline, Error, Lookup, Question, Record, RecordType, Sleep, timeout};
+use mimic_core::keys::Deadline;
+use mimic_core::roles::{Lookup, Question, Record, RecordType, Sleep};
+use mimic_core::{Context, Error, timeout};
 use mimic_happy_eyeballs::{Config, RaceConfig};
 use mimic_rustls::TlsConfig;
 use mimic_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use futures_lite::future::yield_now;
-use mimic_core::{Ctx, Error, ErrorKind, Install, Instant, Lookup, Mode, Phase, Sleep, Tcp, Timer, for_each_mode};
+use mimic_core::adapter::Instant;
+use mimic_core::roles::{Lookup, Sleep, Tcp};
+use mimic_core::{Ctx, Error, ErrorKind, Install, Mode, Phase, Timer, for_each_mode};
 
 use super::HOST;
 use super::flow::{Call, Fault, Script, Stage};

@@ -70,7 +70,10 @@ pub(crate) fn silent_server() {
     let mut names = JoinSet::new();
     for name in 0..SILENT {
         let ctx = ctx.clone().with_url(&format!("tcp://silent{name}.test:{}", at.port())).unwrap();
-        names.spawn_on(async move { ctx.without(mimic_core::Deadline).connect().await.map(drop) }, runtime.handle());
+        names.spawn_on(
+            async move { ctx.without(mimic_core::keys::Deadline).connect().await.map(drop) },
+            runtime.handle(),
+        );
     }
     runtime.block_on(async { tokio::time::sleep(Duration::from_millis(500)).await });
     let ours = || seconds(|| runtime.block_on(at_once(|| ours(ctx.clone(), at))));

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use allocation_counter::measure;
 use futures_lite::future::{poll_once, zip};
-use mimic_core::{HostPort, Tcp, Transport};
+use mimic_core::roles::{HostPort, Tcp, Transport};
 use mimic_speed::net::{Configs, Net, Wire};
 use mimic_speed::nets::{MimicTokioTls, TokioRustls};
 use tokio::net::TcpStream;
