@@ -20,9 +20,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::engine::unknown_value;
+use super::outcomes::Outcomes;
 use crate::id::Id;
 use crate::registry::Registry;
-use crate::registry::need::{Found, Met, NeedKind, NeedSpec};
+use crate::registry::need::{NeedKind, NeedSpec};
 use crate::registry::plan::{Answers, Registration};
 use crate::registry::table::Table;
 use crate::registry::value::Value;
@@ -68,39 +69,6 @@ struct Judge<'a, M: Mode> {
     /// The number of each goal, and its outcomes; `None` while it is on the stack.
     known: Table<(usize, Option<Outcomes>)>,
     stack: Vec<Frame<'a, M>>,
-}
-
-/// The outcomes that a goal, a registration or a need can have, whatever the functions say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Outcomes {
-    applies: bool,
-    skipped: bool,
-    /// The resolve ends there.
-    errors: bool,
-}
-
-impl Outcomes {
-    const APPLIES: Self = Self { applies: true, skipped: false, errors: false };
-    const SKIPPED: Self = Self { applies: false, skipped: true, errors: false };
-    const ERRORS: Self = Self { applies: false, skipped: false, errors: true };
-    const ANY: Self = Self { applies: true, skipped: true, errors: true };
-
-    fn or(self, other: Self) -> Self {
-        Self {
-            applies: self.applies || other.applies,
-            skipped: self.skipped || other.skipped,
-            errors: self.errors || other.errors,
-        }
-    }
-
-    fn verdict(self, reason: String) -> Verdict {
-        match self {
-            Self::APPLIES => Verdict::Applies,
-            Self::SKIPPED => Verdict::Skipped(reason),
-            Self::ERRORS => Verdict::Errors(reason),
-            _ => Verdict::Depends(reason),
-        }
-    }
 }
 
 /// A goal that is being explained.
@@ -184,7 +152,7 @@ impl<'a, M: Mode> Judge<'a, M> {
                 frame.sure = so_far && outcomes == Outcomes::APPLIES;
             }
             let source = self.source(spec)?;
-            let met = met(spec, &source, registration.is_committed());
+            let met = Outcomes::of_need(spec, source.outcomes, source.value, registration.is_committed());
             inputs.push(NeedOutcome { need: format!("{spec:?}"), state: state(spec, &source), goal: source.goal });
             let why = why(spec, &source, met);
             outcomes = Outcomes { applies: false, ..outcomes }.or(met);
@@ -308,25 +276,6 @@ fn choice<M: Mode>(registration: &Registration<M>, verdict: Verdict, inputs: Vec
     let (kind, name) = (registration.kind, registration.name.clone());
     let priority = (kind != ChoiceKind::Layer).then_some(registration.priority);
     Choice { kind, name, priority, verdict, taken: false, inputs }
-}
-
-/// The outcomes of a need: the engine's rule, for each outcome of what there is for it.
-fn met(spec: &NeedSpec, source: &Source<'_>, is_committed: bool) -> Outcomes {
-    let rule = |found| match spec.is_met(found, is_committed) {
-        Met::Yes => Outcomes::APPLIES,
-        Met::Skip => Outcomes::SKIPPED,
-        Met::Missing => Outcomes::ERRORS,
-    };
-    let mut outcomes = Outcomes { errors: source.outcomes.errors, ..Outcomes::default() };
-    if source.outcomes.applies {
-        outcomes = outcomes.or(rule(source.value.map_or(Found::Something, Found::Value)));
-        // A value that is not known may be another than the gate asks for.
-        outcomes.skipped |= source.value.is_none() && matches!(spec.kind, NeedKind::Is(_));
-    }
-    if source.outcomes.skipped {
-        outcomes = outcomes.or(rule(Found::Nothing));
-    }
-    outcomes
 }
 
 /// Tells what there is for a need.

@@ -20,6 +20,7 @@ mod deadline;
 mod dial;
 mod engine;
 mod explain;
+mod outcomes;
 
 use deadline::ArmedDeadline;
 use dial::{Dial, DialState, connect};
