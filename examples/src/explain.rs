@@ -20,6 +20,6 @@ pub(crate) fn run(ctx: &Context, url: &str, format: Format) -> Result<(), Failur
         Some(Verdict::Skipped(reason) | Verdict::Errors(reason)) => {
             Err(Error::new(ErrorKind::InvalidInput, reason.clone()).in_phase(Phase::Plan).to_target(endpoint).into())
         }
-        Some(Verdict::Applies | Verdict::Depends(_) | Verdict::NotConsidered) | None => Ok(()),
+        _ => Ok(()),
     }
 }

@@ -105,6 +105,7 @@ pub struct NeedOutcome {
 
 /// Says whether something applies. Prints "yes", "no", "maybe" or "fails".
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// It applies.
     Applies,

@@ -45,7 +45,7 @@ impl Count {
             Verdict::Skipped(_) => self.no += 1,
             Verdict::Depends(_) => self.maybe += 1,
             Verdict::Errors(_) => self.fails += 1,
-            Verdict::NotConsidered => {}
+            _ => {}
         }
     }
 
@@ -153,7 +153,8 @@ fn agrees(verdict: &Verdict, fate: Option<&Fate>) -> bool {
         (Verdict::Applies, Some(fate)) => *fate == Fate::Applied,
         (Verdict::Skipped(_), Some(fate)) => *fate == Fate::Skipped,
         (Verdict::Errors(_), Some(fate)) => *fate == Fate::Ended { by_plan: true },
-        (Verdict::NotConsidered, Some(_)) => false,
+        // Not considered, and yet reached.
+        (_, Some(_)) => false,
     }
 }
 
