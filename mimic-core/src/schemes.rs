@@ -163,7 +163,7 @@ async fn connect_unix<M: Mode, R: Role<Target = UnixPath>>(
 /// A scheme of your own is one more candidate:
 ///
 /// ```
-/// use mimic_core::{Context, ServerSchemes};
+/// use mimic_core::{Context, Schemes};
 /// use mimic_core::adapter::listen_host;
 /// use mimic_core::keys::{Host, Port, Scheme};
 /// use mimic_core::needs::{is, or_default, over, req, when};

@@ -140,7 +140,7 @@
 //! use mimic_core::{Error, ErrorKind, LocalContext};
 //! use mimic_core::io::pump;
 //! use mimic_core::keys::Scheme;
-//! use mimic_core::needs::is;
+//! use mimic_core::needs::{is, when};
 //! use mimic_core::roles::Connect;
 //!
 //! /// With it, `uart:/` connects, once: the device is the flow's from then on.
