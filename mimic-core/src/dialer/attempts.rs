@@ -40,8 +40,8 @@ impl<M: Mode> AttemptScope<M> {
     }
 
     /// Seals the log and returns it. A dialer of the connect dials on its own from now on.
-    pub(crate) fn seal(scope: Option<&Self>) -> Attempts {
-        scope.and_then(|scope| scope.with(AttemptLog::seal)).unwrap_or_default()
+    pub(crate) fn seal(&self) -> Attempts {
+        self.with(AttemptLog::seal).unwrap_or_default()
     }
 
     /// Calls `f` with the log. Another thread may have it for the few instructions that an entry

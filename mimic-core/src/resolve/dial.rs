@@ -226,8 +226,9 @@ impl<'a, M: Mode> DialState<'a, M> {
             };
             return Err(self.failed_below(above, error, target));
         }
-        let tried = AttemptScope::seal(self.scope.as_ref());
+        let tried = self.scope.as_ref().map(AttemptScope::seal);
         let Err(error) = result else { return Ok(()) };
+        let tried = tried.unwrap_or_default();
         match (stage, self.deadline_plan()) {
             (Stage::Running, _) => Err(self.failed(error, &self.plan.registration, tried, target)),
             (Stage::Timing(_), Some(deadline)) => Err(self.failed(error, &deadline.timer.registration, tried, target)),
@@ -278,8 +279,8 @@ impl<'a, M: Mode> DialState<'a, M> {
     fn cancel(&self, target: &dyn Debug) {
         if let (Origin::Nested(above), 1.., Stage::Running) = (self.origin, self.id, &self.stage) {
             self.enter(above, target, Outcome::Cancelled);
-        } else if self.id == 0 {
-            AttemptScope::seal(self.scope.as_ref());
+        } else if let (0, Some(scope)) = (self.id, &self.scope) {
+            scope.seal();
         }
     }
 

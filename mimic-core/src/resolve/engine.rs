@@ -46,7 +46,9 @@ pub(crate) struct Engine<'a, M: Mode> {
 /// dials on its own, with its own deadline.
 impl<M: Mode> Drop for Engine<'_, M> {
     fn drop(&mut self) {
-        AttemptScope::seal(self.scope.as_ref());
+        if let Some(scope) = &self.scope {
+            scope.seal();
+        }
     }
 }
 

@@ -125,7 +125,8 @@ fn failed<M: Mode>(engine: &Engine<'_, M>, id: Id, error: Error, deadline: Optio
     let computing = engine.computing();
     let mut error = error.located_at(computing.clone().unwrap_or_else(|| id.to_string()));
     let plan = explain_for_report(engine.registry, id, &engine.answers());
-    let (tried, deadline) = (AttemptScope::seal(engine.scope.as_ref()), deadline.map(|deadline| deadline.after));
+    let (tried, deadline) =
+        (engine.scope.as_ref().map(AttemptScope::seal).unwrap_or_default(), deadline.map(|deadline| deadline.after));
     error.set_report(Report { plan, computing, tried, deadline, inner: None });
     error
 }
