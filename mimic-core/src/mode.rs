@@ -54,17 +54,24 @@ pub trait Mode: sealed::Sealed + Copy + Debug + Default + Send + Sync + Sized + 
 
     /// A boxed function: what was registered, and handshakes.
     #[doc(hidden)]
-    type Function<In, Out>: Fn(In) -> Out;
+    type Function<In: Input, Out>: for<'a> Fn(In::At<'a>) -> Out;
 
     /// A function whose types are known to the code that calls it.
     #[doc(hidden)]
     type Erased: Clone;
 
     #[doc(hidden)]
-    fn erase<In: 'static, Out: 'static>(function: Self::Function<In, Out>) -> Self::Erased;
+    fn erase<In: Input, Out: 'static>(function: Self::Function<In, Out>) -> Self::Erased;
 
     #[doc(hidden)]
-    fn restore<In: 'static, Out: 'static>(erased: &Self::Erased) -> Option<&Self::Function<In, Out>>;
+    fn restore<In: Input, Out: 'static>(erased: &Self::Erased) -> Option<&Self::Function<In, Out>>;
+}
+
+/// What a [`Mode::Function`] is called with. It may borrow for the length of the call.
+#[doc(hidden)]
+pub trait Input: 'static {
+    #[doc(hidden)]
+    type At<'a>;
 }
 
 /// See [`Mode::Cell`].
@@ -92,14 +99,14 @@ impl Mode for Local {
     type Timer = Box<dyn Timer>;
     type Cell<T> = RefCell<T>;
     type Future<T> = Pin<Box<dyn Future<Output = T>>>;
-    type Function<In, Out> = Box<dyn Fn(In) -> Out>;
+    type Function<In: Input, Out> = Box<dyn for<'a> Fn(In::At<'a>) -> Out>;
     type Erased = Arc<dyn Any>;
 
-    fn erase<In: 'static, Out: 'static>(function: Self::Function<In, Out>) -> Self::Erased {
+    fn erase<In: Input, Out: 'static>(function: Self::Function<In, Out>) -> Self::Erased {
         Arc::new(function)
     }
 
-    fn restore<In: 'static, Out: 'static>(erased: &Self::Erased) -> Option<&Self::Function<In, Out>> {
+    fn restore<In: Input, Out: 'static>(erased: &Self::Erased) -> Option<&Self::Function<In, Out>> {
         erased.downcast_ref()
     }
 }
@@ -134,14 +141,14 @@ impl Mode for Shared {
     type Timer = Box<dyn Timer + Send>;
     type Cell<T> = spin::mutex::SpinMutex<T>;
     type Future<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-    type Function<In, Out> = Box<dyn Fn(In) -> Out + Send + Sync>;
+    type Function<In: Input, Out> = Box<dyn for<'a> Fn(In::At<'a>) -> Out + Send + Sync>;
     type Erased = Arc<dyn Any + Send + Sync>;
 
-    fn erase<In: 'static, Out: 'static>(function: Self::Function<In, Out>) -> Self::Erased {
+    fn erase<In: Input, Out: 'static>(function: Self::Function<In, Out>) -> Self::Erased {
         Arc::new(function)
     }
 
-    fn restore<In: 'static, Out: 'static>(erased: &Self::Erased) -> Option<&Self::Function<In, Out>> {
+    fn restore<In: Input, Out: 'static>(erased: &Self::Erased) -> Option<&Self::Function<In, Out>> {
         erased.downcast_ref()
     }
 }

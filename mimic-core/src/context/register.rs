@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::dialer::Origin;
-use crate::dialer::arguments::Arguments;
+use crate::dialer::arguments::{Computing, Connecting};
 use crate::id::Id;
 #[cfg(target_has_atomic = "ptr")]
 use crate::mode::Shared;
@@ -17,11 +17,11 @@ use crate::sync::Arc;
 use crate::{ChoiceKind, Ctx, Dialer, Error, Key, Local, Mode, Needs, Priority, Role};
 
 /// A candidate or a layer, called with its target and its arguments.
-type ConnectFn<R, M> = <M as Mode>::Function<(<R as Role>::Target, Arguments<M>), Option<Dialling<R, M>>>;
+type ConnectFn<R, M> = <M as Mode>::Function<Connecting<R, M>, Option<Dialling<R, M>>>;
 type Dialling<R, M> = <M as Mode>::Future<Result<<R as Role>::Output<M>, Error>>;
 
 /// A function, called with its arguments.
-type Compute<M> = <M as Mode>::Function<Arguments<M>, Option<Answer<M>>>;
+type Compute<M> = <M as Mode>::Function<Computing<M>, Option<Answer<M>>>;
 type Answer<M> = <M as Mode>::Future<Result<Option<Value>, Error>>;
 
 /// Writes registering for one mode. The modes differ in the bounds of closures and needs alone.

@@ -1,83 +1,88 @@
 //! The arguments of one call of a function, a candidate or a layer.
+//!
+//! ```text
+//! plan      inputs: Host, Port, ─┐ plan of Transport      a call: Arguments { inputs, below, scope, handshake }
+//!                                                          needs: req(Host)  ── value ───►  Text
+//!                                                                 req(Port)  ── value ───►  u16
+//!                                                                 over(…)    ── dialer ──►  Dialer, nested
+//! ```
 
-use alloc::vec::Vec;
 use core::fmt::{self, Debug};
+use core::marker::PhantomData;
+use core::slice::Iter;
 
 use super::Dialer;
 use super::attempts::AttemptScope;
 use super::handshake::Handshake;
+use crate::mode::Input;
 use crate::registry::plan::{Plan, Resolved};
 use crate::sync::Arc;
 use crate::{Key, Mode, Role};
 
 /// The inputs of one call, taken in the order of the needs. A `None` says that they do not fit.
-pub struct Arguments<M: Mode> {
-    inputs: Inputs<M>,
-    /// The number of the next input.
-    next: usize,
-    scope: Option<AttemptScope<M>>,
-    handshake: Option<Handshake<M>>,
+pub struct Arguments<'a, M: Mode> {
+    inputs: Iter<'a, Resolved<M>>,
+    below: Option<&'a Arc<Plan<M>>>,
+    scope: Option<&'a AttemptScope<M>>,
+    handshake: Option<&'a Handshake<M>>,
 }
 
-enum Inputs<M: Mode> {
-    OfFunction(Vec<Resolved<M>>),
-    OfPlan(Arc<Plan<M>>),
+/// The input of a candidate or a layer: its target and its arguments.
+#[derive(Debug)]
+pub(crate) struct Connecting<R, M>(PhantomData<(R, M)>);
+
+impl<R: Role, M: Mode> Input for Connecting<R, M> {
+    type At<'a> = (R::Target, Arguments<'a, M>);
 }
 
-impl<M: Mode> Arguments<M> {
-    pub(crate) fn of_function(inputs: Vec<Resolved<M>>, scope: Option<AttemptScope<M>>) -> Self {
-        Self { inputs: Inputs::OfFunction(inputs), next: 0, scope, handshake: None }
+/// The input of a function: its arguments.
+#[derive(Debug)]
+pub(crate) struct Computing<M>(PhantomData<M>);
+
+impl<M: Mode> Input for Computing<M> {
+    type At<'a> = Arguments<'a, M>;
+}
+
+impl<'a, M: Mode> Arguments<'a, M> {
+    pub(crate) fn of_function(inputs: &'a [Resolved<M>], scope: Option<&'a AttemptScope<M>>) -> Self {
+        Self { inputs: inputs.iter(), below: None, scope, handshake: None }
     }
 
     pub(crate) fn of_plan(
-        plan: &Arc<Plan<M>>,
-        scope: Option<&AttemptScope<M>>,
-        handshake: Option<&Handshake<M>>,
+        plan: &'a Plan<M>,
+        scope: Option<&'a AttemptScope<M>>,
+        handshake: Option<&'a Handshake<M>>,
     ) -> Self {
-        let scope = scope.filter(|_| !plan.is_leaf()).cloned();
-        Self { inputs: Inputs::OfPlan(plan.clone()), next: 0, scope, handshake: handshake.cloned() }
-    }
-
-    fn next(&mut self) -> Option<&Resolved<M>> {
-        let inputs = match &self.inputs {
-            Inputs::OfFunction(inputs) => inputs,
-            Inputs::OfPlan(plan) => &plan.inputs,
-        };
-        self.next += 1;
-        inputs.get(self.next - 1)
+        Self { inputs: plan.inputs.iter(), below: plan.below.as_ref(), scope, handshake }
     }
 
     /// Returns the dialer of what a layer wraps.
     pub(crate) fn below<R: Role>(&self, role: &R) -> Option<Dialer<R, M>> {
-        match &self.inputs {
-            Inputs::OfPlan(plan) => Some(Dialer::nested(role.clone(), plan.below.as_ref()?, self.scope.as_ref(), true)),
-            Inputs::OfFunction(_) => None,
-        }
+        Some(Dialer::nested(role.clone(), self.below?, self.scope, true))
     }
 
     /// Takes the next input, which is a dialer.
     pub(crate) fn dialer<R: Role>(&mut self, role: &R) -> Option<Dialer<R, M>> {
-        let plan = self.next()?.plan()?.clone();
-        Some(Dialer::nested(role.clone(), &plan, self.scope.as_ref(), false))
+        Some(Dialer::nested(role.clone(), self.inputs.next()?.plan()?, self.scope, false))
     }
 
     /// Takes the next input: a value, or that there is none.
     pub(crate) fn value<K: Key>(&mut self) -> Option<Option<K::Value>> {
-        match self.next()? {
+        match self.inputs.next()? {
             Resolved::Value(value) => value.downcast_ref().cloned().map(Some),
             Resolved::Nothing => Some(None),
             Resolved::Plan(_) => None,
         }
     }
 
-    /// Takes the handshake that the target came with.
-    pub(crate) fn handshake(&mut self) -> Option<Handshake<M>> {
-        self.handshake.take()
+    /// Returns the handshake that the target came with.
+    pub(crate) fn handshake(&self) -> Option<Handshake<M>> {
+        self.handshake.cloned()
     }
 }
 
-impl<M: Mode> Debug for Arguments<M> {
+impl<M: Mode> Debug for Arguments<'_, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Arguments").field("next", &self.next).finish_non_exhaustive()
+        f.debug_struct("Arguments").field("left", &self.inputs.len()).finish_non_exhaustive()
     }
 }

@@ -8,9 +8,11 @@
 //! ```
 
 use core::fmt;
+use core::marker::PhantomData;
 
 #[cfg(target_has_atomic = "ptr")]
 use crate::Shared;
+use crate::mode::Input;
 use crate::sync::Arc;
 use crate::{Error, Local, Mode, Phase};
 
@@ -30,8 +32,16 @@ use crate::{Error, Local, Mode, Phase};
 ///   [`Flow::inner`](crate::Flow::inner).
 pub struct Handshake<M: Mode>(Arc<Function<M>>);
 
-type Function<M> = <M as Mode>::Function<<M as Mode>::Flow, Shaken<M>>;
+type Function<M> = <M as Mode>::Function<Shaking<M>, Shaken<M>>;
 type Shaken<M> = <M as Mode>::Future<Result<<M as Mode>::Flow, Error>>;
+
+/// The input of a handshake: the flow below.
+#[derive(Debug)]
+pub(crate) struct Shaking<M>(PhantomData<M>);
+
+impl<M: Mode> Input for Shaking<M> {
+    type At<'a> = M::Flow;
+}
 
 impl<M: Mode> Handshake<M> {
     /// Does the handshake on `flow`.

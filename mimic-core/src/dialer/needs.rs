@@ -30,7 +30,7 @@ pub trait Need<M: Mode>: 'static {
     #[doc(hidden)]
     fn declare(&self, list: &mut NeedList);
     #[doc(hidden)]
-    fn take(&self, arguments: &mut Arguments<M>) -> Option<Self::Arg>;
+    fn take(&self, arguments: &mut Arguments<'_, M>) -> Option<Self::Arg>;
 }
 
 /// A need, or a tuple of up to eight, evaluated left to right; perhaps behind gates ([`when`]).
@@ -45,7 +45,7 @@ pub trait Needs<M: Mode>: 'static {
     #[doc(hidden)]
     fn declare(&self, list: &mut NeedList);
     #[doc(hidden)]
-    fn take(&self, arguments: &mut Arguments<M>) -> Option<Self::Args>;
+    fn take(&self, arguments: &mut Arguments<'_, M>) -> Option<Self::Args>;
 }
 
 /// Needs the value of `key`.
@@ -166,7 +166,7 @@ impl<M: Mode, N: Needs<M>> Needs<M> for When<N> {
         self.needs.declare(list);
     }
 
-    fn take(&self, arguments: &mut Arguments<M>) -> Option<N::Args> {
+    fn take(&self, arguments: &mut Arguments<'_, M>) -> Option<N::Args> {
         self.needs.take(arguments)
     }
 }
@@ -212,7 +212,7 @@ impl<M: Mode, K: Key, A: 'static> Need<M> for KeyNeed<K, A> {
         list.add(self.id, self.kind.clone());
     }
 
-    fn take(&self, arguments: &mut Arguments<M>) -> Option<A> {
+    fn take(&self, arguments: &mut Arguments<'_, M>) -> Option<A> {
         (self.argument)(arguments.value::<K>()?.or_else(|| self.default.clone()))
     }
 }
@@ -224,7 +224,7 @@ impl<M: Mode, N: Needs<M>, O, F: Fn(N::Args) -> O + 'static> Need<M> for Map<N, 
         self.0.declare(list);
     }
 
-    fn take(&self, arguments: &mut Arguments<M>) -> Option<O> {
+    fn take(&self, arguments: &mut Arguments<'_, M>) -> Option<O> {
         Some((self.1)(self.0.take(arguments)?))
     }
 }
@@ -236,7 +236,7 @@ impl<M: Mode, R: Role> Need<M> for Over<R> {
         list.add(Id::role(&self.0), NeedKind::Over);
     }
 
-    fn take(&self, arguments: &mut Arguments<M>) -> Option<Dialer<R, M>> {
+    fn take(&self, arguments: &mut Arguments<'_, M>) -> Option<Dialer<R, M>> {
         arguments.dialer(&self.0)
     }
 }
@@ -249,7 +249,7 @@ impl<M: Mode> Need<M> for TakeHandshake {
         list.add(id, NeedKind::Handshake);
     }
 
-    fn take(&self, arguments: &mut Arguments<M>) -> Option<Option<PassedDown<M>>> {
+    fn take(&self, arguments: &mut Arguments<'_, M>) -> Option<Option<PassedDown<M>>> {
         Some(arguments.handshake())
     }
 }
@@ -267,7 +267,7 @@ macro_rules! single {
                 Need::<M>::declare(self, list);
             }
 
-            fn take(&self, arguments: &mut Arguments<M>) -> Option<Self::Args> {
+            fn take(&self, arguments: &mut Arguments<'_, M>) -> Option<Self::Args> {
                 Need::<M>::take(self, arguments)
             }
         }
@@ -288,7 +288,7 @@ macro_rules! tuple {
             }
 
             #[allow(non_snake_case, unused_variables, clippy::unused_unit, reason = "one macro for all lengths")]
-            fn take(&self, arguments: &mut Arguments<M>) -> Option<Self::Args> {
+            fn take(&self, arguments: &mut Arguments<'_, M>) -> Option<Self::Args> {
                 let ($($name,)*) = self;
                 Some(($($name.take(arguments)?,)*))
             }

@@ -19,7 +19,7 @@ use core::task::{Context, Poll, ready};
 use super::deadline::ArmedDeadline;
 use super::engine::Engine;
 use super::explain::explain_for_report;
-use crate::dialer::arguments::Arguments;
+use crate::dialer::arguments::{Arguments, Connecting};
 use crate::dialer::attempts::{AttemptLog, AttemptScope};
 use crate::dialer::{Dialer, Origin};
 use crate::error::{Attempts, plan_mismatch};
@@ -72,7 +72,7 @@ pub(super) fn connect<R: Role, M: Mode>(
     handshake: Option<&Handshake<M>>,
 ) -> Result<Dialling<R, M>, Error> {
     let arguments = Arguments::of_plan(plan, scope, handshake);
-    let function = M::restore::<(R::Target, Arguments<M>), Option<Dialling<R, M>>>(&plan.registration.run);
+    let function = M::restore::<Connecting<R, M>, Option<Dialling<R, M>>>(&plan.registration.run);
     function.and_then(|function| function((target, arguments))).ok_or_else(plan_mismatch)
 }
 

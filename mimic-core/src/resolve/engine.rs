@@ -18,7 +18,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::dialer::arguments::Arguments;
+use crate::dialer::arguments::{Arguments, Computing};
 use crate::dialer::attempts::AttemptScope;
 use crate::error::plan_mismatch;
 use crate::id::Id;
@@ -200,22 +200,21 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     /// The registration on top of the stack has all inputs: calls a function, or makes a plan.
     fn inputs_ready(&mut self, registration: &Arc<Registration<M>>) -> Result<Option<Answer<M>>, Error> {
+        if registration.is_function() {
+            if registration.needs.has_over {
+                self.scope.get_or_insert_with(|| AttemptScope::open(None)).deadline = self.deadline.clone();
+            }
+            let inputs = self.stack.last().map(|goal| goal.inputs.as_slice()).unwrap_or_default();
+            let arguments = Arguments::of_function(inputs, self.scope.as_ref());
+            let function = M::restore::<Computing<M>, Option<Answer<M>>>(&registration.run);
+            return function.and_then(|function| function(arguments)).ok_or_else(plan_mismatch).map(Some);
+        }
         let goal = self.goal()?;
-        let inputs = core::mem::take(&mut goal.inputs);
-        if !registration.is_function() {
-            let below = goal.plan.take();
-            let next = if below.is_some() { goal.at + 1 } else { 0 };
-            goal.plan = Some(Arc::new(Plan { registration: registration.clone(), inputs, below }));
-            goal.go_to(next);
-            return Ok(None);
-        }
-        if registration.needs.has_over {
-            self.scope.get_or_insert_with(|| AttemptScope::open(None)).deadline = self.deadline.clone();
-        }
-        let scope = self.scope.clone().filter(|_| registration.needs.has_over);
-        let arguments = Arguments::of_function(inputs, scope);
-        let function = M::restore::<Arguments<M>, Option<Answer<M>>>(&registration.run);
-        function.and_then(|function| function(arguments)).ok_or_else(plan_mismatch).map(Some)
+        let (inputs, below) = (core::mem::take(&mut goal.inputs), goal.plan.take());
+        let next = if below.is_some() { goal.at + 1 } else { 0 };
+        goal.plan = Some(Arc::new(Plan { registration: registration.clone(), inputs, below }));
+        goal.go_to(next);
+        Ok(None)
     }
 
     /// Takes the decided goal off the stack.
