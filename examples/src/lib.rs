@@ -1,13 +1,13 @@
 //! The example application as a command line, the same on every runtime.
 //!
 //! ```text
-//!     bin/smol.rs   bin/tokio.rs   bin/async-std.rs     a context, block_on and spawn, and no more
+//!     bin/smol.rs   bin/tokio.rs   bin/async-std.rs   a context, block_on, spawn
 //!            └────────────┼──────────────┘
 //!                      Runtime
 //!                         │
-//!     cli ── demo, serve, ping, connect, explain        written once, over mimic_core::Context
+//!     cli ── demo, serve, ping, connect, explain       once, over mimic_core::Context
 //!                         │
-//!            mimic-example-app                          written once, over embedded-io-async
+//!            mimic-example-app                         once, over embedded-io-async
 //! ```
 //!
 //! Which transport carries the bytes is decided by the URL on the command line, when it is

@@ -4,7 +4,7 @@
 //!   FromTokio<T> = StreamFlow<T, Tokio>        FromFutures<T> = StreamFlow<T, Smol>
 //!        │ Flow: Ends keeps the promises; a drop discards unread input of sockets
 //!        ▼
-//!   PollStream<T> for Tokio, for Smol:   tokio's and futures-io's names for read, write, close
+//!   PollStream<T> for Tokio, for Smol:   their names for read, write, flush, close
 //!
 //!   flow ─► ToTokio ─► TLS of another crate ─► FromTokio::with_inner(tls, way to the flow)
 //!             ▲                                  │ inner()

@@ -3,7 +3,7 @@
 //! ```text
 //! # address   names
 //! 127.0.0.5   pinned.example.org  alias
-//! 2001:db8::5 pinned.example.org        # several lines of a name are joined, in their order
+//! 2001:db8::5 pinned.example.org    # lines of one name are joined, in order
 //! fe80::1%eth0 router
 //! ```
 

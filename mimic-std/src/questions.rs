@@ -6,7 +6,7 @@
 //!  B ─┼── example.org Aaaa ── running ──── mimic-lookup 1
 //!  C ─┘
 //!  D ──── example.org A ───── queued
-//!         silent.test A ───── running ──── mimic-lookup 2    abandoned: it has no waiting task
+//!         silent.test A ───── running ──── mimic-lookup 2   abandoned: no task waits
 //! ```
 //!
 //! A question that loses its last waiting task leaves the queue; one that runs cannot be stopped,
