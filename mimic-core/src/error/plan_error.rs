@@ -57,18 +57,27 @@ impl fmt::Display for PlanError {
         match self {
             Self::NoCandidate { role } => write!(f, "no candidate for {role} applies"),
             Self::UnknownValue { role, key, found, known, is_scheme } => {
-                let known = known.join(", ");
                 match found {
-                    Some(found) if *is_scheme => write!(f, "the scheme {found} is not known here; known: {known}"),
-                    Some(found) => write!(f, "{key} is {found}; {role} has candidates for {known}"),
-                    None => write!(f, "{key} is not given; {role} has candidates for {known}"),
+                    Some(found) if *is_scheme => write!(f, "the scheme {found} is not known here; known: ")?,
+                    Some(found) => write!(f, "{key} is {found}; {role} has candidates for ")?,
+                    None => write!(f, "{key} is not given; {role} has candidates for ")?,
                 }
+                write_list(f, known, ", ")
             }
             Self::Missing { need, of } => write!(f, "{of} needs {need}, which is missing"),
-            Self::Cycle { path, .. } => write!(f, "a cycle: {}", path.join(" -> ")),
+            Self::Cycle { path, .. } => {
+                f.write_str("a cycle: ")?;
+                write_list(f, path, " -> ")
+            }
             Self::NoSleep => f.write_str("a deadline is set, and nothing fills Sleep"),
         }
     }
+}
+
+/// Writes names. (`join` takes 0.3 KiB of flash.)
+fn write_list(f: &mut fmt::Formatter<'_>, names: &[String], between: &str) -> fmt::Result {
+    let mut names = names.iter().enumerate();
+    names.try_for_each(|(at, name)| write!(f, "{}{name}", if at > 0 { between } else { "" }))
 }
 
 debug_as_display!(PlanError);

@@ -44,8 +44,7 @@ pub(crate) async fn resolve<R: Role, M: Mode>(
 ) -> Result<R::Output<M>, Error> {
     let mut engine = Engine::new(registry);
     let id = Id::role(&role);
-    let mut deadline = arm(&mut engine, id).await?;
-    let plan = decide_plan(&mut engine, id, deadline.as_mut()).await?;
+    let (plan, deadline) = decide_plan(&mut engine, id).await?;
     let opened = engine.scope.take();
     // By reference, so that it is made where it stays.
     let mut dial = Dial::new(&role, target, None, DialState::new(&plan, &Origin::Standalone));
@@ -57,8 +56,7 @@ pub(crate) async fn resolve<R: Role, M: Mode>(
 pub(crate) async fn prepare<R: Role, M: Mode>(registry: &Registry<M>, role: R) -> Result<Dialer<R, M>, Error> {
     let mut engine = Engine::new(registry);
     let id = Id::role(&role);
-    let mut deadline = arm(&mut engine, id).await?;
-    let plan = decide_plan(&mut engine, id, deadline.as_mut()).await?;
+    let (plan, _) = decide_plan(&mut engine, id).await?;
     let (answers, deadline) = (engine.answers(), engine.deadline.take());
     let prepared = Prepared { registry: registry.clone(), role: id, answers, deadline };
     Ok(Dialer { role, plan, origin: Origin::Prepared(Arc::new(prepared)) })
@@ -70,32 +68,37 @@ pub(crate) async fn value<K: Key, M: Mode>(registry: &Registry<M>, key: K) -> Re
     if registry.values.get(&id).is_some() || registry.entries.get(&id).is_none() {
         return Ok(registry.value(&key));
     }
-    let mut engine = Engine::new(registry);
-    let mut deadline = arm(&mut engine, id).await?;
-    let resolved = decide(&mut engine, id, deadline.as_mut()).await?;
+    let (resolved, _) = decide(&mut Engine::new(registry), id).await?;
     Ok(resolved.value().and_then(|value| value.downcast_ref().cloned()))
 }
 
-/// Makes the timer of the context's deadline and starts it. `Sleep` itself has no deadline.
-async fn arm<M: Mode>(engine: &mut Engine<'_, M>, id: Id) -> Result<Option<ArmedDeadline<M>>, Error> {
-    let sleep = Id::role(&Sleep);
-    let Some(after) = engine.registry.value(&Deadline).filter(|_| id != sleep) else { return Ok(None) };
-    if engine.registry.entries.get(&sleep).is_none() {
-        return Err(PlanError::NoSleep.into());
+/// Decides which plan fills a role. The deadline, if there is one, goes on.
+async fn decide_plan<M: Mode>(engine: &mut Engine<'_, M>, role: Id) -> Decided<Arc<Plan<M>>, M> {
+    match decide(engine, role).await? {
+        (Resolved::Plan(plan), deadline) => Ok((plan, deadline)),
+        (_, deadline) => Err(failed(engine, role, engine.no_candidate(role), deadline.as_ref())),
     }
-    let plan = engine.plan(sleep).await.map_err(|error| failed(engine, sleep, error, None))?;
-    let timer = connect::<Sleep, M>(&plan, (), None, None)?.await;
-    let timer = timer.map_err(|error| failed(engine, sleep, error.located_at(plan.registration.to_string()), None))?;
-    engine.deadline = Some(DeadlinePlan { after, timer: plan });
-    Ok(Some(ArmedDeadline::new(after, timer)))
 }
 
-/// Decides a key or a role, before the deadline.
-async fn decide<M: Mode>(
-    engine: &mut Engine<'_, M>,
-    id: Id,
-    mut deadline: Option<&mut ArmedDeadline<M>>,
-) -> Result<Resolved<M>, Error> {
+/// What was decided, and the deadline of the context, which runs.
+type Decided<T, M> = Result<(T, Option<ArmedDeadline<M>>), Error>;
+
+/// Decides a key or a role, before the deadline of the context. `Sleep` itself has no deadline.
+// Not generic over the role, so that it is there once.
+async fn decide<M: Mode>(engine: &mut Engine<'_, M>, id: Id) -> Decided<Resolved<M>, M> {
+    let sleep = Id::role(&Sleep);
+    let mut deadline = None;
+    if let Some(after) = engine.registry.value(&Deadline).filter(|_| id != sleep) {
+        if engine.registry.entries.get(&sleep).is_none() {
+            return Err(PlanError::NoSleep.into());
+        }
+        let plan = engine.plan(sleep).await.map_err(|error| failed(engine, sleep, error, None))?;
+        let timer = connect::<Sleep, M>(&plan, (), None, None)?.await;
+        let timer =
+            timer.map_err(|error| failed(engine, sleep, error.located_at(plan.registration.to_string()), None))?;
+        deadline = Some(ArmedDeadline::new(after, timer));
+        engine.deadline = Some(DeadlinePlan { after, timer: plan });
+    }
     let result = {
         let mut work = pin!(engine.run(id));
         poll_fn(|cx| match (work.as_mut().poll(cx), &mut deadline) {
@@ -104,18 +107,9 @@ async fn decide<M: Mode>(
         })
         .await
     };
-    result.map_err(|error| failed(engine, id, error, deadline.as_deref()))
-}
-
-/// Decides which plan fills a role, before the deadline.
-async fn decide_plan<M: Mode>(
-    engine: &mut Engine<'_, M>,
-    role: Id,
-    mut deadline: Option<&mut ArmedDeadline<M>>,
-) -> Result<Arc<Plan<M>>, Error> {
-    match decide(engine, role, deadline.as_deref_mut()).await? {
-        Resolved::Plan(plan) => Ok(plan),
-        _ => Err(failed(engine, role, engine.no_candidate(role), deadline.as_deref())),
+    match result {
+        Ok(resolved) => Ok((resolved, deadline)),
+        Err(error) => Err(failed(engine, id, error, deadline.as_ref())),
     }
 }
 
