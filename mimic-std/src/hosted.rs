@@ -1,19 +1,16 @@
 //! The roles that the parts of an adapter make.
 
 use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
 
-#[cfg(not(feature = "happy-eyeballs"))]
-use mimic_core::InOrder as Addresses;
 #[cfg(unix)]
 use mimic_core::keys::UnixMode;
-use mimic_core::keys::{Deadline, V6Only};
+use mimic_core::keys::V6Only;
 use mimic_core::needs::{map, opt};
 use mimic_core::roles::{Lookup, Sleep, Tcp, TcpListen};
 use mimic_core::roles::{Unix, UnixListen};
-use mimic_core::{Ctx, Error, Install, Mode, Phase, Schemes, for_each_mode};
+use mimic_core::{Ctx, Error, Install, Mode, Phase, for_each_mode};
 #[cfg(feature = "happy-eyeballs")]
-use mimic_happy_eyeballs::{HappyEyeballs as Addresses, SourceAddress};
+use mimic_happy_eyeballs::SourceAddress;
 use socket2::SockRef;
 
 use crate::acceptor::Acceptor;
@@ -34,22 +31,9 @@ use crate::tcp_options::TcpOptions;
 #[derive(Clone, Copy, Debug)]
 pub struct Hosted<A>(pub A);
 
-/// The content of an adapter's contexts: [`Hosted`], the standard schemes, addresses raced by the
-/// feature `happy-eyeballs`, TLS by the feature `rustls`, and a deadline of 30 s.
-#[derive(Clone, Copy, Debug)]
-pub struct Everything<A>(pub A);
-
 const PRIORITY: i32 = 100;
 
 for_each_mode!(M => {
-    impl<A: Adapter> Install<M> for Everything<A> {
-        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            #[cfg(feature = "rustls")]
-            let ctx = ctx.install(mimic_rustls::Tls);
-            ctx.install(Schemes).install(Addresses).install(Hosted(self.0)).with(Deadline, Duration::from_secs(30))
-        }
-    }
-
     impl<A: Adapter> Install<M> for Hosted<A> {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
             let (epoch, options) = (A::now(), map(TcpOptions::needs(), |options| options));

@@ -1,7 +1,7 @@
 //! What adapters for hosted systems share: everything but the runtime.
 //!
 //! - [`Adapter`] and [`Listens`] are the parts of a runtime. [`Hosted`] makes the roles of them,
-//!   [`Everything`] the content of a context, and [`Acceptor`] listeners.
+//!   and [`Acceptor`] listeners.
 //! - [`StreamFlow`] is a flow over a stream of a runtime. [`Ends`] keeps the promises of [`Flow`](mimic_core::Flow) over streams with the habits of
 //!   `std::io`. [`with_io_slices`] and [`with_byte_slices`] convert vectored writes without
 //!   allocating. An adapter calls [`discard_unread`] before it closes a socket.
@@ -45,7 +45,7 @@ pub use acceptor::Acceptor;
 pub use adapter::{Adapter, AsSocket, Listens, UnixSockets};
 pub use bridge::{PollStream, StreamFlow};
 pub use ends::Ends;
-pub use hosted::{Everything, Hosted};
+pub use hosted::Hosted;
 pub use inherited::{Inherited, InheritedSockets};
 pub use lookup::{lookup, lookup_locally, set_lookup_threads};
 pub use slices::{with_byte_slices, with_io_slices};

@@ -83,8 +83,15 @@ mod bridge;
 #[cfg(feature = "hickory")]
 mod hickory;
 
-use mimic_core::{Context, Ctx, Error, Flow, Install, LocalContext, for_each_mode};
-use mimic_std::{Acceptor, Everything, Hosted};
+use std::time::Duration;
+
+#[cfg(not(feature = "happy-eyeballs"))]
+use mimic_core::InOrder as Addresses;
+use mimic_core::keys::Deadline;
+use mimic_core::{Context, Ctx, Error, Flow, Install, LocalContext, Schemes, for_each_mode};
+#[cfg(feature = "happy-eyeballs")]
+use mimic_happy_eyeballs::HappyEyeballs as Addresses;
+use mimic_std::{Acceptor, Hosted};
 
 #[cfg(unix)]
 pub use bridge::UnixFlow;
@@ -119,7 +126,19 @@ pub type UnixAcceptor = Acceptor<Tokio, std::os::unix::net::UnixListener>;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tokio;
 
+/// The content of the contexts. The features of this crate decide, and not those of another adapter
+/// in the same program.
+struct Content;
+
 for_each_mode!(M => {
+    impl Install<M> for Content {
+        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
+            #[cfg(feature = "rustls")]
+            let ctx = ctx.install(mimic_rustls::Tls);
+            ctx.install(Schemes).install(Addresses).install(Tokio).with(Deadline, Duration::from_secs(30))
+        }
+    }
+
     impl Install<M> for Tokio {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
             ctx.install(Hosted(self))
@@ -131,14 +150,14 @@ for_each_mode!(M => {
 /// feature `happy-eyeballs`, TLS by the feature `rustls`, and a deadline of 30 s.
 #[must_use]
 pub fn context() -> Context {
-    Ctx::new().install(Everything(Tokio))
+    Ctx::new().install(Content)
 }
 
 /// Returns what [`context`] does, for flows and functions that stay on one thread: a current-thread
 /// runtime, or a `LocalSet`.
 #[must_use]
 pub fn local_context() -> LocalContext {
-    Ctx::new().install(Everything(Tokio))
+    Ctx::new().install(Content)
 }
 
 /// Connects to an endpoint such as `tcp://example.org:7`, `unix:/run/service` or, with the feature
