@@ -1,4 +1,4 @@
-//! The flow over a lent socket.
+//! The flow over a pooled socket.
 
 use core::fmt;
 use core::task::{Context, Poll, ready};
@@ -10,7 +10,7 @@ use mimic_core::keys::{LocalAddr, PeerAddr};
 use mimic_core::{Error, ErrorKind, Flow, Phase};
 
 use crate::address::to_core;
-use crate::pool::Lent;
+use crate::pool::PooledSocket;
 use crate::socket::{Options, duration, link_down, poll_once};
 
 /// A flow over a TCP socket of the pool.
@@ -28,7 +28,7 @@ use crate::socket::{Options, duration, link_down, poll_once};
 ///
 /// Errors stay. It answers [`PeerAddr`] and [`LocalAddr`]. Reads and writes allocate nothing.
 pub struct TcpFlow {
-    socket: Lent,
+    socket: PooledSocket,
     read: End,
     write: End,
     user_timeout: Duration,
@@ -48,7 +48,7 @@ enum End {
 }
 
 impl TcpFlow {
-    pub(crate) fn new(socket: Lent, options: Options) -> Self {
+    pub(crate) fn new(socket: PooledSocket, options: Options) -> Self {
         options.connected(&mut socket.get());
         let user_timeout = duration(options.user_timeout);
         Self { socket, read: End::Open, write: End::Open, user_timeout, written: 0, acknowledged: 0, stalled: None }

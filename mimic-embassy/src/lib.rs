@@ -181,17 +181,17 @@ extern crate alloc;
 mod log;
 mod address;
 mod buffers;
+mod connect;
 #[cfg(feature = "crypto")]
 pub mod crypto;
 mod flow;
-mod link;
 mod listener;
 mod lookup;
+mod neighbor_turns;
 mod network;
 mod pool;
 mod socket;
 mod timer;
-mod turns;
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -268,7 +268,7 @@ impl Install<Local> for EmbassyClient {
         let stack = pool.stack();
         let ctx = ctx
             .register(Tcp, "tcp", PRIORITY, options(), move |to, options| async move {
-                Ok(Box::new(link::connect(pool, to, options).await?) as <Local as Mode>::Flow)
+                Ok(Box::new(connect::connect(pool, to, options).await?) as <Local as Mode>::Flow)
             })
             .register(Lookup, "dns", PRIORITY, opt(Deadline), move |question, deadline| {
                 lookup::lookup(pool, question, deadline)

@@ -12,7 +12,7 @@ use mimic_core::{Error, Listener, Local, Mode};
 
 use crate::address;
 use crate::flow::TcpFlow;
-use crate::pool::{Lent, Pool};
+use crate::pool::{Pool, PooledSocket};
 use crate::socket::{Options, poll_once, start};
 
 /// Accepts flows over sockets of the pool: a listening socket becomes the connection, and another
@@ -24,7 +24,7 @@ pub(crate) struct Acceptor {
     options: Options,
     backlog: usize,
     /// Those that listen, and those whose peer has begun to connect.
-    sockets: Vec<Lent>,
+    sockets: Vec<PooledSocket>,
 }
 
 impl Acceptor {
@@ -72,7 +72,7 @@ impl Drop for Acceptor {
     fn drop(&mut self) {
         self.pool.unbind(self.endpoint);
         // Nobody will speak to those that connected.
-        self.sockets.iter_mut().for_each(Lent::abort_on_drop);
+        self.sockets.iter_mut().for_each(PooledSocket::abort_on_drop);
     }
 }
 
@@ -81,7 +81,7 @@ impl Listener<Local> for Acceptor {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<<Local as Mode>::Flow, Error>> {
         // Peers that gave up; the pool may have waited for their sockets.
         self.sockets.retain(|socket| !matches!(socket.get().state(), State::Closed | State::TimeWait));
-        let connected = |socket: &Lent| !matches!(socket.get().state(), State::Listen | State::SynReceived);
+        let connected = |socket: &PooledSocket| !matches!(socket.get().state(), State::Listen | State::SynReceived);
         let place = self.sockets.iter().position(connected);
         let accepted = place.map(|place| self.sockets.remove(place));
         self.listen(cx);

@@ -14,10 +14,10 @@ use mimic_core::roles::{Question, Record, RecordType};
 use mimic_core::{Error, ErrorKind, Phase};
 
 use crate::address;
+use crate::neighbor_turns::NeighborTurn;
 use crate::network;
 use crate::pool::Pool;
 use crate::socket::poll_once;
-use crate::turns::Attempt;
 
 /// How long smoltcp asks each server.
 const PER_SERVER: embassy_time::Duration = embassy_time::Duration::from_secs(10);
@@ -47,11 +47,11 @@ pub(crate) async fn lookup(
     let mut aaaa = pin!(query(stack, name, DnsQueryType::Aaaa, aaaa && ipv6));
     let mut a = pin!(query(stack, name, DnsQueryType::A, a && ipv4));
     // Connects step back for as long as the server's neighbour may take.
-    let mut turn = Some(pool.turns().begin());
+    let mut turn = Some(pool.neighbor_turns().begin());
     // Both at once.
     let (mut first, mut second) = (None, None);
     poll_fn(|cx| {
-        if let Some(ends) = turn.as_ref().map(Attempt::ends) {
+        if let Some(ends) = turn.as_ref().map(NeighborTurn::ends) {
             if Instant::now() >= ends {
                 turn = None;
             } else {

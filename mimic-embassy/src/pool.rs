@@ -22,8 +22,8 @@ use embassy_net::{IpListenEndpoint, Stack};
 use embassy_time::{Duration, Instant, Timer};
 use mimic_core::{Error, ErrorKind, Phase};
 
+use crate::neighbor_turns::NeighborTurns;
 use crate::socket::{poll_once, start};
-use crate::turns::Turns;
 use crate::{Buffers, address};
 
 /// How long a peer may be silent after a drop, if nobody needs the socket.
@@ -41,7 +41,7 @@ pub(crate) struct Pool {
     /// What listeners listen at.
     bound: RefCell<Vec<IpListenEndpoint>>,
     next_port: Cell<u16>,
-    turns: Turns,
+    neighbor_turns: NeighborTurns,
 }
 
 /// A socket in its place. It is borrowed for the time of a call, by who has it lent, or by the pool
@@ -103,7 +103,7 @@ impl Pool {
             waiting: RefCell::default(),
             bound: RefCell::default(),
             next_port: Cell::new(49152),
-            turns: Turns::new(address::has_neighbours(stack)),
+            neighbor_turns: NeighborTurns::new(address::has_neighbours(stack)),
         }))
     }
 
@@ -115,8 +115,8 @@ impl Pool {
         self.slots.len()
     }
 
-    pub(crate) fn turns(&self) -> &Turns {
-        &self.turns
+    pub(crate) fn neighbor_turns(&self) -> &NeighborTurns {
+        &self.neighbor_turns
     }
 
     fn idle(&self) -> impl Iterator<Item = Idle<'_>> {
@@ -130,7 +130,7 @@ impl Pool {
     /// A socket to connect. Waits for those that are closing, and for what becomes of those that
     /// others connect: of a race, each attempt has its turn. Does not wait for those that are in
     /// use.
-    pub(crate) async fn take(&'static self) -> Result<Lent, Error> {
+    pub(crate) async fn take(&'static self) -> Result<PooledSocket, Error> {
         let taken = poll_fn(|cx| match self.poll_take(cx) {
             // Who connects does not wait for a socket, so nobody waits in a circle.
             Poll::Ready(None) if self.slots.iter().any(|slot| slot.connecting.get()) => {
@@ -139,7 +139,7 @@ impl Pool {
             }
             taken => taken,
         });
-        taken.await.inspect(|lent| lent.slot.connecting.set(true)).ok_or_else(|| {
+        taken.await.inspect(|socket| socket.slot.connecting.set(true)).ok_or_else(|| {
             log!(warn, "all {} TCP sockets of the pool are in use", self.size());
             let reason = alloc::format!("all {} TCP sockets of the pool are in use", self.size());
             Error::new(ErrorKind::OutOfMemory, reason)
@@ -149,12 +149,12 @@ impl Pool {
     }
 
     /// As [`take`](Self::take), but `None` if all are in use.
-    pub(crate) fn poll_take(&'static self, cx: &mut Context<'_>) -> Poll<Option<Lent>> {
+    pub(crate) fn poll_take(&'static self, cx: &mut Context<'_>) -> Poll<Option<PooledSocket>> {
         let now = Instant::now();
         let oldest = |idle: &Idle<'_>| idle.since;
         if let Some(Idle { slot, .. }) = self.idle().filter(|idle| idle.is_free(now)).min_by_key(oldest) {
             slot.idle_since.set(None);
-            return Poll::Ready(Some(Lent { pool: self, slot, abort: false }));
+            return Poll::Ready(Some(PooledSocket { pool: self, slot, abort: false }));
         }
         if self.idle().next().is_none() {
             return Poll::Ready(None);
@@ -192,7 +192,7 @@ impl Pool {
         log!(debug, "a socket comes back: {}", socket.state());
         match socket.state() {
             // A peer that answers later is reset by the stack.
-            State::SynSent | State::Listen => silence(&mut socket),
+            State::SynSent | State::Listen => close_quietly(&mut socket),
             _ if abort => socket.abort(),
             _ => {
                 socket.close();
@@ -245,7 +245,7 @@ impl Pool {
 
 /// Closes without a reset: one to a neighbour that is not known waits for ever, and asks for it
 /// again and again.
-pub(crate) fn silence(socket: &mut TcpSocket<'_>) {
+pub(crate) fn close_quietly(socket: &mut TcpSocket<'_>) {
     socket.abort();
     // Listening forgets the peer; closing from there sends nothing.
     let _ = start(socket.accept(1));
@@ -254,13 +254,13 @@ pub(crate) fn silence(socket: &mut TcpSocket<'_>) {
 
 /// A socket in use, given back when it is dropped: closed, and what was written is still sent; or
 /// aborted.
-pub(crate) struct Lent {
+pub(crate) struct PooledSocket {
     pool: &'static Pool,
     slot: &'static Slot,
     abort: bool,
 }
 
-impl Lent {
+impl PooledSocket {
     pub(crate) fn abort_on_drop(&mut self) {
         self.abort = true;
     }
@@ -281,7 +281,7 @@ impl Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for PooledSocket {
     fn drop(&mut self) {
         self.pool.give_back(self.slot, self.abort);
     }

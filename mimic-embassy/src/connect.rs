@@ -9,7 +9,7 @@ use embassy_time::{Instant, Timer};
 use mimic_core::{Error, ErrorKind, Phase};
 
 use crate::flow::TcpFlow;
-use crate::pool::{Lent, Pool, silence};
+use crate::pool::{Pool, PooledSocket, close_quietly};
 use crate::socket::{CONNECT, Options, duration, link_down, poll_once, start};
 use crate::{address, network};
 
@@ -26,7 +26,7 @@ pub(crate) async fn connect(pool: &'static Pool, to: SocketAddr, options: Option
     // It is given up here, where it is known from a refusal.
     socket.get().set_timeout(None);
     let from = address::local(pool.stack(), to.ip());
-    let mut attempt = pool.turns().begin();
+    let mut attempt = pool.neighbor_turns().begin();
     let gives_up = attempt.started() + duration(CONNECT);
     let mut sending = false;
     poll_fn(|cx| {
@@ -51,7 +51,7 @@ pub(crate) async fn connect(pool: &'static Pool, to: SocketAddr, options: Option
         let (may_send, until) = attempt.may_send(now);
         if sending && !may_send {
             log!(debug, "no answer yet from {}: others take their turn", endpoint);
-            silence(&mut socket.get());
+            close_quietly(&mut socket.get());
         } else if may_send && !sending {
             // The rest of embassy-net's future only waits for the state to change.
             if let Poll::Ready(Err(_)) = start(socket.get().connect(endpoint)) {
@@ -69,7 +69,7 @@ pub(crate) async fn connect(pool: &'static Pool, to: SocketAddr, options: Option
 }
 
 /// Waits until the socket is connected, or never will be.
-fn poll_connected(socket: &Lent, cx: &mut Context<'_>) -> Poll<bool> {
+fn poll_connected(socket: &PooledSocket, cx: &mut Context<'_>) -> Poll<bool> {
     let socket = socket.get();
     match socket.state() {
         State::SynSent | State::SynReceived => {

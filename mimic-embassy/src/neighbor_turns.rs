@@ -28,7 +28,7 @@ const PERIOD: Duration = Duration::from_millis(50);
 
 /// The attempts of a pool that have no answer yet, connects and look-ups.
 #[derive(Debug)]
-pub(crate) struct Turns {
+pub(crate) struct NeighborTurns {
     /// Whether there is anything to wait for: not on a point-to-point link.
     neighbours: bool,
     /// How many are fresh.
@@ -39,7 +39,7 @@ pub(crate) struct Turns {
     next: Cell<u32>,
 }
 
-impl Turns {
+impl NeighborTurns {
     pub(crate) fn new(neighbours: bool) -> Self {
         Self {
             neighbours,
@@ -50,19 +50,19 @@ impl Turns {
         }
     }
 
-    pub(crate) fn begin(&self) -> Attempt<'_> {
+    pub(crate) fn begin(&self) -> NeighborTurn<'_> {
         let number = self.next.get();
         self.next.set(number.wrapping_add(1));
         let alone = self.fresh.get() == 0 && self.waiting.borrow().is_empty();
         self.fresh.set(self.fresh.get() + 1);
-        Attempt { turns: self, number, started: Instant::now(), alone, fresh: true }
+        NeighborTurn { turns: self, number, started: Instant::now(), alone, fresh: true }
     }
 }
 
 /// One attempt, as long as it has no answer.
 #[derive(Debug)]
-pub(crate) struct Attempt<'a> {
-    turns: &'a Turns,
+pub(crate) struct NeighborTurn<'a> {
+    turns: &'a NeighborTurns,
     number: u32,
     started: Instant,
     /// Nobody was before it: the first request was its own.
@@ -70,7 +70,7 @@ pub(crate) struct Attempt<'a> {
     fresh: bool,
 }
 
-impl Attempt<'_> {
+impl NeighborTurn<'_> {
     pub(crate) fn started(&self) -> Instant {
         self.started
     }
@@ -111,7 +111,7 @@ impl Attempt<'_> {
     }
 }
 
-impl Drop for Attempt<'_> {
+impl Drop for NeighborTurn<'_> {
     fn drop(&mut self) {
         if self.fresh {
             self.turns.fresh.set(self.turns.fresh.get() - 1);
