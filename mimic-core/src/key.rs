@@ -49,7 +49,7 @@ pub trait Key: 'static {
     /// use mimic_core::roles::Connect;
     ///
     /// mimic_core::key! {
-    ///     /// Who asks.
+    ///     /// The token of the user.
     ///     secret pub Token: mimic_core::Text;
     /// }
     ///
@@ -81,7 +81,8 @@ pub trait Key: 'static {
 /// ```
 ///
 /// The word `secret` before a key keeps its values out of errors and explanations
-/// ([`Key::SECRET`](crate::Key::SECRET)): `key!(/** Who asks. */ secret pub Token: Secret);`
+/// ([`Key::SECRET`](crate::Key::SECRET)): `key!(/** The user's token. */ secret pub Token:
+/// Secret);`
 #[macro_export]
 macro_rules! key {
     () => {};

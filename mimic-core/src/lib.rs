@@ -7,15 +7,19 @@
 //! runtime, and keeps no global state.
 //!
 //! ```text
-//!            values: Scheme = tcp, Host = example.org, Port = 7, …       ctx.with_url("tcp://example.org:7")
-//!                │
-//!   Context ─────┤ functions:  Ip from Host, …                           ctx.derive(Ip, req(Host), …)
-//!                │ candidates: Connect "tcp", Transport "in-order", …     ctx.register(Connect, "tcp", 100, …)
-//!                │ layers:     Transport "socks5", …                     ctx.layer(Transport, "socks5", …)
-//!                ▼
-//!   resolve(Connect) ── plan ──►  Connect "tcp" ─► Transport "in-order" ─► Lookup "system"
-//!                │                                                    └► Tcp "tcp"
-//!                └── dial ───►  a flow: Box<dyn Flow + Send>, and who carries its bytes is hidden
+//!  a context holds                                          given by
+//!    values      Scheme = tcp, Host = example.org, Port = 7  with, with_url
+//!    functions   Ip from Host                                derive
+//!    candidates  Connect "tcp", Transport "in-order", …      register
+//!    layers      Transport "socks5"                          layer
+//!        │
+//!        │  resolve(Connect)
+//!        ▼
+//!  plan:  Connect "tcp" ─► Transport "in-order" ─► Lookup "system"
+//!        │                                     └─► Tcp "tcp"
+//!        │  dial, once
+//!        ▼
+//!  a flow: Box<dyn Flow + Send>, which hides what carries its bytes
 //! ```
 //!
 //! # Use
@@ -26,9 +30,9 @@
 //!
 //! ```
 //! use embedded_io_async::{Read, Write};
-//! use mimic_core::{Context, Ctx, Error, FlowExt, Mode, Schemes, Shared};
 //! use mimic_core::io::memory_pair;
-//! use mimic_core::roles::{HostPort, Transport};
+//! use mimic_core::roles::{Connect, HostPort, Transport};
+//! use mimic_core::{Context, Ctx, Error, FlowExt, Mode, Schemes, Shared};
 //!
 //! // The client: any runtime, any transport, any mode.
 //! async fn ask<M: Mode>(ctx: &Ctx<M>) -> Result<String, Error> {
@@ -56,24 +60,45 @@
 //!     .register(Transport, "memory", 100, (), |_to: HostPort, ()| async {
 //!         let (here, there) = memory_pair::<Shared>(64);
 //!         std::thread::spawn(|| block_on(answer(there)));
-//!         Ok(Box::new(here) as _)
+//!         Ok(here.boxed())
 //!     })
 //!     .with_url("tcp://example.org:7")?;
-//! println!("{}", ctx.explain(mimic_core::roles::Connect));
+//! println!("{}", ctx.explain(Connect));
 //! assert_eq!(ask(&ctx).await?, "pong\n");
 //! # Ok::<(), Error>(()) }).unwrap();
 //! ```
 //!
 //! # The five ideas
 //!
-//! 1. A **key** is a type that names a typed value: [`Key`], [`key!`].
-//! 2. A **context** is a cheaply cloned map of values, functions, protocols and layers: [`Ctx`],
-//!    used as [`Context`] or [`LocalContext`].
-//! 3. **Needs** are what a function or protocol declares as inputs, as data: [`req`], [`opt`],
-//!    [`or_default`], [`map`], [`over`], and the gates [`is`] and [`given`].
-//! 4. A **flow** is one object-safe byte stream: [`Flow`], [`FlowExt`].
-//! 5. A **role** is a job that protocols compete for, from a target to an output: [`Role`],
-//!    [`Dialer`].
+//! 1. A **key** is a type that names a typed value: [`Key`], [`key!`], the standard [`keys`].
+//! 2. A **context** is a cheaply cloned map of values, and of what was registered for keys and
+//!    roles: [`Ctx`], used as [`Context`] or [`LocalContext`].
+//! 3. A **role** is a job from a target to an output: `Transport` goes from a host and port to a
+//!    flow. *Candidates* compete for it, *layers* wrap the one that wins: [`Role`], [`Dialer`], the
+//!    standard [`roles`].
+//! 4. **Needs** are the inputs that a function, a candidate or a layer declares, as data: [`req`],
+//!    [`opt`], [`or_default`], [`map`], [`over`]. *Gates* before them decide whether it applies:
+//!    [`when`], [`is`], [`has`].
+//! 5. A **flow** is one object-safe byte stream: [`Flow`], [`FlowExt`].
+//!
+//! # How a resolve goes
+//!
+//! ```text
+//! Connect   candidate "unix"     Scheme is "unix"?  it is "tcp": skipped
+//!           candidate "tcp"      Scheme is "tcp"?   yes: committed. Now a missing need errs
+//!                                  req Host         "example.org"
+//!                                  req Port         7
+//!                                  over Transport   to be decided ──┐
+//! Transport candidate "in-order"   over Lookup, over Tcp  ◄─────────┘
+//!           layer "socks5"         when(has(Proxy))?  no value, no function: skipped
+//! ```
+//!
+//! The engine takes the candidates of a role by [`Priority`], and the functions of a key alike. The
+//! first that applies is a *plan* once it has its inputs, with a plan for each role that it is
+//! over. Then the plan is dialled: the candidate's function runs, and dials what is below by the
+//! [`Dialer`]s among its arguments. One deadline covers all of it. An [`Error`] says what was
+//! tried, at which candidate or layer, why it failed, and what to do; [`Ctx::explain`] says
+//! beforehand what would be tried, and calls nothing.
 //!
 //! # Failing closed
 //!
@@ -109,6 +134,16 @@
 //!   reason, advice, and what was tried.
 //!
 //! No feature changes what a resolve does.
+//!
+//! [`req`]: needs::req
+//! [`opt`]: needs::opt
+//! [`or_default`]: needs::or_default
+//! [`map`]: needs::map
+//! [`over`]: needs::over
+//! [`when`]: needs::when
+//! [`is`]: needs::is
+//! [`has`]: needs::has
+//! [`Report::plan`]: explain::Report::plan
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "std"), no_std)]

@@ -170,7 +170,8 @@ impl<T> Cell<T> for spin::mutex::SpinMutex<T> {
 
 /// Accepts flows. Dropping it stops listening, and removes what it made (a Unix socket's file).
 ///
-/// A server accepts with [`ListenerExt::accept_ok`](crate::ListenerExt::accept_ok), which has the right loop inside:
+/// A server accepts with [`ListenerExt::accept_ok`](crate::ListenerExt::accept_ok), which has the
+/// right loop inside:
 ///
 /// ```
 /// # use mimic_core::{Ctx, Error, ListenerExt, Mode};
@@ -190,19 +191,21 @@ pub trait Listener<M: Mode>: fmt::Debug {
     /// The listener goes on after an error. Cancel-safe: a flow is handed out or still waits.
     ///
     /// # Errors
-    /// - In [`Phase::Handshake`](crate::Phase::Handshake), or of kind [`ConnectionAborted`](crate::ErrorKind::ConnectionAborted),
+    /// - In [`Phase::Handshake`](crate::Phase::Handshake), or of kind
+    ///   [`ConnectionAborted`](crate::ErrorKind::ConnectionAborted),
     ///   [`ConnectionReset`](crate::ErrorKind::ConnectionReset) or
-    ///   [`Interrupted`](crate::ErrorKind::Interrupted): it concerns one peer. The next call may be made
-    ///   at once.
+    ///   [`Interrupted`](crate::ErrorKind::Interrupted): it concerns one peer. The next call may be
+    ///   made at once.
     /// - Of any other kind: it concerns the listener, and the next call most likely fails too. So
-    ///   the caller waits a moment before it. [`OutOfMemory`](crate::ErrorKind::OutOfMemory) is a shortage
-    ///   of memory or descriptors, which passes once other flows are closed.
+    ///   the caller waits a moment before it. [`OutOfMemory`](crate::ErrorKind::OutOfMemory) is a
+    ///   shortage of memory or descriptors, which passes once other flows are closed.
     ///
     /// [`ListenerExt::accept_ok`](crate::ListenerExt::accept_ok) does so.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<M::Flow, Error>>;
 
     /// The first socket address that it listens on, with the real port when 0 was asked for; `None`
-    /// if it has none (Unix sockets). A name may have several: [`ListenerExt::local_addrs`](crate::ListenerExt::local_addrs).
+    /// if it has none (Unix sockets). A name may have several:
+    /// [`ListenerExt::local_addrs`](crate::ListenerExt::local_addrs).
     fn local_addr(&self) -> Option<SocketAddr>;
 
     /// Calls `visit` with each socket address that it listens on, the first one first. As provided,

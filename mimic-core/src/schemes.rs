@@ -117,8 +117,8 @@ crate::for_each_mode!(M => {
     }
 });
 
-/// A connect function for a candidate of [`Connect`] whose scheme names a host and a port: dials the
-/// role below with them.
+/// A connect function for a candidate of [`Connect`] whose scheme names a host and a port: dials
+/// the role below with them.
 ///
 /// # Errors
 /// That of the role; and [`InvalidInput`](ErrorKind::InvalidInput) for port 0, which only a

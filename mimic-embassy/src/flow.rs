@@ -19,11 +19,11 @@ use crate::socket::{Options, duration, link_down, poll_once};
 ///   was dropped.
 /// - **Dropped**, it is closed in order: what was written goes out, then FIN. The socket stays with
 ///   the connection until the peer has everything and has closed too, until it is silent for 10 s;
-///   and for 1 s at most if somebody else needs it. What the peer sends meanwhile is not read.
+///   and for 1 s at most if another connect needs it. What the peer sends meanwhile is not read.
 /// - **Aborted** and dropped, the peer sees a reset.
 /// - A peer that acknowledges nothing of what was sent for as long as
-///   [`UserTimeout`](crate::UserTimeout) is an error of kind [`TimedOut`](ErrorKind::TimedOut), to
-///   whoever reads or writes then. One that is silent while there is nothing to acknowledge is
+///   [`UserTimeout`](crate::UserTimeout) is an error of kind [`TimedOut`](ErrorKind::TimedOut)
+///   of the read or write that waits. One that is silent while there is nothing to acknowledge is
 ///   noticed with [`KeepAlive`](mimic_core::keys::KeepAlive) only.
 ///
 /// Errors stay. It answers [`PeerAddr`] and [`LocalAddr`]. Reads and writes allocate nothing.
@@ -34,7 +34,7 @@ pub struct TcpFlow {
     user_timeout: Duration,
     /// How many bytes were written, wrapping around.
     written: usize,
-    /// How many of them the peer had acknowledged when somebody last waited.
+    /// How many of them the peer had acknowledged when a task last waited.
     acknowledged: usize,
     /// When it must have acknowledged more.
     stalled: Option<Instant>,
@@ -71,7 +71,7 @@ impl TcpFlow {
         link_down(self.socket.pool().stack(), error)
     }
 
-    /// For who waits: whether the peer has had its time.
+    /// Waits until the peer has had its time, and returns the error.
     fn poll_stalled(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<Error> {
         let is_shut = matches!(self.write, End::Closed);
         if !is_shut && self.acknowledged == self.written {

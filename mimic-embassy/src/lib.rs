@@ -24,8 +24,8 @@
 //! ```
 //!
 //! [`Embassy`] fills these roles, each at priority 100, and [`context`] adds what the standard
-//! schemes of hosts and ports need. [`EmbassyClient`] and [`client`] are the same without [`TcpListen`],
-//! for a device that does not listen:
+//! schemes of hosts and ports need. [`EmbassyClient`] and [`client`] are the same without
+//! [`TcpListen`], for a device that does not listen:
 //!
 //! | role | name | how |
 //! |---|---|---|
@@ -35,9 +35,9 @@
 //! | [`Sleep`] | `timer` | embassy-time |
 //! | `SourceAddress` | `stack` | the stack's own address, if it has one of the family and a way there |
 //!
-//! With the feature `happy-eyeballs`, on by default, [`Transport`](mimic_core::roles::Transport) is filled
-//! by `mimic_happy_eyeballs`: the AAAA and A records of a host are looked up separately and at
-//! once, and its addresses raced as the draft says. Without it the addresses are tried one after
+//! With the feature `happy-eyeballs`, on by default, [`Transport`](mimic_core::roles::Transport) is
+//! filled by `mimic_happy_eyeballs`: the AAAA and A records of a host are looked up separately and
+//! at once, and its addresses raced as the draft says. Without it the addresses are tried one after
 //! the other, in the order of the look-up, by [`InOrder`](mimic_core::InOrder), and nothing fills
 //! `SourceAddress`.
 //!
@@ -61,10 +61,10 @@
 //!   tried. With TLS, an address whose turn comes while the handshake with another has the last
 //!   socket is not tried.
 //! - A listener takes a socket to listen with, and hands it out as the connection; another of the
-//!   pool takes its place, as soon as there is one. smoltcp has no backlog: while nobody listens,
-//!   peers are refused. [`Backlog`] lets more than one listen. It listens at an address of the
-//!   stack, or, at `0.0.0.0` as at `[::]`, at all of both families. An accepted connection that
-//!   nobody has fetched goes down with the listener, by a reset.
+//!   pool takes its place, as soon as there is one. smoltcp has no backlog: while no socket
+//!   listens, peers are refused. [`Backlog`] lets more than one listen. It listens at an address of
+//!   the stack, or, at `0.0.0.0` as at `[::]`, at all of both families. An accepted connection that
+//!   was not fetched goes down with the listener, by a reset.
 //!
 //! # The end of a flow
 //! | what is done | what becomes of it |
@@ -74,7 +74,7 @@
 //! | drop | What was written goes out, then FIN, in the background; nothing is read any more. The socket lingers until the peer has closed too, until it is silent for 10 s, or for 1 s if another connect needs it, which ends it by a reset |
 //! | `abort`, then drop | A reset. The peer reads an error, and what was not sent yet is lost |
 //! | a connect is dropped | Its socket is free at once. Nothing more is sent, but for a reset to a peer that answers late |
-//! | all contexts are dropped | All of the above as if they were there. But somebody has to run the stack: where the device stops with the program, wait for `close` |
+//! | all contexts are dropped | All of the above as if they were there. But a task has to run the stack: where the device stops with the program, wait for `close` |
 //!
 //! # When memory ends
 //! - The pool gives errors: it has what it has, and no connection takes more buffers.
@@ -90,7 +90,7 @@
 //!   rustls takes per record.
 //!
 //! # Waiting
-//! - Who connects, or looks a name up, while the stack has no address (the link is down, DHCP has
+//! - A connect or a look-up that finds the stack without an address (the link is down, DHCP has
 //!   not answered) waits for one: for nine tenths of the [`Deadline`], and then the error says so;
 //!   without a deadline, for as long as it takes. One of either family will do: where IPv6 comes by
 //!   a router and IPv4 by DHCP, give the slower one a moment before (`examples/board` does).
@@ -125,14 +125,14 @@
 //! What remains:
 //! - A peer that needs more than 0.9 s to answer may have to be asked again, if other addresses are
 //!   tried, or names looked up, at the same time. (On a link without neighbours, `medium-ip`,
-//!   nobody steps back.)
+//!   no connect steps back.)
 //! - A first connect right after a look-up may go by IPv4 although IPv6 works: the DNS server took
 //!   the request of that second.
 //! - Sockets that are not of the pool, UDP ones for instance, do not take part.
 //!
 //! # A UART, or any device of `embedded-io-async`
-//! Core's [`pump`](mimic_core::io::pump()) makes a flow of a device with two halves. Whoever does
-//! nothing but this needs no network, nor this crate:
+//! Core's [`pump`](mimic_core::io::pump()) makes a flow of a device with two halves. A
+//! program that does nothing but this needs no network, nor this crate:
 //!
 //! ```
 //! use std::cell::RefCell;
@@ -243,7 +243,7 @@ impl Embassy {
         Self { pool: Pool::new(stack, buffers) }
     }
 
-    /// How many sockets of the pool nobody uses; those that still close count.
+    /// How many sockets of the pool are free; those that still close count.
     #[must_use]
     pub fn idle(&self) -> usize {
         self.pool.count_idle()
@@ -256,8 +256,8 @@ impl fmt::Debug for Embassy {
     }
 }
 
-/// The roles of [`Embassy`] that connecting takes, without [`TcpListen`]: what is not installed takes no
-/// flash.
+/// The roles of [`Embassy`] that connecting takes, without [`TcpListen`]: what is not installed
+/// takes no flash.
 #[derive(Clone, Debug)]
 pub struct EmbassyClient(pub Embassy);
 

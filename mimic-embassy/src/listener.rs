@@ -71,7 +71,7 @@ impl fmt::Debug for Acceptor {
 impl Drop for Acceptor {
     fn drop(&mut self) {
         self.pool.unbind(self.endpoint);
-        // Nobody will speak to those that connected.
+        // No flow will be made of those that connected.
         self.sockets.iter_mut().for_each(PooledSocket::abort_on_drop);
     }
 }

@@ -1,4 +1,4 @@
-//! Who may ask for a neighbour.
+//! Turns of connects in asking for a neighbour.
 //!
 //! smoltcp sends one request for a neighbour (ARP, neighbour solicitation) per second, for the
 //! whole interface. The attempt that asked first and gets no answer asks again as soon as a second
@@ -65,7 +65,7 @@ pub(crate) struct NeighborTurn<'a> {
     turns: &'a NeighborTurns,
     number: u32,
     started: Instant,
-    /// Nobody was before it: the first request was its own.
+    /// None was before it: the first request was its own.
     alone: bool,
     fresh: bool,
 }
@@ -75,7 +75,7 @@ impl NeighborTurn<'_> {
         self.started
     }
 
-    /// For who has no second step, a look-up: when it has had its time.
+    /// Returns the time when a look-up, which has no second step, has had its time.
     pub(crate) fn ends(&self) -> Instant {
         self.started + TURN
     }
@@ -100,7 +100,7 @@ impl NeighborTurn<'_> {
                 turns.ends.set(now + TURN);
             }
         }
-        // Nobody has it while there are fresh ones.
+        // None has the turn while there are fresh ones.
         if now >= turns.ends.get() && turns.fresh.get() == 0 && waiting.len() > 1 {
             waiting.rotate_left(1);
             turns.ends.set(now + TURN);

@@ -11,8 +11,8 @@ use crate::socket::duration;
 /// The stack keeps one waker for this, which several tasks would take from each other.
 const PERIOD: embassy_time::Duration = embassy_time::Duration::from_millis(20);
 
-/// Waits until the stack has an address, until shortly before the deadline: whoever waits for DHCP
-/// is told so, and not only that the deadline has passed.
+/// Waits until the stack has an address, until shortly before the deadline. So the error names
+/// DHCP, and not only a deadline that has passed.
 pub(crate) async fn wait(stack: Stack<'static>, deadline: Option<Duration>) -> Result<(), Error> {
     let patience = deadline.map_or(Instant::MAX, |deadline| Instant::now() + duration(deadline) / 10 * 9);
     while !stack.is_config_up() {

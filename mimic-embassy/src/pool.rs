@@ -1,15 +1,16 @@
-//! The pool of sockets: lent to flows and listeners, and given back.
+//! The pool of sockets: flows and listeners take them and give them back.
 //!
 //! ```text
-//!             take                      drop of a flow
-//!    free  ──────────►  lent  ──────────────────────────────►  lingering: what was written goes out, then FIN
-//!      ▲                  │ aborted, or it had not connected        │ both have closed, or the peer is silent for LINGER,
-//!      └──────────────────┴─────────────────────────────────────────┘ or somebody needs it and GRACE has passed
+//!           take               drop of a flow
+//!   free  ────────►  in use  ─────────────────► lingering: what was written goes out, FIN
+//!     ▲                │ aborted, or it had           │ both have closed; or the peer is
+//!     │                │ not connected                │ silent for LINGER; or a connect
+//!     └────────────────┴──────────────────────────────┘ needs it and GRACE has passed
 //! ```
 //!
 //! Nothing runs in the background but smoltcp: lingering sockets are looked at when a socket is
 //! needed. Sockets stay in their places, and a pool is there for ever, as its buffers are: so what
-//! lingers goes on when nobody has the pool any more.
+//! lingers goes on when no context has the pool any more.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -26,9 +27,9 @@ use crate::neighbor_turns::NeighborTurns;
 use crate::socket::{poll_once, start};
 use crate::{Buffers, address};
 
-/// How long a peer may be silent after a drop, if nobody needs the socket.
+/// How long a peer may be silent after a drop, if no connect needs the socket.
 const LINGER: Duration = Duration::from_secs(10);
-/// How long all may take if somebody does.
+/// How long closing may take if one does.
 const GRACE: Duration = Duration::from_secs(1);
 /// How long a reset may take to get out of the stack: the link may be down.
 const RESET: Duration = Duration::from_millis(100);
@@ -44,17 +45,17 @@ pub(crate) struct Pool {
     neighbor_turns: NeighborTurns,
 }
 
-/// A socket in its place. It is borrowed for the time of a call, by who has it lent, or by the pool
-/// if nobody has.
+/// A socket in its place. Its user borrows it for the time of a call, or the pool while it has
+/// none.
 struct Slot {
     socket: RefCell<TcpSocket<'static>>,
-    /// When it was given back, or aborted since; `None` while it is lent.
+    /// When it was given back, or aborted since; `None` while it is in use.
     idle_since: Cell<Option<Instant>>,
     /// Whether a connect has it that is not done yet: within seconds, it is given back or kept.
     connecting: Cell<bool>,
 }
 
-/// A socket that nobody uses.
+/// A socket that is not in use.
 #[derive(Clone, Copy)]
 struct Idle<'a> {
     slot: &'a Slot,
@@ -132,7 +133,7 @@ impl Pool {
     /// use.
     pub(crate) async fn take(&'static self) -> Result<PooledSocket, Error> {
         let taken = poll_fn(|cx| match self.poll_take(cx) {
-            // Who connects does not wait for a socket, so nobody waits in a circle.
+            // A connect under way waits for no socket, so nothing waits in a circle.
             Poll::Ready(None) if self.slots.iter().any(|slot| slot.connecting.get()) => {
                 self.wait(cx);
                 Poll::Pending
@@ -205,7 +206,7 @@ impl Pool {
         self.settle(slot);
     }
 
-    /// No connect has it any more, and whoever waits looks again.
+    /// No connect has it any more. Wakes the tasks that wait for a socket.
     fn settle(&self, slot: &Slot) {
         slot.connecting.set(false);
         self.waiting.take().into_iter().for_each(Waker::wake);
@@ -274,7 +275,7 @@ impl PooledSocket {
         self.pool
     }
 
-    /// The socket, for one call: nobody else borrows it.
+    /// Returns the socket, for one call. Nothing else borrows it.
     #[inline(always)]
     pub(crate) fn get(&self) -> RefMut<'_, TcpSocket<'static>> {
         self.slot.socket.borrow_mut()

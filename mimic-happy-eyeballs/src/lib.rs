@@ -23,7 +23,8 @@
 //!   back the flow below.
 //! - The error of a failed race has the events and the error of each attempt ([`RaceError::of`]).
 //!   After a deadline, only the observer knows them.
-//! - A handshake above TCP, such as TLS, is part of every attempt: see [`mimic_core::needs::handshake`].
+//! - A handshake above TCP, such as TLS, is part of every attempt: see
+//!   [`mimic_core::needs::handshake`].
 //!
 //! # The machine
 //!

@@ -201,8 +201,8 @@ impl fmt::Display for Peer {
 /// The flow that won a race, with its timeline: the output of
 /// [`HappyEyeballs`](crate::HappyEyeballs).
 ///
-/// It wraps the flow of [`Tcp`](mimic_core::roles::Tcp). Code that needs the socket itself takes it out
-/// by `flow.downcast::<Raced<Box<dyn Flow + Send>>>()` and [`into_inner`](Self::into_inner).
+/// It wraps the flow of [`Tcp`](mimic_core::roles::Tcp). Code that needs the socket itself takes it
+/// out by `flow.downcast::<Raced<Box<dyn Flow + Send>>>()` and [`into_inner`](Self::into_inner).
 #[derive(Debug)]
 pub struct Raced<F> {
     pub(crate) below: F,

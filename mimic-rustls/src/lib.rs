@@ -20,10 +20,10 @@
 //! [`upgrade`] and [`upgrade_server`] in the middle of a conversation (STARTTLS).
 //!
 //! [`TlsFlow`] states the promises of the flow. Its attributes describe the connection:
-//! [`TlsVersion`](mimic_core::keys::TlsVersion), [`CipherSuite`], [`AlpnProtocol`], [`PeerCertificates`],
-//! [`Resumed`]. Only the client's end authenticates a name: [`Protection`], [`ServerName`]. The
-//! server's end has the name that its client asked for, [`RequestedName`], which nothing
-//! authenticates.
+//! [`TlsVersion`](mimic_core::keys::TlsVersion), [`CipherSuite`], [`AlpnProtocol`],
+//! [`PeerCertificates`], [`Resumed`]. Only the client's end authenticates a name: [`Protection`],
+//! [`ServerName`]. The server's end has the name that its client asked for, [`RequestedName`],
+//! which nothing authenticates.
 //!
 //! # Errors
 //! Errors say the phase (the handshake, a read, a write), the reason, and the advice. [`tls_error`]

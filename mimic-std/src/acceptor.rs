@@ -18,8 +18,9 @@ type SocketFile = std::convert::Infallible;
 
 /// Accepts TCP or Unix flows, over a listener `L` of `std`, on the runtime of `A`.
 ///
-/// [`TcpListen`](mimic_core::roles::TcpListen) makes one, and so does [`UnixListen`](mimic_core::roles::UnixListen): its file
-/// goes with it. [`from_std`](Acceptor::from_std) makes one of a socket from elsewhere.
+/// [`TcpListen`](mimic_core::roles::TcpListen) makes one, and so does
+/// [`UnixListen`](mimic_core::roles::UnixListen): its file goes with it.
+/// [`from_std`](Acceptor::from_std) makes one of a socket from elsewhere.
 #[derive(Debug)]
 pub struct Acceptor<A: Listens<L>, L> {
     // Before the listener, to be dropped first.
@@ -32,8 +33,8 @@ pub struct Acceptor<A: Listens<L>, L> {
 impl<A: Listens<L>, L: AsSocket> Acceptor<A, L> {
     /// Takes a socket that listens already, from socket activation for instance. It is made
     /// non-blocking. TCP flows of it have [`NoDelay`](mimic_core::keys::NoDelay) on and
-    /// [`KeepAlive`](mimic_core::keys::KeepAlive) off. The file of a Unix socket stays when the listener
-    /// is dropped.
+    /// [`KeepAlive`](mimic_core::keys::KeepAlive) off. The file of a Unix socket stays when the
+    /// listener is dropped.
     ///
     /// # Errors
     /// In [`Phase::Bind`]: that of the system; or [`Unsupported`](mimic_core::ErrorKind), outside a

@@ -26,8 +26,8 @@ use crate::listening::bind_unix;
 use crate::tcp_options::TcpOptions;
 
 /// The roles of an adapter, each at priority 100: [`Tcp`], [`TcpListen`], [`Lookup`] and [`Sleep`];
-/// [`Unix`](mimic_core::roles::Unix) and [`UnixListen`](mimic_core::roles::UnixListen) where the system has them; and
-/// `SourceAddress` with the feature `happy-eyeballs`.
+/// [`Unix`](mimic_core::roles::Unix) and [`UnixListen`](mimic_core::roles::UnixListen) where the
+/// system has them; and `SourceAddress` with the feature `happy-eyeballs`.
 #[derive(Clone, Copy, Debug)]
 pub struct Hosted<A>(pub A);
 

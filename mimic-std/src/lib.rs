@@ -2,9 +2,10 @@
 //!
 //! - [`Adapter`] and [`Listens`] are the parts of a runtime. [`Hosted`] makes the roles of them,
 //!   and [`Acceptor`] listeners.
-//! - [`StreamFlow`] is a flow over a stream of a runtime. [`Ends`] keeps the promises of [`Flow`](mimic_core::Flow) over streams with the habits of
-//!   `std::io`. [`with_io_slices`] and [`with_byte_slices`] convert vectored writes without
-//!   allocating. An adapter calls [`discard_unread`] before it closes a socket.
+//! - [`StreamFlow`] is a flow over a stream of a runtime. [`Ends`] keeps the promises of
+//!   [`Flow`](mimic_core::Flow) over streams with the habits of `std::io`. [`with_io_slices`] and
+//!   [`with_byte_slices`] convert vectored writes without allocating. An adapter calls
+//!   [`discard_unread`] before it closes a socket.
 //! - [`lookup`] looks names up as the system does. `source` (feature `happy-eyeballs`) returns the
 //!   address that the system would connect from.
 //! - Listeners take the sockets of [`Inherited`], if one listens at their address. `SocketFile` is

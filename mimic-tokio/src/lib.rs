@@ -109,8 +109,8 @@ pub use mimic_std::{Inherited, InheritedSockets, set_lookup_threads};
 
 /// Accepts TCP flows.
 ///
-/// [`TcpListen`](mimic_core::roles::TcpListen) makes one. [`from_std`](Acceptor::from_std) makes one of a socket
-/// from elsewhere.
+/// [`TcpListen`](mimic_core::roles::TcpListen) makes one. [`from_std`](Acceptor::from_std) makes
+/// one of a socket from elsewhere.
 pub type TcpAcceptor = Acceptor<Tokio, std::net::TcpListener>;
 
 /// Accepts Unix flows.

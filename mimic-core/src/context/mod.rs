@@ -131,8 +131,8 @@ impl<M: Mode> Ctx<M> {
         self
     }
 
-    /// Returns the value of `key`, given or computed: asks the functions if none was given. `None` if
-    /// no function applies.
+    /// Returns the value of `key`, given or computed: asks the functions if none was given. `None`
+    /// if no function applies.
     ///
     /// # Errors
     /// As [`resolve`](Ctx::resolve), for the part before dialling: a function that fails, a cycle,
@@ -157,8 +157,8 @@ impl<M: Mode> Ctx<M> {
         resolve::resolve(&self.registry, role, target).await
     }
 
-    /// Decides once who fills `role`, to dial many times: functions run now, and their results are
-    /// kept.
+    /// Decides once which plan fills `role`, to dial many times. Functions run now; their results
+    /// are kept.
     ///
     /// Each dial has its own deadline and its own report.
     ///

@@ -138,7 +138,8 @@ macro_rules! registering {
         }
 
         impl<R: Role> Dialer<R, $mode> {
-            /// Makes a dialer of a function: for [`Ctx::with_dialer`], in tests and for open tunnels.
+            /// Makes a dialer of a function: for [`Ctx::with_dialer`], in tests and for open
+            /// tunnels.
             pub fn from_fn<F, Fut>(role: R, connect: F) -> Self
             where
                 F: Fn(R::Target) -> Fut $(+ $send + $sync)? + 'static,

@@ -1,10 +1,11 @@
 //! The arguments of one call of a function, a candidate or a layer.
 //!
 //! ```text
-//! plan      inputs: Host, Port, ─┐ plan of Transport      a call: Arguments { inputs, below, scope, handshake }
-//!                                                          needs: req(Host)  ── value ───►  Text
-//!                                                                 req(Port)  ── value ───►  u16
-//!                                                                 over(…)    ── dialer ──►  Dialer, nested
+//!   Plan                         one call: Arguments     needs, in their order
+//!     inputs   "example.org" ──►   inputs ── value ───►   req(Host)        Text
+//!              7             ──►          ── value ───►   req(Port)        u16
+//!              Plan          ──►          ── dialer ──►   over(Transport)  Dialer, nested
+//!     below    Plan          ──►   below  ── dialer ──►   of what a layer wraps
 //! ```
 
 use core::fmt::{self, Debug};

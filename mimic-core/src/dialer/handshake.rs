@@ -1,10 +1,10 @@
 //! Handshakes that are passed down with a target, so that the race of addresses can wait for them.
 //!
 //! ```text
-//!   Secure "tls"                      dials Transport with a handshake
-//!     Transport "socks5"              has the need handshake(): passes on "tunnel, then handshake"
-//!       Transport "happy-eyeballs"    has it too: runs it on each address that connects
-//!         Tcp "tcp"                   has no such need, and never sees one
+//!   Secure "tls"                    dials Transport with a handshake
+//!     Transport "socks5"            has the need handshake(): passes on "tunnel, then it"
+//!       Transport "happy-eyeballs"  has it too: runs it on each address that connects
+//!         Tcp "tcp"                 has no such need, and never sees one
 //! ```
 
 use core::fmt;
@@ -19,12 +19,12 @@ use crate::{Error, Local, Mode, Phase};
 /// A handshake that the dialling layer would do on the flow that it asks for.
 ///
 /// [`Dialer::dial_with`](crate::Dialer::dial_with) passes it down. A candidate or layer receives it
-/// by the need [`handshake`](crate::handshake()). A candidate that races several addresses runs it on
-/// each flow that connects, and takes the first flow on which it succeeds: a server that accepts
+/// by the need [`handshake`](crate::handshake()). A candidate that races several addresses runs it
+/// on each flow that connects, and takes the first flow on which it succeeds: a server that accepts
 /// connections and says no more loses.
 ///
-/// - The receiver may run it or not. The layer that passed it down finds out from the flow, and does
-///   the handshake if it was not done.
+/// - The receiver may run it or not. The layer that passed it down finds out from the flow, and
+///   does the handshake if it was not done.
 /// - It is for the target that it came with. A layer without the need drops it, so a proxy never
 ///   gets the handshake of the server.
 /// - A layer with the need may pass another handshake to what it dials below: one that goes through

@@ -68,7 +68,8 @@ pub fn given<K: Key>(key: K) -> KeyNeed<K, K::Value> {
     KeyNeed { kind: NeedKind::Given, ..req(key) }
 }
 
-/// Needs what `f` makes of other needs. `f` is pure: it is called whenever the arguments are needed.
+/// Needs what `f` makes of other needs. `f` is pure: it is called whenever the arguments are
+/// needed.
 pub fn map<N, F>(needs: N, f: F) -> Map<N, F> {
     Map(needs, f)
 }

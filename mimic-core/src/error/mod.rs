@@ -1,7 +1,7 @@
 //! The error type of the crate, in both modes, and the plain data that it carries.
 //!
 //! ```text
-//!   Tcp "tcp" to 192.0.2.1:7 via proxy.example:1080: connect failed: refused; start the server
+//!   Tcp "tcp" to 192.0.2.1:7 via proxy.example:1080: connect failed: refused; start it
 //!   at           target           via                 phase           reason   advice
 //! ```
 //!

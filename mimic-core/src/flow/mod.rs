@@ -1,12 +1,12 @@
 //! Flows: one object-safe byte stream over any transport.
 //!
 //! ```text
-//!   client        flow.write_all(b"ping\n").await        embedded_io_async::{Read, Write}, FlowExt
-//!                   │ poll_write
+//!   client      flow.write_all(b"ping\n").await  embedded_io_async::{Read, Write}, FlowExt
+//!                 │ poll_write
 //!   Box<dyn Flow + Send>
-//!   TLS layer       │ inner()       a flow over a flow: polls it, and names it for attributes
-//!   TCP flow        │               read: one waker      write, flush, shutdown: another waker
-//!                   ▼
+//!   TLS layer     │ inner()   a flow over a flow: polls it, and names it for attributes
+//!   TCP flow      │           read: one waker    write, flush, shutdown: another waker
+//!                 ▼
 //!   socket
 //! ```
 //!

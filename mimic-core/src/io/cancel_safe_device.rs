@@ -3,7 +3,7 @@
 //! ```text
 //!   poll_read ─► device.read(buf): a new future, polled once
 //!                  ├─ ready:   the result
-//!                  └─ pending: the device keeps the waker and the input; the future is dropped
+//!                  └─ pending: the device keeps waker and input; the future is dropped
 //! ```
 
 use core::fmt;

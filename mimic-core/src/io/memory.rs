@@ -4,10 +4,10 @@
 //!   memory_pair(8):   left ── outgoing ──► Pipe ── incoming ──► right
 //!                     left ◄── incoming ── Pipe ◄── outgoing ── right
 //!
-//!   left.write(b"0123456789") ─► 8: the pipe is full     right's reader is woken
+//!   left.write(b"0123456789") ─► 8: the pipe is full   right's reader is woken
 //!   left.write(b"89")         ─► Pending, waker in `writer`
-//!   right.read(&mut [0; 4])   ─► 4: "0123"               left's writer is woken
-//!   drop(left)                   `finished`              right reads "4567", then end of stream
+//!   right.read(&mut [0; 4])   ─► 4: "0123"             left's writer is woken
+//!   drop(left)                   `finished`            right reads "4567", then the end
 //! ```
 
 use alloc::collections::VecDeque;

@@ -6,10 +6,10 @@
 //!                                  deadline, attempt log, report
 //! ```
 //!
-//! A dial from `resolve` or a prepared dialer owns its deadline and its report. A nested dial shares
-//! both with the dial above, and adds one entry to the attempt log if it fails or is cancelled.
-//! `Dial` passes `DialState` a function that polls the call once, so that the state is compiled once
-//! and not for every role.
+//! A dial from `resolve` or a prepared dialer owns its deadline and its report. A nested dial
+//! shares both with the dial above, and adds one entry to the attempt log if it fails or is
+//! cancelled. `Dial` passes `DialState` a function that polls the call once, so that the state is
+//! compiled once and not for every role.
 
 use alloc::string::{String, ToString};
 use core::fmt::Debug;
@@ -35,8 +35,8 @@ impl<R: Role, M: Mode> Dialer<R, M> {
     /// Within a connect (as `below`, or an argument from `over`) it shares that connect's deadline
     /// and report. After that connect, and from [`Ctx::dialer`](crate::Ctx::dialer), each dial has
     /// the deadline of the context and a report of its own. A dialer made of a function has no
-    /// deadline. A dial that has begun within a connect and outlives it, because it was spawned, has
-    /// no deadline any more.
+    /// deadline. A dial that has begun within a connect and outlives it, because it was spawned,
+    /// has no deadline any more.
     ///
     /// # Errors
     /// As [`Ctx::resolve`](crate::Ctx::resolve).

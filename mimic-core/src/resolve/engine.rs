@@ -1,10 +1,10 @@
 //! The engine: decides what fills a role, and computes what that needs.
 //!
 //! ```text
-//!   resolve(Connect)                        the stack, once "tcp" needs a dialer of Transport
+//!   resolve(Connect)                     the stack, once "tcp" needs a dialer of Transport
 //!
-//!   Connect     candidates tcp, unix        Transport  "happy-eyeballs", its need number 2   ◄── decided next
-//!   Transport  candidate happy-eyeballs    Connect     "tcp", its need number 2: waits
+//!   Connect    candidates tcp, unix      Transport  "happy-eyeballs", need 2  ◄─ next
+//!   Transport  candidate happy-eyeballs  Connect    "tcp", need 2: waits
 //!   Host       given: "example.org"
 //! ```
 //!

@@ -1,18 +1,18 @@
 //! Explains what a resolve would do, without calling anything.
 //!
 //! ```text
-//!   goal                       outcomes of its registrations         outcomes of the goal
-//!   Host                       function #1: applies or skipped       applies or skipped
-//!   Transport                  "socks5": skipped, "race": applies    applies
-//!   Connect   "tcp" needs both: applies or errors                     applies or errors  = "maybe"
-//!              req Host: applies, or (it is committed) errors
-//!              over Transport: applies
+//!   goal        outcomes of its registrations            outcomes of the goal
+//!   Host        function #1: applies or skipped          applies or skipped
+//!   Transport   "socks5": skipped, "race": applies       applies
+//!   Connect     "tcp" needs both: applies or errors      applies or errors  = "maybe"
+//!                 req Host: applies, or errors, as "tcp" is committed
+//!                 over Transport: applies
 //! ```
 //!
 //! The walk is the engine's: a stack of goals, the same rule for each need ([`NeedSpec::is_met`]).
 //! Where the engine has one outcome, this has the set of those that the functions leave open. Each
-//! goal is judged once. A need of a goal on the stack closes a circle: it errors if every goal around
-//! is certain to get there, and may error otherwise.
+//! goal is judged once. A need of a goal on the stack closes a circle: it errors if every goal
+//! around is certain to get there, and may error otherwise.
 
 use alloc::borrow::Cow;
 use alloc::format;

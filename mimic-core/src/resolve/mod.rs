@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! resolve(Connect, ())
-//!   │ decide   engine.rs    goals on a stack, functions are awaited      ── error: no candidate, a missing
-//!   │                                                                       need, a cycle
-//!   │ dial     dial.rs      the plan is called, and dials what is below  ── error: refused, timed out,
-//!   ▼                                                                       the role's check
-//! a flow                    explain.rs writes the plan into the report of an error
+//!   │ decide  engine.rs  goals on a stack, functions are awaited
+//!   │                      error: no candidate, a missing need, a cycle
+//!   │ dial    dial.rs    the plan is called, and dials what is below
+//!   ▼                      error: refused, timed out, the role's check
+//! a flow                 explain.rs writes the plan into the report of an error
 //! ```
 //!
 //! One deadline covers both. Its timer is the first thing that is had.
