@@ -85,7 +85,7 @@
 //!
 //! ```text
 //! Connect   candidate "unix"     Scheme is "unix"?  it is "tcp": skipped
-//!           candidate "tcp"      Scheme is "tcp"?   yes: committed. Now a missing need errs
+//!           candidate "tcp"      Scheme is "tcp"?   yes: committed: a missing need errs
 //!                                  req Host         "example.org"
 //!                                  req Port         7
 //!                                  over Transport   to be decided ──┐

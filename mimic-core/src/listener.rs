@@ -32,7 +32,8 @@ pub trait ListenerExt<M: Mode>: Listener<M> {
     /// async fn next<M: Mode>(listener: &mut impl Listener<M>, timer: &mut impl Timer) -> M::Flow {
     ///     let mut accepted = pin!(listener.accept_ok(timer, |error| log(error)));
     ///     loop {
-    ///         let turn = or(async { Some(accepted.as_mut().await) }, async { tick().await; None });
+    ///         let ticked = async { tick().await; None };
+    ///         let turn = or(async { Some(accepted.as_mut().await) }, ticked);
     ///         if let Some(flow) = turn.await {
     ///             return flow;
     ///         }

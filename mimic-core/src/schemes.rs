@@ -173,7 +173,8 @@ async fn connect_unix<M: Mode, R: Role<Target = UnixPath>>(
 ///     Listen,
 ///     "gopher",
 ///     100,
-///     when(is(Scheme, "gopher")).needs((req(Host), or_default(Port, 70), over(Lookup), over(TcpListen))),
+///     when(is(Scheme, "gopher"))
+///         .needs((req(Host), or_default(Port, 70), over(Lookup), over(TcpListen))),
 ///     listen_host,
 /// );
 /// # let _ = ctx;
@@ -303,7 +304,8 @@ async fn addresses<M: Mode>(lookup: &Dialer<Lookup, M>, to: &HostPort) -> Result
 ///     /// Plain TCP.
 ///     pub Plain: HostPort;
 /// }
-/// let ctx = Context::new().register(Transport, "vsock, else tcp", 0, (over(Vsock), over(Plain)), first_ok);
+/// let needs = (over(Vsock), over(Plain));
+/// let ctx = Context::new().register(Transport, "vsock, else tcp", 0, needs, first_ok);
 /// # let _ = ctx;
 /// ```
 ///

@@ -11,7 +11,8 @@
 //! /// Four sockets, of 2 KiB each way.
 //! static BUFFERS: ConstStaticCell<Buffers<4, 2048, 2048>> = ConstStaticCell::new(Buffers::new());
 //!
-//! // The stack's runner runs in a task of its own; a `StackResources<6>` has room for the pool, DNS and DHCP.
+//! // The stack's runner runs in a task of its own; a `StackResources<6>` has room for the pool,
+//! // DNS and DHCP.
 //! async fn client(stack: Stack<'static>) -> Result<(), mimic_core::Error> {
 //!     let ctx = context(stack, BUFFERS.take());
 //!     let mut flow = ctx.with_url("tcp://example.org:7")?.connect().await?;
@@ -144,7 +145,11 @@
 //! use mimic_core::roles::Connect;
 //!
 //! /// With it, `uart:/` connects, once: the device is the flow's from then on.
-//! fn with_uart(ctx: LocalContext, rx: impl Read + 'static, tx: impl Write + 'static) -> LocalContext {
+//! fn with_uart(
+//!     ctx: LocalContext,
+//!     rx: impl Read + 'static,
+//!     tx: impl Write + 'static,
+//! ) -> LocalContext {
 //!     let halves = RefCell::new(Some((rx, tx)));
 //!     ctx.register(Connect, "uart", 100, when(is(Scheme, "uart")), move |(), ()| {
 //!         let halves = halves.take();

@@ -2,14 +2,14 @@
 //!
 //! ```text
 //!   a firmware's main: clocks, pins, Ethernet
-//!     │  32 bytes of the chip's random number generator ──►  Random      random.rs
-//!     │  the Ethernet driver ──►  start ──►  Stack, Runner               network.rs
+//!     │  32 bytes of the chip's random number generator ──►  Random    random.rs
+//!     │  the Ethernet driver ──►  start ──►  Stack, Runner             network.rs
 //!     ▼
-//!   run(stack, random)                                                   client.rs
-//!     ├── a context of mimic_embassy, TLS with whom to trust             trust.rs
-//!     │     └── and the time of day, when a certificate is to be judged  clock.rs ─► sntp.rs
+//!   run(stack, random)                                                 client.rs
+//!     ├── a context of mimic_embassy, TLS with what to trust           trust.rs
+//!     │     └── and the time of day, to judge certificates by          clock.rs ─► sntp.rs
 //!     ├── the application: mimic_example_app::ping
-//!     └── transcript and errors by defmt                                 console.rs
+//!     └── transcript and errors by defmt                               console.rs
 //! ```
 //!
 //! On the target it brings the allocator (`heap.rs`) too; on a host there are only tests of it:

@@ -1,12 +1,12 @@
 //! The board: everything that firmware for QEMU's mps2-an386 needs and that is not the application.
 //!
 //! ```text
-//!   bin/ping.rs      the application by mimic            ─┐
-//!   bin/baseline.rs  the same by hand, on embassy-net    ─┴─►  run(|spawner, stack, options| …)
-//!                                                               │
-//!       executor.rs   time.rs   network.rs ─► lan9118.rs   heap.rs   semihosting.rs ─► options.rs, entropy.rs
-//!                                                               │
-//!                                        for TLS: trust.rs (authorities, clock), provider.rs (cryptography)
+//!   bin/ping.rs      the application by mimic          ─┐
+//!   bin/baseline.rs  the same by hand, on embassy-net  ─┴► run(|spawner, stack, options| …)
+//!                                                          │
+//!     executor.rs  time.rs  heap.rs  network.rs ─► lan9118.rs
+//!     semihosting.rs ─► options.rs, entropy.rs             │
+//!     for TLS: trust.rs (authorities, clock), provider.rs (cryptography)
 //! ```
 //!
 //! `unsafe` is here and nowhere else.
