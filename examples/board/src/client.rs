@@ -6,8 +6,8 @@ use core::time::Duration;
 
 use embassy_net::Stack;
 use mimic_core::embedded_io_async::Error as _;
-use mimic_core::{Endpoint, Error, Flow, FlowExt, LocalContext, timeout};
 use mimic_core::roles::Sleep;
+use mimic_core::{Endpoint, Error, Flow, FlowExt, LocalContext, timeout};
 use mimic_embassy::{Buffers, context};
 use mimic_example_app::{self as app, AppError};
 use static_cell::ConstStaticCell;
