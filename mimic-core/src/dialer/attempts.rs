@@ -31,10 +31,12 @@ pub(crate) struct AttemptScope<M: Mode> {
 }
 
 impl<M: Mode> AttemptScope<M> {
+    /// Opens a log for the dials below a connect.
     pub(crate) fn open(deadline: Option<DeadlinePlan<M>>) -> Self {
         Self { log: Arc::new(M::Cell::new(AttemptLog::default())), parent: 0, wrapped: false, deadline }
     }
 
+    /// Returns the scope of the dials below the attempt `parent`.
     pub(crate) fn under(&self, parent: u32) -> Self {
         Self { parent, wrapped: false, ..self.clone() }
     }
@@ -64,7 +66,7 @@ impl<M: Mode> Clone for AttemptScope<M> {
     }
 }
 
-/// What the dials of one connect have written. Successes leave no entry, but for the
+/// Collects what the dials of one connect have written. Successes leave no entry, but for the
 /// [hops](Attempts::hops) of layers.
 #[derive(Debug, Default)]
 pub(crate) struct AttemptLog {
@@ -76,8 +78,8 @@ pub(crate) struct AttemptLog {
 }
 
 impl AttemptLog {
-    /// The number of a new attempt; `None` once the connect is over, and then the dial is one of
-    /// its own.
+    /// Returns the number of a new attempt. `None` says that the connect is over: the dial is then
+    /// one of its own.
     pub(crate) fn start(&mut self) -> Option<u32> {
         if self.sealed {
             return None;
@@ -111,14 +113,15 @@ impl AttemptLog {
         }
     }
 
-    /// The layer `id` has ended. Returns what it had dialled below; empty if nothing.
+    /// Forgets what the layer `id` has dialled below, since the layer has ended, and returns it; empty
+    /// if nothing.
     pub(crate) fn forget(&mut self, id: u32) -> String {
         let hops = &mut self.tried.hops;
         let place = hops.iter().position(|(layer, _)| *layer == id);
         place.map(|place| hops.swap_remove(place).1).unwrap_or_default()
     }
 
-    /// Whether a dial below attempt `id` has an entry.
+    /// Returns whether a dial below attempt `id` has an entry.
     pub(crate) fn has_below(&self, id: u32) -> bool {
         self.tried.attempts.iter().any(|attempt| attempt.parent == id)
     }

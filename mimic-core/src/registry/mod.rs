@@ -51,6 +51,7 @@ impl<M: Mode> Registry<M> {
         }
     }
 
+    /// Adds a registration as the newest of its kind.
     pub(crate) fn add(&mut self, registration: Registration<M>) {
         Arc::make_mut(&mut self.entries).entry(registration.id, Entry::default()).add(Arc::new(registration));
     }
@@ -74,12 +75,9 @@ impl<M: Mode> Registry<M> {
             if let Some(given) = &entry.given {
                 *own = Entry { given: Some(given.clone()), ..Entry::default() };
             }
-            entry
-                .registrations
-                .iter()
-                .rev()
-                .chain(&entry.layers)
-                .for_each(|registration| own.add(registration.clone()));
+            // Each is added as the newest, so the last in the order of trying goes first.
+            let all = entry.registrations.iter().rev().chain(&entry.layers);
+            all.for_each(|registration| own.add(registration.clone()));
         }
     }
 }

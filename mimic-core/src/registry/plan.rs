@@ -42,7 +42,7 @@ impl<M: Mode> Registration<M> {
         self.kind == ChoiceKind::Function
     }
 
-    /// Whether a missing need is an error. Otherwise the registration is skipped.
+    /// Returns whether a missing need is an error. Otherwise the registration is skipped.
     pub(crate) fn is_committed(&self) -> bool {
         match self.kind {
             ChoiceKind::Function => false,
@@ -72,7 +72,7 @@ pub(crate) struct Plan<M: Mode> {
 }
 
 impl<M: Mode> Plan<M> {
-    /// Whether it dials nothing below, so that no attempt log needs to be shared.
+    /// Returns whether it dials nothing below, so that no attempt log needs to be shared.
     pub(crate) fn is_leaf(&self) -> bool {
         self.below.is_none() && !self.registration.needs.has_over
     }

@@ -61,7 +61,7 @@ impl<R: Role, M: Mode> Dialer<R, M> {
     }
 }
 
-/// A call of a candidate or layer, which runs.
+/// The call of a candidate or layer, which runs.
 type Dialling<R, M> = <M as Mode>::Future<Result<<R as Role>::Output<M>, Error>>;
 
 /// Calls the candidate or layer of a plan with its inputs.
@@ -76,7 +76,7 @@ pub(super) fn connect<R: Role, M: Mode>(
     function.and_then(|function| function((target, arguments))).ok_or_else(plan_mismatch)
 }
 
-/// The part of a dial that depends on the role.
+/// Polls a dial: the part that depends on the role.
 pub(super) struct Dial<'a, R: Role, M: Mode> {
     role: &'a R,
     target: R::Target,
@@ -159,6 +159,7 @@ impl<'a, M: Mode> DialState<'a, M> {
         Self { plan, origin, engine: None, stage: Stage::New, id: 0, deadline: None, scope: None }
     }
 
+    /// Returns the deadline that this dial has of its own, if the dial above is over.
     fn deadline_plan(&self) -> Option<&'a DeadlinePlan<M>> {
         match (self.engine, self.origin) {
             (Some((engine, _)), _) => engine.deadline.as_ref(),
@@ -168,6 +169,7 @@ impl<'a, M: Mode> DialState<'a, M> {
         }
     }
 
+    /// Goes from stage to stage. While the dial runs, the deadline is asked after the work.
     fn poll(&mut self, cx: &mut Context<'_>, work: &mut Work<'_, M>) -> Poll<Result<(), Error>> {
         loop {
             match &mut self.stage {
@@ -193,8 +195,10 @@ impl<'a, M: Mode> DialState<'a, M> {
         }
     }
 
+    /// Enters the attempt log of the dial above, or opens one, and starts the deadline.
     fn begin(&mut self) -> Result<(), Error> {
         self.stage = Stage::Running;
+        // While the dial above runs, its deadline and its log are shared.
         if let Origin::Nested(above) = self.origin
             && let Some(id) = above.with(AttemptLog::start).flatten()
         {
@@ -202,6 +206,7 @@ impl<'a, M: Mode> DialState<'a, M> {
             self.scope = Some(above.under(id));
             return Ok(());
         }
+        // Otherwise this dial has its own. A resolve has started the deadline already.
         let deadline = self.deadline_plan();
         if let Some(deadline) = deadline.filter(|_| self.engine.is_none()) {
             self.stage = Stage::Timing(connect::<Sleep, M>(&deadline.timer, (), None, None)?);
@@ -217,6 +222,7 @@ impl<'a, M: Mode> DialState<'a, M> {
     /// Ends the dial: completes an error with the place where it happened and the report.
     fn end(&mut self, result: Result<(), Error>, target: &dyn Debug) -> Result<(), Error> {
         let stage = core::mem::replace(&mut self.stage, Stage::Done);
+        // Nested: the dial above has the report, and gets an entry in its log.
         if let (Origin::Nested(above), 1..) = (self.origin, self.id) {
             let Err(error) = result else {
                 if above.wrapped || self.is_layer() {
@@ -226,6 +232,7 @@ impl<'a, M: Mode> DialState<'a, M> {
             };
             return Err(self.failed_below(above, error, target));
         }
+        // At the top: the log is complete, also after a success, for dialers that outlive it.
         let tried = self.scope.as_ref().map(AttemptScope::seal);
         let Err(error) = result else { return Ok(()) };
         let tried = tried.unwrap_or_default();
@@ -275,7 +282,7 @@ impl<'a, M: Mode> DialState<'a, M> {
         if own { error.passing(&via) } else { error }
     }
 
-    /// The dial is dropped.
+    /// Records that the dial was dropped before it ended.
     fn cancel(&self, target: &dyn Debug) {
         if let (Origin::Nested(above), 1.., Stage::Running) = (self.origin, self.id, &self.stage) {
             self.enter(above, target, Outcome::Cancelled);

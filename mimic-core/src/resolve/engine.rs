@@ -67,7 +67,7 @@ struct Goal<'a, M: Mode> {
 }
 
 impl<'a, M: Mode> Goal<'a, M> {
-    /// The registration that is tried.
+    /// Returns the registration that is tried.
     fn registration(&self) -> Option<&'a Arc<Registration<M>>> {
         let all = if self.plan.is_some() { &self.entry.layers } else { &self.entry.registrations };
         all.get(self.at)
@@ -132,7 +132,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         resolved.plan().cloned().ok_or_else(|| self.no_candidate(role))
     }
 
-    /// What the functions answered. Nothing without the feature `reports`.
+    /// Returns what the functions answered. Nothing without the feature `reports`.
     pub(crate) fn answers(&self) -> Answers {
         let mut answers = Answers::default();
         for (id, decided) in self.decided.iter().filter(|_| cfg!(feature = "reports")) {
@@ -145,7 +145,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         answers
     }
 
-    /// The function that was called last and has not answered.
+    /// Returns the name of the function that was called last and has not answered.
     pub(crate) fn computing(&self) -> Option<String> {
         let goal = self.stack.last()?;
         let registration = goal.registration()?;
@@ -198,7 +198,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         Ok(None)
     }
 
-    /// The registration on top of the stack has all inputs: calls a function, or makes a plan.
+    /// Calls the function on top of the stack, whose inputs are complete, or makes a plan.
     fn inputs_ready(&mut self, registration: &Arc<Registration<M>>) -> Result<Option<Answer<M>>, Error> {
         if registration.is_function() {
             if registration.needs.has_over {
@@ -228,7 +228,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         self.stack.last_mut().ok_or_else(plan_mismatch)
     }
 
-    /// The circle that closes at `again`, which is on the stack.
+    /// Returns the error of a circle that closes at `again`, which is on the stack.
     #[cold]
     fn cycle(&self, again: Id) -> Error {
         let around = || self.stack.iter().map(|goal| goal.id).skip_while(|id| *id != again);
@@ -237,6 +237,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         PlanError::Cycle { path, key }.into()
     }
 
+    /// Returns the error of a role that nothing fills.
     #[cold]
     pub(super) fn no_candidate(&self, role: Id) -> Error {
         let all = self.registry.entries.get(&role).map_or(&[][..], |entry| &entry.registrations);
@@ -261,6 +262,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     }
 }
 
+/// Returns the error of a need that a committed registration misses.
 #[cold]
 fn missing<M: Mode>(spec: &NeedSpec, of: &Registration<M>) -> Error {
     let need = if matches!(spec.kind, NeedKind::Over) { format!("{spec:?}") } else { spec.id.to_string() };

@@ -62,6 +62,7 @@ pub(crate) fn explain<M: Mode>(registry: &Registry<M>, root: Id, answers: &Answe
     Explanation { goals: judge.goals, sleep }
 }
 
+/// Judges goals and their registrations.
 struct Judge<'a, M: Mode> {
     registry: &'a Registry<M>,
     answers: &'a Answers,
@@ -89,6 +90,7 @@ struct Source<'v> {
     outcomes: Outcomes,
     /// The goal it leads to.
     goal: Option<usize>,
+    /// Whether that goal is on the stack.
     closes_circle: bool,
     reason: Cow<'static, str>,
 }
@@ -118,6 +120,7 @@ impl<'a, M: Mode> Judge<'a, M> {
         self.known.get(&root).map(|(goal, _)| *goal)
     }
 
+    /// Puts a goal on the stack, with its registrations still to be judged.
     fn enter(&mut self, id: Id) {
         let (mut choices, mut rest, mut outcomes) = (Vec::new(), Vec::new(), Outcomes::SKIPPED);
         if let Some(entry) = self.registry.entries.get(&id) {
