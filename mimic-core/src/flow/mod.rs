@@ -296,6 +296,7 @@ macro_rules! forward_mut {
         }
     };
 }
+#[cfg(target_has_atomic = "ptr")]
 pub(crate) use forward_mut;
 
 #[deny(clippy::missing_trait_methods)]

@@ -203,7 +203,7 @@ impl<'a, M: Mode> DialState<'a, M> {
             && let Some(id) = above.with(AttemptLog::start).flatten()
         {
             self.id = id;
-            self.scope = Some(above.under(id));
+            self.scope = (!self.plan.is_leaf()).then(|| above.under(id));
             return Ok(());
         }
         // Otherwise this dial has its own. A resolve has started the deadline already.
@@ -277,31 +277,34 @@ impl<'a, M: Mode> DialState<'a, M> {
         let below = above.with(|log| log.has_below(self.id)).unwrap_or_default() && error.is_located();
         let outcome = if below { Outcome::FailedBelow } else { Outcome::Failed(error.why()) };
         let own = !error.is_located();
-        let Attempt { at, target, via, .. } = self.enter(above, target, outcome);
-        let error = error.located_at(at).to_target(&target);
-        if own { error.passing(&via) } else { error }
+        let attempt = self.attempt(above, target, outcome);
+        let mut error = error.located_at(attempt.at.clone()).to_target(&attempt.target);
+        if own {
+            error = error.passing(&attempt.via);
+        }
+        above.with(|log| log.end(attempt));
+        error
     }
 
     /// Records that the dial was dropped before it ended.
     fn cancel(&self, target: &dyn Debug) {
         if let (Origin::Nested(above), 1.., Stage::Running) = (self.origin, self.id, &self.stage) {
-            self.enter(above, target, Outcome::Cancelled);
+            let attempt = self.attempt(above, target, Outcome::Cancelled);
+            above.with(|log| log.end(attempt));
         } else if let (0, Some(scope)) = (self.id, &self.scope) {
             scope.seal();
         }
     }
 
-    /// Adds an entry to the log.
+    /// Returns the entry of this dial for the log above.
     #[cold]
-    fn enter(&self, above: &AttemptScope<M>, target: &dyn Debug, outcome: Outcome) -> Attempt {
+    fn attempt(&self, above: &AttemptScope<M>, target: &dyn Debug, outcome: Outcome) -> Attempt {
         let (at, target) = (self.plan.registration.to_string(), show(target));
         let mut via = above.with(|log| log.forget(self.id)).unwrap_or_default();
         if outcome == Outcome::FailedBelow || via == target {
             via.clear();
         }
-        let attempt = Attempt { id: self.id, parent: above.parent, at, target, via, outcome, timed_out: false };
-        above.with(|log| log.end(attempt.clone()));
-        attempt
+        Attempt { id: self.id, parent: above.parent, at, target, via, outcome, timed_out: false }
     }
 }
 
