@@ -7,6 +7,7 @@ use mimic_core::keys::UnixMode;
 use mimic_core::keys::V6Only;
 use mimic_core::needs::{map, opt};
 use mimic_core::roles::{Lookup, Sleep, Tcp, TcpListen};
+#[cfg(unix)]
 use mimic_core::roles::{Unix, UnixListen};
 use mimic_core::{Ctx, Error, Install, Mode, Phase, for_each_mode};
 #[cfg(feature = "happy-eyeballs")]
