@@ -6,7 +6,7 @@ use core::fmt::Debug;
 use crate::id::Id;
 use crate::{Error, Mode};
 
-/// A job that protocols compete for: from a target to an output. [`Transport`](crate::Transport)
+/// A job that candidates compete for: from a target to an output. [`Transport`](crate::Transport)
 /// goes from a host and port to a flow.
 ///
 /// Roles are the security boundary: what must hold of an output is checked by

@@ -1,4 +1,4 @@
-//! The protocols of core itself: schemes in clear text, addresses in order, and falling back.
+//! The candidates of core itself: schemes in clear text, addresses in order, and fallback.
 
 use alloc::format;
 use alloc::string::String;

@@ -1,4 +1,4 @@
-//! The context: values, functions, protocols and layers, and how they are looked up.
+//! The context: values, functions, candidates and layers, and what is done with them.
 
 use core::fmt;
 
@@ -23,7 +23,7 @@ pub type Context = Ctx<Shared>;
 /// A context for one thread, where nothing needs to be `Send`.
 pub type LocalContext = Ctx<Local>;
 
-/// Typed values, and functions, protocols and layers that use them: what [`resolve`](Ctx::resolve)
+/// Typed values, and functions, candidates and layers that use them: what [`resolve`](Ctx::resolve)
 /// decides by.
 ///
 /// It is a value: cheap to clone (what clones share is counted, not copied), without any global
@@ -42,7 +42,7 @@ pub trait Install<M: Mode> {
 }
 
 impl<M: Mode> Ctx<M> {
-    /// An empty context: no values, no protocols, no deadline.
+    /// Returns an empty context: no values, no registrations, no deadline.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -75,7 +75,7 @@ impl<M: Mode> Ctx<M> {
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the string is malformed; see
-    /// [`Endpoint`]. Whether a protocol exists for its scheme shows when it is resolved.
+    /// [`Endpoint`]. Whether a candidate exists for its scheme shows when it is resolved.
     pub fn with_url(self, url: &str) -> Result<Self, Error> {
         Ok(self.with_endpoint(&url.parse()?))
     }
@@ -99,7 +99,7 @@ impl<M: Mode> Ctx<M> {
         set.install(self)
     }
 
-    /// Adds what `other` has and this context lacks: functions, protocols and layers, as if
+    /// Adds what `other` has and this context lacks: functions, candidates and layers, as if
     /// registered now in the order of `other` (the same registration counts once). Values and
     /// dialers of `other` win.
     #[must_use]

@@ -18,7 +18,7 @@ crate::key! {
     /// The path of the endpoint as written, still percent-encoded, without the query ([`Query`]).
     /// [`percent_decode`](crate::percent_decode) decodes it.
     pub Path: Text;
-    /// The time that a resolve, or a dial through a kept dialer, may take in all: look-ups,
+    /// The time that a resolve, or a dial by a prepared dialer, may take in all: look-ups,
     /// connecting, proxies and handshakes together. For a listener it covers only the bind. Needs a
     /// candidate of [`Sleep`](crate::Sleep).
     pub Deadline: Duration;
