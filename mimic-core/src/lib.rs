@@ -206,7 +206,7 @@ pub mod roles {
 /// The needs that a function, a candidate or a layer declares, and the gates before them.
 pub mod needs {
     pub use crate::dialer::needs::{
-        Gate, Need, Needs, When, given, handshake, has, is, map, opt, or_default, over, req, when,
+        Gate, Needs, When, given, handshake, has, is, map, opt, or_default, over, req, when,
     };
 }
 

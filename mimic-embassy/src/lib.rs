@@ -206,7 +206,7 @@ use embassy_net::Stack;
 #[cfg(not(feature = "happy-eyeballs"))]
 use mimic_core::InOrder as Addresses;
 use mimic_core::keys::{Deadline, KeepAlive, NoDelay};
-use mimic_core::needs::{Need, Needs, map, opt, or_default};
+use mimic_core::needs::{Needs, map, opt, or_default};
 use mimic_core::roles::{Lookup, Sleep, Tcp, TcpListen};
 use mimic_core::{Ctx, Install, Local, LocalContext, Mode, Schemes, key};
 #[cfg(feature = "happy-eyeballs")]
@@ -306,7 +306,7 @@ impl Install<Local> for Embassy {
 }
 
 /// What the context says about TCP sockets.
-fn options() -> impl Need<Local, Arg = socket::Options> + Needs<Local, Args = socket::Options> {
+fn options() -> impl Needs<Local, Args = socket::Options> {
     map((or_default(NoDelay, true), opt(KeepAlive), opt(UserTimeout), opt(Deadline)), socket::Options::from)
 }
 

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 #[cfg(unix)]
 use mimic_core::keys::UnixMode;
 use mimic_core::keys::V6Only;
-use mimic_core::needs::{map, opt};
+use mimic_core::needs::opt;
 use mimic_core::roles::{Lookup, Sleep, Tcp, TcpListen};
 #[cfg(unix)]
 use mimic_core::roles::{Unix, UnixListen};
@@ -37,12 +37,12 @@ const PRIORITY: i32 = 100;
 for_each_mode!(M => {
     impl<A: Adapter> Install<M> for Hosted<A> {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            let (epoch, options) = (A::now(), map(TcpOptions::needs(), |options| options));
+            let epoch = A::now();
             let ctx = ctx
                 .register(Tcp, "tcp", PRIORITY, TcpOptions::needs(), |to, options| async move {
                     Ok(Box::new(connect::<A>(to, options).await?) as <M as Mode>::Flow)
                 })
-                .register(TcpListen, "tcp", PRIORITY, (options, opt(V6Only), opt(Inherited)), |at, (options, v6_only, inherited)| async move {
+                .register(TcpListen, "tcp", PRIORITY, (TcpOptions::needs(), opt(V6Only), opt(Inherited)), |at, (options, v6_only, inherited)| async move {
                     A::check()?;
                     let listener = bind_tcp(at, v6_only, inherited)?;
                     Ok(Box::new(Acceptor::<A, _>::new(None, listener, options)?) as <M as Mode>::Listener)

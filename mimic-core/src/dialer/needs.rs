@@ -17,27 +17,14 @@ use crate::registry::need::{Equals, NeedKind, NeedList, NeedSpec};
 use crate::sync::Arc;
 use crate::{Key, Mode, Role};
 
-/// One declared input: [`req`], [`opt`], [`or_default`], [`given`], [`map`], [`over`],
-/// [`handshake`].
+/// What a registration declares as its inputs: one need, or a tuple of up to eight, evaluated left
+/// to right; perhaps behind gates ([`when`]).
+///
+/// The needs are [`req`], [`opt`], [`or_default`], [`given`], [`map`], [`over`] and [`handshake`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a need",
     label = "wrap it: `req(…)`, `opt(…)` or `or_default(…, value)` for a key, `over(…)` for a role",
     note = "a bare key or role says nothing about what happens when it is missing; a gate goes before the needs: `when(gate).needs(…)`"
-)]
-pub trait Need<M: Mode>: 'static {
-    /// What the function receives for it.
-    type Arg;
-    #[doc(hidden)]
-    fn declare(&self, list: &mut NeedList);
-    #[doc(hidden)]
-    fn take(&self, arguments: &mut Arguments<'_, M>) -> Option<Self::Arg>;
-}
-
-/// A need, or a tuple of up to eight, evaluated left to right; perhaps behind gates ([`when`]).
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a tuple of needs",
-    label = "expected `()`, a need, a tuple of needs, or `when(gate).needs(…)`",
-    note = "needs are `req(Key)`, `opt(Key)`, `or_default(Key, value)`, `given(Key)`, `map(needs, f)`, `over(Role)` and `handshake()`; gates are `is(Key, value)` and `has(Key)`"
 )]
 pub trait Needs<M: Mode>: 'static {
     /// What the function receives: a value for a single need, a tuple for a tuple.
@@ -206,8 +193,8 @@ pub struct Over<R>(R);
 #[derive(Clone, Copy, Debug)]
 pub struct TakeHandshake(());
 
-impl<M: Mode, K: Key, A: 'static> Need<M> for KeyNeed<K, A> {
-    type Arg = A;
+impl<M: Mode, K: Key, A: 'static> Needs<M> for KeyNeed<K, A> {
+    type Args = A;
 
     fn declare(&self, list: &mut NeedList) {
         list.add(self.id, self.kind.clone());
@@ -218,8 +205,8 @@ impl<M: Mode, K: Key, A: 'static> Need<M> for KeyNeed<K, A> {
     }
 }
 
-impl<M: Mode, N: Needs<M>, O, F: Fn(N::Args) -> O + 'static> Need<M> for Map<N, F> {
-    type Arg = O;
+impl<M: Mode, N: Needs<M>, O, F: Fn(N::Args) -> O + 'static> Needs<M> for Map<N, F> {
+    type Args = O;
 
     fn declare(&self, list: &mut NeedList) {
         self.0.declare(list);
@@ -230,8 +217,8 @@ impl<M: Mode, N: Needs<M>, O, F: Fn(N::Args) -> O + 'static> Need<M> for Map<N, 
     }
 }
 
-impl<M: Mode, R: Role> Need<M> for Over<R> {
-    type Arg = Dialer<R, M>;
+impl<M: Mode, R: Role> Needs<M> for Over<R> {
+    type Args = Dialer<R, M>;
 
     fn declare(&self, list: &mut NeedList) {
         list.add(Id::role(&self.0), NeedKind::Over);
@@ -242,8 +229,8 @@ impl<M: Mode, R: Role> Need<M> for Over<R> {
     }
 }
 
-impl<M: Mode> Need<M> for TakeHandshake {
-    type Arg = Option<PassedDown<M>>;
+impl<M: Mode> Needs<M> for TakeHandshake {
+    type Args = Option<PassedDown<M>>;
 
     fn declare(&self, list: &mut NeedList) {
         let id = Id { ty: TypeId::of::<Self>(), instance: 0, is_role: false, name: "handshake" };
@@ -255,32 +242,10 @@ impl<M: Mode> Need<M> for TakeHandshake {
     }
 }
 
-/// Lets a need stand for itself: its argument is not wrapped in a tuple.
-macro_rules! single {
-    ($([$($generics:tt)*] $need:ty),+ $(,)?) => {$(
-        impl<M: Mode, $($generics)*> Needs<M> for $need
-        where
-            $need: Need<M>,
-        {
-            type Args = <$need as Need<M>>::Arg;
-
-            fn declare(&self, list: &mut NeedList) {
-                Need::<M>::declare(self, list);
-            }
-
-            fn take(&self, arguments: &mut Arguments<'_, M>) -> Option<Self::Args> {
-                Need::<M>::take(self, arguments)
-            }
-        }
-    )+};
-}
-
-single!([K: Key, A: 'static] KeyNeed<K, A>, [N: 'static, F: 'static] Map<N, F>, [R: Role] Over<R>, [] TakeHandshake);
-
 macro_rules! tuple {
     ($($name:ident)*) => {
-        impl<M: Mode, $($name: Need<M>),*> Needs<M> for ($($name,)*) {
-            type Args = ($($name::Arg,)*);
+        impl<M: Mode, $($name: Needs<M>),*> Needs<M> for ($($name,)*) {
+            type Args = ($($name::Args,)*);
 
             #[allow(non_snake_case, unused_variables, reason = "one macro for all lengths")]
             fn declare(&self, list: &mut NeedList) {
