@@ -96,7 +96,7 @@ pub fn when(gate: Gate) -> When<()> {
     When { gates: [gate].into(), needs: () }
 }
 
-/// A gate: open if `key` has a value, given or computed, that equals `value`. Errors and
+/// Makes a gate that is open if `key` has a value, given or computed, that equals `value`. Errors and
 /// explanations show both. A secret is gated by [`has`] instead.
 pub fn is<K, V>(key: K, value: V) -> Gate
 where
@@ -107,7 +107,7 @@ where
     Gate(Id::of(&key), NeedKind::Is(Arc::new(Equals::<K, V>::new(value))))
 }
 
-/// A gate: open if `key` has a value, given or computed.
+/// Makes a gate that is open if `key` has a value, given or computed.
 pub fn has<K: Key>(key: K) -> Gate {
     Gate(Id::of(&key), NeedKind::Has)
 }
