@@ -414,8 +414,8 @@ fn a_circle_that_hangs_on_nobody_is_certain() {
     assert_eq!(explained.goals()[0].verdict, fails("C fails"), "{explained}");
 }
 
-/// B may do without C, and C is judged on the way of B: it may fail. Nothing is judged again, so the
-/// verdict of A is a maybe, too, although every resolve fails.
+/// B may do without C, and C is judged on the way of B: it may fail. Nothing is judged again, so
+/// the verdict of A is a maybe, too, although every resolve fails.
 #[test]
 fn a_circle_is_judged_where_it_is_met_first() {
     let ctx = Context::new()

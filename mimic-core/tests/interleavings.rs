@@ -1,9 +1,9 @@
 //! Every order in which tasks that share state can be polled: none of them loses a byte or sleeps
 //! for ever.
 //!
-//! Whoever polls a flow in memory, a half, or a flow behind a `DuplexWaker` has it to itself for the
-//! whole poll; so what tasks can do to each other is decided by the order of their polls, and that
-//! is enumerated here, spurious polls included. loom cannot do it for us: it sees only its own
+//! Whoever polls a flow in memory, a half, or a flow behind a `DuplexWaker` has it to itself for
+//! the whole poll; so what tasks can do to each other is decided by the order of their polls, and
+//! that is enumerated here, spurious polls included. loom cannot do it for us: it sees only its own
 //! locks, and these are spin's and atomic-waker's. What two threads can do to each other within one
 //! poll is theirs: `halves.rs` runs their code in threads, and `tests/miri` runs that under Miri,
 //! with a scheduler and weak memory of many seeds.

@@ -58,8 +58,8 @@ fn the_deadline_needs_a_timer_here_too() {
     assert_eq!(source, Some(&PlanError::NoSleep));
 }
 
-/// `given` decides whether a registration applies, wherever it stands among the needs, and passes its
-/// value in its place.
+/// `given` decides whether a registration applies, wherever it stands among the needs, and passes
+/// its value in its place.
 #[test]
 fn a_need_that_is_a_gate_as_well_is_named_once() {
     let ctx = Context::new().with(A, 1).register(Connect, "plain", 1, (), |(), ()| async { named("plain") }).register(

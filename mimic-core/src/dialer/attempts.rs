@@ -113,8 +113,8 @@ impl AttemptLog {
         }
     }
 
-    /// Forgets what the layer `id` has dialled below, since the layer has ended, and returns it; empty
-    /// if nothing.
+    /// Forgets what the layer `id` has dialled below, since the layer has ended, and returns it;
+    /// empty if nothing.
     pub(crate) fn forget(&mut self, id: u32) -> String {
         let hops = &mut self.tried.hops;
         let place = hops.iter().position(|(layer, _)| *layer == id);

@@ -96,8 +96,8 @@ pub fn when(gate: Gate) -> When<()> {
     When { gates: [gate].into(), needs: () }
 }
 
-/// Makes a gate that is open if `key` has a value, given or computed, that equals `value`. Errors and
-/// explanations show both. A secret is gated by [`has`] instead.
+/// Makes a gate that is open if `key` has a value, given or computed, that equals `value`. Errors
+/// and explanations show both. A secret is gated by [`has`] instead.
 pub fn is<K, V>(key: K, value: V) -> Gate
 where
     K: Key,

@@ -77,8 +77,8 @@ pub fn both(a: u32, b: Option<u32>) -> u32 {
 
 /// The needs that are tried: all of up to two that are plain, and some longer ones.
 ///
-/// Needs are tuples, which are types, so each shape is code of its own. Gates stand first, as `when`
-/// has them.
+/// Needs are tuples, which are types, so each shape is code of its own. Gates stand first, as
+/// `when` has them.
 #[macro_export]
 macro_rules! shapes {
     ($with:ident!($($input:tt)*)) => {
