@@ -77,6 +77,21 @@ fn a_missing_start_and_a_circle_of_ten_thousand_are_errors_on_a_small_stack() {
     });
 }
 
+/// Which a resolve may enter, or not: so the circle is the reason of every goal around.
+#[test]
+fn a_circle_that_may_be_entered_is_explained_in_few_words() {
+    let (short, long) = (LONG / 10, LONG);
+    let text = |length| {
+        let ctx = chain(length, Nth(length)).derive(Nth(length), (), move |()| async move { Ok(Some(length.into())) });
+        assert!(block_on(ctx.connect()).is_ok());
+        ctx.explain(Connect).to_string()
+    };
+    let (short, long) = (text(short), text(long));
+    assert!(long.len() < 20 * short.len(), "{} and {}", short.len(), long.len());
+    assert!(long.lines().all(|line| line.len() < 500));
+    assert!(cfg!(miri) || long.contains(" -> … -> "));
+}
+
 /// Not a benchmark: ten times the length may take thrice as long as ten times the work, on a noisy
 /// machine, but not ten times. Both take about as long, so that what else runs on the machine
 /// interrupts both.

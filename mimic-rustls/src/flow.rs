@@ -24,7 +24,7 @@ use mimic_core::{Error, Flow, Text, key};
 use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ProtocolVersion};
 
-use crate::dial_id::{DialId, TlsDial};
+use crate::dial_id::{DialId, OnFlow, TlsDial};
 use crate::driver::Driver;
 use crate::side::Side;
 
@@ -102,7 +102,7 @@ pub struct TlsFlow<F, S: Side> {
     peer: Option<Text>,
     /// The name that the client asked for; `None` at the client's end.
     requested: Option<Text>,
-    dial_id: Option<DialId>,
+    dial_id: Option<OnFlow>,
 }
 
 impl<F: Flow, S: Side> TlsFlow<F, S> {
@@ -122,7 +122,7 @@ impl<F: Flow, S: Side> TlsFlow<F, S> {
     }
 
     pub(crate) fn with_dial_id(self, id: DialId) -> Self {
-        Self { dial_id: Some(id), ..self }
+        Self { dial_id: Some(OnFlow::new(id)), ..self }
     }
 
     pub(crate) fn set_requested(&mut self, name: Option<Text>) {
@@ -204,7 +204,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
             .provide_final(Protection, || Some(Protected::new(protocol(state.protocol_version()?), self.peer.clone()?)))
             .provide_final(ServerName, || self.peer.clone())
             .provide_final(RequestedName, || self.requested.clone())
-            .provide_final(TlsDial, || self.dial_id.clone());
+            .provide_final(TlsDial, || self.dial_id.as_ref().map(OnFlow::id));
     }
 }
 

@@ -98,7 +98,6 @@ for_each_mode!(M => {
             async move {
                 // Another layer may run it, so the error names this one.
                 let flow = connect_with(flow, config, alpn, &host, room).await.map_err(|error| error.located_at(LAYER))?;
-                id.set_done();
                 Ok(Box::new(flow.with_dial_id(id)) as <M as Mode>::Flow)
             }
         })
@@ -131,7 +130,7 @@ for_each_mode!(M => {
                         // addresses by its result.
                         match id.is_on(&flow) {
                             true => Ok(flow),
-                            false if id.is_done() => Err(hidden()),
+                            false if id.is_hidden() => Err(hidden()),
                             false => handshake.run(flow).await,
                         }
                     },

@@ -283,6 +283,20 @@ fn a_layer_that_hides_what_is_below_ends_in_an_error_soon() {
 }
 
 #[test]
+fn a_handshake_on_a_flow_that_was_given_up_does_not_count() {
+    let net = Net::new(&[Party::Server, Party::Server]);
+    let needs = (over(Tcp), handshake());
+    let ctx = net.ctx().register(Transport, "second try", -1, needs, |_, (link, handshake)| async move {
+        let link: Dialer<Tcp, Shared> = link;
+        let handshake: Handshake<Shared> = handshake.unwrap();
+        drop(handshake.run(link.dial(([192, 0, 2, 0], 443).into()).await?).await?);
+        link.dial(([192, 0, 2, 1], 443).into()).await
+    });
+    assert_speaks(dial(&ctx).unwrap());
+    assert_eq!(net.handshakes.load(SeqCst), 2);
+}
+
+#[test]
 fn a_transport_that_does_not_know_of_handshakes_gets_one_all_the_same() {
     let net = Net::new(&[Party::Server]);
     let link = |_, link: Dialer<Tcp, Shared>| async move { link.dial(([192, 0, 2, 0], 443).into()).await };

@@ -62,6 +62,9 @@ pub(crate) fn explain<M: Mode>(registry: &Registry<M>, root: Id, answers: &Answe
     Explanation { goals: judge.goals, sleep }
 }
 
+/// How many names are shown of each end of a circle, if it is long.
+const ENDS: usize = 8;
+
 /// Judges goals and their registrations.
 struct Judge<'a, M: Mode> {
     registry: &'a Registry<M>,
@@ -201,7 +204,11 @@ impl<'a, M: Mode> Judge<'a, M> {
         let Some(outcomes) = outcomes else {
             let begin = self.stack.iter().position(|frame| frame.id == spec.id).unwrap_or_default();
             let around = || self.stack.iter().skip(begin);
-            let path = around().map(|frame| frame.id).chain([spec.id]).map(|id| id.to_string()).collect();
+            // Of a long circle its ends: the reason is repeated at every level above.
+            let left_out = ENDS..(self.stack.len() - begin + 1).saturating_sub(ENDS);
+            let names = around().map(|frame| frame.id).chain([spec.id]).enumerate();
+            let shown = names.filter(|(at, _)| *at <= left_out.start || !left_out.contains(at));
+            let path = shown.map(|(at, id)| if left_out.contains(&at) { "…".into() } else { id.to_string() }).collect();
             // The goal on top is the one that asks.
             let is_certain = around().rev().skip(1).all(|frame| frame.sure);
             let outcomes = if is_certain { Outcomes::ERRORS } else { Outcomes::ANY };
