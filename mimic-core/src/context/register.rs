@@ -140,6 +140,19 @@ macro_rules! registering {
         impl<R: Role> Dialer<R, $mode> {
             /// Makes a dialer of a function: for [`Ctx::with_dialer`], in tests and for open
             /// tunnels.
+            ///
+            /// Both modes have this function, so the call names one. A bare `Dialer::from_fn` is
+            /// ambiguous.
+            ///
+            /// ```
+            /// use mimic_core::roles::Transport;
+            /// use mimic_core::{Context, Dialer, ErrorKind, Shared};
+            ///
+            /// let refuse = |_| async { Err(ErrorKind::ConnectionRefused.into()) };
+            /// let dialer = Dialer::<_, Shared>::from_fn(Transport, refuse);
+            /// let ctx = Context::new().with_dialer(Transport, dialer);
+            /// # let _ = ctx;
+            /// ```
             pub fn from_fn<F, Fut>(role: R, connect: F) -> Self
             where
                 F: Fn(R::Target) -> Fut $(+ $send + $sync)? + 'static,

@@ -18,8 +18,8 @@ use crate::{Mode, Role};
 /// Dials targets. Cheap to clone.
 ///
 /// [`Ctx::dialer`](crate::Ctx::dialer) prepares one. A candidate receives one for each need
-/// [`over`](crate::over), a layer also one of what it wraps. `Dialer::from_fn` makes one of a
-/// function.
+/// [`over`](crate::over), a layer also one of what it wraps. `Dialer::<_, Shared>::from_fn` makes
+/// one of a function. The call names the mode, as closures differ in their bounds.
 #[derive(Clone)]
 pub struct Dialer<R: Role, M: Mode> {
     pub(crate) role: R,
