@@ -201,7 +201,7 @@ mod tests {
         for (first, last) in ends {
             assert!((first..=last).all(unseen), "{first:?} to {last:?}");
         }
-        // All else is left to those who read other alphabets: on either side of each range, and
+        // All else is left to readers of other alphabets: on either side of each range, and
         // between them.
         #[rustfmt::skip]
         let others = [

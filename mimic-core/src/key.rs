@@ -56,7 +56,8 @@ pub trait Key: 'static {
     /// let ctx = Context::new().with(Token, "hunter2".into());
     /// # use mimic_core::{Error, ErrorKind};
     /// # let refused = || async { Err(Error::from(ErrorKind::ConnectionRefused)) };
-    /// let ctx = ctx.register(Connect, "for one", 0, when(is(Token, "swordfish")), move |(), ()| refused());
+    /// let gate = when(is(Token, "swordfish"));
+    /// let ctx = ctx.register(Connect, "for one", 0, gate, move |(), ()| refused());
     /// let plan = ctx.explain(Connect).to_string();
     /// assert!(plan.contains("Token is …, not …"), "{plan}");
     /// ```

@@ -72,45 +72,63 @@
 //!
 //! 1. A **key** is a type that names a typed value: [`Key`], [`key!`], the standard [`keys`].
 //! 2. A **context** is a cheaply cloned map of values, and of what was registered for keys and
-//!    roles: [`Ctx`], used as [`Context`] or [`LocalContext`].
+//!    roles: [`Ctx`], used as [`Context`] or [`LocalContext`]. *Functions* are registered for keys:
+//!    one computes a value that was not given, or says "not me".
 //! 3. A **role** is a job from a target to an output: `Transport` goes from a host and port to a
 //!    flow. *Candidates* compete for it, *layers* wrap the one that wins: [`Role`], [`Dialer`], the
 //!    standard [`roles`].
 //! 4. **Needs** are the inputs that a function, a candidate or a layer declares, as data: [`req`],
-//!    [`opt`], [`or_default`], [`map`], [`over`]. *Gates* before them decide whether it applies:
-//!    [`when`], [`is`], [`has`].
+//!    [`opt`], [`or_default`], [`map`], [`over`] (a dialer of a role below), [`handshake`].
+//!    *Gates* before them decide whether it applies: [`when`], [`is`], [`has`]. [`given`] is both.
 //! 5. A **flow** is one object-safe byte stream: [`Flow`], [`FlowExt`].
 //!
 //! # How a resolve goes
 //!
 //! ```text
-//! Connect   candidate "unix"     Scheme is "unix"?  it is "tcp": skipped
-//!           candidate "tcp"      Scheme is "tcp"?   yes: committed: a missing need errs
+//! Connect    candidate "unix"    Scheme is "unix"?  it is "tcp": skipped
+//!            candidate "tcp"     Scheme is "tcp"?   yes: committed
 //!                                  req Host         "example.org"
 //!                                  req Port         7
 //!                                  over Transport   to be decided ──┐
-//! Transport candidate "in-order"   over Lookup, over Tcp  ◄─────────┘
-//!           layer "socks5"         when(has(Proxy))?  no value, no function: skipped
+//! Transport  candidate "in-order"  over Lookup, over Tcp  ◄─────────┘
+//!            layer "socks5"      has Proxy?  no value, no function: skipped
 //! ```
 //!
-//! The engine takes the candidates of a role by [`Priority`], and the functions of a key alike. The
-//! first that applies is a *plan* once it has its inputs, with a plan for each role that it is
-//! over. Then the plan is dialled: the candidate's function runs, and dials what is below by the
-//! [`Dialer`]s among its arguments. One deadline covers all of it. An [`Error`] says what was
-//! tried, at which candidate or layer, why it failed, and what to do; [`Ctx::explain`] says
-//! beforehand what would be tried, and calls nothing.
+//! 1. **It decides.** The candidates of a role are tried by [`Priority`], and so are the functions
+//!    of a key. A gate that is shut skips the candidate. A candidate whose gates are all open is
+//!    *committed*: a missing need ends the resolve with an error. Without gates, a missing need
+//!    skips it. The first candidate that has all its inputs becomes a *plan*. An input for an
+//!    `over` is the plan of that role. Then each layer whose gates are open wraps the plan in one
+//!    more, the oldest layer first; a missing need of a layer is an error.
+//! 2. **It dials.** The outermost plan is called with the target and its arguments. The
+//!    [`Dialer`]s among these dial the plans below. Such a *nested dial* shares the deadline and
+//!    the attempt log of the whole connect. It may bring a [`Handshake`], which the receiver takes
+//!    by a need.
+//! 3. **It succeeds or fails.** An [`Error`] names the innermost candidate or layer that failed,
+//!    why it failed, and what to do. Its report holds the attempt log and the plan.
+//!    [`Ctx::explain`] says beforehand what would be tried, and calls nothing.
+//!
+//! The [`Deadline`] of a context covers deciding and dialling.
 //!
 //! # Failing closed
 //!
-//! Roles are the security boundary. The first candidate that applies is *the* candidate: once its
-//! gates match, a missing need is an error and not a reason to try another, and a failed connect
-//! never moves on. So neither a reset nor an unreadable trust store turns TLS into clear text.
-//! Fallback is written down, with [`first_ok`]. What a role promises is checked of every output
-//! ([`Role::verify`]).
+//! Roles are the security boundary. A committed candidate that lacks a need is never passed over
+//! for another, and a failed connect never moves on to one. So neither a reset nor an unreadable
+//! trust store turns TLS into clear text. Fallback is written down, with [`first_ok`]. Every output
+//! is checked for what its role promises ([`Role::verify`]).
 //!
 //! # Where things are
 //!
-//! Each floor imports only from those below it. To read the crate, begin at the bottom.
+//! To follow one resolve, read these files in order:
+//!
+//! | question | files in `src` |
+//! |---|---|
+//! | What does it pick? | `registry/need.rs`, `registry/plan.rs`, `resolve/{mod,engine}.rs` |
+//! | How does it dial? | `dialer/{mod,attempts,arguments}.rs`, `resolve/dial.rs` |
+//! | How is a handshake passed down? | `dialer/handshake.rs` |
+//! | How does it fail? | `error/{mod,report,explanation}.rs`, `resolve/explain.rs` |
+//!
+//! To read the whole crate, begin at the bottom. Each floor imports only from those below it.
 //!
 //! | floor | file in `src` | what it is |
 //! |---|---|---|
@@ -143,6 +161,8 @@
 //! [`when`]: needs::when
 //! [`is`]: needs::is
 //! [`has`]: needs::has
+//! [`given`]: needs::given
+//! [`handshake`]: needs::handshake()
 //! [`Report::plan`]: explain::Report::plan
 
 #![forbid(unsafe_code)]

@@ -1,11 +1,11 @@
 //! Time, as a role supplies it: a monotonic clock that can also wake.
 //!
 //! ```text
-//!   timeout(timer, 5 s, flow.read(buf)):   at = now + 5 s
-//!     each poll:  the read, first ── ready ────────────────► its result
-//!                   │ pending
-//!                   ▼
-//!                 timer.poll_until(at) ── ready ───────────► TimedOut; the read is dropped
+//! timeout(timer, 5 s, flow.read(buf)):   at = now + 5 s
+//!   each poll:  the read, first ── ready ──────────► its result
+//!                 │ pending
+//!                 ▼
+//!               timer.poll_until(at) ── ready ─────► TimedOut; the read is dropped
 //! ```
 
 use alloc::boxed::Box;

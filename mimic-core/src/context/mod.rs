@@ -80,7 +80,7 @@ impl<M: Mode> Ctx<M> {
         Ok(self.with_endpoint(&url.parse()?))
     }
 
-    /// As [`with_url`](Ctx::with_url), for an endpoint already parsed.
+    /// Sets the same keys as [`with_url`](Ctx::with_url), from an endpoint already parsed.
     #[must_use]
     pub fn with_endpoint(mut self, endpoint: &Endpoint) -> Self {
         self.set(&Scheme, Some(endpoint.scheme.clone()));
@@ -168,7 +168,7 @@ impl<M: Mode> Ctx<M> {
         resolve::prepare(&self.registry, role).await
     }
 
-    /// A flow to the endpoint: resolves the root [`Connect`].
+    /// Connects to the endpoint: resolves the root [`Connect`], and returns a flow.
     ///
     /// # Errors
     /// As [`resolve`](Ctx::resolve).
@@ -176,8 +176,8 @@ impl<M: Mode> Ctx<M> {
         self.resolve(Connect, ()).await
     }
 
-    /// A listener at the endpoint, at every address if that is a name: resolves the root
-    /// [`Listen`].
+    /// Listens at the endpoint, at every address if that is a name: resolves the root [`Listen`],
+    /// and returns a listener.
     ///
     /// # Errors
     /// As [`resolve`](Ctx::resolve). The deadline covers the bind only.

@@ -1,5 +1,5 @@
-//! The attempt log of one connect. It lives outside the future, so that it is complete after a
-//! deadline or a drop.
+//! The attempt log of one connect: an entry for each dial that did not succeed. It lives outside
+//! the future, so that it is complete after a deadline or a drop.
 //!
 //! ```text
 //! 1  Secure "tls" to example.org:443                      the log after the deadline:
@@ -19,14 +19,15 @@ use crate::{Cell, Mode};
 /// How many attempts are kept of one connect. [`FIRST`] of them are its first.
 const KEPT: usize = 32;
 
-/// The attempt log that one connect shares with the dials below it, and the place in it.
+/// The attempt log that one connect shares with the dials below it, and a place in it: the attempt
+/// whose dials it is for.
 pub(crate) struct AttemptScope<M: Mode> {
     pub(super) log: Arc<M::Cell<AttemptLog>>,
     /// The attempt that dials in this scope; 0 is the connect itself.
     pub(crate) parent: u32,
     /// Whether the dial in this scope is of what the layer `parent` wraps.
     pub(crate) wrapped: bool,
-    /// For dials after the connect is over.
+    /// The deadline of each dial that begins after the connect is over.
     pub(crate) deadline: Option<DeadlinePlan<M>>,
 }
 
@@ -105,7 +106,7 @@ impl AttemptLog {
         }
     }
 
-    /// Keeps what the layer `id` has dialled below, in place of what it had dialled before.
+    /// Keeps the target that the layer `id` has dialled below (a hop), in place of the one before.
     pub(crate) fn reached(&mut self, id: u32, target: String) {
         if !self.sealed {
             self.forget(id);

@@ -1,10 +1,11 @@
 //! Handshakes that are passed down with a target, so that the race of addresses can wait for them.
 //!
 //! ```text
-//!   Secure "tls"                    dials Transport with a handshake
-//!     Transport "socks5"            has the need handshake(): passes on "tunnel, then it"
-//!       Transport "happy-eyeballs"  has it too: runs it on each address that connects
-//!         Tcp "tcp"                 has no such need, and never sees one
+//! Secure "tls"                     dial_with(example.org:443, TLS)
+//!   Transport "socks5"             takes it by the need handshake(). Passes down, to the
+//!                                  proxy's address, its own: SOCKS, then TLS
+//!     Transport "happy-eyeballs"   takes that; runs it on each address that connects
+//!       Tcp "tcp"                  is dialled without one
 //! ```
 
 use core::fmt;

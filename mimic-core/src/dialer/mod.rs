@@ -1,4 +1,13 @@
-//! Dialers: the value of a role. `resolve/dial.rs` dials.
+//! Dialers: a role, its plan, and the origin that decides on deadline and report.
+//!
+//! ```text
+//!   Ctx::dialer(Connect)              Prepared    dial it: a connect of its own
+//!     its call: over(Transport)         Nested    dial it: part of that connect
+//!       its call: over(Tcp)               Nested  and so on
+//!   Dialer::from_fn(Transport, …)     Standalone  dial it: no deadline
+//! ```
+//!
+//! `resolve/dial.rs` dials, `attempts.rs` is the log that nested dials share.
 
 use core::fmt::{self, Debug};
 
@@ -34,7 +43,8 @@ pub(crate) enum Origin<M: Mode> {
     Standalone,
     /// The deadline of the context and a report of its own, for each dial.
     Prepared(Arc<Prepared<M>>),
-    /// The deadline and the attempt log of the dial above.
+    /// The deadline and the attempt log of the dial above. Once that is over, as `Prepared`, but
+    /// without a plan in the report.
     Nested(AttemptScope<M>),
 }
 

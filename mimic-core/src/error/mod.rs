@@ -1,11 +1,19 @@
 //! The error type of the crate, in both modes, and the plain data that it carries.
 //!
 //! ```text
-//!   Tcp "tcp" to 192.0.2.1:7 via proxy.example:1080: connect failed: refused; start it
-//!   at           target           via                 phase           reason   advice
+//! Tcp "tcp" to 192.0.2.1:7 via proxy.example:1080: connect failed: refused; start it
+//! at           target           via                phase           reason   advice
+//!
+//! on its way up                     sets, where still empty             attempt log
+//!   the candidate "tcp" makes it    kind, reason, phase, advice
+//!   the dial of Tcp                 at, target, via                     failed
+//!   the dial of Transport           nothing more                        failed below
+//!   the dial of Connect, at the top report: the attempt log, the plan
 //! ```
 //!
-//! Nothing in this folder imports from the rest of the crate, printing aside.
+//! A setter keeps what is set. So the innermost dial names the place, and a candidate that knows
+//! better names it first. Nothing in this folder imports from the rest of the crate, printing
+//! aside.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -44,7 +52,7 @@ pub(crate) use report::{Attempts, FIRST};
 /// The line feeds of the tree are its own.
 pub struct Error(Box<Inner>);
 
-/// An empty text is not known.
+/// The fields of an error. An empty text stands for one that is not known.
 struct Inner {
     kind: ErrorKind,
     phase: Option<Phase>,
@@ -190,7 +198,8 @@ impl Error {
         self
     }
 
-    /// Sets the report. That of a resolve within moves into it.
+    /// Sets the report. The report of a resolve within, which a candidate or function did on a
+    /// context of its own, moves into it.
     pub(crate) fn set_report(&mut self, report: Report) {
         let inner = self.0.report.take().map(Box::new);
         self.0.report = Some(Report { inner, ..report });

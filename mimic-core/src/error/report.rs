@@ -1,12 +1,13 @@
-//! The report of a failed resolve: attempts in starting order, printed as a tree.
+//! The report of a failed resolve: the dials that did not succeed, in the order
+//! in which they started, and the plan.
 //!
 //! ```text
-//!   tried:                                                         id parent
-//!     Transport "in-order" to example.org:7: failed below           1   0
-//!       Tcp "tcp" to 192.0.2.1:7: connect failed: refused          2   1
-//!       Tcp "tcp" to 192.0.2.2:7: cancelled while it ran           3   1
-//!   plan:
-//!     Connect                                                       see `explanation.rs`
+//! tried:                                                      id parent
+//!   Transport "in-order" to example.org:7: failed below        1   0
+//!     Tcp "tcp" to 192.0.2.1:7: connect failed: refused        2   1
+//!     Tcp "tcp" to 192.0.2.2:7: cancelled while it ran         3   1
+//! plan:
+//!   Connect                                                    see `explanation.rs`
 //! ```
 
 use alloc::boxed::Box;
@@ -16,6 +17,97 @@ use core::fmt;
 use core::time::Duration;
 
 use super::explanation::{Explanation, TreePrinter};
+
+/// Says what a failed resolve had tried and decided. Part of an [`Error`](crate::Error).
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub(crate) plan: Explanation,
+    pub(crate) computing: Option<String>,
+    pub(crate) tried: Attempts,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) inner: Option<Box<Report>>,
+}
+
+impl Report {
+    /// Returns every candidate of every role that was considered, and why it was taken or not.
+    /// Empty without the feature `reports`.
+    #[must_use]
+    pub fn plan(&self) -> &Explanation {
+        &self.plan
+    }
+
+    /// Returns the function that was running when the resolve ended, if it ended there.
+    #[must_use]
+    pub fn computing(&self) -> Option<&str> {
+        self.computing.as_deref()
+    }
+
+    /// Returns the dials below the root that did not succeed, in the order in which they started.
+    /// Of more than 32, the first 8 and the last 24 of them.
+    #[must_use]
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.tried.attempts
+    }
+
+    /// Returns how many more there were between those.
+    #[must_use]
+    pub fn omitted(&self) -> usize {
+        self.tried.omitted
+    }
+
+    /// Returns the deadline that the resolve had.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    /// Returns what the resolve within had tried, if the error came from one (a look-up over
+    /// HTTPS, a pool).
+    #[must_use]
+    pub fn inner(&self) -> Option<&Report> {
+        self.inner.as_deref()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut printer = TreePrinter::new(f);
+        for (depth, report) in core::iter::successors(Some(self), |report| report.inner()).enumerate() {
+            if depth > 0 {
+                printer.line(2, 0, format_args!("and in the resolve within:"))?;
+            }
+            report.print(&mut printer)?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn print(&self, printer: &mut TreePrinter<'_, '_>) -> fmt::Result {
+        if let Some(function) = &self.computing {
+            printer.line(1, 0, format_args!("running: {function}"))?;
+        }
+        if !self.attempts().is_empty() {
+            printer.line(1, 0, format_args!("tried:"))?;
+        }
+        // The attempts that the next one may be below. A parent starts, and stands, before its
+        // children; a dial that succeeded is not listed.
+        let mut path: Vec<u32> = Vec::new();
+        for (number, attempt) in self.attempts().iter().enumerate() {
+            if number == FIRST && self.omitted() > 0 {
+                printer.line(1, 1, format_args!("({} more)", self.omitted()))?;
+            }
+            while path.pop_if(|id| *id != attempt.parent).is_some() {}
+            printer.line(1, path.len() + 1, format_args!("{attempt}"))?;
+            path.push(attempt.id);
+        }
+        if cfg!(feature = "reports") && !self.plan.goals().is_empty() {
+            printer.line(1, 0, format_args!("plan:"))?;
+            self.plan.print(printer, 2)?;
+        }
+        Ok(())
+    }
+}
 
 /// How many of the first attempts of a connect are always kept.
 pub(crate) const FIRST: usize = 8;
@@ -113,95 +205,4 @@ pub enum Outcome {
     FailedBelow,
     /// It was dropped before it ended: a deadline expired, or another attempt won.
     Cancelled,
-}
-
-/// Says what a failed resolve had tried and decided. Part of an [`Error`](crate::Error).
-#[derive(Clone, Debug)]
-pub struct Report {
-    pub(crate) plan: Explanation,
-    pub(crate) computing: Option<String>,
-    pub(crate) tried: Attempts,
-    pub(crate) deadline: Option<Duration>,
-    pub(crate) inner: Option<Box<Report>>,
-}
-
-impl Report {
-    /// Returns every candidate of every role that was considered, and why it was taken or not.
-    /// Empty without the feature `reports`.
-    #[must_use]
-    pub fn plan(&self) -> &Explanation {
-        &self.plan
-    }
-
-    /// Returns the function that was running when the resolve ended, if it ended there.
-    #[must_use]
-    pub fn computing(&self) -> Option<&str> {
-        self.computing.as_deref()
-    }
-
-    /// Returns the dials below the root that did not succeed, in the order in which they started.
-    /// Of more than 32, the first 8 and the last 24 of them.
-    #[must_use]
-    pub fn attempts(&self) -> &[Attempt] {
-        &self.tried.attempts
-    }
-
-    /// Returns how many more there were between those.
-    #[must_use]
-    pub fn omitted(&self) -> usize {
-        self.tried.omitted
-    }
-
-    /// Returns the deadline that the resolve had.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Duration> {
-        self.deadline
-    }
-
-    /// Returns what the resolve within had tried, if the error came from one (a look-up over
-    /// HTTPS, a pool).
-    #[must_use]
-    pub fn inner(&self) -> Option<&Report> {
-        self.inner.as_deref()
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut printer = TreePrinter::new(f);
-        for (depth, report) in core::iter::successors(Some(self), |report| report.inner()).enumerate() {
-            if depth > 0 {
-                printer.line(2, 0, format_args!("and in the resolve within:"))?;
-            }
-            report.print(&mut printer)?;
-        }
-        Ok(())
-    }
-}
-
-impl Report {
-    fn print(&self, printer: &mut TreePrinter<'_, '_>) -> fmt::Result {
-        if let Some(function) = &self.computing {
-            printer.line(1, 0, format_args!("running: {function}"))?;
-        }
-        if !self.attempts().is_empty() {
-            printer.line(1, 0, format_args!("tried:"))?;
-        }
-        // The attempts that the next one may be below. A parent starts, and stands, before its
-        // children; a dial that succeeded is not listed.
-        let mut path: Vec<u32> = Vec::new();
-        for (number, attempt) in self.attempts().iter().enumerate() {
-            if number == FIRST && self.omitted() > 0 {
-                printer.line(1, 1, format_args!("({} more)", self.omitted()))?;
-            }
-            while path.pop_if(|id| *id != attempt.parent).is_some() {}
-            printer.line(1, path.len() + 1, format_args!("{attempt}"))?;
-            path.push(attempt.id);
-        }
-        if cfg!(feature = "reports") && !self.plan.goals().is_empty() {
-            printer.line(1, 0, format_args!("plan:"))?;
-            self.plan.print(printer, 2)?;
-        }
-        Ok(())
-    }
 }

@@ -1,12 +1,12 @@
 //! Attributes: typed facts about a flow, such as its peer, its protocol and its certificates.
 //!
 //! ```text
-//!   flow.attribute(PeerAddr)                 flow.attribute(AlpnProtocol)
-//!     TLS          no such attribute           TLS  provide_final: None, an answer
-//!      │ inner                                  │
-//!     SOCKS layer  no such attribute           (not asked: the ALPN of a TLS connection
-//!      │ inner                                  to the proxy is not that of this flow)
-//!     TCP          provide_value: 192.0.2.1:1080
+//! flow.attribute(PeerAddr)                flow.attribute(AlpnProtocol)
+//!   TLS          no such attribute          TLS  provide_final: None, an answer
+//!    │ inner                                 │
+//!   SOCKS layer  no such attribute          (not asked: the ALPN of a TLS connection
+//!    │ inner                                to the proxy is not that of this flow)
+//!   TCP          provide_value: 192.0.2.1:1080
 //! ```
 
 use core::any::Any;

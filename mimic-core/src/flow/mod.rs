@@ -1,13 +1,13 @@
 //! Flows: one object-safe byte stream over any transport.
 //!
 //! ```text
-//!   client      flow.write_all(b"ping\n").await  embedded_io_async::{Read, Write}, FlowExt
-//!                 │ poll_write
-//!   Box<dyn Flow + Send>
-//!   TLS layer     │ inner()   a flow over a flow: polls it, and names it for attributes
-//!   TCP flow      │           read: one waker    write, flush, shutdown: another waker
-//!                 ▼
-//!   socket
+//! client      flow.write_all(b"ping\n").await    embedded_io_async, FlowExt
+//!               │ poll_write
+//! Box<dyn Flow + Send>
+//! TLS layer     │ inner()   a flow over a flow: polls it, names it for attributes
+//! TCP flow      │           read: one waker   write, flush, shutdown: another waker
+//!               ▼
+//! socket
 //! ```
 //!
 //! A read that waits, step by step: the reader's task calls `poll_read`. Each layer passes the
@@ -56,10 +56,12 @@ use crate::{Error, Key};
 ///   while the thread panics.
 /// - **Panics**: none.
 ///
+/// A socket may lose flushed bytes too; the next section says when.
+///
 /// | dropped | what may be lost |
 /// |---|---|
-/// | at any time | Bytes that were written and not flushed, and unread input. On a socket also flushed bytes: see below. |
-/// | after [`shutdown`](FlowExt::shutdown) | Unread input. On a socket also flushed bytes: see below. |
+/// | at any time | Bytes not flushed, and unread input. On a socket also flushed bytes. |
+/// | after [`shutdown`](FlowExt::shutdown) | Unread input. On a socket also flushed bytes. |
 /// | after [`close`](FlowExt::close) has succeeded | Nothing, if the peer reads to the end. |
 ///
 /// # Flushed bytes and drops

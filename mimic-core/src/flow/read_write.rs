@@ -1,10 +1,10 @@
 //! `embedded-io-async`'s traits for types that are polled as flows are.
 //!
 //! ```text
-//!   flow.write_all(b"abc").await     a future around the closure below, and nothing else
-//!     poll_write("abc") ─► Pending   the future is polled again later
-//!     poll_write("abc") ─► 2         "c" is left; the closure owns that slice
-//!     poll_write("c")   ─► 1         ready
+//! flow.write_all(b"abc").await     a future around the closure below, nothing else
+//!   poll_write("abc") ─► Pending   the future is polled again later
+//!   poll_write("abc") ─► 2         "c" is left; the closure owns that slice
+//!   poll_write("c")   ─► 1         ready
 //! ```
 //!
 //! A macro writes the implementations: a blanket one would overlap with those of

@@ -1,10 +1,10 @@
 //! A small buffer for reading lines.
 //!
 //! ```text
-//!   stream: "GET / HTTP/1.1\r\nHost: a\r\n…"       capacity 24
-//!   read_until(b'\n', …):  one read of the stream  buffer: [GET / HTTP/1.1\r\n|Host: a\r]
-//!                          the caller: 16 bytes                       start ▲        ▲ end
-//!   read_until(b'\n', …):  the 8 that are left, then another read
+//! stream: "GET / HTTP/1.1\r\nHost: a\r\n…"      capacity 24
+//! read_until(b'\n', …):  one read of the stream  [GET / HTTP/1.1\r\n|Host: a\r]
+//!                        the caller: 16 bytes               start ▲        ▲ end
+//! read_until(b'\n', …):  the 8 that are left, then another read
 //! ```
 
 use alloc::boxed::Box;

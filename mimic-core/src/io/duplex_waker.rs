@@ -1,11 +1,11 @@
 //! One waker for two tasks that wait for one operation below.
 //!
 //! ```text
-//!   reader's task ── poll_read ──► wakers.reader(cx) ─┐
-//!                                                     ├─ both() ──► below.poll_flush(both)
-//!   writer's task ── poll_write ─► wakers.writer(cx) ─┘             one waker for writing
+//! reader's task ── poll_read ──► wakers.reader(cx) ─┐
+//!                                                   ├ both() ─► below.poll_flush(both)
+//! writer's task ── poll_write ─► wakers.writer(cx) ─┘           one waker for writing
 //!
-//!   below can write again: both() wakes reader and writer; each polls
+//! below can write again: both() wakes reader and writer; each polls
 //! ```
 
 use alloc::sync::Arc;

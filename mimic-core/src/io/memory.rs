@@ -1,13 +1,13 @@
 //! Flows in memory: for tests, and as a transport within a process.
 //!
 //! ```text
-//!   memory_pair(8):   left ── outgoing ──► Pipe ── incoming ──► right
-//!                     left ◄── incoming ── Pipe ◄── outgoing ── right
+//! memory_pair(8):   left ── outgoing ──► Pipe ── incoming ──► right
+//!                   left ◄── incoming ── Pipe ◄── outgoing ── right
 //!
-//!   left.write(b"0123456789") ─► 8: the pipe is full   right's reader is woken
-//!   left.write(b"89")         ─► Pending, waker in `writer`
-//!   right.read(&mut [0; 4])   ─► 4: "0123"             left's writer is woken
-//!   drop(left)                   `finished`            right reads "4567", then the end
+//! left.write(b"0123456789") ─► 8: the pipe is full   right's reader is woken
+//! left.write(b"89")         ─► Pending, waker in `writer`
+//! right.read(&mut [0; 4])   ─► 4: "0123"             left's writer is woken
+//! drop(left)                   `finished`            right reads "4567", then the end
 //! ```
 
 use alloc::collections::VecDeque;

@@ -1,13 +1,13 @@
 //! Devices with async halves as flows.
 //!
 //! ```text
-//!                    start: half and buffer move into the future
-//!   idle (half, buffer) ───────────────────────────► running: Pin<Box<Option<future>>>
-//!           ▲                                            │ polled by poll_read, poll_write
-//!           └─ done: the future returns half, buffer, result
+//!                  start: half and buffer move into the future
+//! idle (half, buffer) ────────────────────────► running: Pin<Box<Option<future>>>
+//!         ▲                                         │ polled by poll_read, poll_write
+//!         └─ done: the future returns half, buffer, result
 //!
-//!   a write: copied to the buffer, started, taken. The next write or flush waits until it
-//!            is done, and reports its error.
+//! a write: copied to the buffer, started, taken. The next write or flush waits until
+//!          it is done, and reports its error.
 //! ```
 //!
 //! A device's methods are futures, and a flow is polled. A pending read of a device may have taken

@@ -1,13 +1,13 @@
 //! Halves: reading and writing one flow from two places at once.
 //!
 //! ```text
-//!   Split<F, M> ── halves ──────► ReadHalf<&Split>,     WriteHalf<&Split>       one task
-//!      │  ▲
-//!      │  └─────── reunite ──┐
-//!      └────── into_halves ──┴─► ReadHalf<Arc<Split>>,  WriteHalf<Arc<Split>>   two tasks
+//! Split<F, M> ── halves ──────► ReadHalf<&Split>,    WriteHalf<&Split>     one task
+//!    │  ▲
+//!    │  └─────── reunite ──┐
+//!    └────── into_halves ──┴─► ReadHalf<Arc<Split>>, WriteHalf<Arc<Split>> two tasks
 //!
-//!   one poll of a half:  try the cell ── free ──► poll the flow, with the half's own waker
-//!                                     └─ taken ─► wake the own task, Pending
+//! one poll of a half:  try the cell ─ free ──► poll the flow, with the half's own waker
+//!                                   └ taken ─► wake the own task, Pending
 //! ```
 //!
 //! A flow keeps one waker for reading and one for writing, so the halves need no queue.

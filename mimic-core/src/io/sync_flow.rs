@@ -1,9 +1,9 @@
 //! Flows for code that asks for `Sync`.
 //!
 //! ```text
-//!   &mut SyncFlow:  read, write, flush, shutdown, abort  SpinMutex::get_mut: locks nothing
-//!   &SyncFlow:      attributes, is_write_vectored        locked for the call
-//!                   inner                                None: a lock cannot lend the flow
+//! &mut SyncFlow:  read, write, flush, shutdown, abort  get_mut: locks nothing
+//! &SyncFlow:      attributes, is_write_vectored        locked for the call
+//!                 inner                                None: a lock cannot lend
 //! ```
 
 use core::fmt;

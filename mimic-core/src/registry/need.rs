@@ -10,8 +10,9 @@
 //!   4           over Transport       applies  an error      argument 2
 //! ```
 //!
-//! A registration with a gate is committed: once its gates are open, a missing need is an error.
-//! Without a gate the registration is skipped instead, and the next one is tried.
+//! A candidate with a gate is committed: once its gates are open, a missing need is an error.
+//! Without a gate the candidate is skipped instead, and the next one is tried. A layer is always
+//! committed, a function never (`Registration::is_committed`).
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -29,10 +30,12 @@ use crate::sync::Arc;
 pub(crate) struct NeedSpec {
     pub(crate) id: Id,
     pub(crate) kind: NeedKind,
-    /// The number of the argument that it passes. A gate that only decides passes none.
+    /// The number of the argument that it takes from the inputs of the plan. `None` for a gate that
+    /// only decides, and for a handshake, which comes with each dial.
     pub(crate) argument: Option<usize>,
 }
 
+/// The kinds of needs, each as its function in `needs` declares it.
 #[derive(Clone)]
 pub(crate) enum NeedKind {
     Req,

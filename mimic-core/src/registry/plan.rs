@@ -1,12 +1,12 @@
 //! Registrations, and the plans that are made of them. A plan dials nothing and records nothing.
 //!
 //! ```text
-//! Plan   Secure "tls"             inputs: TlsConfig, None, None, ─┐
-//!                                                                 ▼
-//!                                            Plan   Transport "socks5"   inputs: Proxy
-//!                                                        │ below
-//!                                                        ▼
-//!                                            Plan   Transport "happy-eyeballs"   inputs: …
+//! Plan  Secure "tls"                inputs: TlsConfig, None, None, ─┐
+//!                                                                   ▼ over Transport
+//!                           Plan  Transport "socks5"                inputs: Proxy
+//!                                   │ below
+//!                                   ▼
+//!                           Plan  Transport "happy-eyeballs"        inputs: …
 //! ```
 
 use alloc::borrow::Cow;

@@ -85,7 +85,7 @@ impl<T> Table<T> {
         self.values.get(self.ids.find(id)?)
     }
 
-    /// What there is for `id`, after putting `default` there if there is nothing.
+    /// Returns what there is for `id`, after putting `default` there if there is nothing.
     pub(crate) fn entry(&mut self, id: Id, default: T) -> &mut T {
         let number = self.ids.find(&id).unwrap_or_else(|| {
             self.ids.push(id);

@@ -23,7 +23,7 @@ impl fmt::Debug for Value {
 }
 
 impl Value {
-    /// Always a value: what takes an option has no need of another.
+    /// Makes a value. Never `None`: callers that need an option have no need of another.
     pub(crate) fn new<T: Send + Sync + 'static>(value: T) -> Option<Self> {
         let mut value = Some(value);
         let any: &mut dyn Any = &mut value;
@@ -36,7 +36,7 @@ impl Value {
         self.any().downcast_ref()
     }
 
-    /// Of its own, so that it is there once and not for every type.
+    /// Returns the value as `Any`. Not generic, so that it is there once and not for every type.
     fn any(&self) -> &dyn Any {
         match self {
             Self::Text(text) => text,

@@ -1,15 +1,23 @@
 //! The future of a dial.
 //!
 //! ```text
-//! Dial<R>     one per role, thin:  the target, the call that runs, the check of its output
-//!   └ DialState   there once:      New ─► Timing ─► Running ─► Done
-//!                                  deadline, attempt log, report
+//! Dial<R>          one per role, thin: target, handshake, the running call, its check
+//!   └ DialState    compiled once:      New ─► Timing ─► Running ─► Done
+//!                                             └ makes the timer of its own deadline
+//!
+//! dialled from                   deadline                  a failure becomes
+//!   Ctx::resolve                 began with deciding       an error with a report
+//!   a dialer of Ctx::dialer      its own, for each dial    an error with a report
+//!   a dialer of `over`, `below`  that of the dial above    an entry in the log above
+//!     after that connect         its own, for each dial    an error with a report
+//!   Dialer::from_fn              none                      an error with a report
 //! ```
 //!
-//! A dial from `resolve` or a prepared dialer owns its deadline and its report. A nested dial
-//! shares both with the dial above, and adds one entry to the attempt log if it fails or is
-//! cancelled. `Dial` passes `DialState` a function that polls the call once, so that the state is
-//! compiled once and not for every role.
+//! Only a dial with a deadline of its own passes through `Timing`. A nested dial (third line)
+//! shares deadline and log with the dial above, and adds one entry to the log if it fails or is
+//! cancelled; its error goes up to the dial above, which may try something else. `Dial` passes
+//! `DialState` a function that polls the call once, so that the state is compiled once and not for
+//! every role.
 
 use alloc::string::{String, ToString};
 use core::fmt::Debug;
@@ -128,10 +136,13 @@ impl<R: Role, M: Mode> Drop for Dial<'_, R, M> {
     }
 }
 
-/// Polls the call of a dial once. Ready when there is an output that the role has verified.
+/// Polls the call of a dial once, for its plan and the scope of the dials below. Ready when there
+/// is an output that the role has verified, or an error.
 type Work<'w, M> = dyn FnMut(&mut Context<'_>, &Arc<Plan<M>>, Option<&AttemptScope<M>>) -> Poll<Result<(), Error>> + 'w;
 
+/// The progress of a dial.
 enum Stage<M: Mode> {
+    /// Not polled yet.
     New,
     /// The timer of the deadline is being made.
     Timing(Dialling<Sleep, M>),
@@ -144,13 +155,13 @@ enum Stage<M: Mode> {
 pub(super) struct DialState<'a, M: Mode> {
     plan: &'a Arc<Plan<M>>,
     origin: &'a Origin<M>,
-    /// Set by a resolve, which has armed the deadline and opened the scope.
+    /// Set by a resolve, which has armed the deadline, and opened the scope if functions may dial.
     pub(super) engine: Option<(&'a Engine<'a, M>, Id)>,
     stage: Stage<M>,
-    /// The number of a nested dial in the log; 0 if the dial above is over, or there is none.
+    /// The number of a nested dial in the log above; 0 for a dial with a report of its own.
     id: u32,
     pub(super) deadline: Option<ArmedDeadline<M>>,
-    /// For the dials below.
+    /// The log, and this dial's place in it, for the dials below. None if it cannot dial below.
     pub(super) scope: Option<AttemptScope<M>>,
 }
 
@@ -181,6 +192,7 @@ impl<'a, M: Mode> DialState<'a, M> {
                 }
                 Stage::Running => {
                     return match (work(cx, self.plan, self.scope.as_ref()), &mut self.deadline) {
+                        // The attempts below are dropped after this, and see that they were cut off.
                         (Poll::Pending, Some(deadline)) => deadline.poll(cx).map(|error| {
                             if let Some(scope) = &self.scope {
                                 scope.with(|log| log.timed_out = true);
@@ -247,7 +259,8 @@ impl<'a, M: Mode> DialState<'a, M> {
         self.plan.registration.kind == ChoiceKind::Layer
     }
 
-    /// Records the hop for the enclosing layer. A successful dial leaves no other trace.
+    /// Records the hop for the enclosing layer: if the layer fails later, its error says that it
+    /// went `via` this target. A successful dial leaves no other trace.
     fn succeeded_below(&self, above: &AttemptScope<M>, target: &dyn Debug) {
         let target = if above.wrapped { show(target) } else { String::new() };
         above.with(|log| {
@@ -258,6 +271,7 @@ impl<'a, M: Mode> DialState<'a, M> {
         });
     }
 
+    /// Completes the error of a dial at the top with its place and its report.
     #[cold]
     fn failed(&self, error: Error, registration: &Registration<M>, tried: Attempts, target: &dyn Debug) -> Error {
         let mut error = locate(error, registration, target, &tried);
@@ -271,6 +285,7 @@ impl<'a, M: Mode> DialState<'a, M> {
         error
     }
 
+    /// Completes the error of a nested dial with its place, and adds an entry to the log above.
     #[cold]
     fn failed_below(&self, above: &AttemptScope<M>, error: Error, target: &dyn Debug) -> Error {
         // An error from a dial below has an entry of its own.

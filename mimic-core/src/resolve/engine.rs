@@ -1,18 +1,19 @@
 //! The engine: decides what fills a role, and computes what that needs.
 //!
 //! ```text
-//!   resolve(Connect)                     the stack, once "tcp" needs a dialer of Transport
-//!
-//!   Connect    candidates tcp, unix      Transport  "happy-eyeballs", need 2  ◄─ next
-//!   Transport  candidate happy-eyeballs  Connect    "tcp", need 2: waits
-//!   Host       given: "example.org"
+//!   registered                   the stack, once "tcp" needs a plan of Transport
+//!     Connect    …, unix, tcp
+//!     Transport  in-order          Transport  "in-order", need 0: next
+//!   given                          Connect    "tcp", need 3: waits
+//!     Scheme, Host, Port                      (needs 0 to 2: Scheme is "tcp", Host, Port)
 //! ```
 //!
-//! A goal is a key or a role that is asked for. It tries its registrations in order: for each need
-//! it takes what is given or decided, and otherwise puts a goal for that on the stack and waits. A
-//! function with all inputs is called; a candidate with all inputs becomes a plan, and so does each
-//! layer around it. A goal is decided once. The stack is explicit, so nothing recurses however long
-//! a chain of functions is, and a goal that is needed while it is on the stack is a circle.
+//! A goal is a key or a role that is asked for. It tries its registrations in order. For each need
+//! it takes what is given or decided; otherwise it puts a goal for that need on the stack and
+//! waits. A function with all inputs is called. A candidate with all inputs becomes a plan, and
+//! ends the search: from then on the goal goes through the layers, and each that applies wraps the
+//! plan. A goal is decided once. The stack is explicit, so nothing recurses however long a chain of
+//! functions is, and a goal that is needed while it is on the stack is a circle.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -30,12 +31,13 @@ use crate::registry::{Entry, Registry};
 use crate::sync::Arc;
 use crate::{Connect, Endpoint, Error, Host, Listen, Mode, Path, Phase, PlanError, Port, Scheme};
 
+/// Decides goals, for one resolve.
 pub(crate) struct Engine<'a, M: Mode> {
     pub(crate) registry: &'a Registry<M>,
     /// The keys and roles that were asked for, without those that have a given value. `None` is
     /// still on the stack.
     decided: Table<Option<Resolved<M>>>,
-    /// The goals that are being decided, each for the one below it.
+    /// The goals that are being decided, each for the one before it. The last is the one at work.
     stack: Vec<Goal<'a, M>>,
     /// The attempt log that functions share with the dial, if they dial.
     pub(crate) scope: Option<AttemptScope<M>>,
@@ -56,7 +58,8 @@ impl<M: Mode> Drop for Engine<'_, M> {
 struct Goal<'a, M: Mode> {
     id: Id,
     entry: &'a Entry<M>,
-    /// The candidate, with the layers so far; `None` while functions or candidates are tried.
+    /// The plan of the candidate, in those of the layers so far; `None` while functions or
+    /// candidates are tried. Its presence is what turns the goal from these to the layers.
     plan: Option<Arc<Plan<M>>>,
     /// The number of the function, candidate or layer that is tried.
     at: usize,
@@ -159,17 +162,20 @@ impl<'a, M: Mode> Engine<'a, M> {
     /// Goes on until all is decided, or there is a function to be awaited.
     fn advance(&mut self) -> Result<Option<Answer<M>>, Error> {
         while let Some(goal) = self.stack.last_mut() {
+            // All were tried. A role has a plan by now, or nothing fills it; a key has no value.
             let Some(registration) = goal.registration() else {
                 let found = goal.plan.take().map_or(Resolved::Nothing, Resolved::Plan);
                 self.decide(found);
                 continue;
             };
+            // All its needs are met: a function is called, a candidate or layer becomes a plan.
             let Some(spec) = registration.needs.specs.get(goal.need) else {
                 if let Some(answer) = self.inputs_ready(registration)? {
                     return Ok(Some(answer));
                 }
                 continue;
             };
+            // A need that is yet undecided is a new goal on top, which is next.
             let Some(found) = self.find(&spec.id)? else { continue };
             let goal = self.goal()?;
             match spec.is_met(found.found(), registration.is_committed()) {
@@ -201,6 +207,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     /// Calls the function on top of the stack, whose inputs are complete, or makes a plan.
     fn inputs_ready(&mut self, registration: &Arc<Registration<M>>) -> Result<Option<Answer<M>>, Error> {
         if registration.is_function() {
+            // A function that may dial logs its attempts where the dial of the plan will go on.
             if registration.needs.has_over {
                 self.scope.get_or_insert_with(|| AttemptScope::open(None)).deadline = self.deadline.clone();
             }
@@ -211,6 +218,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         }
         let goal = self.goal()?;
         let (inputs, below) = (core::mem::take(&mut goal.inputs), goal.plan.take());
+        // The first plan is the candidate's: the layers follow, from the oldest.
         let next = if below.is_some() { goal.at + 1 } else { 0 };
         goal.plan = Some(Arc::new(Plan { registration: registration.clone(), inputs, below }));
         goal.go_to(next);
@@ -281,6 +289,7 @@ pub(crate) fn unknown_value<'a, M: Mode>(
     first.needs.specs.iter().find_map(|NeedSpec { id, .. }| {
         let value = value(id)?;
         let found = value.map_or(Found::Nothing, Found::Value);
+        // The value that a candidate's gate on this key asks for, if the gate is shut.
         let shut = |candidate: &'a Registration<M>| {
             let mut shut = candidate.needs.specs.iter().filter(|spec| spec.id == *id);
             shut.find_map(|spec| match &spec.kind {

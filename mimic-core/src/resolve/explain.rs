@@ -1,12 +1,13 @@
 //! Explains what a resolve would do, without calling anything.
 //!
 //! ```text
-//!   goal        outcomes of its registrations            outcomes of the goal
-//!   Host        function #1: applies or skipped          applies or skipped
-//!   Transport   "socks5": skipped, "race": applies       applies
-//!   Connect     "tcp" needs both: applies or errors      applies or errors  = "maybe"
-//!                 req Host: applies, or errors, as "tcp" is committed
-//!                 over Transport: applies
+//! goal        its registrations                        outcomes of the goal
+//! Host        function #1: applies or skipped          applies or skipped
+//! Transport   "in-order": applies                      applies
+//!             layer "socks5": skipped                  applies
+//! Connect     "tcp" needs both: applies or errors      applies or errors = "maybe"
+//!               req Host: applies or errors, since "tcp" is committed
+//!               over Transport: applies
 //! ```
 //!
 //! The walk is the engine's: a stack of goals, the same rule for each need ([`NeedSpec::is_met`]).
@@ -154,6 +155,7 @@ impl<'a, M: Mode> Judge<'a, M> {
         let (id, so_far) = (frame.id, [Outcomes::SKIPPED, Outcomes::APPLIES].contains(&frame.outcomes));
         let (mut outcomes, mut reason, mut inputs) = (Outcomes::APPLIES, String::new(), Vec::new());
         for spec in &registration.needs.specs {
+            // For a circle: a resolve gets to this need if no earlier one can stop it.
             if let Some(frame) = self.stack.last_mut() {
                 frame.sure = so_far && outcomes == Outcomes::APPLIES;
             }
@@ -161,6 +163,7 @@ impl<'a, M: Mode> Judge<'a, M> {
             let met = Outcomes::of_need(spec, source.outcomes, source.value, registration.is_committed());
             inputs.push(NeedOutcome { need: format!("{spec:?}"), state: state(spec, &source), goal: source.goal });
             let why = why(spec, &source, met);
+            // That all needs so far apply is replaced by what this one adds; the rest stays.
             outcomes = Outcomes { applies: false, ..outcomes }.or(met);
             match met {
                 Outcomes::APPLIES => {}
@@ -201,6 +204,7 @@ impl<'a, M: Mode> Judge<'a, M> {
             return plain(None, Outcomes::SKIPPED, "not given".into());
         }
         let &(goal, outcomes) = self.known.get(&spec.id).ok_or(spec.id)?;
+        // The need leads back to a goal on the stack: a circle.
         let Some(outcomes) = outcomes else {
             let begin = self.stack.iter().position(|frame| frame.id == spec.id).unwrap_or_default();
             let around = || self.stack.iter().skip(begin);
@@ -232,6 +236,8 @@ impl<'a, M: Mode> Judge<'a, M> {
         let is_layer = choice.kind == ChoiceKind::Layer;
         choice.taken = choice.verdict == Verdict::Applies && (is_layer || frame.outcomes == Outcomes::SKIPPED);
         if let Some(outcomes) = outcomes {
+            // A skipped layer leaves the role filled. A skipped candidate or function leaves the
+            // goal to the next one.
             match is_layer {
                 true => frame.outcomes.applies = outcomes.applies || outcomes.skipped,
                 false => frame.outcomes.applies |= outcomes.applies,
@@ -270,7 +276,7 @@ impl<'a, M: Mode> Judge<'a, M> {
         self.known.insert(id, (goal, Some(outcomes)));
     }
 
-    /// The value of a key, or that it has none, if that is known.
+    /// Returns the value of a key, or that it has none; `None` if that is not known.
     fn value(&self, id: &Id) -> Option<Option<&Value>> {
         let given = self.registry.values.get(id);
         let computed = self.answers.get(id).map(Option::as_ref);

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! resolve(Connect, ())
+//!   │ timer   mod.rs     if the context has a deadline: plans and calls Sleep
 //!   │ decide  engine.rs  goals on a stack, functions are awaited
 //!   │                      error: no candidate, a missing need, a cycle
 //!   │ dial    dial.rs    the plan is called, and dials what is below
@@ -9,7 +10,8 @@
 //! a flow                 explain.rs writes the plan into the report of an error
 //! ```
 //!
-//! One deadline covers both. Its timer is the first thing that is had.
+//! One deadline covers deciding and dialling. Making its timer is not covered, as there is nothing
+//! yet to measure it.
 
 use alloc::string::ToString;
 use core::future::poll_fn;
@@ -46,6 +48,7 @@ pub(crate) async fn resolve<R: Role, M: Mode>(
     let id = Id::role(&role);
     let (plan, deadline) = decide_plan(&mut engine, id).await?;
     let opened = engine.scope.take();
+    // The dial goes on with the deadline, which runs, and with the log that functions have begun.
     // By reference, so that it is made where it stays.
     let mut dial = Dial::new(&role, target, None, DialState::new(&plan, &Origin::Standalone));
     (dial.state.engine, dial.state.deadline, dial.state.scope) = (Some((&engine, id)), deadline, opened);
@@ -72,7 +75,8 @@ pub(crate) async fn value<K: Key, M: Mode>(registry: &Registry<M>, key: K) -> Re
     Ok(resolved.value().and_then(|value| value.downcast_ref().cloned()))
 }
 
-/// Decides which plan fills a role. The deadline, if there is one, goes on.
+/// Decides which plan fills a role; that nothing does is an error here. The deadline, if there is
+/// one, goes on.
 async fn decide_plan<M: Mode>(engine: &mut Engine<'_, M>, role: Id) -> Decided<Arc<Plan<M>>, M> {
     match decide(engine, role).await? {
         (Resolved::Plan(plan), deadline) => Ok((plan, deadline)),
@@ -83,7 +87,8 @@ async fn decide_plan<M: Mode>(engine: &mut Engine<'_, M>, role: Id) -> Decided<A
 /// What was decided, and the deadline of the context, which runs.
 type Decided<T, M> = Result<(T, Option<ArmedDeadline<M>>), Error>;
 
-/// Decides a key or a role, before the deadline of the context. `Sleep` itself has no deadline.
+/// Makes the timer of the context's deadline, then decides a key or a role before it expires.
+/// Deciding [`Sleep`] itself has no deadline.
 // Not generic over the role, so that it is there once.
 async fn decide<M: Mode>(engine: &mut Engine<'_, M>, id: Id) -> Decided<Resolved<M>, M> {
     let sleep = Id::role(&Sleep);
@@ -93,12 +98,15 @@ async fn decide<M: Mode>(engine: &mut Engine<'_, M>, id: Id) -> Decided<Resolved
             return Err(PlanError::NoSleep.into());
         }
         let plan = engine.plan(sleep).await.map_err(|error| failed(engine, sleep, error, None))?;
+        // The deadline begins when its timer is there.
         let timer = connect::<Sleep, M>(&plan, (), None, None)?.await;
         let timer =
             timer.map_err(|error| failed(engine, sleep, error.located_at(plan.registration.to_string()), None))?;
         deadline = Some(ArmedDeadline::new(after, timer));
         engine.deadline = Some(DeadlinePlan { after, timer: plan });
     }
+    // The work is polled first, so that what is ready in time never fails. The block ends the
+    // borrow of the engine, whose state the report of an error needs.
     let result = {
         let mut work = pin!(engine.run(id));
         poll_fn(|cx| match (work.as_mut().poll(cx), &mut deadline) {

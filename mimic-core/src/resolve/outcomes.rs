@@ -1,9 +1,9 @@
 //! The outcomes that a goal can have, whatever its functions answer.
 //!
 //! ```text
-//!   found for a need             rule of the engine       outcomes of the need
-//!   a value, perhaps none        applies, or skipped      applies, skipped     ── "maybe"
-//!   none                         an error                 errors               ── "fails"
+//! found for a need             rule of the engine     outcomes of the need
+//! a value, perhaps none        applies, or skipped    applies, skipped  ─ "maybe"
+//! none                         an error               errors            ─ "fails"
 //! ```
 
 use alloc::string::String;

@@ -1,11 +1,11 @@
 //! Errors of endpoint strings, which are logged and must show no secret.
 //!
 //! ```text
-//!   written                    shown
-//!   tcp://user:secret@host:x   tcp://…@host:x   before an `@`: user information
-//!   tcp://user:secret%40host   tcp://user:…     a port that is no number may be a password
-//!   http://host:x/path?secret  http://host:…?…  a query
-//!   http://host/?secret@word   http://…         `?` or `#` before an `@`: ambiguous
+//! written                    shown
+//! tcp://user:secret@host:x   tcp://…@host:x   before an `@`: user information
+//! tcp://user:secret%40host   tcp://user:…     a port not of digits: maybe a password
+//! http://host:x/path?secret  http://host:…?…  a query
+//! http://host/?secret@word   http://…         `?` or `#` before an `@`: ambiguous
 //! ```
 
 use alloc::borrow::Cow;
