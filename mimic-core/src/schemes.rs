@@ -117,8 +117,8 @@ crate::for_each_mode!(M => {
     }
 });
 
-/// A connect function for a candidate of [`Connect`] whose scheme names a host and a port: dials
-/// the role below with them.
+/// Dials the role below with a host and a port: the connect function for a candidate of
+/// [`Connect`] whose scheme names both.
 ///
 /// # Errors
 /// That of the role; and [`InvalidInput`](ErrorKind::InvalidInput) for port 0, which only a
@@ -157,8 +157,8 @@ async fn connect_unix<M: Mode, R: Role<Target = UnixPath>>(
     }
 }
 
-/// A connect function for a candidate of [`Listen`] whose scheme names a host and a port: listens
-/// at every address of the host. The mirror of [`dial_host`].
+/// Listens at every address of a host: the connect function for a candidate of [`Listen`] whose
+/// scheme names a host and a port. The mirror of [`dial_host`].
 ///
 /// A scheme of your own is one more candidate:
 ///
@@ -290,7 +290,7 @@ async fn addresses<M: Mode>(lookup: &Dialer<Lookup, M>, to: &HostPort) -> Result
     Ok(records.iter().filter_map(|record| record.socket_addr(to.port)).collect())
 }
 
-/// A connect function that dials several roles in turn until one answers: fallback, written down.
+/// Dials several roles in turn until one answers: a connect function for fallback, written down.
 ///
 /// ```
 /// use mimic_core::{Context, role};

@@ -1,12 +1,12 @@
 //! The arguments of one call of a function, a candidate or a layer.
 //!
 //! ```text
-//! Plan                         one call: Arguments   needs, in their order
-//!   inputs   "example.org" ──►   inputs ── value ──►   req(Host)        Text
-//!            7             ──►          ── value ──►   req(Port)        u16
-//!            Plan          ──►          ── dialer ─►   over(Transport)  Dialer, nested
-//!   below    Plan          ──►   below  ── dialer ─►   of what a layer wraps
-//! dial_with(target, …)     ──►   handshake ────────►   handshake()      Option<Handshake>
+//! Plan                       one call: Arguments   needs, in their order
+//!   inputs  "example.org" ──►  inputs ── value ──►   req(Host)        Text
+//!           7             ──►         ── value ──►   req(Port)        u16
+//!           Plan          ──►         ── dialer ─►   over(Transport)  Dialer, nested
+//!   below   Plan          ──►  below  ── dialer ─►   of what a layer wraps
+//! dial_with(target, …)    ──►  handshake ────────►   handshake()   Option<Handshake>
 //! ```
 
 use core::fmt::{self, Debug};

@@ -1,11 +1,11 @@
 //! Handshakes that are passed down with a target, so that the race of addresses can wait for them.
 //!
 //! ```text
-//! Secure "tls"                     dial_with(example.org:443, TLS)
-//!   Transport "socks5"             takes it by the need handshake(). Passes down, to the
-//!                                  proxy's address, its own: SOCKS, then TLS
-//!     Transport "happy-eyeballs"   takes that; runs it on each address that connects
-//!       Tcp "tcp"                  is dialled without one
+//! Secure "tls"                    dials example.org:443 with the handshake of TLS
+//!   Transport "socks5"            has the need handshake(): takes it. Dials the proxy
+//!                                 with one of its own: first SOCKS, then that of TLS
+//!     Transport "happy-eyeballs"  has the need: runs it on each address that connects
+//!       Tcp "tcp"                 has no such need, and never sees one
 //! ```
 
 use core::fmt;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! when(is(Scheme, "gopher")).needs((req(Host), or_default(Port, 70), over(Transport)))
-//!      gate: no argument            Text       u16                   Dialer<Transport, M>
+//!    gate: no argument              Text       u16               Dialer<Transport, M>
 //! ```
 
 use alloc::vec::Vec;

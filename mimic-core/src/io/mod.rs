@@ -1,9 +1,9 @@
 //! Types made of flows and devices.
 //!
 //! ```text
-//! halves of a device ── pump ───────────► Flow ── Split::halves ──► ReadHalf, WriteHalf
-//! a device           ── CancelSafeDevice► Flow ── SyncFlow::new ──► a flow that is Sync
-//! nothing            ── memory_pair ────► Flow ── BufReader ──────► lines
+//! halves of a device ─ pump ────────────► Flow ─ Split::halves ─► ReadHalf, WriteHalf
+//! a device           ─ CancelSafeDevice ► Flow ─ SyncFlow::new ─► a flow that is Sync
+//! nothing            ─ memory_pair ─────► Flow ─ BufReader ─────► lines
 //!
 //! DuplexWaker: in a layer whose reads write below
 //! ```

@@ -6,7 +6,7 @@
 //!    │  └─────── reunite ──┐
 //!    └────── into_halves ──┴─► ReadHalf<Arc<Split>>, WriteHalf<Arc<Split>> two tasks
 //!
-//! one poll of a half:  try the cell ─ free ──► poll the flow, with the half's own waker
+//! one poll of a half:  try the cell ─ free ──► poll the flow, with the half's waker
 //!                                   └ taken ─► wake the own task, Pending
 //! ```
 //!
@@ -120,29 +120,29 @@ impl<F: Flow, M: Mode> OwnedReadHalf<F, M> {
 }
 
 impl<F: Flow, M: Mode, S: Deref<Target = Split<F, M>>> ReadHalf<S> {
-    /// As [`Flow::poll_read`].
+    /// Polls as [`Flow::poll_read`] does.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         self.0.poll(cx, |flow, cx| flow.poll_read(cx, buf))
     }
 }
 
 impl<F: Flow, M: Mode, S: Deref<Target = Split<F, M>>> WriteHalf<S> {
-    /// As [`Flow::poll_write`].
+    /// Polls as [`Flow::poll_write`] does.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
         self.0.poll(cx, |flow, cx| flow.poll_write(cx, buf))
     }
 
-    /// As [`Flow::poll_write_vectored`].
+    /// Polls as [`Flow::poll_write_vectored`] does.
     pub fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<Result<usize, Error>> {
         self.0.poll(cx, |flow, cx| flow.poll_write_vectored(cx, bufs))
     }
 
-    /// As [`Flow::poll_flush`].
+    /// Polls as [`Flow::poll_flush`] does.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.0.poll(cx, |flow, cx| flow.poll_flush(cx))
     }
 
-    /// As [`Flow::poll_shutdown`].
+    /// Polls as [`Flow::poll_shutdown`] does.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.0.poll(cx, |flow, cx| flow.poll_shutdown(cx))
     }

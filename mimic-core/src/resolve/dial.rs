@@ -192,7 +192,8 @@ impl<'a, M: Mode> DialState<'a, M> {
                 }
                 Stage::Running => {
                     return match (work(cx, self.plan, self.scope.as_ref()), &mut self.deadline) {
-                        // The attempts below are dropped after this, and see that they were cut off.
+                        // The attempts below are dropped after this. Their entries then say that
+                        // the deadline cut them off.
                         (Poll::Pending, Some(deadline)) => deadline.poll(cx).map(|error| {
                             if let Some(scope) = &self.scope {
                                 scope.with(|log| log.timed_out = true);

@@ -1,11 +1,11 @@
 //! The engine: decides what fills a role, and computes what that needs.
 //!
 //! ```text
-//!   registered                   the stack, once "tcp" needs a plan of Transport
-//!     Connect    …, unix, tcp
-//!     Transport  in-order          Transport  "in-order", need 0: next
-//!   given                          Connect    "tcp", need 3: waits
-//!     Scheme, Host, Port                      (needs 0 to 2: Scheme is "tcp", Host, Port)
+//! registered                   the stack, once "tcp" needs a plan of Transport
+//!   Connect    …, unix, tcp
+//!   Transport  in-order          Transport  "in-order", need 0: next
+//! given                          Connect    "tcp", need 3: waits
+//!   Scheme, Host, Port                      (0 Scheme is "tcp", 1 Host, 2 Port)
 //! ```
 //!
 //! A goal is a key or a role that is asked for. It tries its registrations in order. For each need
@@ -44,66 +44,6 @@ pub(crate) struct Engine<'a, M: Mode> {
     pub(crate) deadline: Option<DeadlinePlan<M>>,
 }
 
-/// Seals the attempt log even if planning is dropped half-way. A function that kept a dialer then
-/// dials on its own, with its own deadline.
-impl<M: Mode> Drop for Engine<'_, M> {
-    fn drop(&mut self) {
-        if let Some(scope) = &self.scope {
-            scope.seal();
-        }
-    }
-}
-
-/// A key or role that is being decided.
-struct Goal<'a, M: Mode> {
-    id: Id,
-    entry: &'a Entry<M>,
-    /// The plan of the candidate, in those of the layers so far; `None` while functions or
-    /// candidates are tried. Its presence is what turns the goal from these to the layers.
-    plan: Option<Arc<Plan<M>>>,
-    /// The number of the function, candidate or layer that is tried.
-    at: usize,
-    /// The number of the need to go on with. After the last, the registration runs.
-    need: usize,
-    /// The inputs so far, one for each argument of the registration.
-    inputs: Vec<Resolved<M>>,
-}
-
-impl<'a, M: Mode> Goal<'a, M> {
-    /// Returns the registration that is tried.
-    fn registration(&self) -> Option<&'a Arc<Registration<M>>> {
-        let all = if self.plan.is_some() { &self.entry.layers } else { &self.entry.registrations };
-        all.get(self.at)
-    }
-
-    /// Keeps what was found for a need: as an argument, unless the need is a gate that passes none.
-    fn keep(&mut self, need: &NeedSpec, found: Resolved<M>, arguments: usize) {
-        self.need += 1;
-        let Some(argument) = need.argument else { return };
-        self.inputs.reserve_exact(arguments.saturating_sub(self.inputs.len()));
-        match self.inputs.get_mut(argument) {
-            Some(place) => *place = found,
-            // Needs are evaluated in the order of the arguments, but for gates, which come first.
-            None => {
-                while self.inputs.len() < argument {
-                    self.inputs.push(Resolved::Nothing);
-                }
-                self.inputs.push(found);
-            }
-        }
-    }
-
-    /// Moves on to the next function, candidate or layer.
-    fn next(&mut self) {
-        self.go_to(self.at + 1);
-    }
-
-    fn go_to(&mut self, at: usize) {
-        (self.at, self.need) = (at, 0);
-        self.inputs.clear();
-    }
-}
-
 /// What a function answers: a value, or "not me".
 pub(crate) type Answer<M> = <M as Mode>::Future<Result<Option<Value>, Error>>;
 
@@ -127,36 +67,6 @@ impl<'a, M: Mode> Engine<'a, M> {
             }
         }
         Ok(self.decided.get(&id).cloned().flatten().unwrap_or(Resolved::Nothing))
-    }
-
-    /// Decides which plan fills a role.
-    pub(crate) async fn plan(&mut self, role: Id) -> Result<Arc<Plan<M>>, Error> {
-        let resolved = self.run(role).await?;
-        resolved.plan().cloned().ok_or_else(|| self.no_candidate(role))
-    }
-
-    /// Returns what the functions answered. Nothing without the feature `reports`.
-    pub(crate) fn answers(&self) -> Answers {
-        let mut answers = Answers::default();
-        for (id, decided) in self.decided.iter().filter(|_| cfg!(feature = "reports")) {
-            match decided {
-                Some(Resolved::Value(value)) => answers.insert(id, Some(value.clone())),
-                Some(Resolved::Nothing) => answers.insert(id, None),
-                Some(Resolved::Plan(_)) | None => {}
-            }
-        }
-        answers
-    }
-
-    /// Returns the name of the function that was called last and has not answered.
-    pub(crate) fn computing(&self) -> Option<String> {
-        let goal = self.stack.last()?;
-        let registration = goal.registration()?;
-        let called = registration.is_function() && goal.need == registration.needs.specs.len();
-        called.then(|| match registration.name.is_empty() {
-            true => format!("the function #{} for {}", goal.at + 1, registration.id),
-            false => registration.to_string(),
-        })
     }
 
     /// Goes on until all is decided, or there is a function to be awaited.
@@ -236,6 +146,36 @@ impl<'a, M: Mode> Engine<'a, M> {
         self.stack.last_mut().ok_or_else(plan_mismatch)
     }
 
+    /// Decides which plan fills a role.
+    pub(crate) async fn plan(&mut self, role: Id) -> Result<Arc<Plan<M>>, Error> {
+        let resolved = self.run(role).await?;
+        resolved.plan().cloned().ok_or_else(|| self.no_candidate(role))
+    }
+
+    /// Returns what the functions answered. Nothing without the feature `reports`.
+    pub(crate) fn answers(&self) -> Answers {
+        let mut answers = Answers::default();
+        for (id, decided) in self.decided.iter().filter(|_| cfg!(feature = "reports")) {
+            match decided {
+                Some(Resolved::Value(value)) => answers.insert(id, Some(value.clone())),
+                Some(Resolved::Nothing) => answers.insert(id, None),
+                Some(Resolved::Plan(_)) | None => {}
+            }
+        }
+        answers
+    }
+
+    /// Returns the name of the function that was called last and has not answered.
+    pub(crate) fn computing(&self) -> Option<String> {
+        let goal = self.stack.last()?;
+        let registration = goal.registration()?;
+        let called = registration.is_function() && goal.need == registration.needs.specs.len();
+        called.then(|| match registration.name.is_empty() {
+            true => format!("the function #{} for {}", goal.at + 1, registration.id),
+            false => registration.to_string(),
+        })
+    }
+
     /// Returns the error of a circle that closes at `again`, which is on the stack.
     #[cold]
     fn cycle(&self, again: Id) -> Error {
@@ -267,6 +207,66 @@ impl<'a, M: Mode> Engine<'a, M> {
             }
             None => error.into(),
         }
+    }
+}
+
+/// Seals the attempt log even if planning is dropped half-way. A function that kept a dialer then
+/// dials on its own, with its own deadline.
+impl<M: Mode> Drop for Engine<'_, M> {
+    fn drop(&mut self) {
+        if let Some(scope) = &self.scope {
+            scope.seal();
+        }
+    }
+}
+
+/// A key or role that is being decided.
+struct Goal<'a, M: Mode> {
+    id: Id,
+    entry: &'a Entry<M>,
+    /// The plan of the candidate, in those of the layers so far; `None` while functions or
+    /// candidates are tried. Its presence is what turns the goal from these to the layers.
+    plan: Option<Arc<Plan<M>>>,
+    /// The number of the function, candidate or layer that is tried.
+    at: usize,
+    /// The number of the need to go on with. After the last, the registration runs.
+    need: usize,
+    /// The inputs so far, one for each argument of the registration.
+    inputs: Vec<Resolved<M>>,
+}
+
+impl<'a, M: Mode> Goal<'a, M> {
+    /// Returns the registration that is tried.
+    fn registration(&self) -> Option<&'a Arc<Registration<M>>> {
+        let all = if self.plan.is_some() { &self.entry.layers } else { &self.entry.registrations };
+        all.get(self.at)
+    }
+
+    /// Keeps what was found for a need: as an argument, unless the need is a gate that passes none.
+    fn keep(&mut self, need: &NeedSpec, found: Resolved<M>, arguments: usize) {
+        self.need += 1;
+        let Some(argument) = need.argument else { return };
+        self.inputs.reserve_exact(arguments.saturating_sub(self.inputs.len()));
+        match self.inputs.get_mut(argument) {
+            Some(place) => *place = found,
+            // Needs are evaluated in the order of the arguments, but for gates, which come first.
+            None => {
+                while self.inputs.len() < argument {
+                    self.inputs.push(Resolved::Nothing);
+                }
+                self.inputs.push(found);
+            }
+        }
+    }
+
+    /// Moves on to the next function, candidate or layer.
+    fn next(&mut self) {
+        self.go_to(self.at + 1);
+    }
+
+    fn go_to(&mut self, at: usize) {
+        (self.at, self.need) = (at, 0);
+        self.inputs.clear();
     }
 }
 
