@@ -7,17 +7,17 @@
 //! runtime, and keeps no global state.
 //!
 //! ```text
-//!  a context holds                                          given by
+//!  a context holds                                           given by
 //!    values      Scheme = tcp, Host = example.org, Port = 7  with, with_url
-//!    functions   Ip from Host                                derive
+//!    functions   Host from Service                           derive
 //!    candidates  Connect "tcp", Transport "in-order", …      register
-//!    layers      Transport "socks5"                          layer
+//!    layers      Transport "socks5", if there is a Proxy     layer
 //!        │
 //!        │  resolve(Connect)
 //!        ▼
-//!  plan:  Connect "tcp" ─► Transport "in-order" ─► Lookup "system"
-//!        │                                     └─► Tcp "tcp"
-//!        │  dial, once
+//!  a plan:  Connect "tcp" ─► Transport "in-order" ─┬─► Lookup "system"
+//!        │                                         └─► Tcp "tcp"
+//!        │  dial
 //!        ▼
 //!  a flow: Box<dyn Flow + Send>, which hides what carries its bytes
 //! ```
@@ -72,77 +72,106 @@
 //!
 //! 1. A **key** is a type that names a typed value: [`Key`], [`key!`], the standard [`keys`].
 //! 2. A **context** is a cheaply cloned map of values, and of what was registered for keys and
-//!    roles: [`Ctx`], used as [`Context`] or [`LocalContext`]. *Functions* are registered for keys:
-//!    one computes a value that was not given, or says "not me".
+//!    roles: [`Ctx`], used as [`Context`] or [`LocalContext`]. A *function* registered for a key
+//!    computes its value if none was given.
 //! 3. A **role** is a job from a target to an output: `Transport` goes from a host and port to a
-//!    flow. *Candidates* compete for it, *layers* wrap the one that wins: [`Role`], [`Dialer`], the
-//!    standard [`roles`].
+//!    flow. *Candidates* compete for it, *layers* wrap the one that wins: [`Role`], the standard
+//!    [`roles`]. A [`Dialer`] does the job.
 //! 4. **Needs** are the inputs that a function, a candidate or a layer declares, as data: [`req`],
 //!    [`opt`], [`or_default`], [`map`], [`over`] (a dialer of a role below), [`handshake`].
 //!    *Gates* before them decide whether it applies: [`when`], [`is`], [`has`]. [`given`] is both.
 //! 5. A **flow** is one object-safe byte stream: [`Flow`], [`FlowExt`].
 //!
-//! # How a resolve goes
+//! # How a resolve decides
 //!
 //! ```text
-//! Connect    candidate "unix"    Scheme is "unix"?  it is "tcp": skipped
-//!            candidate "tcp"     Scheme is "tcp"?   yes: committed
+//! Connect   candidate "unix"     Scheme is "unix"?  it is "tcp": skipped
+//!           candidate "tcp"      Scheme is "tcp"?   yes: committed
 //!                                  req Host         "example.org"
 //!                                  req Port         7
 //!                                  over Transport   to be decided ──┐
-//! Transport  candidate "in-order"  over Lookup, over Tcp  ◄─────────┘
-//!            layer "socks5"      has Proxy?  no value, no function: skipped
+//! Transport candidate "in-order"   over Lookup, over Tcp  ◄─────────┘
+//!           layer "socks5"         has Proxy?       no value, no function: skipped
 //! ```
 //!
-//! 1. **It decides.** The candidates of a role are tried by [`Priority`], and so are the functions
-//!    of a key. A gate that is shut skips the candidate. A candidate whose gates are all open is
-//!    *committed*: a missing need ends the resolve with an error. Without gates, a missing need
-//!    skips it. The first candidate that has all its inputs becomes a *plan*. An input for an
-//!    `over` is the plan of that role. Then each layer whose gates are open wraps the plan in one
-//!    more, the oldest layer first; a missing need of a layer is an error.
-//! 2. **It dials.** The outermost plan is called with the target and its arguments. The
-//!    [`Dialer`]s among these dial the plans below. Such a *nested dial* shares the deadline and
-//!    the attempt log of the whole connect. It may bring a [`Handshake`], which the receiver takes
-//!    by a need.
-//! 3. **It succeeds or fails.** An [`Error`] names the innermost candidate or layer that failed,
-//!    why it failed, and what to do. Its report holds the attempt log and the plan.
-//!    [`Ctx::explain`] says beforehand what would be tried, and calls nothing.
+//! The candidates of a role are tried by [`Priority`], and so are the functions of a key. The gates
+//! of one come first, then its other needs in order. A gate that is shut skips the candidate. A candidate
+//! whose gates are all open is *committed*: a missing need ends the resolve with an error. Without
+//! gates, a missing need skips it. The first candidate that has all its inputs becomes a *plan*: an
+//! input is the value of a key, or the plan of a role that the candidate is over. Then each layer
+//! whose gates are open wraps the plan, the oldest innermost. Functions run during this step. A
+//! function that is over a role may dial, too.
 //!
-//! The [`Deadline`] of a context covers deciding and dialling.
+//! # How it dials
+//!
+//! ```text
+//! Connect "tcp"                                   runs until the flow is there
+//!   Transport "in-order" to example.org:7         dialled by Connect "tcp"
+//!     Lookup "system" to example.org              dialled by Transport "in-order"
+//!     Tcp "tcp" to 192.0.2.1:7                    refused: an entry in the attempt log
+//!     Tcp "tcp" to 192.0.2.2:7                    connected
+//! ```
+//!
+//! A candidate or layer is an async function. It gets the target, and as arguments the values and
+//! [`Dialer`]s that it declared; by these it dials what is below. One deadline covers the decision
+//! and all dials. A layer may pass a [`Handshake`] down with a target, so that a race of addresses
+//! takes the first one on which the handshake succeeds. The role checks each output
+//! ([`Role::verify`]).
+//!
+//! # How it fails
+//!
+//! ```text
+//! Tcp "tcp" to 192.0.2.2:7: connect failed: ConnectionRefused; start the server
+//! ─ at ────    ─ target ──  ─ phase ──────  ─ reason ────────  ─ advice ───────
+//!   tried:
+//!     Transport "in-order" to example.org:7: failed below
+//!       Tcp "tcp" to 192.0.2.1:7: connect failed: ConnectionRefused
+//!       Tcp "tcp" to 192.0.2.2:7: connect failed: ConnectionRefused
+//!   plan:
+//!     Connect
+//!       - unix [100]: no: Scheme is "tcp", not "unix"
+//!       + tcp [100]: yes …
+//! ```
+//!
+//! `{}` of an [`Error`] prints the first line, `{:#}` all of them. The other lines are its
+//! [`Report`]: the dials that did not succeed, and every candidate with why it was taken or not.
+//! [`Ctx::explain`] tells the candidates beforehand. It calls nothing, so its verdict is "maybe"
+//! where a function decides.
 //!
 //! # Failing closed
 //!
-//! Roles are the security boundary. A committed candidate that lacks a need is never passed over
-//! for another, and a failed connect never moves on to one. So neither a reset nor an unreadable
-//! trust store turns TLS into clear text. Fallback is written down, with [`first_ok`]. Every output
-//! is checked for what its role promises ([`Role::verify`]).
+//! Roles are the security boundary. The first candidate that applies is *the* candidate: once its
+//! gates match, a missing need is an error and not a reason to try another, and a failed dial never
+//! moves on to another candidate. So neither a reset nor an unreadable trust store turns TLS into
+//! clear text. Fallback is written down, with [`first_ok`].
 //!
 //! # Where things are
 //!
-//! To follow one resolve, read these files in order:
+//! To follow one resolve, read in this order:
 //!
-//! | question | files in `src` |
-//! |---|---|
-//! | What does it pick? | `registry/need.rs`, `registry/plan.rs`, `resolve/{mod,engine}.rs` |
-//! | How does it dial? | `dialer/{mod,attempts,arguments}.rs`, `resolve/dial.rs` |
-//! | How is a handshake passed down? | `dialer/handshake.rs` |
-//! | How does it fail? | `error/{mod,report,explanation}.rs`, `resolve/explain.rs` |
+//! 1. `context/mod.rs`: the methods that a client calls.
+//! 2. `registry/need.rs`, `registry/plan.rs`: needs and plans, as data.
+//! 3. `resolve/mod.rs`, `resolve/engine.rs`: deciding.
+//! 4. `dialer/mod.rs`, `dialer/arguments.rs`, `dialer/attempts.rs`, `resolve/dial.rs`: dialling.
+//! 5. `error/mod.rs`, `error/report.rs`, `resolve/explain.rs`: failing.
 //!
-//! To read the whole crate, begin at the bottom. Each floor imports only from those below it.
+//! To see what stands on what, read from the bottom. A file imports from its own floor and those
+//! below.
 //!
 //! | floor | file in `src` | what it is |
 //! |---|---|---|
 //! | 9 | `schemes.rs` | what `tcp`, `http`, `git` and `unix` mean; addresses in order; fallback |
-//! | 8 | `context/` | [`Ctx`]: the public face of the three floors below; registering |
+//! | 8 | `context/` | [`Ctx`], the public face of the floors below; `register.rs` registers |
 //! | 7 | `resolve/` | decides which plan fills a role, dials it, explains |
-//! | 6 | `dialer/` | [`Dialer`], the typed needs, the attempt log that one connect shares |
+//! | 6 | `dialer/` | [`Dialer`], the typed needs, the attempt log |
 //! | 6 | `standard/` | the standard keys, roles and targets; DNS records; endpoint strings |
 //! | 5 | `registry/` | what a context holds, as data: values, registrations, plans |
 //! | 5 | `role.rs`, `io/` | [`Role`]; what is made of flows: halves, pumps, a buffered reader |
-//! | 4 | `mode.rs` | [`Shared`], [`Local`], [`Listener`]; the accept loop is in `listener.rs` |
+//! | 4 | `mode.rs`, `listener.rs` | [`Shared`], [`Local`], [`Listener`]; the accept loop |
 //! | 3 | `flow/` | [`Flow`], [`FlowExt`], attributes |
 //! | 2 | `key.rs`, `timer.rs` | [`Key`], [`Timer`] |
-//! | 1 | `error/`, `text.rs`, `escape.rs`, `id.rs` | [`Error`] and what it tells, as data |
+//! | 1 | `error/` | [`Error`], its report and the explanation, as data |
+//! | 1 | `text.rs`, `escape.rs`, `id.rs`, `sync.rs` | strings, printing, identities, `Arc` |
 //!
 //! # Features
 //!
@@ -230,7 +259,7 @@ pub mod needs {
     };
 }
 
-/// What [`Ctx::explain`] and the report of an error tell, as data.
+/// The data of [`Ctx::explain`], and of the report of an error.
 pub mod explain {
     pub use crate::error::{
         Attempt, Choice, ChoiceKind, Explanation, Goal, GoalKind, NeedOutcome, Outcome, PlanError, Report, Verdict,
