@@ -95,12 +95,12 @@
 //! ```
 //!
 //! The candidates of a role are tried by [`Priority`], and so are the functions of a key. The gates
-//! of one come first, then its other needs in order. A gate that is shut skips the candidate. A candidate
-//! whose gates are all open is *committed*: a missing need ends the resolve with an error. Without
-//! gates, a missing need skips it. The first candidate that has all its inputs becomes a *plan*: an
-//! input is the value of a key, or the plan of a role that the candidate is over. Then each layer
-//! whose gates are open wraps the plan, the oldest innermost. Functions run during this step. A
-//! function that is over a role may dial, too.
+//! of one come first, then its other needs in order. A gate that is shut skips the candidate. A
+//! candidate whose gates are all open is *committed*: a missing need ends the resolve with an
+//! error. Without gates, a missing need skips it. The first candidate that has all its inputs
+//! becomes a *plan*: an input is the value of a key, or the plan of a role that the candidate is
+//! over. Then each layer whose gates are open wraps the plan, the oldest innermost. Functions run
+//! during this step. A function that is over a role may dial, too.
 //!
 //! # How it dials
 //!

@@ -134,6 +134,8 @@ for_each_mode!(M => {
 
     impl Install<M> for Smol {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
+            #[cfg(feature = "happy-eyeballs")]
+            let ctx = ctx.install(mimic_std::SourceAddresses);
             ctx.install(Hosted(self))
         }
     }

@@ -42,3 +42,11 @@ mod on_async_std {
 
     hosted!(self::run);
 }
+
+/// Cargo unites the features of the crates that two adapters share.
+#[test]
+fn the_features_of_another_adapter_add_no_role() {
+    let roles = format!("{:?}", mimic_smol::context());
+    assert_eq!(roles.contains("SourceAddress"), cfg!(feature = "happy-eyeballs"), "{roles}");
+    assert_eq!(roles.contains("Secure"), cfg!(feature = "rustls"), "{roles}");
+}

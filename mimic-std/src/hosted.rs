@@ -27,10 +27,16 @@ use crate::listening::bind_unix;
 use crate::tcp_options::TcpOptions;
 
 /// The roles of an adapter, each at priority 100: [`Tcp`], [`TcpListen`], [`Lookup`] and [`Sleep`];
-/// [`Unix`](mimic_core::roles::Unix) and [`UnixListen`](mimic_core::roles::UnixListen) where the
-/// system has them; and `SourceAddress` with the feature `happy-eyeballs`.
+/// and [`Unix`](mimic_core::roles::Unix) and [`UnixListen`](mimic_core::roles::UnixListen) where
+/// the system has them.
 #[derive(Clone, Copy, Debug)]
 pub struct Hosted<A>(pub A);
+
+/// The role `SourceAddress`, for an adapter whose contexts race addresses. Not a part of
+/// [`Hosted`]: the features of one adapter must not decide for another in the same program.
+#[cfg(feature = "happy-eyeballs")]
+#[derive(Clone, Copy, Debug)]
+pub struct SourceAddresses;
 
 const PRIORITY: i32 = 100;
 
@@ -52,8 +58,6 @@ for_each_mode!(M => {
                     A::check()?;
                     Ok(Box::new(Clock::<A> { epoch, wait: None }) as <M as Mode>::Timer)
                 });
-            #[cfg(feature = "happy-eyeballs")]
-            let ctx = ctx.register(SourceAddress, "udp", PRIORITY, (), |to, ()| async move { Ok(crate::source(to)) });
             #[cfg(unix)]
             let ctx = ctx
                 .register(Unix, "unix", PRIORITY, (), |to, ()| async move {
@@ -65,6 +69,13 @@ for_each_mode!(M => {
                     Ok(Box::new(Acceptor::<A, _>::new(file, listener, (true, None).into())?) as <M as Mode>::Listener)
                 });
             ctx
+        }
+    }
+
+    #[cfg(feature = "happy-eyeballs")]
+    impl Install<M> for SourceAddresses {
+        fn install(self, ctx: Ctx<M>) -> Ctx<M> {
+            ctx.register(SourceAddress, "udp", PRIORITY, (), |to, ()| async move { Ok(crate::source(to)) })
         }
     }
 });

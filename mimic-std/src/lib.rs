@@ -47,6 +47,8 @@ pub use adapter::{Adapter, AsSocket, Listens, UnixSockets};
 pub use bridge::{PollStream, StreamFlow};
 pub use ends::Ends;
 pub use hosted::Hosted;
+#[cfg(feature = "happy-eyeballs")]
+pub use hosted::SourceAddresses;
 pub use inherited::{Inherited, InheritedSockets};
 pub use lookup::{lookup, lookup_locally, set_lookup_threads};
 pub use slices::{with_byte_slices, with_io_slices};

@@ -131,13 +131,8 @@ impl<'a, M: Mode> Judge<'a, M> {
             rest.extend(entry.layers.iter().rev().chain(entry.registrations.iter().rev()));
             if let Some(given) = &entry.given {
                 outcomes = Outcomes::APPLIES;
-                let (kind, priority, taken) = (ChoiceKind::Given, None, true);
-                choices.push(Choice {
-                    kind,
-                    priority,
-                    taken,
-                    ..choice(&given.registration, Verdict::Applies, Vec::new())
-                });
+                let given = choice(&given.registration, Verdict::Applies, Vec::new());
+                choices.push(Choice { kind: ChoiceKind::Given, priority: None, taken: true, ..given });
             }
         }
         let goal = self.goals.len();
@@ -207,14 +202,16 @@ impl<'a, M: Mode> Judge<'a, M> {
         // The need leads back to a goal on the stack: a circle.
         let Some(outcomes) = outcomes else {
             let begin = self.stack.iter().position(|frame| frame.id == spec.id).unwrap_or_default();
-            let around = || self.stack.iter().skip(begin);
+            let around = &self.stack[begin..];
             // Of a long circle its ends: the reason is repeated at every level above.
-            let left_out = ENDS..(self.stack.len() - begin + 1).saturating_sub(ENDS);
-            let names = around().map(|frame| frame.id).chain([spec.id]).enumerate();
-            let shown = names.filter(|(at, _)| *at <= left_out.start || !left_out.contains(at));
-            let path = shown.map(|(at, id)| if left_out.contains(&at) { "…".into() } else { id.to_string() }).collect();
+            let (first, rest) = around.split_at(around.len().min(ENDS));
+            let last = &rest[rest.len().saturating_sub(ENDS)..];
+            let dots = (last.len() < rest.len()).then(|| "…".into());
+            let name = |frame: &Frame<'_, M>| frame.id.to_string();
+            let path = first.iter().map(name).chain(dots).chain(last.iter().map(name)).chain([spec.id.to_string()]);
+            let path = path.collect();
             // The goal on top is the one that asks.
-            let is_certain = around().rev().skip(1).all(|frame| frame.sure);
+            let is_certain = around.iter().rev().skip(1).all(|frame| frame.sure);
             let outcomes = if is_certain { Outcomes::ERRORS } else { Outcomes::ANY };
             let reason = PlanError::Cycle { path, key: None }.to_string().into();
             return Ok(Source { value: None, outcomes, goal: Some(goal), closes_circle: true, reason });
