@@ -12,7 +12,7 @@ use mimic_core::explain::Outcome;
 use mimic_core::keys::Deadline;
 use mimic_core::needs::over;
 use mimic_core::roles::{Connect, HostPort, Tcp, Transport};
-use mimic_core::{Context, Error, ErrorKind};
+use mimic_core::{Context, Dialer, Error, ErrorKind, Shared};
 
 fn failed(ctx: &Context) -> Error {
     block_on(ctx.connect()).unwrap_err()
@@ -231,4 +231,23 @@ fn a_deadline_names_the_hop_that_was_waited_for() {
     assert!(error.to_string().starts_with(line), "{error}");
     let told = "Transport \"proxy\" to x:1 via proxy.example:1080: cancelled while it ran";
     assert_eq!(attempts(&error), [told]);
+}
+
+/// A dialer made of a function plans nothing and dials nothing below.
+#[test]
+fn a_report_with_nothing_to_tell_prints_nothing() {
+    let refuse = |()| async { Err(ErrorKind::ConnectionRefused.into()) };
+    let dialer = Dialer::<_, Shared>::from_fn(Connect, refuse);
+    let bare = block_on(dialer.dial(())).unwrap_err();
+    assert!(bare.report().is_some());
+    assert_eq!(format!("{bare:#}"), bare.to_string());
+
+    // As the report of a resolve within, it takes no line either.
+    let ctx = Context::new().register(Connect, "kept", 100, (), move |(), ()| {
+        let dialer = dialer.clone();
+        async move { dialer.dial(()).await }
+    });
+    let within = failed(&ctx);
+    assert!(within.report().unwrap().inner().is_some());
+    assert!(!format!("{within:#}").contains("within"), "{within:#}");
 }

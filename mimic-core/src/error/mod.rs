@@ -316,7 +316,7 @@ impl fmt::Display for Error {
             write!(f, "; {advice}")?;
         }
         match &inner.report {
-            Some(report) if f.alternate() => write!(f, "\n{report}"),
+            Some(report) if f.alternate() && report.told().next().is_some() => write!(f, "\n{report}"),
             _ => Ok(()),
         }
     }

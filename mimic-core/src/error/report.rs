@@ -72,7 +72,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut printer = TreePrinter::new(f);
-        for (depth, report) in core::iter::successors(Some(self), |report| report.inner()).enumerate() {
+        for (depth, report) in self.told().enumerate() {
             if depth > 0 {
                 printer.line(2, 0, format_args!("and in the resolve within:"))?;
             }
@@ -83,6 +83,16 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    /// Returns this report and those of the resolves within, without any that has nothing to tell.
+    pub(super) fn told(&self) -> impl Iterator<Item = &Self> {
+        let all = core::iter::successors(Some(self), |report| report.inner());
+        all.filter(|report| report.computing.is_some() || !report.attempts().is_empty() || report.has_plan())
+    }
+
+    fn has_plan(&self) -> bool {
+        cfg!(feature = "reports") && !self.plan.goals().is_empty()
+    }
+
     fn print(&self, printer: &mut TreePrinter<'_, '_>) -> fmt::Result {
         if let Some(function) = &self.computing {
             printer.line(1, 0, format_args!("running: {function}"))?;
@@ -101,7 +111,7 @@ impl Report {
             printer.line(1, path.len() + 1, format_args!("{attempt}"))?;
             path.push(attempt.id);
         }
-        if cfg!(feature = "reports") && !self.plan.goals().is_empty() {
+        if self.has_plan() {
             printer.line(1, 0, format_args!("plan:"))?;
             self.plan.print(printer, 2)?;
         }
