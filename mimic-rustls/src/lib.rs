@@ -12,8 +12,8 @@
 //!
 //! An application installs [`Tls`] (the adapters' `context()` has it by default), and
 //! `tls://host:port` and `https` work. [`TlsConfig`] decides about trust: it is rustls's own
-//! configuration, with any crypto provider. Without one, the features `platform` and `ring` or
-//! `aws-lc-rs` give the platform's trust store. Only a configuration of your own can skip
+//! configuration, with any crypto provider. Without one, the features `platform` and `aws-lc-rs` or
+//! `ring` give the platform's trust store. Only a configuration of your own can skip
 //! verification.
 //!
 //! Without a context: [`connect`] and [`accept`] over any [`Flow`](mimic_core::Flow), and
@@ -32,7 +32,9 @@
 //! [`HandshakeObserver`] receives the handshakes that fail, and `accept` does not return them.
 //!
 //! # Features
-//! `std`, `tls12`, `platform`, `ring`, `aws-lc-rs`. Without any, the crate is `no_std` with
+//! `std`, `tls12`, `platform`, `aws-lc-rs` (all on by default) and `ring`. [`provider`] is
+//! aws-lc-rs if its feature is on, and then X25519MLKEM768 is the preferred key exchange, as in
+//! rustls's own default. Otherwise it is ring, which has no post-quantum group. Without any, the crate is `no_std` with
 //! `alloc`, TLS 1.3 only, and takes its provider, its trust anchors and its clock from
 //! [`TlsConfig`].
 

@@ -49,7 +49,7 @@ impl DefaultConfig {
 fn lacking(reason: &'static str) -> Error {
     Error::new(ErrorKind::Unsupported, reason)
         .in_phase(Phase::Plan)
-        .advise("give a configuration, with(TlsConfig, …), or enable the features `platform` and `ring` or `aws-lc-rs`")
+        .advise("give a configuration, with(TlsConfig, …), or enable the features `platform` and `aws-lc-rs` or `ring`")
 }
 
 /// Returns the provider that the features choose: aws-lc-rs if it is compiled in, otherwise ring.
