@@ -45,7 +45,7 @@ impl Identity {
         let certified = CertifiedKey::from_der(self.chain.clone(), self.key.clone_key(), provider);
         let certified = certified.map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => {
-                Error::new(ErrorKind::InvalidInput, "the private key is not that of the first certificate")
+                Error::new(ErrorKind::InvalidData, "the private key is not that of the first certificate")
                     .advise("give the key that belongs to it, and the own certificate before those of its authorities")
             }
             rustls::Error::InvalidCertificate(_) => pem::no_certificate(1, &error),

@@ -69,7 +69,8 @@ pub struct TlsClient;
 /// Installs TLS for servers: the schemes `tls` and `https` for [`Listen`].
 ///
 /// A listener carries on many handshakes at once. Each has a timeout of 10 s. While 256 are under
-/// way, a newcomer evicts the one that began first, once that is 1 s old ([`HandshakeLimits`]). Only time in which the listener is polled counts.
+/// way, a newcomer evicts the one that began first, once that is 1 s old ([`HandshakeLimits`]).
+/// Only time in which the listener is polled counts.
 ///
 /// `accept` returns flows after their handshake, and the errors of the listener below. A handshake
 /// that fails, or is given up, is an error for [`HandshakeObserver`] and not for `accept`: it

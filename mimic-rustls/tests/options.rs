@@ -180,11 +180,11 @@ fn a_key_that_is_not_the_certificates() {
     let ((chain, _), (other, key)) = (issue(&authority, &[NAME]), issue(&authority, &[NAME]));
     let says = ["the private key is not that of the first certificate", "before those of its authorities"];
     let wrong = identity(&chain, &key).unwrap();
-    assert_invalid(ServerOptions::new(wrong.clone()).config(), ErrorKind::InvalidInput, &says);
-    assert_invalid(trust(&authority.pem).unwrap().identity(wrong).config(), ErrorKind::InvalidInput, &says);
+    assert_invalid(ServerOptions::new(wrong.clone()).config(), ErrorKind::InvalidData, &says);
+    assert_invalid(trust(&authority.pem).unwrap().identity(wrong).config(), ErrorKind::InvalidData, &says);
     // The own certificate comes last.
     let reversed = identity(format!("{}{other}", authority.pem), &key).unwrap();
-    assert_invalid(ServerOptions::new(reversed).config(), ErrorKind::InvalidInput, &says);
+    assert_invalid(ServerOptions::new(reversed).config(), ErrorKind::InvalidData, &says);
     // No certificate of X.509, which only shows here.
     let hollow = identity("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", &key).unwrap();
     assert_invalid(
