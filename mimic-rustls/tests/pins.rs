@@ -9,7 +9,7 @@ mod common;
 mod options;
 
 use common::tasks::both;
-use common::{Authority, BOTH, NAME, server};
+use common::{Authority, BOTH, server};
 use mimic_core::io::{Memory, memory_pair};
 use mimic_core::{ErrorKind, Phase, Shared};
 use mimic_rustls::rustls::pki_types::CertificateDer;
@@ -178,5 +178,5 @@ fn the_platform_is_trusted_without_authorities_or_on_request() {
     mismatch(&refused(&pin(&hash(b"another key")).unwrap(), &server));
     // Beside the platform's, the given ones count.
     let own = Authority::new();
-    assert_accepted(&trust(&own.pem).unwrap().and_platform(), &own.server(&[NAME], &BOTH));
+    assert_accepted(&trust(&own.pem).unwrap().and_platform(), &own.server(&[common::NAME], &BOTH));
 }
