@@ -18,6 +18,7 @@ use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::io::{Memory, memory_pair};
 use mimic_core::roles::{HostPort, Secure, Transport};
 use mimic_core::{Context, Flow, FlowExt, ListenerExt, Shared};
+use mimic_rustls::rustls::crypto::ring;
 use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::rustls::{ClientConfig, KeyLog, KeyLogFile, ServerConfig, SupportedProtocolVersion};
 use mimic_rustls::{Resumed, Tls, TlsConfig, TlsKeyLog, accept};
@@ -112,17 +113,21 @@ fn a_client_is_logged_by_its_context_alone() {
     }
 }
 
-/// Both ends log the same secrets.
+/// Both ends log the same secrets. Sessions are kept by the server, or by the client in tickets.
 #[test]
 fn a_listener_is_logged_by_its_context_alone() {
-    for version in [&TLS13, &TLS12] {
+    for (version, tickets) in [(&TLS13, false), (&TLS13, true), (&TLS12, false), (&TLS12, true)] {
         let authority = Authority::new();
         let mut client = authority.client(&[version]);
         let (here, there) = (Arc::new(Lines::default()), Arc::new(Lines::default()));
         client.key_log = there.clone();
         let client = Arc::new(client);
         let world = World::<Shared>::new();
-        let ctx = Shared::context(&world, authority.server(&[NAME], &[version]));
+        let mut server = authority.server(&[NAME], &[version]);
+        if tickets {
+            server.ticketer = ring::Ticketer::new().unwrap();
+        }
+        let ctx = Shared::context(&world, server);
         let logged = ctx.clone().with(TlsKeyLog, here.clone());
         for (ctx, is_logged, resumed) in
             [(&ctx, false, false), (&ctx, false, true), (&logged, true, false), (&logged, true, false)]
