@@ -5,6 +5,7 @@ use core::fmt;
 use core::time::Duration;
 
 use mimic_core::{Error, Key, key};
+use rustls::KeyLog;
 
 key! {
     /// Limits the handshakes of a TLS listener, their number and their time; [`Limits::new`] if not
@@ -27,25 +28,25 @@ key! {
     /// let ctx = ctx.with(HandshakeObserver, Arc::new(|error: &Error| eprintln!("{error}")));
     /// ```
     pub HandshakeObserver: Arc<dyn Fn(&Error) + Send + Sync>;
-    /// Both of the above and the room, as one need: a candidate has eight at most.
+    /// Both of the above, the room and the key log, as one need: a candidate has eight at most.
     pub(crate) Handshaking: Conduct;
 }
 
-/// The limits of a TLS listener. Each method departs from the default: 256 handshakes, a patience
-/// of 10 s, a grace of 1 s.
+/// The limits of a TLS listener. Each method departs from the default: 256 handshakes, a timeout of
+/// 10 s, eviction after 1 s.
 ///
 /// ```
 /// use core::time::Duration;
 /// use mimic_rustls::Limits;
 ///
-/// let limits = Limits::new().handshakes(1000).patience(Duration::from_secs(5));
+/// let limits = Limits::new().handshakes(1000).timeout(Duration::from_secs(5));
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Limits {
     pub(crate) handshakes: usize,
-    pub(crate) patience: Duration,
-    pub(crate) grace: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) evict_after: Duration,
 }
 
 impl Default for Limits {
@@ -57,7 +58,7 @@ impl Default for Limits {
 impl Limits {
     /// Returns the defaults.
     pub const fn new() -> Self {
-        Self { handshakes: 256, patience: Duration::from_secs(10), grace: Duration::from_secs(1) }
+        Self { handshakes: 256, timeout: Duration::from_secs(10), evict_after: Duration::from_secs(1) }
     }
 
     /// Sets how many handshakes may be under way, at least 1. Each holds a flow and the memory of
@@ -67,26 +68,27 @@ impl Limits {
         Self { handshakes: if handshakes == 0 { 1 } else { handshakes }, ..self }
     }
 
-    /// Sets how long a client may take for its handshake. Only time in which the listener is polled
-    /// counts: a gap between two polls counts as 250 ms at most.
-    pub const fn patience(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    /// Sets the timeout of a handshake. Only time in which the listener is polled counts: a gap
+    /// between two polls counts as 250 ms at most.
+    pub const fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
-    /// Sets how long a client may take while all places are taken and another client waits for one.
-    /// It counts as the patience does.
-    pub const fn grace(self, grace: Duration) -> Self {
-        Self { grace, ..self }
+    /// Sets the age at which a handshake may be evicted. The oldest one is evicted while all places
+    /// are taken and another client waits for one. The age counts as the timeout does.
+    pub const fn evict_after(self, evict_after: Duration) -> Self {
+        Self { evict_after, ..self }
     }
 }
 
-/// The limits, the room and the observer of one listener.
+/// The limits, the room, the observer and the key log of one listener.
 #[derive(Clone)]
 pub(crate) struct Conduct {
     pub(crate) limits: Limits,
     /// The room for an unfinished handshake message.
     pub(crate) room: usize,
     pub(crate) observer: Option<<HandshakeObserver as Key>::Value>,
+    pub(crate) key_log: Option<Arc<dyn KeyLog>>,
 }
 
 impl fmt::Debug for Conduct {

@@ -39,23 +39,24 @@
 //! look-up, and nothing fills `SourceAddress`.
 //!
 //! `rustls`, on by default, adds TLS to the contexts: `tls://host:port` and `https` work, with the
-//! platform's trust store. The crypto provider is the feature `ring` (default) or `aws-lc-rs`.
-//! Without a provider, or to trust something else, an application gives a configuration of its own:
+//! platform's trust store. The crypto provider is the feature `aws-lc-rs` (default), which takes a C
+//! compiler, or `ring`; with both it is aws-lc-rs. To trust something else, to pin a key or to
+//! present a certificate, an application gives a configuration:
 //!
 //! ```
 //! # #[cfg(feature = "rustls")]
 //! # mod example {
-//! use std::sync::Arc;
+//! use mimic_smol::mimic_core::{Context, Error};
+//! use mimic_smol::mimic_rustls::{TlsConfig, trust};
 //!
-//! use mimic_smol::mimic_core::Context;
-//! use mimic_smol::mimic_rustls::TlsConfig;
-//! use mimic_smol::mimic_rustls::rustls::ClientConfig;
-//!
-//! fn context(config: ClientConfig) -> Context {
-//!     mimic_smol::context().with(TlsConfig, Arc::new(config))
+//! fn context(pem: &str) -> Result<Context, Error> {
+//!     Ok(mimic_smol::context().with(TlsConfig, trust(pem)?.config()?))
 //! }
 //! # }
 //! ```
+//!
+//! `pin` and `identity` of `mimic_rustls` are used in the same way. The value may also be a
+//! configuration of rustls, which is needed without a provider.
 //!
 //! # Sockets from elsewhere
 //! Listeners (socket activation): with [`Inherited`] in the context, listening at the address of a

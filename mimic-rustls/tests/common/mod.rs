@@ -19,13 +19,18 @@ use mimic_rustls::rustls::crypto::{CryptoProvider, ring};
 use mimic_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PublicKeyData};
 
 pub const NAME: &str = "example.org";
 
 pub const BOTH: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
 
+/// Returns the provider that the features choose, and ring where they choose none.
 pub fn provider() -> Arc<CryptoProvider> {
+    #[cfg(feature = "std")]
+    if let Some(provider) = mimic_rustls::provider() {
+        return provider;
+    }
     Arc::new(ring::default_provider())
 }
 
@@ -68,6 +73,11 @@ impl Authority {
     pub fn sign(&self, params: &CertificateParams, key: &KeyPair) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
         let certificate = params.signed_by(key, &self.issuer).unwrap().der().clone();
         (certificate, PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+    }
+
+    /// Returns the SubjectPublicKeyInfo of its key.
+    pub fn spki(&self) -> Vec<u8> {
+        self.issuer.key().subject_public_key_info()
     }
 
     pub fn roots(&self) -> Arc<RootCertStore> {
