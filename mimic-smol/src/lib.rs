@@ -79,6 +79,8 @@
 
 mod adapter;
 mod bridge;
+#[cfg(feature = "process")]
+mod pipes;
 
 use std::time::Duration;
 
@@ -98,6 +100,8 @@ pub use mimic_core;
 pub use mimic_happy_eyeballs;
 #[cfg(feature = "rustls")]
 pub use mimic_rustls;
+#[cfg(feature = "process")]
+pub use mimic_std::process;
 pub use mimic_std::{Inherited, InheritedSockets, set_lookup_threads};
 
 /// Accepts TCP flows.
@@ -137,6 +141,8 @@ for_each_mode!(M => {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
             #[cfg(feature = "happy-eyeballs")]
             let ctx = ctx.install(mimic_std::SourceAddresses);
+            #[cfg(feature = "process")]
+            let ctx = ctx.install(process::Processes(self));
             ctx.install(Hosted(self))
         }
     }

@@ -10,6 +10,7 @@
 //!   address that the system would connect from.
 //! - Listeners take the sockets of [`Inherited`], if one listens at their address. `SocketFile` is
 //!   the file of a Unix listener.
+//! - `process` (feature `process`) has commands as transports.
 //!
 //! Authors of adapters depend on this crate. Applications depend on an adapter.
 
@@ -32,6 +33,8 @@ mod listening;
 mod lookup;
 mod nsswitch;
 mod numeric;
+#[cfg(feature = "process")]
+pub mod process;
 mod questions;
 mod search;
 mod slices;
