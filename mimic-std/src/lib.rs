@@ -8,6 +8,9 @@
 //!   [`discard_unread`] before it closes a socket.
 //! - [`lookup`] looks names up as the system does. `source` (feature `happy-eyeballs`) returns the
 //!   address that the system would connect from.
+//! - `OverUnix` reaches hosts by Unix sockets. `Connection` (feature `hyper`) is a connection of
+//!   hyper over a flow; with the feature `hyper-util` its pool takes it, and responses have
+//!   attributes of the flow as extensions.
 //! - Listeners take the sockets of [`Inherited`], if one listens at their address. `SocketFile` is
 //!   the file of a Unix listener.
 //!
@@ -24,14 +27,20 @@ mod clock;
 #[cfg(unix)]
 mod connect_unix;
 mod ends;
+#[cfg(feature = "hyper-util")]
+mod extensions;
 mod hosted;
 mod hosts;
+#[cfg(feature = "hyper")]
+mod hyper;
 mod inherited;
 mod itself;
 mod listening;
 mod lookup;
 mod nsswitch;
 mod numeric;
+#[cfg(unix)]
+mod over_unix;
 mod questions;
 mod search;
 mod slices;
@@ -45,12 +54,19 @@ mod unread;
 pub use acceptor::Acceptor;
 pub use adapter::{Adapter, AsSocket, Listens, UnixSockets};
 pub use bridge::{PollStream, StreamFlow};
+pub use clock::Clock;
 pub use ends::Ends;
+#[cfg(feature = "hyper-util")]
+pub use extensions::{Attribute, Extensions};
 pub use hosted::Hosted;
 #[cfg(feature = "happy-eyeballs")]
 pub use hosted::SourceAddresses;
+#[cfg(feature = "hyper")]
+pub use hyper::Connection;
 pub use inherited::{Inherited, InheritedSockets};
 pub use lookup::{lookup, lookup_locally, set_lookup_threads};
+#[cfg(unix)]
+pub use over_unix::OverUnix;
 pub use slices::{with_byte_slices, with_io_slices};
 #[cfg(unix)]
 pub use socket_file::SocketFile;

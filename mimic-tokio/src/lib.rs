@@ -60,6 +60,10 @@
 //! `hickory` has `Hickory`, which an application installs: asynchronous DNS with HTTPS records, in
 //! place of the system's resolver. The feature alone changes nothing.
 //!
+//! `hyper` has `hyper::Connector`, by which the HTTP clients of hyper-util and tonic connect to
+//! whatever a context connects to. `axum` has `axum::Accepting`, by which `axum::serve` serves any
+//! listener.
+//!
 //! # Sockets from elsewhere
 //! Listeners (socket activation): with [`Inherited`] in the context, listening at the address of a
 //! socket that listens already takes it, by TLS too. [`TcpAcceptor`] and `UnixAcceptor` make a
@@ -79,9 +83,13 @@
 #![forbid(unsafe_code)]
 
 mod adapter;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod bridge;
 #[cfg(feature = "hickory")]
 mod hickory;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 
 use std::time::Duration;
 
