@@ -8,9 +8,9 @@
 //!   [`discard_unread`] before it closes a socket.
 //! - [`lookup`] looks names up as the system does. `source` (feature `happy-eyeballs`) returns the
 //!   address that the system would connect from.
-//! - `OverUnix` reaches hosts by Unix sockets. `Connection` (feature `hyper`) is a connection of
-//!   hyper over a flow; with the feature `hyper-util` its pool takes it, and responses have
-//!   attributes of the flow as extensions.
+//! - `Connector` (feature `hyper`) connects HTTP clients by a context, and `ToHyper` is the
+//!   connection. `OverUnix` reaches hosts by Unix sockets. [`ConnectionInfo`] keeps attributes of a
+//!   flow.
 //! - Listeners take the sockets of [`Inherited`], if one listens at their address. `SocketFile` is
 //!   the file of a Unix listener.
 //!
@@ -27,20 +27,15 @@ mod clock;
 #[cfg(unix)]
 mod connect_unix;
 mod ends;
-#[cfg(feature = "hyper-util")]
-mod extensions;
 mod hosted;
 mod hosts;
-#[cfg(feature = "hyper")]
-mod hyper;
+mod http;
 mod inherited;
 mod itself;
 mod listening;
 mod lookup;
 mod nsswitch;
 mod numeric;
-#[cfg(unix)]
-mod over_unix;
 mod questions;
 mod search;
 mod slices;
@@ -56,17 +51,16 @@ pub use adapter::{Adapter, AsSocket, Listens, UnixSockets};
 pub use bridge::{PollStream, StreamFlow};
 pub use clock::Clock;
 pub use ends::Ends;
-#[cfg(feature = "hyper-util")]
-pub use extensions::{Attribute, Extensions};
 pub use hosted::Hosted;
 #[cfg(feature = "happy-eyeballs")]
 pub use hosted::SourceAddresses;
+#[cfg(unix)]
+pub use http::OverUnix;
+pub use http::{Attributes, ConnectionInfo};
 #[cfg(feature = "hyper")]
-pub use hyper::Connection;
+pub use http::{Connector, ToHyper};
 pub use inherited::{Inherited, InheritedSockets};
 pub use lookup::{lookup, lookup_locally, set_lookup_threads};
-#[cfg(unix)]
-pub use over_unix::OverUnix;
 pub use slices::{with_byte_slices, with_io_slices};
 #[cfg(unix)]
 pub use socket_file::SocketFile;

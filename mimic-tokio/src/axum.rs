@@ -1,87 +1,103 @@
-//! Servers of axum over any listener, by the feature `axum`.
-//!
-//! ```no_run
-//! use axum::Router;
-//! use axum::routing::get;
-//! use mimic_tokio::axum::Accepting;
-//!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let listener = mimic_tokio::context().with_url("tcp://[::]:8080")?.listen().await?;
-//! let app = Router::new().route("/", get(|| async { "hello" }));
-//! axum::serve(Accepting::new(listener), app).await?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! The peer's address is axum's `ConnectInfo<Peer>`, for an app that is served by
-//! `app.into_make_service_with_connect_info::<Peer>()`.
+//! Servers of axum over any listener.
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::ops::Deref;
 
-use ::axum::extract::connect_info::Connected;
-use ::axum::serve::{IncomingStream, Listener as AxumListener};
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener as AxumListens};
 use mimic_core::keys::PeerAddr;
 use mimic_core::{Error, Flow, FlowExt, Listener, ListenerExt, Mode, Shared};
-use mimic_std::Clock;
+use mimic_std::{Adapter, Attributes, Clock, ConnectionInfo};
 
 use crate::{ToTokio, Tokio};
 
-/// The peer of a connection, as axum's `ConnectInfo`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer(
-    /// The attribute [`PeerAddr`]: the address of the socket. None for a Unix socket.
-    pub Option<SocketAddr>,
-);
-
-/// A listener of mimic as one of axum, with the accept loop of
-/// [`ListenerExt::accept_ok`]: an error of one peer costs that peer alone, and a shortage of
-/// descriptors makes the loop pause.
-pub struct Accepting<L = <Shared as Mode>::Listener> {
+/// A listener that `axum::serve` takes, over any listener of mimic: TCP, TLS, a Unix socket.
+///
+/// ```no_run
+/// use axum::Router;
+/// use axum::extract::ConnectInfo;
+/// use axum::routing::get;
+/// use mimic_tokio::{AxumListener, Peer, context};
+///
+/// async fn hello(ConnectInfo(peer): ConnectInfo<Peer>) -> String {
+///     format!("hello, {:?}", peer.peer_addr())
+/// }
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let app = Router::new().route("/", get(hello));
+/// let listener = AxumListener::new(context().with_url("http://[::]:8080")?.listen().await?);
+/// axum::serve(listener, app.into_make_service_with_connect_info::<Peer>()).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// - Its accept loop is [`ListenerExt::accept_ok`]: an error of one peer costs that peer alone, and
+///   a shortage of descriptors makes it pause.
+/// - [`Peer`] is the `ConnectInfo` of an app: the peer's address, and over TLS the
+///   version, the protocol and the certificates of the client.
+/// - axum speaks HTTP/2 if its feature `http2` is on. A listener of TLS agrees on it if its
+///   `TlsServerConfig` has `h2` among its protocols.
+/// - A runtime with time enabled has to drive it.
+pub struct AxumListener<L = <Shared as Mode>::Listener> {
     listener: L,
     timer: Clock<Tokio>,
     told: Box<dyn FnMut(&Error) + Send>,
 }
 
-impl<L: Listener<Shared> + Send> Accepting<L> {
-    /// Serves the flows of `listener`, and drops the errors on the way.
+impl<L: Listener<Shared> + Send> AxumListener<L> {
+    /// Accepts the flows of `listener`.
     pub fn new(listener: L) -> Self {
-        Self::telling(listener, |_| ())
+        let timer = Clock::new(Tokio::now());
+        Self { listener, timer, told: Box::new(|_| ()) }
     }
 
-    /// Serves the flows of `listener`, and passes the errors on the way to `told`.
-    pub fn telling(listener: L, told: impl FnMut(&Error) + Send + 'static) -> Self {
-        Self { listener, timer: Clock::new(Instant::now()), told: Box::new(told) }
+    /// Passes the errors that accepting survives to `told`, as [`ListenerExt::accept_ok`] does.
+    #[must_use]
+    pub fn on_error(mut self, told: impl FnMut(&Error) + Send + 'static) -> Self {
+        self.told = Box::new(told);
+        self
     }
 }
 
-impl<L: Listener<Shared> + Send + 'static> AxumListener for Accepting<L> {
+impl<L: Listener<Shared> + Send + 'static> AxumListens for AxumListener<L> {
     type Io = ToTokio<Box<dyn Flow + Send>>;
-    type Addr = Peer;
+    /// The address of the peer, and of the listener: a Unix socket has none.
+    type Addr = Option<SocketAddr>;
 
-    async fn accept(&mut self) -> (Self::Io, Peer) {
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         let Self { listener, timer, told } = self;
         let flow = listener.accept_ok(timer, told).await;
-        let peer = Peer(flow.attribute(PeerAddr));
+        let peer = flow.attribute(PeerAddr);
         (ToTokio::new(flow), peer)
     }
 
-    /// Returns the first socket address, in a [`Peer`]: axum has one type for both.
-    fn local_addr(&self) -> io::Result<Peer> {
-        Ok(Peer(self.listener.local_addr()))
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        Ok(self.listener.local_addr())
     }
 }
 
-impl<L: Listener<Shared> + Send + 'static> Connected<IncomingStream<'_, Accepting<L>>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Accepting<L>>) -> Self {
-        *stream.remote_addr()
+/// The peer of a request, as axum's `ConnectInfo<Peer>`: what the flow tells about its connection.
+#[derive(Clone, Debug)]
+pub struct Peer(pub ConnectionInfo);
+
+impl Deref for Peer {
+    type Target = ConnectionInfo;
+
+    fn deref(&self) -> &ConnectionInfo {
+        &self.0
     }
 }
 
-impl<L: Listener<Shared>> fmt::Debug for Accepting<L> {
+impl<L: Listener<Shared> + Send + 'static> Connected<IncomingStream<'_, AxumListener<L>>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, AxumListener<L>>) -> Self {
+        Self(Attributes::default().of(stream.io().get_ref()))
+    }
+}
+
+impl<L: fmt::Debug> fmt::Debug for AxumListener<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Accepting").field("listener", &self.listener).finish_non_exhaustive()
+        f.debug_struct("AxumListener").field("listener", &self.listener).finish_non_exhaustive()
     }
 }
