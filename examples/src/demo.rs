@@ -2,15 +2,12 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::future;
 use mimic_core::roles::Connect;
 use mimic_core::{Context, Endpoint, Error, ErrorKind};
-use mimic_rustls::rustls::pki_types::PrivateKeyDer;
-use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
-use mimic_rustls::{TlsConfig, TlsServerConfig};
+use mimic_rustls::{ServerOptions, TlsConfig, TlsServerConfig, identity, trust};
 
 use crate::failure::Failure;
 use crate::ping::ping;
@@ -18,7 +15,6 @@ use crate::runtime::Runtime;
 use crate::serve::Server;
 use crate::stdio::print;
 use crate::stop::stop;
-use crate::tls::provider;
 
 /// How long one conversation may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -53,24 +49,9 @@ pub(crate) async fn run<R: Runtime>(ctx: &Context) -> Result<(), Failure> {
 /// A context for both sides of TLS, with a certificate for this machine that nobody else trusts.
 fn with_certificate(ctx: &Context) -> Result<Context, Error> {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".into()]).map_err(certificate)?;
-    let chain = vec![made.cert.der().clone()];
-    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone()).map_err(certificate)?;
-
-    let provider = provider()?;
-    let server = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(certificate)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(certificate)?;
-    let client = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(certificate)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(ctx.clone().with(TlsServerConfig, Arc::new(server)).with(TlsConfig, Arc::new(client)))
+    let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let server = ServerOptions::new(identity(&chain, key)?).config()?;
+    Ok(ctx.clone().with(TlsServerConfig, server).with(TlsConfig, trust(chain)?.config()?))
 }
 
 fn certificate(error: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -20,7 +20,6 @@ mod connect;
 mod demo;
 mod explain;
 mod failure;
-mod pem;
 mod ping;
 mod relay;
 mod runtime;

@@ -1,18 +1,15 @@
 //! The options of TLS: files to trust and to present. They are read when a connection turns out to
 //! need them.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blocking::unblock;
 use clap::Args;
 use mimic_core::{Context, Error, ErrorKind, Phase};
-use mimic_rustls::rustls::crypto::CryptoProvider;
-use mimic_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
-use mimic_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore, ServerConfig};
-use mimic_rustls::{Alpn, TlsConfig, TlsServerConfig};
-
-use crate::pem;
+use mimic_rustls::rustls::{ClientConfig, ServerConfig};
+use mimic_rustls::{Alpn, ClientOptions, Identity, ServerOptions, TlsConfig, TlsServerConfig, identity};
 
 /// How to serve `tls` and `https`. Unused for other URLs.
 #[derive(Clone, Debug, Args)]
@@ -47,23 +44,18 @@ impl ServerTls {
     pub(crate) fn apply(self, ctx: Context) -> Context {
         ctx.derive(TlsServerConfig, (), move |()| {
             let options = self.clone();
-            unblock(move || options.config().map(|config| Some(Arc::new(config))))
+            unblock(move || options.config().map(Some))
         })
     }
 
-    fn config(&self) -> Result<ServerConfig, Error> {
+    fn config(&self) -> Result<Arc<ServerConfig>, Error> {
         let (Some(cert), Some(key)) = (&self.cert, &self.key) else {
             return Err(Error::new(ErrorKind::InvalidInput, "serving TLS takes a certificate and its key")
                 .in_phase(Phase::Plan)
                 .advise("give them: --cert PEM --key PEM"));
         };
-        let provider = provider()?;
-        let identity = identity(cert, key, &provider)?;
-        Ok(ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(unusable)?
-            .with_no_client_auth()
-            .with_cert_resolver(identity))
+        let options = ServerOptions::new(read_identity(cert, key)?);
+        options.config().map_err(|error| error.to_target(both(cert, key)))
     }
 }
 
@@ -79,68 +71,32 @@ impl ClientTls {
         }
         ctx.derive(TlsConfig, (), move |()| {
             let options = self.clone();
-            unblock(move || options.config().map(|config| Some(Arc::new(config))))
+            unblock(move || options.config().map(Some))
         })
     }
 
-    fn config(&self) -> Result<ClientConfig, Error> {
-        let provider = provider()?;
-        let mut config = match &self.ca {
-            None => mimic_rustls::platform_config(provider.clone())?,
-            Some(ca) => ClientConfig::builder_with_provider(provider.clone())
-                .with_safe_default_protocol_versions()
-                .map_err(unusable)?
-                .with_root_certificates(authorities(ca)?)
-                .with_no_client_auth(),
+    fn config(&self) -> Result<Arc<ClientConfig>, Error> {
+        let mut options = ClientOptions::new();
+        if let Some(ca) = &self.ca {
+            options = options.trust(read(ca)?).map_err(|error| error.to_target(ca.display()))?;
+        }
+        let (Some(cert), Some(key)) = (&self.cert, &self.key) else {
+            return options.config();
         };
-        if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
-            config.client_auth_cert_resolver = identity(cert, key, &provider)?;
-        }
-        Ok(config)
+        options.identity(read_identity(cert, key)?).config().map_err(|error| error.to_target(both(cert, key)))
     }
 }
 
-pub(crate) fn provider() -> Result<Arc<CryptoProvider>, Error> {
-    mimic_rustls::provider().ok_or_else(|| Error::new(ErrorKind::Unsupported, "no crypto provider is compiled in"))
+fn read_identity(cert: &Path, key: &Path) -> Result<Identity, Error> {
+    identity(read(cert)?, read(key)?).map_err(|error| error.to_target(both(cert, key)))
 }
 
-fn authorities(file: &Path) -> Result<RootCertStore, Error> {
-    let mut roots = RootCertStore::empty();
-    for (n, certificate) in pem::certificates(file)?.into_iter().enumerate() {
-        roots.add(certificate).map_err(|error| no_certificate(n, &error, file))?;
-    }
-    Ok(roots)
+fn both(cert: &Path, key: &Path) -> String {
+    format!("{} with {}", cert.display(), key.display())
 }
 
-fn identity(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<Arc<SingleCertAndKey>, Error> {
-    let chain = pem::certificates(cert)?;
-    let secret = pem::private_key(key)?;
-    let certified = CertifiedKey::from_der(chain, secret, provider).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => {
-            Error::new(ErrorKind::InvalidData, format!("it is not the key of the certificate in {}", cert.display()))
-                .to_target(key.display())
-        }
-        rustls::Error::InvalidCertificate(_) => no_certificate(0, &error, cert),
-        error => unusable(error)
-            .to_target(key.display())
-            .advise("give an RSA key of at least 2,048 bits, an ECDSA key over P-256 or P-384, or an Ed25519 key"),
-    })?;
-    Ok(Arc::new(certified.into()))
-}
-
-/// The certificate with that number, from 0, is in PEM format, but what is in it is none.
-fn no_certificate(n: usize, error: &rustls::Error, file: &Path) -> Error {
-    let why = match error {
-        rustls::Error::InvalidCertificate(CertificateError::BadEncoding) => "its encoding (DER) is broken".into(),
-        rustls::Error::InvalidCertificate(why) => why.to_string(),
-        error => error.to_string(),
-    };
-    Error::new(ErrorKind::InvalidData, format!("certificate {} in it cannot be used: {why}", n + 1))
-        .to_target(file.display())
-}
-
-fn unusable(error: rustls::Error) -> Error {
-    Error::with_source(ErrorKind::InvalidData, error)
+fn read(file: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(file).map_err(|error| Error::from(error).to_target(file.display()))
 }
 
 /// A name as ALPN has it: 1 to 255 bytes (RFC 7301, section 3.1).

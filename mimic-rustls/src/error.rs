@@ -7,6 +7,8 @@ use rustls::{
     AlertDescription, CertificateError, CommonState, InvalidMessage, PeerIncompatible, PeerMisbehaved, ProtocolVersion,
 };
 
+#[cfg(feature = "std")]
+use crate::pins::PinMismatch;
 use crate::side::Side;
 
 /// Stages of a connection. The stage narrows the possible reasons of a refusal that gives none.
@@ -161,6 +163,14 @@ fn certificate_advice(error: &CertificateError) -> &'static str {
 #[cfg(feature = "std")]
 fn certificate_problem(error: &rustls::OtherError) -> Option<&'static str> {
     use webpki::Error as Cert;
+    if let Some(mismatch) = error.0.downcast_ref::<PinMismatch>() {
+        return Some(match mismatch.is_of_authority {
+            false => {
+                "if the server has a new key on purpose, pin that, too; otherwise another machine may be posing as it"
+            }
+            true => "a pin is of an authority of the server: pin the server's own key, or trust that authority alone",
+        });
+    }
     Some(match error.0.downcast_ref()? {
         Cert::CaUsedAsEndEntity => {
             "the peer presents the certificate of an authority (CA:TRUE) as its own; issue one for the peer from it, \
@@ -239,6 +249,12 @@ pub(crate) struct Source(pub(crate) rustls::Error);
 
 impl core::fmt::Display for Source {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        #[cfg(feature = "std")]
+        if let rustls::Error::InvalidCertificate(CertificateError::Other(other)) = &self.0
+            && let Some(mismatch) = other.0.downcast_ref::<PinMismatch>()
+        {
+            return core::fmt::Display::fmt(mismatch, f);
+        }
         core::fmt::Display::fmt(&self.0, f)
     }
 }

@@ -32,6 +32,11 @@ key! {
     /// Attribute of a flow: the cipher suite, as on the wire; [`rustls::CipherSuite::from`] names
     /// it.
     pub CipherSuite: u16;
+    /// Attribute of a flow: the group of the key exchange, as on the wire;
+    /// [`rustls::NamedGroup::from`] names it. 0x11EC is X25519MLKEM768, which also resists quantum
+    /// computers, and 0x001D is X25519. `None` for a resumed session of TLS 1.2, which exchanges no
+    /// keys.
+    pub KeyExchangeGroup: u16;
     /// Attribute of a flow: the certificates that the peer presented and that were verified, its
     /// own first.
     pub PeerCertificates: Arc<[CertificateDer<'static>]>;
@@ -193,6 +198,7 @@ impl<F: Flow, S: Side> Flow for TlsFlow<F, S> {
         request
             .provide_value(TlsVersion, || state.protocol_version().map(u16::from))
             .provide_final(CipherSuite, || state.negotiated_cipher_suite().map(|suite| suite.suite().into()))
+            .provide_final(KeyExchangeGroup, || state.negotiated_key_exchange_group().map(|group| group.name().into()))
             .provide_final(AlpnProtocol, || state.alpn_protocol().map(Into::into))
             .provide_final(PeerCertificates, || {
                 let certificates = state.peer_certificates()?;

@@ -5,6 +5,7 @@ use core::fmt;
 use core::time::Duration;
 
 use mimic_core::{Error, Key, key};
+use rustls::KeyLog;
 
 key! {
     /// Limits the handshakes of a TLS listener, their number and their time; [`Limits::new`] if not
@@ -27,7 +28,7 @@ key! {
     /// let ctx = ctx.with(HandshakeObserver, Arc::new(|error: &Error| eprintln!("{error}")));
     /// ```
     pub HandshakeObserver: Arc<dyn Fn(&Error) + Send + Sync>;
-    /// Both of the above and the room, as one need: a candidate has eight at most.
+    /// Both of the above, the room and the key log, as one need: a candidate has eight at most.
     pub(crate) Handshaking: Conduct;
 }
 
@@ -80,13 +81,14 @@ impl Limits {
     }
 }
 
-/// The limits, the room and the observer of one listener.
+/// The limits, the room, the observer and the key log of one listener.
 #[derive(Clone)]
 pub(crate) struct Conduct {
     pub(crate) limits: Limits,
     /// The room for an unfinished handshake message.
     pub(crate) room: usize,
     pub(crate) observer: Option<<HandshakeObserver as Key>::Value>,
+    pub(crate) key_log: Option<Arc<dyn KeyLog>>,
 }
 
 impl fmt::Debug for Conduct {

@@ -4,6 +4,11 @@ use alloc::sync::Arc;
 
 use mimic_core::{Error, ErrorKind, Phase};
 use rustls::ClientConfig;
+#[cfg(feature = "std")]
+use rustls::crypto::CryptoProvider;
+
+#[cfg(feature = "std")]
+use crate::error::Source;
 
 /// Holds the default configuration of a context, made when it is first needed and then kept. The
 /// trust store in it is read once per process; see [`store`](crate::store).
@@ -35,7 +40,7 @@ impl DefaultConfig {
         if let Some(config) = self.made.get() {
             return Ok(config.clone());
         }
-        let provider = provider().ok_or_else(|| lacking("no crypto provider is compiled in"))?;
+        let provider = given_or_chosen(None)?;
         let config = crate::store::shared(provider).await?;
         Ok(self.made.get_or_init(|| Arc::new(config)).clone())
     }
@@ -46,10 +51,24 @@ impl DefaultConfig {
     }
 }
 
-fn lacking(reason: &'static str) -> Error {
+pub(crate) fn lacking(reason: &'static str) -> Error {
     Error::new(ErrorKind::Unsupported, reason)
         .in_phase(Phase::Plan)
-        .advise("give a configuration, with(TlsConfig, …), or enable the features `platform` and `ring` or `aws-lc-rs`")
+        .advise("give a configuration, with(TlsConfig, …), or enable the features `platform` and `aws-lc-rs` or `ring`")
+}
+
+/// Returns the provider that is given, and otherwise the one that the features choose.
+#[cfg(feature = "std")]
+pub(crate) fn given_or_chosen(given: Option<&Arc<CryptoProvider>>) -> Result<Arc<CryptoProvider>, Error> {
+    given.cloned().or_else(provider).ok_or_else(|| lacking("no crypto provider is compiled in"))
+}
+
+/// Returns the error for a provider that rustls cannot use.
+#[cfg(feature = "std")]
+pub(crate) fn unusable(error: rustls::Error) -> Error {
+    Error::with_source(ErrorKind::InvalidInput, Source(error))
+        .in_phase(Phase::Plan)
+        .advise("use another crypto provider")
 }
 
 /// Returns the provider that the features choose: aws-lc-rs if it is compiled in, otherwise ring.
@@ -58,7 +77,7 @@ fn lacking(reason: &'static str) -> Error {
 /// panics.
 #[cfg(feature = "std")]
 #[must_use]
-pub fn provider() -> Option<Arc<rustls::crypto::CryptoProvider>> {
+pub fn provider() -> Option<Arc<CryptoProvider>> {
     #[cfg(feature = "aws-lc-rs")]
     return Some(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
     #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]

@@ -24,6 +24,7 @@ use rustls::{ClientConfig, ServerConfig};
 
 use crate::connect::{can_serve, check, connect_with};
 use crate::dial_id::DialId;
+use crate::key_log::{self, TlsKeyLog};
 use crate::limits::{Conduct, HandshakeLimits, HandshakeObserver, Handshaking, Limits};
 use crate::listener::TlsListener;
 use crate::machine::ROOM;
@@ -120,9 +121,10 @@ for_each_mode!(M => {
                     Secure,
                     "tls",
                     PRIORITY,
-                    (req(TlsConfig), or_default(Alpn, Vec::new()), or_default(HandshakeRoom, ROOM), over(Transport)),
-                    |to: HostPort, (config, alpn, room, transport)| async move {
+                    (req(TlsConfig), opt(TlsKeyLog), or_default(Alpn, Vec::new()), or_default(HandshakeRoom, ROOM), over(Transport)),
+                    |to: HostPort, (config, log, alpn, room, transport)| async move {
                         check(&config, &to.host)?;
+                        let config = key_log::client(config, log);
                         let id = DialId::default();
                         let handshake = handshake(to.host.clone(), config, alpn, room, id.clone());
                         let flow = transport.dial_with(to, handshake.clone()).await?;
@@ -148,8 +150,15 @@ for_each_mode!(M => {
 
     impl Install<M> for TlsServer {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            let conduct = (or_default(HandshakeLimits, Limits::new()), or_default(HandshakeRoom, ROOM), opt(HandshakeObserver));
-            ctx.derive(Handshaking, conduct, |(limits, room, observer)| async move { Ok(Some(Conduct { limits, room, observer })) })
+            let conduct = (
+                or_default(HandshakeLimits, Limits::new()),
+                or_default(HandshakeRoom, ROOM),
+                opt(HandshakeObserver),
+                opt(TlsKeyLog),
+            );
+            ctx.derive(Handshaking, conduct, |(limits, room, observer, key_log)| async move {
+                    Ok(Some(Conduct { limits, room, observer, key_log }))
+                })
                 .register(
                     Listen,
                     "tls",
@@ -179,6 +188,7 @@ type Listening<M> = (Text, u16, Arc<ServerConfig>, Conduct, Dialer<Lookup, M>, D
 async fn listen<M: Mode>(args: Listening<M>) -> Result<TlsListener<M>, Error> {
     let (host, port, config, conduct, lookup, bind, sleep) = args;
     can_serve(&config)?;
+    let config = key_log::server(config, conduct.key_log.clone());
     let timer = sleep.dial(()).await?;
     let below = listen_addresses(&lookup, &bind, &HostPort::new(host, port)).await?;
     Ok(TlsListener::new(below, config, timer, conduct))

@@ -25,7 +25,9 @@ use std::{env, fs};
 
 use mimic_core::{Error, ErrorKind, Phase};
 use rustls::ClientConfig;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
 use rustls_platform_verifier::Verifier;
 
 use crate::error::Source;
@@ -53,6 +55,14 @@ pub(crate) async fn shared(provider: Arc<CryptoProvider>) -> Result<ClientConfig
 pub fn platform_config(provider: Arc<CryptoProvider>) -> Result<ClientConfig, Error> {
     let trust = Verifier::new(provider.clone()).map_err(unreadable)?;
     configured(provider, Arc::new(trust))
+}
+
+/// Returns a verifier with the platform's trust of now, and with `more` authorities.
+pub(crate) fn verifier(
+    provider: Arc<CryptoProvider>,
+    more: &[CertificateDer<'static>],
+) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+    Ok(Arc::new(Verifier::new_with_extra_roots(more.iter().cloned(), provider).map_err(unreadable)?))
 }
 
 fn configured(provider: Arc<CryptoProvider>, trust: Arc<Verifier>) -> Result<ClientConfig, Error> {

@@ -39,7 +39,7 @@
 //! look-up, and nothing fills `SourceAddress`.
 //!
 //! `rustls`, on by default, adds TLS to the contexts: `tls://host:port` and `https` work, with the
-//! platform's trust store. The crypto provider is the feature `ring` (default) or `aws-lc-rs`.
+//! platform's trust store. The crypto provider is the feature `aws-lc-rs` (default) or `ring`.
 //! Without a provider, or to trust something else, an application gives a configuration of its own:
 //!
 //! ```

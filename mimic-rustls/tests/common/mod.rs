@@ -25,7 +25,12 @@ pub const NAME: &str = "example.org";
 
 pub const BOTH: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
 
+/// Returns the provider that the features choose, and ring where they choose none.
 pub fn provider() -> Arc<CryptoProvider> {
+    #[cfg(feature = "std")]
+    if let Some(provider) = mimic_rustls::provider() {
+        return provider;
+    }
     Arc::new(ring::default_provider())
 }
 

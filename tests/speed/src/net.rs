@@ -11,7 +11,6 @@ use futures_lite::{AsyncReadExt as _, AsyncWriteExt as _};
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::{Flow, FlowExt};
 use mimic_rustls::rustls::client::Resumption;
-use mimic_rustls::rustls::crypto::ring;
 use mimic_rustls::rustls::pki_types::PrivateKeyDer;
 use mimic_rustls::rustls::version::TLS13;
 use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -317,7 +316,8 @@ impl Configs {
         let certificate = rcgen::CertificateParams::new(vec!["127.0.0.1".into()]).unwrap().self_signed(&key).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(certificate.der().clone()).unwrap();
-        let provider = Arc::new(ring::default_provider());
+        // One provider for all, the default of the adapters.
+        let provider = mimic_rustls::provider().unwrap();
         let mut client = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13])
             .unwrap()

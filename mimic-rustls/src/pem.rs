@@ -1,41 +1,80 @@
-//! PEM files: certificates and keys, and what is wrong with a file that has none.
+//! PEM text: certificates and private keys, and the line that is wrong.
 
-use std::path::Path;
-use std::{fs, str};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::str;
 
 use mimic_core::{Error, ErrorKind};
-use mimic_rustls::rustls::pki_types::pem::{self, PemObject};
-use mimic_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{CertificateError, RootCertStore};
 
-/// Returns all certificates in the file, at least one.
+/// Returns all certificates in the text, at least one.
 ///
 /// # Errors
-/// Name the file, and the line where one is wrong.
-pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let text = read(file)?;
-    match CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>() {
+/// If there is none or a section is malformed. The error names the line.
+pub(crate) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    match CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>() {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(useless(&text, "certificate", "openssl x509 -inform DER -in FILE -out PEM", file)),
+        _ => Err(useless(text, "certificate", "openssl x509 -inform DER -in FILE -out PEM")),
     }
 }
 
-/// Returns the first private key in the file.
+/// Returns the first private key in the text.
 ///
 /// # Errors
-/// As [`certificates`].
-pub(crate) fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    let text = read(file)?;
-    PrivateKeyDer::from_pem_slice(&text)
-        .map_err(|_| useless(&text, "private key", "openssl pkey -inform DER -in FILE -out PEM", file))
+/// As [`certificates`]. No error holds a part of the key.
+pub(crate) fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, Error> {
+    PrivateKeyDer::from_pem_slice(text)
+        .map_err(|_| useless(text, "private key", "openssl pkey -inform DER -in FILE -out PEM"))
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(file).map_err(|error| Error::from(error).to_target(file.display()))
+/// Authorities from PEM text.
+#[derive(Clone, Debug)]
+pub(crate) struct Authorities {
+    pub(crate) certificates: Vec<CertificateDer<'static>>,
+    pub(crate) store: RootCertStore,
 }
 
-/// Says why there is nothing of what is `wanted` in a file.
-fn useless(text: &[u8], wanted: &str, convert: &'static str, file: &Path) -> Error {
-    let error = |why: String| Error::new(ErrorKind::InvalidData, why).to_target(file.display());
+impl Default for Authorities {
+    fn default() -> Self {
+        Self { certificates: Vec::new(), store: RootCertStore::empty() }
+    }
+}
+
+impl Authorities {
+    /// Adds all certificates in the text.
+    ///
+    /// # Errors
+    /// As [`certificates`], and if one of them is no X.509 certificate.
+    pub(crate) fn add(&mut self, text: &[u8]) -> Result<(), Error> {
+        for (certificate, number) in certificates(text)?.into_iter().zip(1..) {
+            self.store.add(certificate.clone()).map_err(|error| no_certificate(number, &error))?;
+            self.certificates.push(certificate);
+        }
+        Ok(())
+    }
+}
+
+/// Returns the error for the certificate with that number, which is well-formed PEM and holds no
+/// certificate.
+pub(crate) fn no_certificate(number: usize, error: &rustls::Error) -> Error {
+    let why = match error {
+        rustls::Error::InvalidCertificate(CertificateError::BadEncoding) => "its encoding (DER) is broken".into(),
+        rustls::Error::InvalidCertificate(why) => why.to_string(),
+        error => error.to_string(),
+    };
+    invalid("certificate", format!("certificate {number} in it cannot be used: {why}"))
+}
+
+fn invalid(wanted: &str, why: impl AsRef<str>) -> Error {
+    Error::new(ErrorKind::InvalidData, format!("PEM of the {wanted}: {}", why.as_ref()))
+}
+
+/// Returns the reason why the text has nothing of what is `wanted`.
+fn useless(text: &[u8], wanted: &str, convert: &'static str) -> Error {
+    let error = |why: String| invalid(wanted, why);
     let lines: Vec<_> = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).collect();
     if wanted == "private key" {
         if lines.iter().any(|line| line == b"-----BEGIN ENCRYPTED PRIVATE KEY-----" || line.ends_with(b",ENCRYPTED")) {
@@ -52,19 +91,19 @@ fn useless(text: &[u8], wanted: &str, convert: &'static str, file: &Path) -> Err
         Ok(found) if found.iter().any(|label| label.to_lowercase().ends_with(wanted)) => error("it is not PEM".into()),
         Ok(found) if !found.is_empty() => error(format!("there is no {wanted} in it, only: {}", found.join(", "))),
         Ok(_) if text.is_empty() => error("it is empty".into()),
-        // A SEQUENCE, as which certificates and keys begin.
+        // The tag of a SEQUENCE, with which certificates and keys begin.
         Ok(_) if text[0] == 0x30 => error(format!("there is no {wanted} in PEM format in it, but DER")).advise(convert),
         Ok(_) => error(format!("there is no {wanted} in PEM format in it")),
     }
 }
 
-/// Returns the labels of a file's sections, or says which line is wrong.
+/// Returns the labels of the sections, or the line that is wrong.
 fn sections(lines: &[&[u8]]) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     let mut open: Option<(usize, String)> = None;
     for (line, number) in lines.iter().zip(1..) {
         if let Some(label) = line.strip_prefix(b"-----BEGIN ") {
-            // It is printed.
+            // It is printed in errors.
             let label = label.strip_suffix(b"-----").and_then(|label| str::from_utf8(label).ok());
             let label = label.filter(|label| label.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '));
             let label = label.ok_or_else(|| format!("line {number} begins a section, and does not end with -----"))?;
