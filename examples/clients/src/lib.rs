@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod http;
 mod options;
 mod runtime;
 

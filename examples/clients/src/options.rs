@@ -1,9 +1,9 @@
 //! The options that all clients have.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use std::fs;
 
 use mimic_core::roles::Sleep;
 use mimic_core::{Context, Error, timeout};

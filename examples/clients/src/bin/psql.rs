@@ -37,7 +37,7 @@ async fn ask(ctx: &Context, runtime: Runtime, user: &str, query: &str) -> Result
     let mut config = Config::new();
     config.user(ctx.get(User).as_deref().unwrap_or(user));
     if let Some(password) = ctx.get(Password) {
-        config.password(password.as_str());
+        config.password(password.expose());
     }
     // The path of a Unix socket names no database.
     if let Some(path) = ctx.get(Path).filter(|path| path.len() > 1 && ctx.get(mimic_core::keys::Host).is_some()) {
@@ -48,6 +48,8 @@ async fn ask(ctx: &Context, runtime: Runtime, user: &str, query: &str) -> Result
     runtime.spawn(connection);
     let rows = client.simple_query(query).await.map_err(of("postgres"))?;
     let rows = rows.iter().filter_map(|row| if let SimpleQueryMessage::Row(row) = row { Some(row) } else { None });
-    let cells = |row: &tokio_postgres::SimpleQueryRow| (0..row.len()).map(|n| row.get(n).unwrap_or("").to_owned()).collect::<Vec<_>>();
+    let cells = |row: &tokio_postgres::SimpleQueryRow| {
+        (0..row.len()).map(|n| row.get(n).unwrap_or("").to_owned()).collect::<Vec<_>>()
+    };
     Ok(rows.map(|row| cells(row).join("\t") + "\n").collect())
 }

@@ -9,7 +9,7 @@ use mimic_core::{Context, Error};
 use mimic_example_clients::{Options, Runtime, of, with_schemes};
 use mimic_tokio::ToTokio;
 use redis::aio::MultiplexedConnection;
-use redis::{RedisConnectionInfo, Value};
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, Value};
 
 #[derive(Parser)]
 struct Arguments {
@@ -34,13 +34,15 @@ fn main() -> ExitCode {
 async fn send(ctx: &Context, runtime: Runtime, command: &[String]) -> Result<Value, Error> {
     let mut login = RedisConnectionInfo::default();
     if let Some(password) = ctx.get(Password) {
-        login = login.set_password(password.as_str());
+        login = login.set_password(password.expose());
     }
     if let Some(user) = ctx.get(User) {
-        login = login.set_username(user.as_str());
+        login = login.set_username(&*user);
     }
+    let config = AsyncConnectionConfig::new().set_response_timeout(None);
     let stream = ToTokio::new(ctx.connect().await?);
-    let (mut connection, driver) = MultiplexedConnection::new(&login, stream).await.map_err(of("redis"))?;
+    let (mut connection, driver) =
+        MultiplexedConnection::new_with_config(&login, stream, config).await.map_err(of("redis"))?;
     runtime.spawn(driver);
     let mut request = redis::cmd(&command[0]);
     request.arg(&command[1..]).query_async(&mut connection).await.map_err(of("redis"))

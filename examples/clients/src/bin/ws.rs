@@ -34,9 +34,9 @@ fn main() -> ExitCode {
 async fn exchange(ctx: &Context, message: String) -> Result<Message, Error> {
     // The path of a Unix socket is not that of a request.
     let host = ctx.get(Host);
-    let path = ctx.get(Path).filter(|_| host.is_some()).unwrap_or_default();
+    let path = ctx.get(Path).filter(|_| host.is_some());
     let query = ctx.get(Query).map(|query| format!("?{query}")).unwrap_or_default();
-    let request = format!("ws://{}{path}{query}", host.as_deref().unwrap_or("localhost"));
+    let request = format!("ws://{}{}{query}", host.as_deref().unwrap_or("localhost"), path.as_deref().unwrap_or("/"));
     let stream = ToTokio::new(ctx.connect().await?);
     let (mut socket, _) = client_async(request, stream).await.map_err(of("websocket"))?;
     socket.send(message.into()).await.map_err(of("websocket"))?;
