@@ -7,7 +7,7 @@ use hyper::header::{HOST, LOCATION};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use mimic_core::keys::{Alpn, AlpnProtocol};
-use mimic_core::{Context, Error, ErrorKind, FlowExt};
+use mimic_core::{Context, Error, ErrorKind, Flow, FlowExt};
 use mimic_tokio::ToTokio;
 use url::{Position, Url};
 
@@ -24,10 +24,21 @@ pub async fn get(ctx: &Context, runtime: Runtime, url: &Url, http2: bool) -> Res
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Error::new(ErrorKind::Unsupported, "no user and password can be sent").located_at("http"));
     }
-    let uri: Uri = url[..Position::AfterQuery].parse().map_err(of("http"))?;
-    let asked = |error: Error| error.to_target(url);
     let offered = if http2 { vec![b"h2".to_vec()] } else { vec![b"h2".to_vec(), b"http/1.1".to_vec()] };
     let flow = ctx.clone().with(Alpn, offered).with_url(url.as_str())?.connect().await?;
+    get_over(flow, runtime, url, http2).await
+}
+
+/// Asks for `url` over `flow`, by the protocol that its TLS agreed on; without any, `http2` decides.
+///
+/// # Errors
+/// If there is no response.
+pub async fn get_over<F>(flow: F, runtime: Runtime, url: &Url, http2: bool) -> Result<Response<Incoming>, Error>
+where
+    F: Flow + Send + 'static,
+{
+    let uri: Uri = url[..Position::AfterQuery].parse().map_err(of("http"))?;
+    let asked = |error: Error| error.to_target(url);
     let http2 = flow.attribute(AlpnProtocol).map_or(http2, |agreed| agreed == b"h2");
     let io = TokioIo::new(ToTokio::new(flow));
     if http2 {
