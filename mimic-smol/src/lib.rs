@@ -57,6 +57,27 @@
 //! # }
 //! ```
 //!
+//! `hyper` has `ToHyper`, by which hyper's connections run over a flow, and `Connector` for the
+//! client of hyper-util. `SmolExecutor` and `SmolTimer`, of the crate smol-hyper, are what hyper
+//! needs of a runtime: a connection of HTTP/1.1 needs neither. `OverUnix` has hosts reached by a
+//! Unix socket.
+//!
+//! ```
+//! # #[cfg(feature = "hyper")]
+//! # mod example {
+//! # use hyper::client::conn::http1;
+//! # use mimic_smol::{ToHyper, context};
+//! # type Body = http_body_util::Empty<bytes::Bytes>;
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let flow = context().with_url("http://example.org")?.connect().await?;
+//! let (mut requests, connection) = http1::handshake::<_, Body>(ToHyper::new(flow)).await?;
+//! smol::spawn(connection).detach();
+//! # let _ = requests.send_request(hyper::Request::new(Body::new()));
+//! # Ok(())
+//! # }
+//! # }
+//! ```
+//!
 //! # Sockets from elsewhere
 //! Listeners (socket activation): with [`Inherited`] in the context, listening at the address of a
 //! socket that listens already takes it, by TLS too. [`TcpAcceptor`] and `UnixAcceptor` make a
@@ -97,7 +118,14 @@ pub use mimic_core;
 pub use mimic_happy_eyeballs;
 #[cfg(feature = "rustls")]
 pub use mimic_rustls;
+#[cfg(unix)]
+pub use mimic_std::OverUnix;
+#[cfg(feature = "hyper")]
+pub use mimic_std::{ConnectionInfo, Connector, ToHyper};
 pub use mimic_std::{Inherited, InheritedSockets, set_lookup_threads};
+
+#[cfg(feature = "hyper")]
+pub use smol_hyper::rt::{SmolExecutor, SmolTimer};
 
 /// Accepts TCP flows.
 ///

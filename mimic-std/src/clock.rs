@@ -9,11 +9,20 @@ use mimic_core::adapter::Instant;
 
 use crate::Adapter;
 
-/// Waits by one sleep of the runtime, made at the first wait and reset at later ones.
+/// The timer of a runtime. It waits by one sleep, made at the first wait and reset at later ones.
 #[derive(Debug)]
-pub(crate) struct Clock<A: Adapter> {
-    pub(crate) epoch: time::Instant,
-    pub(crate) wait: Option<(Instant, A::Sleep)>,
+pub struct Clock<A: Adapter> {
+    epoch: time::Instant,
+    wait: Option<(Instant, A::Sleep)>,
+}
+
+impl<A: Adapter> Clock<A> {
+    /// Makes a timer whose instants count from `epoch`: those of two timers compare if theirs is
+    /// the same.
+    #[must_use]
+    pub fn new(epoch: time::Instant) -> Self {
+        Self { epoch, wait: None }
+    }
 }
 
 #[deny(clippy::missing_trait_methods)]

@@ -56,7 +56,7 @@ for_each_mode!(M => {
                 .register(Lookup, "system", PRIORITY, (), |question, ()| crate::lookup(question))
                 .register(Sleep, "timer", PRIORITY, (), move |(), ()| async move {
                     A::check()?;
-                    Ok(Box::new(Clock::<A> { epoch, wait: None }) as <M as Mode>::Timer)
+                    Ok(Box::new(Clock::<A>::new(epoch)) as <M as Mode>::Timer)
                 });
             #[cfg(unix)]
             let ctx = ctx

@@ -8,6 +8,9 @@
 //!   [`discard_unread`] before it closes a socket.
 //! - [`lookup`] looks names up as the system does. `source` (feature `happy-eyeballs`) returns the
 //!   address that the system would connect from.
+//! - `Connector` (feature `hyper`) connects HTTP clients by a context, and `ToHyper` is the
+//!   connection. `OverUnix` reaches hosts by Unix sockets. [`ConnectionInfo`] keeps attributes of a
+//!   flow.
 //! - Listeners take the sockets of [`Inherited`], if one listens at their address. `SocketFile` is
 //!   the file of a Unix listener.
 //!
@@ -26,6 +29,7 @@ mod connect_unix;
 mod ends;
 mod hosted;
 mod hosts;
+mod http;
 mod inherited;
 mod itself;
 mod listening;
@@ -45,10 +49,16 @@ mod unread;
 pub use acceptor::Acceptor;
 pub use adapter::{Adapter, AsSocket, Listens, UnixSockets};
 pub use bridge::{PollStream, StreamFlow};
+pub use clock::Clock;
 pub use ends::Ends;
 pub use hosted::Hosted;
 #[cfg(feature = "happy-eyeballs")]
 pub use hosted::SourceAddresses;
+#[cfg(unix)]
+pub use http::OverUnix;
+pub use http::{Attributes, ConnectionInfo};
+#[cfg(feature = "hyper")]
+pub use http::{Connector, ToHyper};
 pub use inherited::{Inherited, InheritedSockets};
 pub use lookup::{lookup, lookup_locally, set_lookup_threads};
 pub use slices::{with_byte_slices, with_io_slices};

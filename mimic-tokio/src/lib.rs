@@ -60,6 +60,41 @@
 //! `hickory` has `Hickory`, which an application installs: asynchronous DNS with HTTPS records, in
 //! place of the system's resolver. The feature alone changes nothing.
 //!
+//! `hyper` has `Connector`, by which HTTP clients connect by a context: hyper-util's, and tonic by
+//! `connect_with_connector`. `ToHyper` is the same connection for `hyper::client::conn`, and
+//! `OverUnix` has hosts reached by a Unix socket.
+//!
+//! ```
+//! # #[cfg(feature = "hyper")]
+//! # mod example {
+//! use hyper_util::client::legacy::Client;
+//! use hyper_util::rt::TokioExecutor;
+//! use mimic_tokio::{ConnectionInfo, Connector, context};
+//! # type Body = http_body_util::Empty<bytes::Bytes>;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::builder(TokioExecutor::new()).build::<_, Body>(Connector::new(context()));
+//! let response = client.get("https://example.org/".parse()?).await?;
+//! println!("{:?}", response.extensions().get::<ConnectionInfo>());
+//! # Ok(())
+//! # }
+//! # }
+//! ```
+//!
+//! `axum` has `AxumListener`, by which `axum::serve` serves any listener:
+//!
+//! ```
+//! # #[cfg(feature = "axum")]
+//! # mod example {
+//! # use mimic_tokio::{AxumListener, context};
+//! # async fn example(app: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
+//! let listener = context().with_url("unix:/run/app.sock")?.listen().await?;
+//! axum::serve(AxumListener::new(listener), app).await?;
+//! # Ok(())
+//! # }
+//! # }
+//! ```
+//!
 //! # Sockets from elsewhere
 //! Listeners (socket activation): with [`Inherited`] in the context, listening at the address of a
 //! socket that listens already takes it, by TLS too. [`TcpAcceptor`] and `UnixAcceptor` make a
@@ -79,6 +114,8 @@
 #![forbid(unsafe_code)]
 
 mod adapter;
+#[cfg(feature = "axum")]
+mod axum;
 mod bridge;
 #[cfg(feature = "hickory")]
 mod hickory;
@@ -93,6 +130,8 @@ use mimic_core::{Context, Ctx, Error, Flow, Install, LocalContext, Schemes, for_
 use mimic_happy_eyeballs::HappyEyeballs as Addresses;
 use mimic_std::{Acceptor, Hosted};
 
+#[cfg(feature = "axum")]
+pub use axum::{AxumListener, Peer};
 #[cfg(unix)]
 pub use bridge::UnixFlow;
 pub use bridge::{FromTokio, TcpFlow, ToTokio};
@@ -105,6 +144,12 @@ pub use mimic_core;
 pub use mimic_happy_eyeballs;
 #[cfg(feature = "rustls")]
 pub use mimic_rustls;
+#[cfg(any(feature = "axum", feature = "hyper"))]
+pub use mimic_std::ConnectionInfo;
+#[cfg(unix)]
+pub use mimic_std::OverUnix;
+#[cfg(feature = "hyper")]
+pub use mimic_std::{Connector, ToHyper};
 pub use mimic_std::{Inherited, InheritedSockets, set_lookup_threads};
 
 /// Accepts TCP flows.

@@ -5,10 +5,9 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper::header::{HOST, LOCATION};
 use hyper::{Request, Response, Uri};
-use hyper_util::rt::TokioIo;
 use mimic_core::keys::{Alpn, AlpnProtocol};
 use mimic_core::{Context, Error, ErrorKind, Flow, FlowExt};
-use mimic_tokio::ToTokio;
+use mimic_tokio::ToHyper;
 use url::{Position, Url};
 
 use crate::{Runtime, of};
@@ -40,7 +39,7 @@ where
     let uri: Uri = url[..Position::AfterQuery].parse().map_err(of("http"))?;
     let asked = |error: Error| error.to_target(url);
     let http2 = flow.attribute(AlpnProtocol).map_or(http2, |agreed| agreed == b"h2");
-    let io = TokioIo::new(ToTokio::new(flow));
+    let io = ToHyper::new(flow);
     if http2 {
         let request = Request::get(uri).body(Empty::<Bytes>::new()).map_err(of("http"))?;
         let (mut sender, connection) = http2::handshake(runtime, io).await.map_err(of("http")).map_err(asked)?;

@@ -23,7 +23,7 @@ use mimic_core::keys::{Host, Port, Scheme};
 use mimic_core::needs::{is, or_default, over, req, when};
 use mimic_core::roles::{Connect, Secure, Transport};
 use mimic_core::{Context, Error, ErrorKind};
-pub use options::Options;
+pub use options::{CommonOptions, Options};
 pub use runtime::Runtime;
 
 /// Adds the two schemes of a protocol, the plain one and the one over TLS, with their default

@@ -14,31 +14,48 @@ use crate::Runtime;
 /// The runtime, the trust, and the time that there is.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// The authorities to trust for TLS, instead of those that the platform trusts
-    #[arg(long, value_name = "PEM")]
-    ca: Option<PathBuf>,
     /// The runtime to run on
     #[arg(long, value_enum, default_value_t = Runtime::Tokio)]
     runtime: Runtime,
+    #[command(flatten)]
+    common: CommonOptions,
+}
+
+/// The options of a client that has one runtime only.
+#[derive(Clone, Debug, clap::Args)]
+pub struct CommonOptions {
+    /// The authorities to trust for TLS, instead of those that the platform trusts
+    #[arg(long, value_name = "PEM")]
+    ca: Option<PathBuf>,
     /// How long all of it may take
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u64,
 }
 
 impl Options {
-    /// Runs a client to its end: the `main` of every binary.
-    ///
-    /// The exit status is 0 if all went well. Otherwise it is 1, and the error is on standard error
-    /// with all that was tried.
+    /// Runs a client as [`CommonOptions::run_on`] does, on the runtime of the command line.
     pub fn run<F>(self, client: impl FnOnce(Context, Runtime) -> F) -> ExitCode
     where
         F: Future<Output = Result<(), Error>>,
     {
+        self.common.run_on(self.runtime, client)
+    }
+}
+
+impl CommonOptions {
+    /// Runs a client to its end: the `main` of every binary.
+    ///
+    /// The exit status is 0 if all went well. Otherwise it is 1, and the error is on standard error
+    /// with all that was tried.
+    pub fn run_on<F>(self, runtime: Runtime, client: impl FnOnce(Context, Runtime) -> F) -> ExitCode
+    where
+        F: Future<Output = Result<(), Error>>,
+    {
         let limit = Duration::from_secs(self.timeout);
-        let done = self.runtime.block_on(async {
-            let ctx = self.context()?;
+        let done = runtime.block_on(async {
+            let ctx = self.context(runtime)?;
             let mut timer = ctx.resolve(Sleep, ()).await?;
-            timeout(&mut timer, limit, client(ctx, self.runtime)).await
+            timeout(&mut timer, limit, client(ctx, runtime)).await
         });
         match done.map_err(Error::from).flatten() {
             Ok(()) => ExitCode::SUCCESS,
@@ -49,8 +66,8 @@ impl Options {
         }
     }
 
-    fn context(&self) -> Result<Context, Error> {
-        let ctx = self.runtime.context();
+    fn context(&self, runtime: Runtime) -> Result<Context, Error> {
+        let ctx = runtime.context();
         let Some(ca) = &self.ca else { return Ok(ctx) };
         let pem = fs::read(ca).map_err(|error| Error::from(error).to_target(ca.display()))?;
         let trusted = trust(pem).map_err(|error| error.to_target(ca.display()))?;

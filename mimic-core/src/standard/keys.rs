@@ -56,6 +56,10 @@ crate::key! {
     /// Attribute of a flow: the address of the peer of its socket. Behind a proxy that is the
     /// proxy's address, because the socket does not know that of the host.
     pub PeerAddr: SocketAddr;
+    /// Attribute of a flow: the hops between its ends, such as proxies, the nearest first, each as
+    /// it was dialled (`proxy.example:1080`). A layer that dials a hop adds it to those of the flow
+    /// below.
+    pub Via: Vec<Text>;
     /// Attribute of a flow: the local address.
     pub LocalAddr: SocketAddr;
     /// Attribute of a flow: the version of TLS that protects it, as on the wire (0x0303 is TLS 1.2,

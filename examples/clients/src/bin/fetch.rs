@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use http_body_util::BodyExt;
-use mimic_core::roles::{Transport, Unix, UnixPath};
-use mimic_core::{Context, Error, needs};
+use mimic_core::roles::UnixPath;
+use mimic_core::{Context, Error};
 use mimic_example_clients::{Options, Runtime, http, of};
+use mimic_tokio::OverUnix;
 use url::Url;
 
 #[derive(Parser)]
@@ -32,10 +33,7 @@ fn main() -> ExitCode {
     let Arguments { url, unix, http2, insecure_redirects, options } = Arguments::parse();
     options.run(async |mut ctx, runtime| {
         if let Some(path) = unix.map(UnixPath::new).transpose()? {
-            ctx = ctx.register(Transport, "by Unix", 0, needs::over(Unix), move |_, unix| {
-                let path = path.clone();
-                async move { unix.dial(path).await }
-            });
+            ctx = ctx.install(OverUnix::all(path));
         }
         fetch(&ctx, runtime, url, http2, insecure_redirects).await
     })

@@ -16,8 +16,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod columns;
+mod mail;
+mod mqtt;
+mod programs;
 mod rows;
 mod servers;
+mod ssh;
 mod web;
 
 use std::process::ExitCode;
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
     let mut trials: Vec<_> = cells
         .map(|(row, column)| Trial::test(format!("{}::over_{}", row.name, column.name()), move || cell(row, column)))
         .collect();
+    trials.extend(programs::trials());
     trials.push(Trial::test("the_table_is_as_printed", the_table_is_as_printed));
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     servers::end_all();

@@ -14,8 +14,8 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::columns::trusting;
-use crate::servers::{NGINX, NGINX_HTTP2, POSTGRES, REDIS, Server};
-use crate::web;
+use crate::servers::{MOSQUITTO, NGINX, NGINX_HTTP2, POSTGRES, REDIS, SSHD, Server};
+use crate::{mail, mqtt, ssh, web};
 
 /// A client that talks.
 pub(crate) type Talk = Pin<Box<dyn Future<Output = Talked>>>;
@@ -39,67 +39,41 @@ const BOTH: &[Runtime] = &[Runtime::Tokio, Runtime::Smol];
 const TOKIO: &[Runtime] = &[Runtime::Tokio];
 const SMOL: &[Runtime] = &[Runtime::Smol];
 
-pub(crate) const ROWS: &[Row] = &[
-    row(
-        "hyper_h1",
-        "hyper, HTTP/1.1",
-        BOTH,
-        &["http/1.1"],
-        || NGINX.as_ref(),
-        |c, r, _| Box::pin(web::hyper(c, r, false)),
-    ),
-    row(
-        "hyper_h2",
-        "hyper, HTTP/2",
-        BOTH,
-        &["h2"],
-        || NGINX_HTTP2.as_ref(),
-        |c, r, _| Box::pin(web::hyper(c, r, true)),
-    ),
-    row(
-        "tungstenite",
-        "tokio-tungstenite",
-        BOTH,
-        &[],
-        || web::WEB_SOCKET.as_ref(),
-        |c, _, _| Box::pin(web::tungstenite(c)),
-    ),
-    row(
-        "tungstenite_futures",
-        "async-tungstenite",
-        SMOL,
-        &[],
-        || web::WEB_SOCKET.as_ref(),
-        |c, _, _| Box::pin(web::async_tungstenite(c)),
-    ),
-    row(
-        "postgres",
-        "tokio-postgres",
-        BOTH,
-        &[],
-        || POSTGRES.as_ref(),
-        |c, r, _| Box::pin(postgres(c, r, NoTls, false)),
-    ),
-    row(
-        "postgres_tls",
-        "tokio-postgres, its own TLS",
-        BOTH,
-        &[],
-        || POSTGRES.as_ref(),
-        |c, r, _| Box::pin(postgres(c, r, postgres_tls(), true)),
-    ),
-    row("redis", "redis", BOTH, &[], || REDIS.as_ref(), |c, r, _| Box::pin(redis(c, r))),
-];
+/// A row: its name, the client, the runtimes, the protocols offered by ALPN, the server, and what
+/// the client does with a context, a runtime and the server.
+macro_rules! rows {
+    ($($name:ident $client:literal $runtimes:ident $alpn:tt $server:path: |$ctx:ident, $runtime:tt, $at:tt| $talk:expr;)*) => {
+        pub(crate) const ROWS: &[Row] = &[$(Row {
+            name: stringify!($name),
+            client: $client,
+            runtimes: $runtimes,
+            alpn: &$alpn,
+            server: || $server.as_ref(),
+            talk: |$ctx, $runtime, $at| Box::pin($talk),
+        }),*];
+    };
+}
 
-const fn row(
-    name: &'static str,
-    client: &'static str,
-    runtimes: &'static [Runtime],
-    alpn: &'static [&'static str],
-    server: fn() -> Option<&'static Server>,
-    talk: fn(Context, Runtime, &'static Server) -> Talk,
-) -> Row {
-    Row { name, client, runtimes, alpn, server, talk }
+rows! {
+    hyper_h1            "hyper, HTTP/1.1"               BOTH  ["http/1.1"] NGINX:           |c, r, _| web::hyper(c, r, false);
+    hyper_h2            "hyper, HTTP/2"                 BOTH  ["h2"]       NGINX_HTTP2:     |c, r, _| web::hyper(c, r, true);
+    pool_h1             "hyper-util's pool, HTTP/1.1"   BOTH  ["http/1.1"] NGINX:           |c, r, _| web::pool(c, r, false);
+    pool_h2             "hyper-util's pool, HTTP/2"     BOTH  ["h2"]       NGINX_HTTP2:     |c, r, _| web::pool(c, r, true);
+    tonic               "tonic"                         TOKIO ["h2"]       web::HEALTH:     |c, _, _| web::tonic(c);
+    reqwless            "reqwless"                      BOTH  []           NGINX:           |c, _, _| web::reqwless(c);
+    tungstenite         "tokio-tungstenite"             BOTH  []           web::WEB_SOCKET: |c, _, _| web::tungstenite(c);
+    tungstenite_futures "async-tungstenite"             SMOL  []           web::WEB_SOCKET: |c, _, _| web::async_tungstenite(c);
+    postgres            "tokio-postgres"                BOTH  []           POSTGRES:        |c, r, _| postgres(c, r, NoTls, false);
+    postgres_tls        "tokio-postgres, its own TLS"   BOTH  []           POSTGRES:        |c, r, _| postgres(c, r, postgres_tls(), true);
+    redis               "redis"                         BOTH  []           REDIS:           |c, r, _| redis(c, r);
+    russh               "russh, exec"                   TOKIO []           SSHD:            |c, _, s| ssh::exec(c, s);
+    russh_tcpip         "russh, direct-tcpip as a flow" TOKIO []           SSHD:            |c, r, s| ssh::direct_tcpip(c, r, s);
+    imap                "async-imap"                    BOTH  []           mail::IMAP:      |c, _, _| mail::imap(c);
+    imap_starttls       "async-imap, STARTTLS"          BOTH  []           mail::IMAP:      |c, _, _| mail::imap_starttls(c);
+    smtp                "async-smtp"                    BOTH  []           mail::SMTP:      |c, _, _| mail::smtp(c);
+    smtp_starttls       "async-smtp, STARTTLS"          BOTH  []           mail::SMTP:      |c, _, _| mail::smtp_starttls(c);
+    rust_mqtt           "rust-mqtt"                     BOTH  []           MOSQUITTO:       |c, _, _| mqtt::rust_mqtt(c);
+    minimq              "minimq"                        BOTH  []           MOSQUITTO:       |c, _, _| mqtt::minimq(c);
 }
 
 async fn redis(ctx: Context, runtime: Runtime) -> Talked {

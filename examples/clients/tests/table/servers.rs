@@ -88,6 +88,7 @@ fn nginx(protocol: &'static str) -> Option<Server> {
     let dir = new_dir();
     fs::create_dir(dir.join("www")).unwrap();
     fs::write(dir.join("www/file"), &*FILE).unwrap();
+    fs::write(dir.join("www/text"), "any transport\n".repeat(1000)).unwrap();
     // Its default user may not exist, and would not be let into the directory.
     let user = if is_root(&dir) { "user root root;" } else { "" };
     Some(start(dir, |port, dir| {
@@ -116,6 +117,32 @@ pub(crate) static MOSQUITTO: LazyLock<Option<Server>> = LazyLock::new(|| {
         fs::write(dir.join("conf"), config).unwrap();
         let mut command = Command::new(&tool);
         command.arg("-c").arg(dir.join("conf"));
+        command
+    }))
+});
+
+/// Lets this user in by the key `client`; its own is `host`.
+pub(crate) static SSHD: LazyLock<Option<Server>> = LazyLock::new(|| {
+    let (sshd, keygen) = (tool("sshd")?, tool("ssh-keygen")?);
+    let dir = new_dir();
+    for name in ["host", "client"] {
+        let mut command = Command::new(&keygen);
+        command.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(dir.join(name));
+        assert!(command.status().unwrap().success());
+    }
+    if is_root(&dir) {
+        // Where root's sshd wants to be, and what the service makes when the system starts.
+        fs::create_dir_all("/run/sshd").unwrap();
+    }
+    Some(start(dir, |port, dir| {
+        let config = format!(
+            "ListenAddress 127.0.0.1:{port}\nHostKey {0}/host\nAuthorizedKeysFile {0}/client.pub\nPidFile none\n\
+             StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\nMaxStartups 100\n",
+            dir.display()
+        );
+        fs::write(dir.join("conf"), config).unwrap();
+        let mut command = Command::new(&sshd);
+        command.args(["-D", "-e", "-f"]).arg(dir.join("conf"));
         command
     }))
 });
