@@ -110,6 +110,7 @@ impl ClientOptions {
     }
 
     /// Trusts the platform's store, too, in addition to the authorities of [`trust`](Self::trust).
+    /// On Android [`config`](Self::config) then is an error, because its store takes no others.
     pub fn and_platform(self) -> Self {
         Self { platform_too: true, ..self }
     }
