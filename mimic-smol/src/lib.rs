@@ -57,6 +57,7 @@
 //!
 //! `pin` and `identity` of `mimic_rustls` are used in the same way. The value may also be a
 //! configuration of rustls, which is needed without a provider.
+//!
 //! `hyper` has `ToHyper`, by which hyper's connections run over a flow, and `Connector` for the
 //! client of hyper-util. `SmolExecutor` and `SmolTimer`, of the crate smol-hyper, are what hyper
 //! needs of a runtime: a connection of HTTP/1.1 needs neither. `OverUnix` has hosts reached by a
@@ -76,6 +77,34 @@
 //! # Ok(())
 //! # }
 //! # }
+//! ```
+//!
+//! `process` fills one more role, `process::Process`, by a candidate `spawn`: the standard input and
+//! output of a command is a flow. `shutdown` closes its input, and a failing exit is an error with
+//! what the command wrote to its standard error. A scheme over it is a candidate like any other:
+//!
+//! ```
+//! # #[cfg(all(feature = "process", unix))]
+//! # smol::block_on(async {
+//! # use mimic_smol::mimic_core::{FlowExt, embedded_io_async::{Read, Write}};
+//! use mimic_smol::mimic_core::keys::{Path, Scheme};
+//! use mimic_smol::mimic_core::needs::{is, over, req, when};
+//! use mimic_smol::mimic_core::roles::Connect;
+//! use mimic_smol::process::{Command, Process};
+//!
+//! let needs = when(is(Scheme, "exec")).needs((req(Path), over(Process)));
+//! let ctx = mimic_smol::context();
+//! let ctx = ctx.register(Connect, "exec", 100, needs, |(), (program, process)| async move {
+//!     process.dial(Command::new(&*program)).await
+//! });
+//! let mut flow = ctx.with_url("exec:/bin/cat")?.connect().await?;
+//! flow.write_all(b"ping\n").await?;
+//! # flow.shutdown().await?;
+//! # let mut line = [0; 5];
+//! # flow.read_exact(&mut line).await?;
+//! # assert_eq!(&line, b"ping\n");
+//! # flow.close().await?;
+//! # Ok::<(), mimic_smol::mimic_core::Error>(()) }).unwrap();
 //! ```
 //!
 //! # Sockets from elsewhere

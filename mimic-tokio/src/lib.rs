@@ -96,6 +96,34 @@
 //! # }
 //! ```
 //!
+//! `process` fills one more role, `process::Process`, by a candidate `spawn`: the standard input and
+//! output of a command is a flow. `shutdown` closes its input, and a failing exit is an error with
+//! what the command wrote to its standard error. A scheme over it is a candidate like any other:
+//!
+//! ```
+//! # #[cfg(all(feature = "process", unix))]
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! # use mimic_tokio::mimic_core::{FlowExt, embedded_io_async::{Read, Write}};
+//! use mimic_tokio::mimic_core::keys::{Path, Scheme};
+//! use mimic_tokio::mimic_core::needs::{is, over, req, when};
+//! use mimic_tokio::mimic_core::roles::Connect;
+//! use mimic_tokio::process::{Command, Process};
+//!
+//! let needs = when(is(Scheme, "exec")).needs((req(Path), over(Process)));
+//! let ctx = mimic_tokio::context();
+//! let ctx = ctx.register(Connect, "exec", 100, needs, |(), (program, process)| async move {
+//!     process.dial(Command::new(&*program)).await
+//! });
+//! let mut flow = ctx.with_url("exec:/bin/cat")?.connect().await?;
+//! flow.write_all(b"ping\n").await?;
+//! # flow.shutdown().await?;
+//! # let mut line = [0; 5];
+//! # flow.read_exact(&mut line).await?;
+//! # assert_eq!(&line, b"ping\n");
+//! # flow.close().await?;
+//! # Ok::<(), mimic_tokio::mimic_core::Error>(()) }).unwrap();
+//! ```
+//!
 //! # Sockets from elsewhere
 //! Listeners (socket activation): with [`Inherited`] in the context, listening at the address of a
 //! socket that listens already takes it, by TLS too. [`TcpAcceptor`] and `UnixAcceptor` make a

@@ -11,7 +11,7 @@ use mimic_core::adapter::AttributeRequest;
 use mimic_core::{Error, ErrorKind, Flow, Phase, Role};
 
 use super::child::{Side, Supervised};
-use super::{Command, CommandFailed, Exit, Pipes, Process, StandardError};
+use super::{Command, CommandFailed, Exit, Pipes, Process, SPAWN, StandardError};
 use crate::{Ends, with_io_slices};
 
 /// A flow over the standard input and output of a child, on the runtime of `A`. The module says
@@ -27,7 +27,7 @@ pub struct ProcessFlow<A: Pipes> {
 }
 
 impl<A: Pipes> ProcessFlow<A> {
-    /// Starts a command. It blocks until the system has started the program: about a millisecond.
+    /// Starts a command. Blocks until the system has started the program.
     ///
     /// # Errors
     /// In [`Phase::Connect`]: [`NotFound`](ErrorKind::NotFound) if there is no such program, others
@@ -56,7 +56,7 @@ impl<A: Pipes> ProcessFlow<A> {
     }
 
     fn locate(&self, error: Error) -> Error {
-        error.located_at(format!("{} \"spawn\"", Process::NAME)).to_target(&self.command)
+        error.located_at(format!("{} \"{SPAWN}\"", Process::NAME)).to_target(&self.command)
     }
 }
 
@@ -145,7 +145,7 @@ impl<A: Pipes> Flow for ProcessFlow<A> {
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        cfg!(unix)
     }
 
     fn abort(&mut self) {

@@ -119,6 +119,9 @@ pub trait Pipes: Adapter {
     fn poll_flush(pipe: Pin<&mut Self::Input>, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
+/// The name of the candidate.
+const SPAWN: &str = "spawn";
+
 /// Fills [`Process`] by an adapter, at priority 100, with a candidate `spawn`.
 #[derive(Clone, Copy, Debug)]
 pub struct Processes<A>(pub A);
@@ -126,7 +129,7 @@ pub struct Processes<A>(pub A);
 for_each_mode!(M => {
     impl<A: Pipes> Install<M> for Processes<A> {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
-            ctx.register(Process, "spawn", 100, (), |command, ()| async move {
+            ctx.register(Process, SPAWN, 100, (), |command, ()| async move {
                 Ok(Box::new(ProcessFlow::<A>::spawn(command)?) as <M as Mode>::Flow)
             })
         }
