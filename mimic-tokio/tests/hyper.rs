@@ -136,11 +136,7 @@ key! {
 struct Proxied(Box<dyn Flow + Send>);
 
 impl Flow for Proxied {
-    fn poll_read(
-        &mut self,
-        cx: &mut std::task::Context<'_>,
-        buf: &mut [u8],
-    ) -> std::task::Poll<Result<usize, Error>> {
+    fn poll_read(&mut self, cx: &mut std::task::Context<'_>, buf: &mut [u8]) -> std::task::Poll<Result<usize, Error>> {
         self.0.poll_read(cx, buf)
     }
     fn poll_write(&mut self, cx: &mut std::task::Context<'_>, buf: &[u8]) -> std::task::Poll<Result<usize, Error>> {
@@ -204,10 +200,7 @@ async fn over_memory() {
 struct Once(Option<Box<dyn Flow + Send>>);
 
 impl mimic_core::Listener<Shared> for Once {
-    fn poll_accept(
-        &mut self,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<Box<dyn Flow + Send>, Error>> {
+    fn poll_accept(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<Box<dyn Flow + Send>, Error>> {
         std::task::Poll::Ready(self.0.take().ok_or_else(|| ErrorKind::NotConnected.into()))
     }
     fn local_addr(&self) -> Option<SocketAddr> {
