@@ -9,7 +9,7 @@ use rust_mqtt::types::ReasonCode;
 /// Says what went wrong between the client and the broker.
 pub(crate) fn fault(error: MqttError<'_, 0>) -> Error {
     match error {
-        MqttError::Disconnect { reason, .. } => refusal("the client", reason),
+        MqttError::Disconnect { reason, .. } => answer("ended the session", reason),
         MqttError::Network(ErrorKind::NotConnected) => {
             Error::new(ErrorKind::ConnectionAborted, "the broker closed the connection").in_phase(Phase::Read)
         }
@@ -26,8 +26,17 @@ pub(crate) fn fault(error: MqttError<'_, 0>) -> Error {
     }
 }
 
-/// Says what the broker refused, and its reason.
-pub(crate) fn refusal(what: &str, reason: ReasonCode) -> Error {
+/// As [`fault`], of logging in.
+pub(crate) fn login_fault(error: MqttError<'_, 0>) -> Error {
+    match error {
+        MqttError::Disconnect { reason, .. } => answer("refused the client", reason),
+        other => fault(other),
+    }
+    .in_phase(Phase::Handshake)
+}
+
+/// Says what the broker did, and its reason.
+pub(crate) fn answer(what: &str, reason: ReasonCode) -> Error {
     let code = reason.value();
     let (kind, advice) = match reason {
         ReasonCode::BadUserNameOrPassword | ReasonCode::NotAuthorized => {
@@ -36,7 +45,7 @@ pub(crate) fn refusal(what: &str, reason: ReasonCode) -> Error {
         ReasonCode::UnsupportedProtocolVersion => (ErrorKind::Unsupported, "use a broker of MQTT 5"),
         _ => (ErrorKind::Other, ""),
     };
-    Error::new(kind, format!("the broker refused {what}: {reason:?} ({code:#04x})")).advise(advice)
+    Error::new(kind, format!("the broker {what}: {reason:?} ({code:#04x})")).advise(advice)
 }
 
 pub(crate) fn invalid(reason: &'static str) -> Error {

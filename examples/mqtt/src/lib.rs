@@ -31,8 +31,11 @@
 //! MQTT are located at `mqtt`. The caller knows the endpoint, and adds it by [`Error::to_target`].
 //!
 //! # Limits
-//! Delivery is at least once (QoS 1). The futures are not `Send`, for rust-mqtt's client holds a
-//! `&dyn Fn`: await them in place. A packet of the broker has at most 64 KiB.
+//! - Delivery is at least once (QoS 1).
+//! - The futures are not `Send`, for rust-mqtt's client holds a `&dyn Fn`: await them in place.
+//! - A packet of the broker has at most 64 KiB.
+//! - A hostile broker can panic rust-mqtt 0.6.0, by a user property that is longer than its packet
+//!   (`BodyReader::skip` subtracts without a check). TLS keeps others than the broker from it.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -47,10 +50,10 @@ use alloc::vec::Vec;
 use core::num::NonZero;
 use core::time::Duration;
 
-use fault::{fault, invalid, refusal};
+use fault::{answer, fault, invalid, login_fault};
 use mimic_core::keys::{Deadline, Password, User};
 use mimic_core::roles::Sleep;
-use mimic_core::{Ctx, Error, FlowExt, Mode, Phase, Timer, timeout};
+use mimic_core::{Ctx, Error, FlowExt, Mode, Timer, timeout};
 use packets::Packets;
 use rust_mqtt::buffer::AllocBuffer;
 use rust_mqtt::client::MqttError;
@@ -97,7 +100,7 @@ pub async fn publish<M: Mode>(ctx: &Ctx<M>, topic: &str, payload: &[u8]) -> Resu
         loop {
             match client.poll().await.map_err(fault)? {
                 Event::PublishAcknowledged(_) => return Ok(()),
-                Event::PublishRejected(rejected) => return Err(refusal("the message", rejected.reason_code)),
+                Event::PublishRejected(rejected) => return Err(answer("refused the message", rejected.reason_code)),
                 _ => {}
             }
         }
@@ -119,8 +122,8 @@ pub async fn receive_one<M: Mode>(ctx: &Ctx<M>, filter: &str, subscribed: impl F
         let mut subscribed = Some(subscribed);
         loop {
             match client.poll().await.map_err(fault)? {
-                Event::Suback(answer) if answer.reason_code.is_erroneous() => {
-                    return Err(refusal("the subscription", answer.reason_code));
+                Event::Suback(ack) if ack.reason_code.is_erroneous() => {
+                    return Err(answer("refused the subscription", ack.reason_code));
                 }
                 Event::Suback(_) => {
                     if let Some(subscribed) = subscribed.take() {
@@ -167,8 +170,7 @@ async fn session<M: Mode, T>(
     let talked = timeout(&mut timer, left, async {
         let mut buffer = AllocBuffer;
         let mut client = Client::<M>::new(&mut buffer);
-        let connected = client.connect(&mut packets, &options, None).await;
-        connected.map_err(|error| fault(error).in_phase(Phase::Handshake))?;
+        client.connect(&mut packets, &options, None).await.map_err(login_fault)?;
         let output = talk(&mut client).await?;
         // All is done. A broker that has gone meanwhile is no error.
         let _ = client.disconnect(&DisconnectOptions::new()).await;

@@ -38,6 +38,8 @@ on_both_runtimes!(
     a_peer_that_says_nothing,
     a_peer_that_is_no_broker,
     a_peer_that_closes,
+    a_broker_that_ends_the_session,
+    a_broker_that_sends_more_than_it_may,
     a_packet_is_written_at_once,
     topics_that_are_none,
 );
@@ -150,6 +152,9 @@ fn peer(serve: impl FnOnce(TcpStream) + Send + 'static) -> u16 {
     port
 }
 
+/// Success, and a name for the client.
+const CONNACK: [u8; 9] = [0x20, 7, 0, 0, 4, 0x12, 0, 1, b'x'];
+
 /// Connecting takes nothing of the deadline here, so that it is the client which must keep it.
 fn a_peer_that_says_nothing(runtime: Runtime) {
     let port = peer(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
@@ -174,6 +179,36 @@ fn a_peer_that_closes(runtime: Runtime) {
     let port = peer(|mut stream| drop(stream.read(&mut [0; 1000])));
     let error = refused(runtime, connect_to(runtime, port), "test/short");
     assert_eq!((error.at(), error.kind()), (Some("mqtt"), ErrorKind::ConnectionAborted), "{error}");
+}
+
+fn a_broker_that_ends_the_session(runtime: Runtime) {
+    let port = peer(|mut stream| {
+        let _ = stream.read(&mut [0; 1000]).unwrap();
+        stream.write_all(&CONNACK).unwrap();
+        let _ = stream.read(&mut [0; 1000]).unwrap();
+        // DISCONNECT: it shuts down.
+        stream.write_all(&[0xe0, 2, 0x8b, 0]).unwrap();
+        drop(stream.read_to_end(&mut Vec::new()));
+    });
+    let error = refused(runtime, connect_to(runtime, port), "test/short");
+    assert_eq!(error.to_string(), "mqtt: the broker ended the session: ServerShuttingDown (0x8b)");
+}
+
+/// A message of 256 MiB is refused by its header.
+fn a_broker_that_sends_more_than_it_may(runtime: Runtime) {
+    let port = peer(|mut stream| {
+        let mut packet = [0; 1000];
+        let _ = stream.read(&mut packet).unwrap();
+        stream.write_all(&CONNACK).unwrap();
+        let _ = stream.read(&mut packet).unwrap();
+        // SUBACK of that SUBSCRIBE, then the header of PUBLISH.
+        stream.write_all(&[0x90, 4, packet[2], packet[3], 0, 1, 0x30, 0xff, 0xff, 0xff, 0x7f]).unwrap();
+        drop(stream.read_to_end(&mut Vec::new()));
+    });
+    let mut subscribed = false;
+    let error = runtime.run(receive_one(&connect_to(runtime, port), "test/#", || subscribed = true)).unwrap_err();
+    assert_eq!((error.at(), error.kind()), (Some("mqtt"), ErrorKind::InvalidData), "{error}");
+    assert!(subscribed);
 }
 
 /// And not field by field, which would be a segment or a record of TLS each.
