@@ -9,6 +9,9 @@
 use std::error::Error as _;
 use std::fs;
 use std::path::Path as FilePath;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::task::{self, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use futures_lite::future::{poll_once, zip};
@@ -46,7 +49,7 @@ macro_rules! process {
             not_there not_there_by_directory not_executable a_nul_in_an_argument
             error_output_does_not_block error_output_without_end
             an_output_that_ends_before_the_child others_hold_the_error_output
-            the_exit_is_known_without_a_read
+            the_exit_is_known_without_a_read both_sides_are_woken
             ignores_the_end_of_its_input ends_by_itself_after_a_drop an_abort_kills_at_once
             the_deadline_ends_a_handshake a_dropped_read_loses_nothing
             a_layer_over_it an_endpoint_of_a_command a_relay
@@ -367,14 +370,19 @@ pub(crate) async fn an_output_that_ends_before_the_child() {
 
 /// The error comes with the child's last words, and does not wait for the others.
 pub(crate) async fn others_hold_the_error_output() {
-    let mut flow = start(sh("sleep 20 >/dev/null & echo $!; echo words >&2; exit 7")).await;
-    let other = read_pid(&mut flow).await;
-    let since = Instant::now();
-    let error = flow.read(&mut [0; 8]).await.unwrap_err();
-    assert_eq!(failed(&error).standard_error(), b"words\n");
-    assert!(since.elapsed() < SLACK, "{:?}", since.elapsed());
-    assert!(exists(&other), "only the child is ended");
-    std::process::Command::new("kill").arg(other).status().unwrap();
+    let mut times = Vec::new();
+    // A machine that is busy building may hold it up a few times.
+    while times.iter().all(|time| *time >= GRACE) {
+        assert!(times.len() < 5, "{times:?}");
+        let mut flow = start(sh("sleep 20 >/dev/null & echo $!; echo words >&2; exit 7")).await;
+        let other = read_pid(&mut flow).await;
+        let since = Instant::now();
+        let error = flow.read(&mut [0; 8]).await.unwrap_err();
+        times.push(since.elapsed());
+        assert_eq!(failed(&error).standard_error(), b"words\n");
+        assert!(exists(&other), "only the child is ended");
+        std::process::Command::new("kill").arg(other).status().unwrap();
+    }
 }
 
 pub(crate) async fn the_exit_is_known_without_a_read() {
@@ -395,6 +403,38 @@ pub(crate) async fn ignores_the_end_of_its_input() {
     assert!(since.elapsed() < GRACE / 2, "a drop does not wait: {:?}", since.elapsed());
     let took = gone(&pid).await;
     assert!((GRACE / 2..GRACE + SLACK).contains(&took), "{took:?}");
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+/// Both sides wait for the exit, in two tasks.
+pub(crate) async fn both_sides_are_woken() {
+    let mut flow = start(sh("exec <&- >&-; sleep 0.6; exit 3")).await;
+    let woken = [(); 2].map(|()| Arc::<Woken>::default());
+    let [reader, writer] = woken.clone().map(Waker::from);
+    // The pipes are found to be closed after some time.
+    for _ in 0..20 {
+        woken.iter().for_each(|woken| woken.0.store(false, SeqCst));
+        let _ = flow.poll_read(&mut task::Context::from_waker(&reader), &mut [0; 8]);
+        let _ = flow.poll_write(&mut task::Context::from_waker(&writer), &[0; 8]);
+        pause(Duration::from_millis(10)).await;
+    }
+    for (woken, side) in woken.iter().zip(["reader", "writer"]) {
+        let since = Instant::now();
+        while !woken.0.load(SeqCst) {
+            assert!(since.elapsed() < SLACK, "the {side} is not woken");
+            pause(Duration::from_millis(5)).await;
+        }
+    }
+    assert_eq!(failed(&flow.read(&mut [0; 8]).await.unwrap_err()).status().code(), Some(3));
+    assert_eq!(failed(&flow.write(&[0; 8]).await.unwrap_err()).status().code(), Some(3));
 }
 
 /// It may tidy up.

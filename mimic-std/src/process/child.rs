@@ -24,15 +24,13 @@ use scopeguard::{ScopeGuard, guard};
 
 use super::stderr::Stderr;
 
-/// The time in which a child may end by itself: after its output has ended, and after the drop.
+/// The time in which a child may end by itself: after its output has ended, and after the drop. Also
+/// the time for the rest of its error output, on systems where others that hold it open hold up its
+/// thread.
 const GRACE: Duration = Duration::from_secs(1);
 
 const FIRST_PAUSE: Duration = Duration::from_micros(50);
 const LAST_PAUSE: Duration = Duration::from_millis(20);
-
-/// The time for the rest of the error output, where others may hold it open and that does not end
-/// its thread.
-const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// How a child ended. The text is the error of a system that does not tell.
 pub(super) type End = Result<ExitStatus, String>;
@@ -166,7 +164,7 @@ impl Supervised {
         }
         drop(state.hang_up.take());
         drop(state);
-        self.stderr.wait(LAST_WORDS);
+        self.stderr.wait(GRACE);
         let mut state = self.lock();
         state.task = Task::Settled;
         wake(state);
