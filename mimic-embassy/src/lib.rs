@@ -170,6 +170,7 @@
 //! | `reports` (default) | errors carry the plan: every candidate and why it was taken or not; 7 KiB of flash |
 //! | `rustls` | TLS |
 //! | `verify-p256`, `verify-p384`, `verify-ed25519`, `verify-rsa` | the module `crypto`: a provider for devices that verifies signatures of these kinds |
+//! | `nal` | `Nal`: `TcpConnect` and `Dns` of embedded-nal-async 0.9 over a context, for clients that take no flow |
 //! | `defmt` | logs connects, accepts, peers given up, and what becomes of sockets, at `debug` and `warn`; and what embassy-net logs |
 //!
 //! It needs an allocator: flows, timers and connects are boxed, as they are in mimic everywhere.
@@ -192,6 +193,8 @@ pub mod crypto;
 mod flow;
 mod listener;
 mod lookup;
+#[cfg(feature = "nal")]
+mod nal;
 mod neighbor_turns;
 mod network;
 mod pool;
@@ -214,6 +217,8 @@ use mimic_happy_eyeballs::{Config, HappyEyeballs as Addresses, RaceConfig, Sourc
 
 pub use buffers::Buffers;
 pub use flow::TcpFlow;
+#[cfg(feature = "nal")]
+pub use nal::Nal;
 use pool::Pool;
 
 key! {

@@ -25,7 +25,7 @@ use mimic_core::{
 
 use crate::lists::{Found, SourceAddress, address_info, look_up, sources};
 use crate::race::Race;
-use crate::timeline::{Event, Observer, Raced, What};
+use crate::timeline::{Event, EventKind, Observer, Raced};
 use crate::{AttemptId, Config, Query, RaceInput, RaceOutput, RaceTarget, Source};
 
 key! {
@@ -162,7 +162,7 @@ async fn race<M: Mode>(
             race.now = timer.now().max(race.now);
             match race.machine.output(race.now) {
                 Some(RaceOutput::Query(query)) => {
-                    race.tell(What::Ask(query.kind));
+                    race.tell(EventKind::Ask(query.kind));
                     let name = race.question(query);
                     queries.push(Box::pin(ask(&lookup, query, name)));
                 }
@@ -174,7 +174,7 @@ async fn race<M: Mode>(
                 }
                 // Comes only at the end, when everything is dropped.
                 Some(RaceOutput::Cancel { attempt }) => {
-                    race.tell_of(attempt, What::Cancel);
+                    race.tell_of(attempt, EventKind::Cancel);
                 }
                 Some(RaceOutput::Wake(at)) => wake = Some(at),
                 Some(RaceOutput::Won { attempt }) => return Poll::Ready(race.won(attempt)),
@@ -197,7 +197,7 @@ async fn race<M: Mode>(
 }
 
 fn nowhere(to: &HostPort) -> Error {
-    Error::new(ErrorKind::InvalidInput, "nobody has that address")
+    Error::new(ErrorKind::InvalidInput, "no host has that address: it is unspecified or multicast")
         .in_phase(Phase::Endpoint)
         .to_target(to)
         .advise("give the address that the server listens on; this machine's own is 127.0.0.1 or ::1")

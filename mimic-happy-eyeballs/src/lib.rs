@@ -133,4 +133,4 @@ pub use nat64::Prefix;
 pub use query::{Kind, Name, Query, ServiceId};
 pub use race_error::RaceError;
 pub use services::ServiceRecord;
-pub use timeline::{Event, Observer, Peer, Raced, Timeline, What};
+pub use timeline::{Event, EventKind, Observer, Peer, Raced, Timeline};

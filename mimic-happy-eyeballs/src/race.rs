@@ -24,7 +24,7 @@ use mimic_core::{Error, ErrorKind, Mode, Text};
 
 use crate::lists::{Found, Hinted, Lists, Part, address_info};
 use crate::race_error::{Errors, RaceError, Untold};
-use crate::timeline::{Event, Events, Peer, Raced, What};
+use crate::timeline::{Event, EventKind, Events, Peer, Raced};
 use crate::{
     AddressInfo, Answer, AttemptId, Config, Failure, Kind, Machine, Name, Query, RaceEndpoint, RaceInput, RaceTarget,
     ServiceRecord,
@@ -88,7 +88,7 @@ impl<M: Mode> Race<M> {
     }
 
     /// Reports an event to the observer, and stores it.
-    pub(crate) fn tell(&mut self, what: What) {
+    pub(crate) fn tell(&mut self, what: EventKind) {
         let event = Event::new(self.now - self.started, what);
         if let Some(observer) = self.observer {
             observer(&event);
@@ -100,13 +100,13 @@ impl<M: Mode> Race<M> {
     pub(crate) fn tell_left_out(&mut self) {
         let total = self.machine.dropped().total();
         if total > self.left_out {
-            self.tell(What::LeaveOut(total - self.left_out));
+            self.tell(EventKind::LeaveOut(total - self.left_out));
             self.left_out = total;
         }
     }
 
     /// Reports an event of an attempt. Returns the peer of the attempt.
-    pub(crate) fn tell_of(&mut self, attempt: AttemptId, what: impl FnOnce(Peer) -> What) -> Option<Peer> {
+    pub(crate) fn tell_of(&mut self, attempt: AttemptId, what: impl FnOnce(Peer) -> EventKind) -> Option<Peer> {
         let attempt = self.machine.attempts().iter().find(|of| of.id == attempt)?;
         let peer = self.peer(&attempt.endpoint);
         self.tell(what(peer));
@@ -154,7 +154,7 @@ impl<M: Mode> Race<M> {
         };
         let services = matches!(query.kind, Kind::Https | Kind::Svcb);
         let kind = error.kind();
-        self.tell(What::NoAnswer(query.kind, kind));
+        self.tell(EventKind::NoAnswer(query.kind, kind));
         // A race works without service records, unless it relies on them.
         if !services || self.relies {
             self.errors.push(None, error);
@@ -180,7 +180,7 @@ impl<M: Mode> Race<M> {
         self.coming = 0;
         match part {
             Part::Answer { query, count, whole } => {
-                self.tell(What::Answer(query.kind, u16::try_from(count).unwrap_or(u16::MAX)));
+                self.tell(EventKind::Answer(query.kind, u16::try_from(count).unwrap_or(u16::MAX)));
                 let answer = if whole { Answer::Addresses(infos) } else { Answer::First(infos) };
                 self.machine.input(RaceInput::Answer { query, answer }, self.now);
             }
@@ -193,7 +193,7 @@ impl<M: Mode> Race<M> {
 
     /// Gives service records to the machine, with names as numbers and the first hints.
     fn serve(&mut self, query: Query, services: &[Hinted], infos: &[AddressInfo]) {
-        self.tell(What::Answer(query.kind, u16::try_from(services.len()).unwrap_or(u16::MAX)));
+        self.tell(EventKind::Answer(query.kind, u16::try_from(services.len()).unwrap_or(u16::MAX)));
         let targets: Vec<_> = services.iter().map(|service| self.number(&service.record.target)).collect();
         let alpn: Vec<Vec<&[u8]>> =
             services.iter().map(|service| service.record.alpn.iter().map(Vec::as_slice).collect()).collect();
@@ -228,13 +228,13 @@ impl<M: Mode> Race<M> {
         };
         self.dialled.insert(place, to);
         self.ports[usize::from(endpoint.port.is_some())] = true;
-        self.tell_of(attempt, What::Start);
+        self.tell_of(attempt, EventKind::Start);
         Some(to)
     }
 
     pub(crate) fn progressed(&mut self, attempt: AttemptId, flow: M::Flow) {
         self.waiting.push((attempt, flow));
-        self.tell_of(attempt, What::Progress);
+        self.tell_of(attempt, EventKind::Progress);
         self.machine.input(RaceInput::Progress { attempt }, self.now);
     }
 
@@ -245,7 +245,7 @@ impl<M: Mode> Race<M> {
 
     pub(crate) fn failed(&mut self, attempt: AttemptId, error: Error, tried: bool) {
         let reason = error.kind();
-        let peer = self.tell_of(attempt, |peer| What::Fail(peer, reason));
+        let peer = self.tell_of(attempt, |peer| EventKind::Fail(peer, reason));
         self.errors.push(peer, error);
         // A refusal, even an immediate one, answers a packet.
         let sent = tried || matches!(reason, ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset);
@@ -253,7 +253,7 @@ impl<M: Mode> Race<M> {
     }
 
     pub(crate) fn won(&mut self, attempt: AttemptId) -> Result<Raced<M::Flow>, Error> {
-        self.tell_of(attempt, What::Win);
+        self.tell_of(attempt, EventKind::Win);
         let Some(place) = self.flows.iter().position(|(of, _)| *of == attempt) else {
             return Err(Error::new(ErrorKind::Other, "internal: no flow of the attempt that won; please report this"));
         };
@@ -265,7 +265,7 @@ impl<M: Mode> Race<M> {
         self.tell_left_out();
         let untried = self.untried();
         if untried > 0 {
-            self.tell(What::Untried(untried));
+            self.tell(EventKind::Untried(untried));
         }
         let untold = Untold { untried, dropped: self.machine.dropped(), only_records: self.ports == [false, true] };
         RaceError::into_error(failure, mem::take(&mut self.timeline).into(), mem::take(&mut self.errors), untold)
@@ -291,7 +291,7 @@ impl<M: Mode> Drop for Race<M> {
         if self.observer.is_some() && self.machine.end().is_none() {
             let untried = self.untried();
             if untried > 0 {
-                self.tell(What::Untried(untried));
+                self.tell(EventKind::Untried(untried));
             }
         }
     }

@@ -46,7 +46,7 @@ impl RaceError {
     }
 
     /// Returns the events; of a long race the first and the latest
-    /// ([`What::Skip`](crate::What::Skip)).
+    /// ([`EventKind::Skip`](crate::EventKind::Skip)).
     #[must_use]
     pub fn timeline(&self) -> &[Event] {
         &self.timeline

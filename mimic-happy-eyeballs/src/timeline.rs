@@ -9,7 +9,7 @@
 //!    10.6 ms  win     127.0.0.1:7007
 //! ```
 //!
-//! Of a long race the first 64 events and the latest stay, with one [`What::Skip`] between.
+//! Of a long race the first 64 events and the latest stay, with one [`EventKind::Skip`] between.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -36,12 +36,12 @@ key! {
 pub struct Event {
     /// In microseconds, and small, since many are kept.
     at: u32,
-    what: What,
+    kind: EventKind,
 }
 
 impl Event {
-    pub(crate) fn new(at: Duration, what: What) -> Self {
-        Self { at: u32::try_from(at.as_micros()).unwrap_or(u32::MAX), what }
+    pub(crate) fn new(at: Duration, kind: EventKind) -> Self {
+        Self { at: u32::try_from(at.as_micros()).unwrap_or(u32::MAX), kind }
     }
 
     /// Returns the time since the race began; at most 71 minutes.
@@ -52,27 +52,27 @@ impl Event {
 
     /// Returns the kind of event.
     #[must_use]
-    pub fn what(&self) -> What {
-        self.what
+    pub fn kind(&self) -> EventKind {
+        self.kind
     }
 }
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:>5}.{} ms  ", self.at / 1000, self.at % 1000 / 100)?;
-        match self.what {
-            What::Ask(kind) => write!(f, "ask     {}", Named(kind)),
-            What::Answer(kind, 0) => write!(f, "answer  {}: none", Named(kind)),
-            What::Answer(kind, records) => write!(f, "answer  {}: {records}", Named(kind)),
-            What::NoAnswer(kind, why) => write!(f, "answer  {}: {why}", Named(kind)),
-            What::LeaveOut(count) => write!(f, "omit    {count} that cannot be used or do not fit"),
-            What::Skip(count) => write!(f, "skip    {count} events that are not kept"),
-            What::Untried(count) => write!(f, "leave   {count} addresses that were never tried"),
-            What::Start(peer) => write!(f, "start   {peer}"),
-            What::Progress(peer) => write!(f, "reach   {peer}, handshake follows"),
-            What::Fail(peer, why) => write!(f, "fail    {peer}: {why}"),
-            What::Cancel(peer) => write!(f, "cancel  {peer}"),
-            What::Win(peer) => write!(f, "win     {peer}"),
+        match self.kind {
+            EventKind::Ask(kind) => write!(f, "ask     {}", Named(kind)),
+            EventKind::Answer(kind, 0) => write!(f, "answer  {}: none", Named(kind)),
+            EventKind::Answer(kind, records) => write!(f, "answer  {}: {records}", Named(kind)),
+            EventKind::NoAnswer(kind, why) => write!(f, "answer  {}: {why}", Named(kind)),
+            EventKind::LeaveOut(count) => write!(f, "omit    {count} that cannot be used or do not fit"),
+            EventKind::Skip(count) => write!(f, "skip    {count} events that are not kept"),
+            EventKind::Untried(count) => write!(f, "leave   {count} addresses that were never tried"),
+            EventKind::Start(peer) => write!(f, "start   {peer}"),
+            EventKind::Progress(peer) => write!(f, "reach   {peer}, handshake follows"),
+            EventKind::Fail(peer, why) => write!(f, "fail    {peer}: {why}"),
+            EventKind::Cancel(peer) => write!(f, "cancel  {peer}"),
+            EventKind::Win(peer) => write!(f, "win     {peer}"),
         }
     }
 }
@@ -91,8 +91,8 @@ impl Events {
         if events.len() == KEPT {
             let after = events.remove(FIRST + 1);
             if let Some(at) = events.get_mut(FIRST) {
-                let count = if let What::Skip(count) = at.what { count } else { 1 };
-                *at = Event { what: What::Skip(count.saturating_add(1)), ..after };
+                let count = if let EventKind::Skip(count) = at.kind { count } else { 1 };
+                *at = Event { kind: EventKind::Skip(count.saturating_add(1)), ..after };
             }
         }
         if events.is_empty() {
@@ -124,7 +124,7 @@ impl fmt::Display for Named {
 /// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum What {
+pub enum EventKind {
     /// A query was made.
     Ask(Kind),
     /// A query was answered with that many records.

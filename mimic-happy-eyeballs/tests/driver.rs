@@ -12,7 +12,7 @@ use mimic_core::explain::Outcome;
 use mimic_core::keys::Deadline;
 use mimic_core::roles::{HostPort, Tcp, Transport};
 use mimic_core::{Context, Ctx, Error, ErrorKind, Flow, FlowExt as _, Install, Local, Mode, Shared};
-use mimic_happy_eyeballs::{Config, Kind, Observer, Peer, RaceConfig, What};
+use mimic_happy_eyeballs::{Config, EventKind, Kind, Observer, Peer, RaceConfig};
 use world::*;
 
 /// A name with one address per family, of which IPv6 leads nowhere.
@@ -62,12 +62,12 @@ fn events_tell_when_and_what_and_print_as_one_line() {
     let world = World::new().name((0, &["2001:db8::1"]), (0, &["192.0.2.1"])).skew(300).accepts(V4, 20);
     let flow = world.connect(&world.shared(), host()).unwrap();
     let events = flow_events(&flow);
-    let start = events.iter().rfind(|event| matches!(event.what(), What::Start(_))).unwrap();
+    let start = events.iter().rfind(|event| matches!(event.kind(), EventKind::Start(_))).unwrap();
     assert_eq!(start.to_string(), "  250.3 ms  start   192.0.2.1:443");
     assert_eq!(start.at(), Duration::from_micros(250_300));
-    assert_eq!(start.what(), What::Start(Peer::from(SocketAddr::from(([192, 0, 2, 1], 443)))));
+    assert_eq!(start.kind(), EventKind::Start(Peer::from(SocketAddr::from(([192, 0, 2, 1], 443)))));
     assert_eq!(events[0].to_string(), "    0.0 ms  ask     AAAA");
-    assert_eq!(events[0].what(), What::Ask(Kind::Aaaa));
+    assert_eq!(events[0].kind(), EventKind::Ask(Kind::Aaaa));
 }
 
 #[test]
@@ -373,12 +373,12 @@ fn what_was_never_tried_is_counted() {
     assert!(world.connect(&ctx, host()).unwrap_err().is_deadline());
     assert_eq!(world.dials().len(), 5);
     let told = *observed().last().unwrap();
-    assert_eq!(told.what(), What::Untried(197));
+    assert_eq!(told.kind(), EventKind::Untried(197));
     assert_eq!(told.to_string(), " 1100.0 ms  leave   197 addresses that were never tried");
     // One that wins leaves nothing to tell.
     let world = World::new().name((0, &["2001:db8::1"]), (0, &many)).accepts(V6, 5);
     world.connect(&world.shared().with(Observer, observe), host()).unwrap();
-    assert!(matches!(observed().last().unwrap().what(), What::Win(_)));
+    assert!(matches!(observed().last().unwrap().kind(), EventKind::Win(_)));
 }
 
 /// A long race keeps the first events and the latest.
@@ -391,7 +391,7 @@ fn a_timeline_is_bounded() {
     let flow = world.connect(&world.shared().with(Observer, observe), host()).unwrap();
     let (events, all) = (flow_events(&flow), observed());
     assert_eq!((events.len(), all.len()), (256, 4 + 2 * 300));
-    let What::Skip(skipped) = events[64].what() else { panic!("{}", events[64]) };
+    let EventKind::Skip(skipped) = events[64].kind() else { panic!("{}", events[64]) };
     assert_eq!(skipped as usize + 255, all.len());
     assert_eq!((&events[..64], &events[65..]), (&all[..64], &all[all.len() - 191..]));
 }

@@ -10,7 +10,7 @@ use std::io;
 use mimic_core::explain::Outcome;
 use mimic_core::roles::{RecordType, Transport};
 use mimic_core::{Error, ErrorKind, Phase};
-use mimic_happy_eyeballs::{Config, Failure, RaceConfig, What};
+use mimic_happy_eyeballs::{Config, EventKind, Failure, RaceConfig};
 use world::*;
 
 #[track_caller]
@@ -146,7 +146,7 @@ fn no_addresses() {
         error.to_string(),
         "Transport \"happy-eyeballs\" to example.org:443: lookup failed: no usable address in the answers"
     );
-    assert!(matches!(race_error(&error).timeline().last().unwrap().what(), What::Answer(_, 0)));
+    assert!(matches!(race_error(&error).timeline().last().unwrap().kind(), EventKind::Answer(_, 0)));
 }
 
 #[test]

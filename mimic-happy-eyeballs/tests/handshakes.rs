@@ -15,7 +15,7 @@ use mimic_core::{
     Context, Ctx, Error, ErrorKind, Flow, FlowExt, Handshake, Install, Local, Mode, Phase, Shared, for_each_mode, key,
     role,
 };
-use mimic_happy_eyeballs::{Config, RaceConfig, What};
+use mimic_happy_eyeballs::{Config, EventKind, RaceConfig};
 use world::*;
 
 key! {
@@ -485,6 +485,6 @@ fn a_race_without_a_handshake_after_it_is_won_at_the_transport() {
     let safety = Safety::new(both()).peer(V6, -1, None);
     let flow = safety.world.connect(&safety.ctx::<Shared>(), host()).unwrap();
     assert_eq!((depth(&flow), safety.world.now()), (0, ms(20)));
-    let progress = |event: &mimic_happy_eyeballs::Event| matches!(event.what(), What::Progress(_));
+    let progress = |event: &mimic_happy_eyeballs::Event| matches!(event.kind(), EventKind::Progress(_));
     assert!(!flow.attribute(mimic_happy_eyeballs::Timeline).unwrap().iter().any(progress));
 }

@@ -26,16 +26,17 @@ use crate::platform::{given_or_chosen, unusable};
 /// [`TlsConfig`](crate::TlsConfig) from it.
 ///
 /// ```
-/// use mimic_rustls::{Tls, TlsConfig, identity, trust};
+/// # use mimic_core::{Context, Error};
+/// # fn example(ctx: Context, (authority, current, next): (&str, &str, &str)) -> Result<Context, Error> {
+/// use mimic_rustls::{TlsConfig, trust};
 ///
-/// # fn example(ctx: mimic_core::Context, (authority, chain, key): (&str, &str, &str)) -> Result<mimic_core::Context, mimic_core::Error> {
-/// let options = trust(authority)?.identity(identity(chain, key)?);
+/// let options = trust(authority)?.pin(current)?.pin(next)?;
 /// let ctx = ctx.with(TlsConfig, options.config()?);
 /// # Ok(ctx)
 /// # }
 /// # let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
-/// # let (pem, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-/// # example(mimic_core::Context::new().install(Tls), (&pem, &pem, &key)).unwrap();
+/// # let pin = "r/mIkG3eEpVdm+u/ko/cwxzOMo1bk4TyHIlByibiA5E=";
+/// # example(Context::new(), (&made.cert.pem(), pin, pin)).unwrap();
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use]
@@ -50,14 +51,15 @@ pub struct ClientOptions {
 /// Returns the options of a client that trusts the authorities in the PEM text, and no other.
 ///
 /// ```
-/// # fn example(ctx: mimic_core::Context, pem: &str) -> Result<mimic_core::Context, mimic_core::Error> {
+/// # use mimic_core::{Context, Error};
+/// # fn example(ctx: Context, pem: &str) -> Result<Context, Error> {
 /// use mimic_rustls::{TlsConfig, trust};
 ///
 /// let ctx = ctx.with(TlsConfig, trust(pem)?.config()?);
 /// # Ok(ctx)
 /// # }
 /// # let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
-/// # example(mimic_core::Context::new(), &made.cert.pem()).unwrap();
+/// # example(Context::new(), &made.cert.pem()).unwrap();
 /// ```
 ///
 /// # Errors
@@ -70,15 +72,17 @@ pub fn trust(pem: impl AsRef<[u8]>) -> Result<ClientOptions, Error> {
 /// addition to all other checks. Trusts what the platform trusts.
 ///
 /// ```
-/// # fn example(ctx: mimic_core::Context) -> Result<mimic_core::Context, mimic_core::Error> {
+/// # use mimic_core::{Context, Error};
+/// # fn example(ctx: Context) -> Result<Context, Error> {
 /// use mimic_rustls::{TlsConfig, pin};
 ///
 /// let options = pin("sha256/r/mIkG3eEpVdm+u/ko/cwxzOMo1bk4TyHIlByibiA5E=")?;
 /// let ctx = ctx.with(TlsConfig, options.config()?);
 /// # Ok(ctx)
 /// # }
-/// # if cfg!(target_os = "linux") && std::path::Path::new("/etc/ssl/certs/ca-certificates.crt").exists() {
-/// #     example(mimic_core::Context::new()).unwrap();
+/// # let has_store = std::path::Path::new("/etc/ssl/certs/ca-certificates.crt").exists();
+/// # if cfg!(all(feature = "platform", target_os = "linux")) && has_store {
+/// #     example(Context::new()).unwrap();
 /// # }
 /// ```
 ///
@@ -106,6 +110,7 @@ impl ClientOptions {
     }
 
     /// Trusts the platform's store, too, in addition to the authorities of [`trust`](Self::trust).
+    /// On Android [`config`](Self::config) then is an error, because its store takes no others.
     pub fn and_platform(self) -> Self {
         Self { platform_too: true, ..self }
     }
@@ -114,8 +119,8 @@ impl ClientOptions {
     /// options. Give the pin of the next key, too, before the server changes its key.
     ///
     /// A pin is checked after the chain, the name and the time, and replaces none of these checks.
-    /// It is the SHA-256 hash of the SubjectPublicKeyInfo in base64 (RFC 7469, section 2.4), bare or
-    /// as `sha256/…`, `sha256//…` or `pin-sha256="…"`.
+    /// It is the SHA-256 hash of the SubjectPublicKeyInfo in base64 (RFC 7469, section 2.4), bare
+    /// or as `sha256/…`, `sha256//…` or `pin-sha256="…"`.
     ///
     /// Unlike in RFC 7469, only the server's own key counts, and not that of an authority. A server
     /// may send certificates that take no part in the verification, so a pin of an authority could

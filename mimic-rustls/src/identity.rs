@@ -24,8 +24,22 @@ pub struct Identity {
 /// Returns an identity from PEM text: the certificate chain, the own certificate first, and the
 /// private key (PKCS #8, PKCS #1 or SEC 1, not encrypted).
 ///
-/// [`ClientOptions::identity`](crate::ClientOptions::identity) and
-/// [`ServerOptions::new`](crate::ServerOptions::new) take it.
+/// [`ClientOptions::identity`](crate::ClientOptions::identity) takes it, to present it to a server
+/// that asks, and [`ServerOptions::new`](crate::ServerOptions::new), to serve with it.
+///
+/// ```
+/// # use mimic_core::{Context, Error};
+/// # fn example(ctx: Context, (authority, chain, key): (&str, &str, &str)) -> Result<Context, Error> {
+/// use mimic_rustls::{TlsConfig, identity, trust};
+///
+/// let options = trust(authority)?.identity(identity(chain, key)?);
+/// let ctx = ctx.with(TlsConfig, options.config()?);
+/// # Ok(ctx)
+/// # }
+/// # let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
+/// # let (pem, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+/// # example(Context::new(), (&pem, &pem, &key)).unwrap();
+/// ```
 ///
 /// # Errors
 /// [`InvalidData`](ErrorKind::InvalidData) if a text is malformed, or has no certificate or key.
@@ -45,7 +59,7 @@ impl Identity {
         let certified = CertifiedKey::from_der(self.chain.clone(), self.key.clone_key(), provider);
         let certified = certified.map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => {
-                Error::new(ErrorKind::InvalidInput, "the private key is not that of the first certificate")
+                Error::new(ErrorKind::InvalidData, "the private key is not that of the first certificate")
                     .advise("give the key that belongs to it, and the own certificate before those of its authorities")
             }
             rustls::Error::InvalidCertificate(_) => pem::no_certificate(1, &error),

@@ -52,7 +52,6 @@ pub(crate) fn server(config: Arc<ServerConfig>, log: Option<Arc<dyn KeyLog>>) ->
     config.key_log = key_log;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = Arc::new(NoTickets);
-    config.send_tls13_tickets = 0;
     Arc::new(config)
 }
 

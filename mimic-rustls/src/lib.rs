@@ -13,8 +13,7 @@
 //! An application installs [`Tls`] (the adapters' `context()` has it by default), and
 //! `tls://host:port` and `https` work. [`TlsConfig`] decides about trust: it is rustls's own
 //! configuration, with any crypto provider. Without one, the features `platform` and `aws-lc-rs` or
-//! `ring` give the platform's trust store. Only a configuration of your own can skip
-//! verification.
+//! `ring` give the platform's trust store. Only a configuration of your own can skip verification.
 //!
 //! # Trust and identity
 //! A configuration from PEM text takes two lines. [`trust`] and [`pin`] decide which server a client
@@ -35,8 +34,8 @@
 //! # }
 //! ```
 //!
-//! [`ClientOptions`] and [`ServerOptions`] also have client certificates and pins. With these
-//! functions as with a configuration of rustls, one value of [`TlsConfig`] decides.
+//! [`ClientOptions`] and [`ServerOptions`] also have several pins and client certificates. What they
+//! make is a configuration of rustls, and the value of [`TlsConfig`] alone decides.
 //!
 //! # Flows
 //! Without a context: [`connect`] and [`accept`] over any [`Flow`](mimic_core::Flow), and
@@ -45,9 +44,9 @@
 //! [`TlsFlow`] states the promises of the flow. Its attributes describe the connection:
 //! [`TlsVersion`](mimic_core::keys::TlsVersion), [`CipherSuite`], [`KeyExchangeGroup`],
 //! [`AlpnProtocol`], [`PeerCertificates`], [`Resumed`]. [`TlsKeyLog`] logs its secrets, for
-//! debugging. Only the client's end authenticates a name: [`Protection`],
-//! [`ServerName`]. The server's end has the name that its client asked for, [`RequestedName`],
-//! which nothing authenticates.
+//! debugging. Only the client's end authenticates a name: [`Protection`], [`ServerName`]. The
+//! server's end has the name that its client asked for, [`RequestedName`], which nothing
+//! authenticates.
 //!
 //! # Errors
 //! Errors say the phase (the handshake, a read, a write), the reason, and the advice. [`tls_error`]
@@ -56,11 +55,11 @@
 //! [`HandshakeObserver`] receives the handshakes that fail, and `accept` does not return them.
 //!
 //! # Features
-//! `std`, `tls12`, `platform`, `aws-lc-rs` (all on by default) and `ring`. [`provider`] is
-//! aws-lc-rs if its feature is on, and then X25519MLKEM768 is the preferred key exchange, as in
-//! rustls's own default. Otherwise it is ring, which has no post-quantum group. Without any, the crate is `no_std` with
-//! `alloc`, TLS 1.3 only, and takes its provider, its trust anchors and its clock from
-//! [`TlsConfig`].
+//! `std`, `tls12`, `platform`, `aws-lc-rs` (all on by default) and `ring`. [`provider`] is aws-lc-rs
+//! if its feature is on. Then X25519MLKEM768 is the preferred key exchange, as in rustls's own
+//! default. Otherwise the provider is ring, which has no post-quantum group. Without any feature the
+//! crate is `no_std` with `alloc`, TLS 1.3 only, and takes its provider, its trust anchors and its
+//! clock from [`TlsConfig`].
 
 #![forbid(unsafe_code)]
 #![no_std]

@@ -32,21 +32,21 @@ key! {
     pub(crate) Handshaking: Conduct;
 }
 
-/// The limits of a TLS listener. Each method departs from the default: 256 handshakes, a patience
-/// of 10 s, a grace of 1 s.
+/// The limits of a TLS listener. Each method departs from the default: 256 handshakes, a timeout of
+/// 10 s, eviction after 1 s.
 ///
 /// ```
 /// use core::time::Duration;
 /// use mimic_rustls::Limits;
 ///
-/// let limits = Limits::new().handshakes(1000).patience(Duration::from_secs(5));
+/// let limits = Limits::new().handshakes(1000).timeout(Duration::from_secs(5));
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Limits {
     pub(crate) handshakes: usize,
-    pub(crate) patience: Duration,
-    pub(crate) grace: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) evict_after: Duration,
 }
 
 impl Default for Limits {
@@ -58,7 +58,7 @@ impl Default for Limits {
 impl Limits {
     /// Returns the defaults.
     pub const fn new() -> Self {
-        Self { handshakes: 256, patience: Duration::from_secs(10), grace: Duration::from_secs(1) }
+        Self { handshakes: 256, timeout: Duration::from_secs(10), evict_after: Duration::from_secs(1) }
     }
 
     /// Sets how many handshakes may be under way, at least 1. Each holds a flow and the memory of
@@ -68,16 +68,16 @@ impl Limits {
         Self { handshakes: if handshakes == 0 { 1 } else { handshakes }, ..self }
     }
 
-    /// Sets how long a client may take for its handshake. Only time in which the listener is polled
-    /// counts: a gap between two polls counts as 250 ms at most.
-    pub const fn patience(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    /// Sets the timeout of a handshake. Only time in which the listener is polled counts: a gap
+    /// between two polls counts as 250 ms at most.
+    pub const fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
-    /// Sets how long a client may take while all places are taken and another client waits for one.
-    /// It counts as the patience does.
-    pub const fn grace(self, grace: Duration) -> Self {
-        Self { grace, ..self }
+    /// Sets the age at which a handshake may be evicted. The oldest one is evicted while all places
+    /// are taken and another client waits for one. The age counts as the timeout does.
+    pub const fn evict_after(self, evict_after: Duration) -> Self {
+        Self { evict_after, ..self }
     }
 }
 

@@ -8,31 +8,31 @@
 //! ```
 //!
 //! # Time
-//! Patience and grace are measured in *listening time*, which passes only while the listener is
-//! polled: a gap between two polls counts as [`GAP`] at most. While a handshake is under way, a
-//! timer wakes the listener every `GAP`. So listening time follows the clock for an application
-//! that accepts, and stands still for one that does not.
+//! The timeout and the age of a handshake are measured in *listening time*, which passes only while
+//! the listener is polled: a gap between two polls counts as [`GAP`] at most. While a handshake is
+//! under way, a timer wakes the listener every `GAP`. So listening time follows the clock for an
+//! application that accepts, and stands still for one that does not.
 //!
 //! ```text
 //!   clock    listening time
-//!    0.0 s     0.0 s    a client comes; its patience ends at 10.0 s of listening time
+//!    0.0 s     0.0 s    a client comes; its timeout ends at 10.0 s of listening time
 //!    3.0 s     3.0 s    polled every 250 ms so far; the application is busy for 11 s
 //!   14.0 s     3.25 s   polled: the handshake goes on; 6.75 s are left
 //!   20.75 s   10.0 s    the handshake is given up if it is not done
 //! ```
 //!
 //! # Places
-//! Once all places are taken, a newcomer takes the place of the handshake that began first, if that
-//! had its grace. Until then newcomers wait to be accepted.
+//! Once all places are taken, a newcomer evicts the handshake that began first, if that is old
+//! enough. Until then newcomers wait to be accepted.
 //!
 //! - Without that, silent clients keep all others out at 26 connections a second. With it they need
 //!   256 a second without a pause. Against those only a limit per address helps, below TLS.
 //! - The first handshake goes, because it has had more time than all that stay. A random one may be
 //!   of an honest client that needs one more round trip, even in a flood that is too slow to push
 //!   out the first in that time. A client cannot lengthen its stay by sending something.
-//! - The grace protects a crowd of honest clients, after a restart for example. Without it they
-//!   would push each other out round after round, and none would get through. With it, newcomers
-//!   wait for the others' round trips.
+//! - The age protects a crowd of honest clients, after a restart for example. Without it they would
+//!   push each other out round after round, and none would get through. With it, newcomers wait for
+//!   the others' round trips.
 //!
 //! # Turns
 //! A wake-up polls only the handshake that it is for. Woken handshakes are polled before a flow is
@@ -120,7 +120,7 @@ impl<M: Mode> TlsListener<M> {
             }
             let limits = self.conduct.limits;
             if self.began.len() > limits.handshakes {
-                self.give_up(format!("not done within {:?}, and other clients wait", limits.grace));
+                self.give_up(format!("not done within {:?}, and other clients wait", limits.evict_after));
                 steps = steps.saturating_sub(FAILURE);
                 continue;
             }
@@ -132,19 +132,19 @@ impl<M: Mode> TlsListener<M> {
                 }
                 continue;
             };
-            if waited >= limits.patience {
-                self.give_up(format!("not done within {:?}", limits.patience));
+            if waited >= limits.timeout {
+                self.give_up(format!("not done within {:?}", limits.timeout));
                 steps = steps.saturating_sub(FAILURE);
                 continue;
             }
-            if self.began.len() == limits.handshakes && waited < limits.grace {
-                self.wake_in(cx, limits.grace.min(limits.patience) - waited);
+            if self.began.len() == limits.handshakes && waited < limits.evict_after {
+                self.wake_in(cx, limits.evict_after.min(limits.timeout) - waited);
                 return Poll::Pending;
             }
             match self.below.poll_accept(cx)? {
                 Poll::Ready(flow) => self.begin_handshake(flow),
                 Poll::Pending => {
-                    self.wake_in(cx, limits.patience - waited);
+                    self.wake_in(cx, limits.timeout - waited);
                     return Poll::Pending;
                 }
             }

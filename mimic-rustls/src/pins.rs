@@ -13,9 +13,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::hash::{Hash, HashAlgorithm};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, SignatureScheme, SupportedCipherSuite,
-};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, SignatureScheme};
 
 /// The SHA-256 hash of a SubjectPublicKeyInfo (RFC 7469, section 2.4).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,15 +97,13 @@ impl Pinned {
         pins: Vec<Pin>,
         provider: &CryptoProvider,
     ) -> Result<Self, Error> {
-        let hashes = provider.cipher_suites.iter().map(|suite| match suite {
-            SupportedCipherSuite::Tls13(suite) => suite.common.hash_provider,
-            #[cfg(feature = "tls12")]
-            SupportedCipherSuite::Tls12(suite) => suite.common.hash_provider,
-        });
-        match hashes.into_iter().find(|hash| hash.algorithm() == HashAlgorithm::SHA256) {
+        let suites = provider.cipher_suites.iter().filter_map(rustls::SupportedCipherSuite::tls13);
+        let mut hashes = suites.map(|suite| suite.common.hash_provider);
+        match hashes.find(|hash| hash.algorithm() == HashAlgorithm::SHA256) {
             Some(sha256) => Ok(Self { chain, pins, sha256 }),
             None => Err(Error::new(ErrorKind::Unsupported, "the crypto provider has no SHA-256, which pins need")
-                .in_phase(Phase::Plan)),
+                .in_phase(Phase::Plan)
+                .advise("use a provider with a cipher suite of TLS 1.3 and SHA-256")),
         }
     }
 

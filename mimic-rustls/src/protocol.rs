@@ -68,9 +68,9 @@ pub struct TlsClient;
 
 /// Installs TLS for servers: the schemes `tls` and `https` for [`Listen`].
 ///
-/// A listener carries on many handshakes at once. A client has 10 s for its handshake. While 256
-/// are under way, a newcomer takes the place of the one that began first, once that had 1 s
-/// ([`HandshakeLimits`]). Only time in which the listener is polled counts.
+/// A listener carries on many handshakes at once. Each has a timeout of 10 s. While 256 are under
+/// way, a newcomer evicts the one that began first, once that is 1 s old ([`HandshakeLimits`]).
+/// Only time in which the listener is polled counts.
 ///
 /// `accept` returns flows after their handshake, and the errors of the listener below. A handshake
 /// that fails, or is given up, is an error for [`HandshakeObserver`] and not for `accept`: it

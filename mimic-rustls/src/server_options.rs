@@ -17,7 +17,8 @@ use crate::platform::{given_or_chosen, unusable};
 /// [`TlsServerConfig`](crate::TlsServerConfig) from it.
 ///
 /// ```
-/// # fn example(ctx: mimic_core::Context, chain: &str, key: &str) -> Result<mimic_core::Context, mimic_core::Error> {
+/// # use mimic_core::{Context, Error};
+/// # fn example(ctx: Context, chain: &str, key: &str) -> Result<Context, Error> {
 /// use mimic_rustls::{ServerOptions, TlsServerConfig, identity};
 ///
 /// let options = ServerOptions::new(identity(chain, key)?);
@@ -25,7 +26,7 @@ use crate::platform::{given_or_chosen, unusable};
 /// # Ok(ctx)
 /// # }
 /// # let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
-/// # example(mimic_core::Context::new(), &made.cert.pem(), &made.signing_key.serialize_pem()).unwrap();
+/// # example(Context::new(), &made.cert.pem(), &made.signing_key.serialize_pem()).unwrap();
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]

@@ -25,8 +25,8 @@ use mimic_rustls::{HandshakeLimits, Limits, Tls, connect};
 use world::{GAP, Listen, World, assert_late, failures, idle, is_closed, pass, serve, visit};
 
 const HANDSHAKES: usize = 256;
-const PATIENCE: Duration = Duration::from_secs(10);
-const GRACE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(10);
+const EVICT_AFTER: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_name_is_listened_on_at_every_address() {
@@ -59,7 +59,7 @@ fn stalled_clients<M: Listen>() {
     for seen in hung_up {
         assert_eq!((seen.kind, seen.phase), (ErrorKind::ConnectionAborted, Some(Phase::Handshake)), "{seen:?}");
     }
-    pass(&world, &mut listener, PATIENCE / 2);
+    pass(&world, &mut listener, TIMEOUT / 2);
     for _ in 0..3 {
         let near = world.come();
         both(&"a client among 200 that stall", visit(near, &authority), async {
@@ -67,7 +67,7 @@ fn stalled_clients<M: Listen>() {
         });
     }
     // They are given up when their time has passed, and not before.
-    pass(&world, &mut listener, PATIENCE / 2 - Duration::from_millis(1));
+    pass(&world, &mut listener, TIMEOUT / 2 - Duration::from_millis(1));
     assert!(world.seen().is_empty());
     let (given_up, ()) = both(&"given up", failures(&world, &mut listener, 200), world.tick(Duration::from_millis(1)));
     assert_late(&given_up, 200, "not done within 10s");
@@ -98,8 +98,8 @@ fn newcomers_among<M: Listen>(silent: usize) {
     for _ in 0..silent {
         idle::<M>(&mut listener);
     }
-    pass(&world, &mut listener, GRACE - Duration::from_millis(1));
-    assert!(world.seen().is_empty(), "none is given up before the grace is over");
+    pass(&world, &mut listener, EVICT_AFTER - Duration::from_millis(1));
+    assert!(world.seen().is_empty(), "none is given up before it is old enough");
     world.advance(Duration::from_millis(1));
     // The first ones make room for the others that wait, and for the newcomer.
     let room = silent + 1 - HANDSHAKES;
@@ -125,7 +125,7 @@ fn a_newcomer_that_fails_pushes_out_none() {
     let world = World::<Shared>::new();
     let mut listener = Shared::listener(&world, &authority);
     let mut silent: Vec<_> = (0..HANDSHAKES).map(|_| world.come()).collect();
-    pass(&world, &mut listener, GRACE);
+    pass(&world, &mut listener, EVICT_AFTER);
     for _ in 0..3 {
         drop(world.come());
         both(&"hung up", failures(&world, &mut listener, 1), async {});
@@ -133,29 +133,29 @@ fn a_newcomer_that_fails_pushes_out_none() {
     assert!(!silent.iter_mut().any(is_closed), "the others stay");
 }
 
-/// A task that waits for room is woken when the grace of the first is over.
+/// A task that waits for room is woken when the first is old enough to be evicted.
 #[test]
-fn the_end_of_the_grace_wakes() {
+fn the_age_of_the_first_wakes() {
     let authority = Authority::new();
     let world = World::<Shared>::new();
     let mut listener = Shared::listener(&world, &authority);
     let _silent: Vec<_> = (0..=HANDSHAKES).map(|_| world.come()).collect();
     pass(&world, &mut listener, Duration::ZERO);
-    let (seen, ()) = both(&"grace", failures(&world, &mut listener, 1), world.tick(GRACE));
+    let (seen, ()) = both(&"eviction", failures(&world, &mut listener, 1), world.tick(EVICT_AFTER));
     assert_late(&seen, 1, "within 1s");
-    // Then no client waits for a place, and the patience ends.
-    let (seen, ()) = both(&"patience", failures(&world, &mut listener, 1), world.tick(PATIENCE));
+    // Then no client waits for a place, and the timeout ends.
+    let (seen, ()) = both(&"timeout", failures(&world, &mut listener, 1), world.tick(TIMEOUT));
     assert!(seen[0].text.contains("within 10s"), "{seen:?}");
 }
 
 /// The same for a client that came last and alone, where nothing else polls.
 #[test]
-fn the_end_of_the_patience_wakes() {
+fn the_end_of_the_timeout_wakes() {
     let authority = Authority::new();
     let world = World::<Shared>::new();
     let mut listener = Shared::listener(&world, &authority);
     let _silent = world.come();
-    let (seen, ()) = both(&"patience", failures(&world, &mut listener, 1), world.tick(PATIENCE));
+    let (seen, ()) = both(&"timeout", failures(&world, &mut listener, 1), world.tick(TIMEOUT));
     assert_late(&seen, 1, "within 10s");
 }
 
@@ -230,7 +230,7 @@ fn time_without_a_poll_is_not_the_clients() {
         }
         for _ in 0..3 {
             // 11 s and more, three times.
-            world.advance(PATIENCE + Duration::from_secs(1));
+            world.advance(TIMEOUT + Duration::from_secs(1));
             idle::<Shared>(&mut listener);
         }
         assert!(world.seen().is_empty(), "{said_last}: cut");
@@ -247,7 +247,7 @@ fn time_without_a_poll_is_not_the_clients() {
         run(&said_last, tasks);
         assert!(world.seen().is_empty(), "{said_last}: cut");
         // The silent clients have had 750 ms so far.
-        pass(&world, &mut listener, PATIENCE - 3 * GAP - Duration::from_millis(1));
+        pass(&world, &mut listener, TIMEOUT - 3 * GAP - Duration::from_millis(1));
         assert!(world.seen().is_empty(), "{said_last}: cut");
         world.advance(Duration::from_millis(1));
         let seen = both(&said_last, failures(&world, &mut listener, 10), async {}).0;
@@ -258,7 +258,7 @@ fn time_without_a_poll_is_not_the_clients() {
 
 /// A crowd that waits while the application is busy is not pushed out afterwards.
 #[test]
-fn time_without_a_poll_is_no_grace_either() {
+fn time_without_a_poll_does_not_count_as_age() {
     let authority = Authority::new();
     let world = World::<Shared>::new();
     let mut listener = Shared::listener(&world, &authority);
@@ -266,8 +266,8 @@ fn time_without_a_poll_is_no_grace_either() {
     for _ in 0..300 {
         idle::<Shared>(&mut listener);
     }
-    world.advance(PATIENCE);
-    pass(&world, &mut listener, GRACE - GAP - Duration::from_millis(1));
+    world.advance(TIMEOUT);
+    pass(&world, &mut listener, EVICT_AFTER - GAP - Duration::from_millis(1));
     assert!(world.seen().is_empty(), "pushed out");
     pass(&world, &mut listener, Duration::from_millis(1));
     // Several turns, for so many.
@@ -401,7 +401,7 @@ fn failed_handshakes_are_told_to_the_observer_alone() {
 fn limits_of<M: Listen>() {
     let authority = Authority::new();
     let world = World::<M>::new();
-    let limits = Limits::new().handshakes(2).patience(Duration::from_secs(3)).grace(Duration::from_millis(600));
+    let limits = Limits::new().handshakes(2).timeout(Duration::from_secs(3)).evict_after(Duration::from_millis(600));
     let ctx = M::context(&world, authority.server(&[NAME], &BOTH)).with(HandshakeLimits, limits);
     let mut listener = M::listen(ctx).unwrap();
     let mut clients: Vec<_> = (0..3).map(|_| world.come()).collect();

@@ -22,7 +22,7 @@ use mimic_core::keys::{Deadline, TlsVersion};
 use mimic_core::needs::{handshake, over};
 use mimic_core::roles::{HostPort, Lookup, Question, Record, RecordType, Secure, Sleep, Tcp, Transport};
 use mimic_core::{Context, Dialer, Error, ErrorKind, Flow, FlowExt, Handshake, Phase, Shared, Timer};
-use mimic_happy_eyeballs::{Config, HappyEyeballs, RaceConfig, RaceError, Timeline, What};
+use mimic_happy_eyeballs::{Config, EventKind, HappyEyeballs, RaceConfig, RaceError, Timeline};
 use mimic_rustls::rustls::{self, ClientConfig, ServerConfig};
 use mimic_rustls::{ServerName, Tls, TlsConfig, accept, connect, tls_error};
 
@@ -224,7 +224,7 @@ fn a_host_that_accepts_and_says_no_more_loses() {
     let net = Net::new(&[Party::Silent, Party::Silent, Party::Server]);
     let flow = dial(&net.ctx()).unwrap();
     let timeline = flow.attribute(Timeline).unwrap();
-    assert_eq!(timeline.iter().filter(|event| matches!(event.what(), What::Progress(_))).count(), 3);
+    assert_eq!(timeline.iter().filter(|event| matches!(event.kind(), EventKind::Progress(_))).count(), 3);
     assert!(timeline.last().unwrap().to_string().ends_with("win     192.0.2.2:443"), "{timeline:?}");
     assert_speaks(flow);
     assert_eq!(net.handshakes.load(SeqCst), 1);

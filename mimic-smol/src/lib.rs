@@ -39,23 +39,24 @@
 //! look-up, and nothing fills `SourceAddress`.
 //!
 //! `rustls`, on by default, adds TLS to the contexts: `tls://host:port` and `https` work, with the
-//! platform's trust store. The crypto provider is the feature `aws-lc-rs` (default) or `ring`.
-//! Without a provider, or to trust something else, an application gives a configuration of its own:
+//! platform's trust store. The crypto provider is the feature `aws-lc-rs` (default), which takes a C
+//! compiler, or `ring`; with both it is aws-lc-rs. To trust something else, to pin a key or to
+//! present a certificate, an application gives a configuration:
 //!
 //! ```
 //! # #[cfg(feature = "rustls")]
 //! # mod example {
-//! use std::sync::Arc;
+//! use mimic_smol::mimic_core::{Context, Error};
+//! use mimic_smol::mimic_rustls::{TlsConfig, trust};
 //!
-//! use mimic_smol::mimic_core::Context;
-//! use mimic_smol::mimic_rustls::TlsConfig;
-//! use mimic_smol::mimic_rustls::rustls::ClientConfig;
-//!
-//! fn context(config: ClientConfig) -> Context {
-//!     mimic_smol::context().with(TlsConfig, Arc::new(config))
+//! fn context(pem: &str) -> Result<Context, Error> {
+//!     Ok(mimic_smol::context().with(TlsConfig, trust(pem)?.config()?))
 //! }
 //! # }
 //! ```
+//!
+//! `pin` and `identity` of `mimic_rustls` are used in the same way. The value may also be a
+//! configuration of rustls, which is needed without a provider.
 //!
 //! `hyper` has `ToHyper`, by which hyper's connections run over a flow, and `Connector` for the
 //! client of hyper-util. `SmolExecutor` and `SmolTimer`, of the crate smol-hyper, are what hyper
@@ -76,6 +77,34 @@
 //! # Ok(())
 //! # }
 //! # }
+//! ```
+//!
+//! `process` fills one more role, `process::Process`, by a candidate `spawn`: the standard input and
+//! output of a command is a flow. `shutdown` closes its input, and a failing exit is an error with
+//! what the command wrote to its standard error. A scheme over it is a candidate like any other:
+//!
+//! ```
+//! # #[cfg(all(feature = "process", unix))]
+//! # smol::block_on(async {
+//! # use mimic_smol::mimic_core::{FlowExt, embedded_io_async::{Read, Write}};
+//! use mimic_smol::mimic_core::keys::{Path, Scheme};
+//! use mimic_smol::mimic_core::needs::{is, over, req, when};
+//! use mimic_smol::mimic_core::roles::Connect;
+//! use mimic_smol::process::{Command, Process};
+//!
+//! let needs = when(is(Scheme, "exec")).needs((req(Path), over(Process)));
+//! let ctx = mimic_smol::context();
+//! let ctx = ctx.register(Connect, "exec", 100, needs, |(), (program, process)| async move {
+//!     process.dial(Command::new(&*program)).await
+//! });
+//! let mut flow = ctx.with_url("exec:/bin/cat")?.connect().await?;
+//! flow.write_all(b"ping\n").await?;
+//! # flow.shutdown().await?;
+//! # let mut line = [0; 5];
+//! # flow.read_exact(&mut line).await?;
+//! # assert_eq!(&line, b"ping\n");
+//! # flow.close().await?;
+//! # Ok::<(), mimic_smol::mimic_core::Error>(()) }).unwrap();
 //! ```
 //!
 //! # Sockets from elsewhere
@@ -99,6 +128,8 @@
 
 mod adapter;
 mod bridge;
+#[cfg(feature = "process")]
+mod pipes;
 
 use std::time::Duration;
 
@@ -118,6 +149,8 @@ pub use mimic_core;
 pub use mimic_happy_eyeballs;
 #[cfg(feature = "rustls")]
 pub use mimic_rustls;
+#[cfg(feature = "process")]
+pub use mimic_std::process;
 #[cfg(unix)]
 pub use mimic_std::OverUnix;
 #[cfg(feature = "hyper")]
@@ -164,6 +197,8 @@ for_each_mode!(M => {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
             #[cfg(feature = "happy-eyeballs")]
             let ctx = ctx.install(mimic_std::SourceAddresses);
+            #[cfg(feature = "process")]
+            let ctx = ctx.install(process::Processes(self));
             ctx.install(Hosted(self))
         }
     }

@@ -48,5 +48,6 @@ mod on_async_std {
 fn the_features_of_another_adapter_add_no_role() {
     let roles = format!("{:?}", mimic_smol::context());
     assert_eq!(roles.contains("SourceAddress"), cfg!(feature = "happy-eyeballs"), "{roles}");
+    assert_eq!(roles.contains("Process"), cfg!(feature = "process"), "{roles}");
     assert_eq!(roles.contains("Secure"), cfg!(feature = "rustls"), "{roles}");
 }

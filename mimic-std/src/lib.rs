@@ -13,6 +13,7 @@
 //!   flow.
 //! - Listeners take the sockets of [`Inherited`], if one listens at their address. `SocketFile` is
 //!   the file of a Unix listener.
+//! - `process` (feature `process`) has commands as transports.
 //!
 //! Authors of adapters depend on this crate. Applications depend on an adapter.
 
@@ -36,6 +37,8 @@ mod listening;
 mod lookup;
 mod nsswitch;
 mod numeric;
+#[cfg(feature = "process")]
+pub mod process;
 mod questions;
 mod search;
 mod slices;

@@ -39,23 +39,24 @@
 //! look-up, and nothing fills `SourceAddress`.
 //!
 //! `rustls`, on by default, adds TLS to the contexts: `tls://host:port` and `https` work, with the
-//! platform's trust store. The crypto provider is the feature `aws-lc-rs` (default) or `ring`.
-//! Without a provider, or to trust something else, an application gives a configuration of its own:
+//! platform's trust store. The crypto provider is the feature `aws-lc-rs` (default), which takes a C
+//! compiler, or `ring`; with both it is aws-lc-rs. To trust something else, to pin a key or to
+//! present a certificate, an application gives a configuration:
 //!
 //! ```
 //! # #[cfg(feature = "rustls")]
 //! # mod example {
-//! use std::sync::Arc;
+//! use mimic_tokio::mimic_core::{Context, Error};
+//! use mimic_tokio::mimic_rustls::{TlsConfig, trust};
 //!
-//! use mimic_tokio::mimic_core::Context;
-//! use mimic_tokio::mimic_rustls::TlsConfig;
-//! use mimic_tokio::mimic_rustls::rustls::ClientConfig;
-//!
-//! fn context(config: ClientConfig) -> Context {
-//!     mimic_tokio::context().with(TlsConfig, Arc::new(config))
+//! fn context(pem: &str) -> Result<Context, Error> {
+//!     Ok(mimic_tokio::context().with(TlsConfig, trust(pem)?.config()?))
 //! }
 //! # }
 //! ```
+//!
+//! `pin` and `identity` of `mimic_rustls` are used in the same way. The value may also be a
+//! configuration of rustls, which is needed without a provider.
 //!
 //! `hickory` has `Hickory`, which an application installs: asynchronous DNS with HTTPS records, in
 //! place of the system's resolver. The feature alone changes nothing.
@@ -95,6 +96,34 @@
 //! # }
 //! ```
 //!
+//! `process` fills one more role, `process::Process`, by a candidate `spawn`: the standard input and
+//! output of a command is a flow. `shutdown` closes its input, and a failing exit is an error with
+//! what the command wrote to its standard error. A scheme over it is a candidate like any other:
+//!
+//! ```
+//! # #[cfg(all(feature = "process", unix))]
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! # use mimic_tokio::mimic_core::{FlowExt, embedded_io_async::{Read, Write}};
+//! use mimic_tokio::mimic_core::keys::{Path, Scheme};
+//! use mimic_tokio::mimic_core::needs::{is, over, req, when};
+//! use mimic_tokio::mimic_core::roles::Connect;
+//! use mimic_tokio::process::{Command, Process};
+//!
+//! let needs = when(is(Scheme, "exec")).needs((req(Path), over(Process)));
+//! let ctx = mimic_tokio::context();
+//! let ctx = ctx.register(Connect, "exec", 100, needs, |(), (program, process)| async move {
+//!     process.dial(Command::new(&*program)).await
+//! });
+//! let mut flow = ctx.with_url("exec:/bin/cat")?.connect().await?;
+//! flow.write_all(b"ping\n").await?;
+//! # flow.shutdown().await?;
+//! # let mut line = [0; 5];
+//! # flow.read_exact(&mut line).await?;
+//! # assert_eq!(&line, b"ping\n");
+//! # flow.close().await?;
+//! # Ok::<(), mimic_tokio::mimic_core::Error>(()) }).unwrap();
+//! ```
+//!
 //! # Sockets from elsewhere
 //! Listeners (socket activation): with [`Inherited`] in the context, listening at the address of a
 //! socket that listens already takes it, by TLS too. [`TcpAcceptor`] and `UnixAcceptor` make a
@@ -119,6 +148,8 @@ mod axum;
 mod bridge;
 #[cfg(feature = "hickory")]
 mod hickory;
+#[cfg(feature = "process")]
+mod pipes;
 
 use std::time::Duration;
 
@@ -144,6 +175,8 @@ pub use mimic_core;
 pub use mimic_happy_eyeballs;
 #[cfg(feature = "rustls")]
 pub use mimic_rustls;
+#[cfg(feature = "process")]
+pub use mimic_std::process;
 #[cfg(any(feature = "axum", feature = "hyper"))]
 pub use mimic_std::ConnectionInfo;
 #[cfg(unix)]
@@ -188,6 +221,8 @@ for_each_mode!(M => {
         fn install(self, ctx: Ctx<M>) -> Ctx<M> {
             #[cfg(feature = "happy-eyeballs")]
             let ctx = ctx.install(mimic_std::SourceAddresses);
+            #[cfg(feature = "process")]
+            let ctx = ctx.install(process::Processes(self));
             ctx.install(Hosted(self))
         }
     }

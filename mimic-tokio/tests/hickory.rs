@@ -9,7 +9,7 @@ use std::time::Duration;
 use mimic_core::keys::PeerAddr;
 use mimic_core::roles::{Connect, HostPort, Lookup, Question, Record, RecordType, Service, Tcp, Transport};
 use mimic_core::{Context, ErrorKind, FlowExt, Handshake, Phase, Shared};
-use mimic_happy_eyeballs::{Config, Event, Kind, RaceConfig, Timeline, What};
+use mimic_happy_eyeballs::{Config, Event, EventKind, Kind, RaceConfig, Timeline};
 use mimic_tokio::hickory_resolver::TokioResolver;
 use mimic_tokio::hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
@@ -113,8 +113,8 @@ async fn lookup(ctx: &Context, name: &str, record_type: RecordType) -> Result<Ve
 
 fn kinds(flow: &impl mimic_core::Flow) -> Vec<Kind> {
     let events = flow.attribute(Timeline).unwrap();
-    let asked = events.iter().map(Event::what).filter_map(|what| match what {
-        What::Ask(kind) => Some(kind),
+    let asked = events.iter().map(Event::kind).filter_map(|what| match what {
+        EventKind::Ask(kind) => Some(kind),
         _ => None,
     });
     asked.collect()

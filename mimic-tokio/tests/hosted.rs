@@ -48,5 +48,6 @@ mod multi_thread {
 fn the_features_of_another_adapter_add_no_role() {
     let roles = format!("{:?}", mimic_tokio::context());
     assert_eq!(roles.contains("SourceAddress"), cfg!(feature = "happy-eyeballs"), "{roles}");
+    assert_eq!(roles.contains("Process"), cfg!(feature = "process"), "{roles}");
     assert_eq!(roles.contains("Secure"), cfg!(feature = "rustls"), "{roles}");
 }

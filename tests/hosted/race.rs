@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use mimic_core::Context;
-use mimic_happy_eyeballs::{Event, Kind, Raced, Timeline, What};
+use mimic_happy_eyeballs::{Event, EventKind, Kind, Raced, Timeline};
 use socket2::{Domain, Socket, Type};
 
 use super::*;
@@ -61,8 +61,8 @@ pub(crate) fn timeline(flow: &impl Flow) -> Vec<Event> {
 }
 
 fn won(flow: &BoxedFlow) -> IpAddr {
-    match timeline(flow).last().unwrap().what() {
-        What::Win(peer) => {
+    match timeline(flow).last().unwrap().kind() {
+        EventKind::Win(peer) => {
             assert_eq!(flow.attribute(PeerAddr), Some((peer.address, peer.port).into()));
             peer.address
         }
@@ -76,8 +76,9 @@ async fn only(listens: IpAddr) {
     sockets[usize::from(listens.is_ipv4())].listen(8).unwrap();
     let flow = named(both, port).connect().await.unwrap();
     assert_eq!(won(&flow), listens);
-    let asked: Vec<_> = timeline(&flow).iter().map(Event::what).filter(|what| matches!(what, What::Ask(_))).collect();
-    assert_eq!(asked, [What::Ask(Kind::Aaaa), What::Ask(Kind::A)]);
+    let asked: Vec<_> =
+        timeline(&flow).iter().map(Event::kind).filter(|what| matches!(what, EventKind::Ask(_))).collect();
+    assert_eq!(asked, [EventKind::Ask(Kind::Aaaa), EventKind::Ask(Kind::A)]);
 
     // And by the name that the system knows: it may have one of the two only.
     let lookup = adapter::context().dialer(Lookup).await.unwrap();
@@ -113,8 +114,8 @@ pub(crate) async fn an_address_is_raced_alone() {
     let (_listener, ctx) = listening(adapter::context()).await;
     let flow = ctx.connect().await.unwrap();
     assert_eq!(won(&flow), V4);
-    let what: Vec<_> = timeline(&flow).iter().map(Event::what).collect();
-    assert!(matches!(what[..], [What::Start(_), What::Win(_)]), "{what:?}");
+    let what: Vec<_> = timeline(&flow).iter().map(Event::kind).collect();
+    assert!(matches!(what[..], [EventKind::Start(_), EventKind::Win(_)]), "{what:?}");
     // And the socket is there to be taken out.
     let Ok(raced) = flow.downcast::<Raced<BoxedFlow>>() else { panic!("another type") };
     let Ok(_socket) = raced.into_inner().downcast::<TcpFlow>() else { panic!("another type") };
@@ -131,7 +132,7 @@ pub(crate) async fn a_family_that_is_never_answered() {
         sockets[0].listen(8).unwrap();
         let flow = named(answers, port).connect().await.unwrap();
         assert_eq!(won(&flow), address);
-        let answered = timeline(&flow).iter().filter(|event| matches!(event.what(), What::Answer(..))).count();
+        let answered = timeline(&flow).iter().filter(|event| matches!(event.kind(), EventKind::Answer(..))).count();
         assert_eq!(answered, 1);
         let delay = if silent == RecordType::A { Duration::ZERO } else { MOMENT };
         assert!(timeline(&flow).last().unwrap().at() >= delay, "{:?}", timeline(&flow));
@@ -161,7 +162,7 @@ pub(crate) async fn a_family_that_fails() {
         let ctx = adapter::context().register(Lookup, "scripted", 0, (), answer);
         let flow = ctx.with_url(&format!("tcp://host.test:{port}")).unwrap().connect().await.unwrap();
         assert_eq!(won(&flow), V4);
-        let said = timeline(&flow).iter().any(|event| event.what() == What::NoAnswer(Kind::Aaaa, kind));
+        let said = timeline(&flow).iter().any(|event| event.kind() == EventKind::NoAnswer(Kind::Aaaa, kind));
         assert!(said, "{:?}", timeline(&flow));
     }
 }
@@ -247,9 +248,9 @@ mod linux {
         let flow = named(five, port).with(RaceConfig, impatient()).connect().await.unwrap();
         assert_eq!(trying(&silent), 0);
         let events = timeline(&flow);
-        let count = |wanted: fn(&What) -> bool| events.iter().filter(|event| wanted(&event.what())).count();
-        assert_eq!(count(|what| matches!(what, What::Start(_))), 5, "{events:?}");
-        assert_eq!(count(|what| matches!(what, What::Cancel(_))), 4, "{events:?}");
+        let count = |wanted: fn(&EventKind) -> bool| events.iter().filter(|event| wanted(&event.kind())).count();
+        assert_eq!(count(|what| matches!(what, EventKind::Start(_))), 5, "{events:?}");
+        assert_eq!(count(|what| matches!(what, EventKind::Cancel(_))), 4, "{events:?}");
         assert_eq!(won(&flow), FIVE[4]);
         // Four delays; how late beyond that is a matter of the machine.
         assert!(events.last().unwrap().at() >= Duration::from_millis(80), "{events:?}");

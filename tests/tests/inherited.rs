@@ -2,29 +2,20 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
+mod common;
+
 use std::net::TcpListener;
-use std::sync::Arc;
 
 use futures_lite::future::zip;
 use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::keys::TlsVersion;
 use mimic_core::roles::Sleep;
 use mimic_core::{Context, ErrorKind, FlowExt, ListenerExt};
-use mimic_rustls::rustls::pki_types::PrivateKeyDer;
-use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use mimic_rustls::{TlsConfig, TlsServerConfig};
 
 fn with_certificate(ctx: Context) -> Context {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".into()]).unwrap();
-    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone()).unwrap();
-    let provider = mimic_rustls::provider().unwrap();
-    let server = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
-    let server = server.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
-    let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let client = client.with_root_certificates(roots).with_no_client_auth();
-    ctx.with(TlsServerConfig, Arc::new(server)).with(TlsConfig, Arc::new(client))
+    let (server, client) = common::tls("127.0.0.1");
+    ctx.with(TlsServerConfig, server).with(TlsConfig, client)
 }
 
 async fn serves(ctx: Context, socket: TcpListener) {

@@ -20,7 +20,7 @@ use mimic_core::embedded_io_async::{Read, Write};
 use mimic_core::keys::{Deadline, PeerAddr, TlsVersion};
 use mimic_core::roles::{Lookup, Question, Record, RecordType};
 use mimic_core::{Context, Error, FlowExt, Phase};
-use mimic_happy_eyeballs::{Event, Peer, RaceError, Timeline, What};
+use mimic_happy_eyeballs::{Event, EventKind, Peer, RaceError, Timeline};
 use mimic_rustls::TlsConfig;
 use mimic_rustls::rustls::{ClientConfig, ServerConfig, ServerConnection, StreamOwned};
 
@@ -84,8 +84,8 @@ fn named(ctx: Context, port: u16, client: Arc<ClientConfig>) -> Context {
     ctx.with_url(&format!("tls://{HOST}:{port}")).unwrap()
 }
 
-fn at(events: &[Event], what: What) -> Duration {
-    let Some(event) = events.iter().find(|event| event.what() == what) else { panic!("{what:?} is not in {events:?}") };
+fn at(events: &[Event], what: EventKind) -> Duration {
+    let Some(event) = events.iter().find(|event| event.kind() == what) else { panic!("{what:?} is not in {events:?}") };
     event.at()
 }
 
@@ -109,11 +109,12 @@ fn a_server_that_stalls_in_the_handshake_loses_to_the_next_address() {
             let events = flow.attribute(Timeline).unwrap();
             let peer = |address| Peer::from(SocketAddr::new(address, port));
             // TCP alone is progress: the next starts a delay after it, and not before.
-            let (reached, next) = (at(&events, What::Progress(peer(FIRST))), at(&events, What::Start(peer(SECOND))));
+            let (reached, next) =
+                (at(&events, EventKind::Progress(peer(FIRST))), at(&events, EventKind::Start(peer(SECOND))));
             assert!(next - reached >= Duration::from_millis(249), "{name}: {events:?}");
-            at(&events, What::Progress(peer(SECOND)));
-            at(&events, What::Cancel(peer(FIRST)));
-            assert_eq!(events.last().map(Event::what), Some(What::Win(peer(SECOND))), "{name}");
+            at(&events, EventKind::Progress(peer(SECOND)));
+            at(&events, EventKind::Cancel(peer(FIRST)));
+            assert_eq!(events.last().map(Event::kind), Some(EventKind::Win(peer(SECOND))), "{name}");
         }));
         assert!(stalled.join().unwrap().unwrap() > 0, "{name}: it had a ClientHello, and then an end");
         served.join().unwrap().unwrap();

@@ -21,7 +21,8 @@ pub(crate) fn fault(error: MqttError<'_, 0>) -> Error {
         MqttError::UnsupportedByServer => {
             Error::new(ErrorKind::Unsupported, "the broker offers no delivery at least once, or no such filter")
         }
-        other => Error::new(ErrorKind::Other, format!("{other:?}")),
+        // Its `Debug` is 8 KB of flash, and the rest is of features that are not used.
+        _ => Error::new(ErrorKind::Other, "the client refused the call"),
     }
 }
 

@@ -19,7 +19,7 @@ use mimic_rustls::rustls::crypto::{CryptoProvider, ring};
 use mimic_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use mimic_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 use mimic_rustls::{Client, Server, TlsFlow, accept, connect};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PublicKeyData};
 
 pub const NAME: &str = "example.org";
 
@@ -73,6 +73,11 @@ impl Authority {
     pub fn sign(&self, params: &CertificateParams, key: &KeyPair) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
         let certificate = params.signed_by(key, &self.issuer).unwrap().der().clone();
         (certificate, PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+    }
+
+    /// Returns the SubjectPublicKeyInfo of its key.
+    pub fn spki(&self) -> Vec<u8> {
+        self.issuer.key().subject_public_key_info()
     }
 
     pub fn roots(&self) -> Arc<RootCertStore> {

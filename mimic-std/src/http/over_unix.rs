@@ -36,16 +36,17 @@ impl OverUnix {
         Self { all: Some(path), hosts: BTreeMap::new() }
     }
 
-    /// Reaches a host of this name, in lower case and whatever the port, by a socket.
+    /// Reaches the host of this name, whatever the port, by a socket. Names are ASCII, and compare
+    /// without case.
     #[must_use]
-    pub fn host(name: impl Into<Text>, path: UnixPath) -> Self {
+    pub fn host(name: &str, path: UnixPath) -> Self {
         Self::default().and_host(name, path)
     }
 
     /// Adds a host that is reached by a socket of its own.
     #[must_use]
-    pub fn and_host(mut self, name: impl Into<Text>, path: UnixPath) -> Self {
-        self.hosts.insert(name.into(), path);
+    pub fn and_host(mut self, name: &str, path: UnixPath) -> Self {
+        self.hosts.insert(name.to_ascii_lowercase().into(), path);
         self
     }
 

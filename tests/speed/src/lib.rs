@@ -6,6 +6,7 @@
 
 pub mod calls;
 pub mod graph;
+pub mod http;
 pub mod net;
 pub mod nets;
 pub mod place;

@@ -95,6 +95,11 @@ pub trait Net: Clone + Send + 'static {
     fn server(&self, socket: TcpStream) -> impl Future<Output = impl Wire>;
 }
 
+/// Runs a future on a runtime of tokio that is made for it, on this thread.
+pub fn block_on_tokio<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
 /// What both ends of a connection do.
 #[derive(Clone, Copy, Debug)]
 pub enum Work {

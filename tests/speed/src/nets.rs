@@ -10,11 +10,7 @@ use mimic_smol::FromFutures;
 use mimic_tokio::FromTokio;
 use smol::Async;
 
-use crate::net::{Configs, Mimic, Net, Smol, Tokio, Wire};
-
-fn block_on_tokio<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
-}
+use crate::net::{Configs, Mimic, Net, Smol, Tokio, Wire, block_on_tokio};
 
 async fn tokio_client(to: SocketAddr) -> tokio::net::TcpStream {
     let socket = tokio::net::TcpStream::connect(to).await.unwrap();

@@ -9,6 +9,7 @@
 mod alone;
 mod firmware;
 mod growth;
+mod http;
 mod loopback;
 mod measure;
 mod names;
@@ -47,6 +48,7 @@ fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     growth::rows(&mut table, options.plots.map(|directory| root.join(directory)).as_deref());
     loopback::rows(&mut table);
+    http::rows(&mut table);
     names::rows(&mut table);
     firmware::rows(&mut table);
 }
