@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use mimic_core::keys::Deadline;
 use mimic_core::roles::Sleep;
 use mimic_core::{Context, Error, timeout};
 use mimic_rustls::{TlsConfig, trust};
@@ -34,11 +35,11 @@ pub struct CommonOptions {
 
 impl Options {
     /// Runs a client as [`CommonOptions::run_on`] does, on the runtime of the command line.
-    pub fn run<F>(self, client: impl FnOnce(Context, Runtime) -> F) -> ExitCode
+    pub fn run<F>(self, protocol: &'static str, client: impl FnOnce(Context, Runtime) -> F) -> ExitCode
     where
         F: Future<Output = Result<(), Error>>,
     {
-        self.common.run_on(self.runtime, client)
+        self.common.run_on(self.runtime, protocol, client)
     }
 }
 
@@ -46,16 +47,24 @@ impl CommonOptions {
     /// Runs a client to its end: the `main` of every binary.
     ///
     /// The exit status is 0 if all went well. Otherwise it is 1, and the error is on standard error
-    /// with all that was tried.
-    pub fn run_on<F>(self, runtime: Runtime, client: impl FnOnce(Context, Runtime) -> F) -> ExitCode
+    /// with all that was tried. If the time is up while the client is connected, the error names
+    /// the `protocol`.
+    pub fn run_on<F>(
+        self,
+        runtime: Runtime,
+        protocol: &'static str,
+        client: impl FnOnce(Context, Runtime) -> F,
+    ) -> ExitCode
     where
         F: Future<Output = Result<(), Error>>,
     {
         let limit = Duration::from_secs(self.timeout);
         let done = runtime.block_on(async {
-            let ctx = self.context(runtime)?;
+            let ctx = self.context(runtime)?.with(Deadline, limit);
             let mut timer = ctx.resolve(Sleep, ()).await?;
-            timeout(&mut timer, limit, client(ctx, runtime)).await
+            // A moment later than the connect, whose error says more.
+            let talk = timeout(&mut timer, limit + Duration::from_millis(100), client(ctx, runtime)).await;
+            talk.map_err(|error| error.located_at(protocol))
         });
         match done.map_err(Error::from).flatten() {
             Ok(()) => ExitCode::SUCCESS,

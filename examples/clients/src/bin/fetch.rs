@@ -31,7 +31,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let Arguments { url, unix, http2, insecure_redirects, options } = Arguments::parse();
-    options.run(async |mut ctx, runtime| {
+    options.run("http", async |mut ctx, runtime| {
         if let Some(path) = unix.map(UnixPath::new).transpose()? {
             ctx = ctx.install(OverUnix::all(path));
         }

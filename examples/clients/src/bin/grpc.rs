@@ -25,7 +25,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let Arguments { url, service, options } = Arguments::parse();
-    options.run_on(Runtime::Tokio, async |ctx, _| {
+    options.run_on(Runtime::Tokio, "grpc", async |ctx, _| {
         println!("{}", check(ctx, url, service).await?);
         Ok(())
     })

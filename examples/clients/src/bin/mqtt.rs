@@ -22,7 +22,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let Arguments { url, topic, publish: message, options } = Arguments::parse();
-    options.run(async |ctx, _| {
+    options.run("mqtt", async |ctx, _| {
         let ctx = with_schemes(ctx, ("mqtt", 1883), ("mqtts", 8883)).with_url(&url)?;
         if let Some(message) = message {
             return publish(&ctx, &topic, message.as_bytes()).await;

@@ -26,7 +26,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let Arguments { url, query, user, options } = Arguments::parse();
-    options.run(async |ctx, runtime| {
+    options.run("postgres", async |ctx, runtime| {
         let ctx = with_schemes(ctx, ("postgres", 5432), ("postgress", 5432)).with_url(&url)?;
         print!("{}", ask(&ctx, runtime, &user, &query).await?);
         Ok(())

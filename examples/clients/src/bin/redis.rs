@@ -24,7 +24,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let Arguments { url, command, options } = Arguments::parse();
-    options.run(async |ctx, runtime| {
+    options.run("redis", async |ctx, runtime| {
         let ctx = with_schemes(ctx, ("redis", 6379), ("rediss", 6380)).with_url(&url)?;
         println!("{:?}", send(&ctx, runtime, &command).await?);
         Ok(())

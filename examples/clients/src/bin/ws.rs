@@ -24,7 +24,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let Arguments { url, message, options } = Arguments::parse();
-    options.run(async |ctx, _| {
+    options.run("websocket", async |ctx, _| {
         let ctx = with_schemes(ctx, ("ws", 80), ("wss", 443)).with_url(&url)?;
         println!("{}", exchange(&ctx, message).await?);
         Ok(())
