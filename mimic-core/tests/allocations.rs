@@ -16,7 +16,9 @@ use embedded_io_async::{ErrorType, Read, Write};
 use flow_kit::*;
 use futures_lite::future::{poll_once, zip};
 use mimic_core::io::{BufReader, CancelSafeDevice, DuplexWaker, Split, memory_pair, pump};
-use mimic_core::{ErrorKind, Flow, FlowExt, Local, Shared};
+use mimic_core::needs::over;
+use mimic_core::roles::{Connect, Tcp};
+use mimic_core::{Context, Dialer, ErrorKind, Flow, FlowExt, Local, Shared};
 
 /// How often `run` allocates. Growing in place counts too.
 fn allocations(run: impl FnOnce()) -> u64 {
@@ -231,6 +233,26 @@ fn waking_two() {
         assert_eq!(task.wakes(), 2);
         assert!(matches!(here.poll_read(&mut cx, &mut [0]), Poll::Ready(Ok(1))));
     });
+}
+
+/// A hop is kept for the error of the layer that dialled it, and no longer than the layer runs.
+#[test]
+fn a_connect_that_dials_through_a_layer_again_and_again_keeps_nothing_of_it() {
+    let peak = |dials: usize| {
+        let ctx = Context::new()
+            .register(Tcp, "tcp", 0, (), |_, ()| async { Ok(memory_pair::<Shared>(1).0.boxed()) })
+            .layer(Tcp, "layer", (), |to, below: Dialer<Tcp, Shared>, ()| async move { below.dial(to).await })
+            .register(Connect, "again", 0, over(Tcp), move |(), tcp| async move {
+                for _ in 1..dials {
+                    tcp.dial(([192, 0, 2, 1], 7).into()).await?;
+                }
+                tcp.dial(([192, 0, 2, 1], 7).into()).await
+            });
+        allocation_counter::measure(|| drop(block_on(ctx.connect()).unwrap())).bytes_max
+    };
+    // The first one sets up what the thread has once.
+    peak(10);
+    assert_eq!(peak(1_000), peak(10));
 }
 
 mod graph {

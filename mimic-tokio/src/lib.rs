@@ -175,12 +175,12 @@ pub use mimic_core;
 pub use mimic_happy_eyeballs;
 #[cfg(feature = "rustls")]
 pub use mimic_rustls;
-#[cfg(feature = "process")]
-pub use mimic_std::process;
 #[cfg(any(feature = "axum", feature = "hyper"))]
 pub use mimic_std::ConnectionInfo;
 #[cfg(unix)]
 pub use mimic_std::OverUnix;
+#[cfg(feature = "process")]
+pub use mimic_std::process;
 #[cfg(feature = "hyper")]
 pub use mimic_std::{Connector, ToHyper};
 pub use mimic_std::{Inherited, InheritedSockets, set_lookup_threads};

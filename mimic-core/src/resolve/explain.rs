@@ -157,7 +157,7 @@ impl<'a, M: Mode> Judge<'a, M> {
             let source = self.source(spec)?;
             let met = Outcomes::of_need(spec, source.outcomes, source.value, registration.is_committed());
             inputs.push(NeedOutcome { need: format!("{spec:?}"), state: state(spec, &source), goal: source.goal });
-            let why = why(spec, &source, met);
+            let why = why(spec, &source);
             // That all needs so far apply is replaced by what this one adds; the rest stays.
             outcomes = Outcomes { applies: false, ..outcomes }.or(met);
             match met {
@@ -311,9 +311,9 @@ fn state(spec: &NeedSpec, Source { value, outcomes, reason, closes_circle, .. }:
 }
 
 /// Tells why a need is not met for certain.
-fn why(spec: &NeedSpec, Source { value, outcomes, reason, .. }: &Source<'_>, met: Outcomes) -> String {
+fn why(spec: &NeedSpec, Source { value, outcomes, reason, .. }: &Source<'_>) -> String {
     match (&spec.kind, value) {
-        (NeedKind::Is(wanted), Some(value)) if met == Outcomes::SKIPPED => {
+        (NeedKind::Is(wanted), Some(value)) => {
             format!("{} is {}, not {}", spec.id, wanted.shown(value), wanted.wanted())
         }
         _ if *outcomes != Outcomes::SKIPPED => reason.to_string(),
