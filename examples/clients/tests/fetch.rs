@@ -218,7 +218,10 @@ fn an_authority_that_is_not_trusted() {
 }
 
 #[test]
-fn a_password_is_not_printed() {
+fn secrets_are_not_printed() {
+    let server = Server::new(|_| String::new());
+    let (_, error, _) = fetch(&format!("{}?token=hunter2", server.url()), &[]);
+    assert!(error.contains("http to http://127.0.0.1:") && !error.contains("hunter2"), "{error}");
     fails("http://me:hunter2@127.0.0.1:1/", &[], "", &["no user and password"]);
     let (_, error, _) = fetch("http://me:hunter2@127.0.0.1:1/", &[]);
     assert!(!error.contains("hunter2"), "{error}");
