@@ -28,7 +28,8 @@ pub async fn get(ctx: &Context, runtime: Runtime, url: &Url, http2: bool) -> Res
     get_over(flow, runtime, url, http2).await
 }
 
-/// Asks for `url` over `flow`, by the protocol that its TLS agreed on; without any, `http2` decides.
+/// Asks for `url` over `flow`, by the protocol that its TLS agreed on. If there is none, `http2`
+/// decides.
 ///
 /// # Errors
 /// If there is no response.
@@ -57,8 +58,8 @@ where
 /// Returns where the response says that the body is, if it does.
 ///
 /// # Errors
-/// If it leads out of TLS, unless `insecure` allows that, or to anything but HTTP: a server must not
-/// make a client talk to a Unix socket.
+/// If it leads out of TLS, unless `insecure` allows that, or to anything but HTTP. A server must
+/// not make a client talk to a Unix socket.
 pub fn redirect<B>(response: &Response<B>, from: &Url, insecure: bool) -> Result<Option<Url>, Error> {
     let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection());
     let Some(to) = location else { return Ok(None) };
