@@ -28,7 +28,8 @@ pub async fn get(ctx: &Context, runtime: Runtime, url: &Url, http2: bool) -> Res
     get_over(flow, runtime, url, http2).await
 }
 
-/// Asks for `url` over `flow`, by the protocol that its TLS agreed on; without any, `http2` decides.
+/// Asks for `url` over `flow`, by the protocol that its TLS agreed on. If there is none, `http2`
+/// decides.
 ///
 /// # Errors
 /// If there is no response.
@@ -37,7 +38,7 @@ where
     F: Flow + Send + 'static,
 {
     let uri: Uri = url[..Position::AfterQuery].parse().map_err(of("http"))?;
-    let asked = |error: Error| error.to_target(url);
+    let asked = |error: Error| error.to_target(shown(url));
     let http2 = flow.attribute(AlpnProtocol).map_or(http2, |agreed| agreed == b"h2");
     let io = ToHyper::new(flow);
     if http2 {
@@ -57,8 +58,8 @@ where
 /// Returns where the response says that the body is, if it does.
 ///
 /// # Errors
-/// If it leads out of TLS, unless that is `insecure`ly allowed, or to anything but HTTP: a server
-/// must not make a client talk to a Unix socket.
+/// If it leads out of TLS, unless `insecure` allows that, or to anything but HTTP. A server must
+/// not make a client talk to a Unix socket.
 pub fn redirect<B>(response: &Response<B>, from: &Url, insecure: bool) -> Result<Option<Url>, Error> {
     let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection());
     let Some(to) = location else { return Ok(None) };
@@ -73,7 +74,7 @@ pub fn redirect<B>(response: &Response<B>, from: &Url, insecure: bool) -> Result
 
 /// Returns the error of a redirect that is not followed.
 pub fn refused(to: &Url, why: &'static str) -> Error {
-    Error::new(ErrorKind::PermissionDenied, why).located_at("redirect").to_target(to)
+    Error::new(ErrorKind::PermissionDenied, why).located_at("redirect").to_target(shown(to))
 }
 
 /// Checks that the status is one of success.
@@ -83,6 +84,12 @@ pub fn refused(to: &Url, why: &'static str) -> Error {
 pub fn succeeded<B>(response: &Response<B>, url: &Url) -> Result<(), Error> {
     match response.status() {
         status if status.is_success() => Ok(()),
-        status => Err(Error::new(ErrorKind::Other, status.to_string()).located_at("http").to_target(url)),
+        status => Err(Error::new(ErrorKind::Other, status.to_string()).located_at("http").to_target(shown(url))),
     }
+}
+
+/// Returns what errors show of a URL: not its query, which may be a secret.
+#[must_use]
+pub fn shown(url: &Url) -> &str {
+    &url[..Position::AfterPath]
 }

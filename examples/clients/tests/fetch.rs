@@ -166,6 +166,55 @@ fn a_body_that_is_longer_than_promised() {
     succeeds(&server.url(), &[]);
 }
 
+/// How a response of HTTP/2 goes wrong that promised 10 bytes and sent 4.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    Stream,
+    Reset,
+    Connection,
+    TooMuch,
+}
+
+#[test]
+fn a_body_of_another_length_over_http_2() {
+    for ending in [Ending::Stream, Ending::Reset, Ending::Connection, Ending::TooMuch] {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        listener.set_nonblocking(true).unwrap();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                loop {
+                    let (socket, _) = listener.accept().await.unwrap();
+                    // Its end is the client's doing.
+                    let _ = respond_by_http_2(socket, ending).await;
+                }
+            });
+        });
+        fails(&url, &["--http2"], "half", &["http to http://127.0.0.1:"]);
+    }
+}
+
+async fn respond_by_http_2(socket: tokio::net::TcpStream, ending: Ending) -> Result<(), h2::Error> {
+    let mut connection = h2::server::handshake(socket).await?;
+    let Some(request) = connection.accept().await else { return Ok(()) };
+    let response = hyper::Response::builder().header("content-length", 10).body(()).unwrap();
+    let mut stream = request?.1.send_response(response, false)?;
+    stream.send_data("half".into(), false)?;
+    // The 4 bytes leave while the connection is polled.
+    let moment = Duration::from_millis(200);
+    let _ = tokio::time::timeout(moment, connection.accept()).await;
+    match ending {
+        Ending::Stream => stream.send_data("".into(), true)?,
+        Ending::Reset => stream.send_reset(h2::Reason::INTERNAL_ERROR),
+        Ending::Connection => return Ok(()),
+        Ending::TooMuch => stream.send_data("more than 10 bytes".into(), true)?,
+    }
+    let _ = tokio::time::timeout(moment, connection.accept()).await;
+    Ok(())
+}
+
 #[test]
 fn no_response() {
     let server = Server::new(|_| String::new());
@@ -218,7 +267,10 @@ fn an_authority_that_is_not_trusted() {
 }
 
 #[test]
-fn a_password_is_not_printed() {
+fn secrets_are_not_printed() {
+    let server = Server::new(|_| String::new());
+    let (_, error, _) = fetch(&format!("{}?token=hunter2", server.url()), &[]);
+    assert!(error.contains("http to http://127.0.0.1:") && !error.contains("hunter2"), "{error}");
     fails("http://me:hunter2@127.0.0.1:1/", &[], "", &["no user and password"]);
     let (_, error, _) = fetch("http://me:hunter2@127.0.0.1:1/", &[]);
     assert!(!error.contains("hunter2"), "{error}");

@@ -47,7 +47,7 @@ async fn fetch(ctx: &Context, runtime: Runtime, mut url: Url, http2: bool, insec
             continue;
         }
         while let Some(frame) = response.frame().await {
-            let frame = frame.map_err(of("http")).map_err(|error| error.to_target(&url))?;
+            let frame = frame.map_err(of("http")).map_err(|error| error.to_target(http::shown(&url)))?;
             std::io::stdout().write_all(frame.data_ref().map_or(b"", |data| data))?;
         }
         return http::succeeded(&response, &url);

@@ -54,7 +54,7 @@ pub(crate) async fn exec(ctx: Context, server: &Server) -> Talked {
 
 /// The channel is a flow in its turn: HTTP over it, to a server that sshd connects to.
 pub(crate) async fn direct_tcpip(ctx: Context, runtime: Runtime, server: &Server) -> Talked {
-    let Some(nginx) = NGINX.as_ref() else { return Ok(()) };
+    let nginx = NGINX.as_ref().ok_or("nginx is not installed")?;
     let session = log_in(ctx, server).await?;
     let port = nginx.address.port().into();
     let channel = session.channel_open_direct_tcpip("127.0.0.1", port, "127.0.0.1", 0).await?;
