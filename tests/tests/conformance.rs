@@ -34,11 +34,6 @@ conformance!(async_std_tcp, crate::flows::smol::async_std_tcp);
 conformance!(async_std_unix, crate::flows::smol::async_std_unix);
 conformance!(async_std_tls, crate::flows::smol::async_std_tls);
 
-#[cfg(unix)]
-conformance!(tokio_process, crate::flows::process::on_tokio);
-#[cfg(unix)]
-conformance!(smol_process, crate::flows::process::on_smol);
-
 conformance!(embassy_tcp, crate::flows::embassy::tcp);
 conformance!(embassy_tls, crate::flows::embassy::tls);
 

@@ -3,8 +3,6 @@
 pub(crate) mod bridges;
 pub(crate) mod embassy;
 pub(crate) mod memory;
-#[cfg(unix)]
-pub(crate) mod process;
 pub(crate) mod smol;
 pub(crate) mod tls;
 pub(crate) mod tokio;

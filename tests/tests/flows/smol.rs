@@ -4,7 +4,7 @@ use mimic_core::Error;
 use mimic_smol::context;
 use mimic_tests::conformance::{Ends, Fixture, Kind, pairs_on};
 
-pub(crate) fn on_smol<W>(kind: Kind, make: impl Fn() -> W) -> impl Fixture
+fn on_smol<W>(kind: Kind, make: impl Fn() -> W) -> impl Fixture
 where
     W: Future<Output = Result<Ends, Error>> + 'static,
 {
