@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A row sees a context, and never which column it is in. The last test prints the table and
-//! compares it with `TABLE.md`.
+//! compares it with the README's.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -94,7 +94,7 @@ fn the_table_is_as_printed() -> Result<(), Failed> {
         table += &format!("| {} | {} |{}\n", row.client, runtimes.join(", "), " yes |".repeat(COLUMNS.len()));
     }
     println!("{table}");
-    let written = include_str!("../../TABLE.md");
+    let written = include_str!("../../../../README.md");
     let between = written.split("<!-- table -->\n").nth(1).unwrap_or_default();
-    if between == table { Ok(()) } else { Err("TABLE.md has another table: copy the one above".into()) }
+    if between == table { Ok(()) } else { Err("the README has another table: copy the one above".into()) }
 }
