@@ -16,7 +16,7 @@ use mimic_rustls::rustls::pki_types::CertificateDer;
 use mimic_rustls::rustls::version::{TLS12, TLS13};
 use mimic_rustls::rustls::{self, AlertDescription, CertificateError};
 use mimic_rustls::{accept, connect, pin, tls_error, trust};
-use options::{assert_accepted, assert_invalid, hash, mismatch, pem_of, pinned, refused, talk};
+use options::{assert_accepted, assert_invalid, hash, mismatch, pinned, refused, talk};
 
 #[test]
 fn a_server_with_a_pinned_key_is_accepted() {
@@ -120,7 +120,7 @@ fn openssl_computes_the_same_pin() {
 
     let authority = Authority::new();
     let (certificate, key, pin) = pinned(&authority);
-    let (pem, _) = pem_of(&certificate, &key);
+    let (pem, _) = options::pem_of(&certificate, &key);
     let pipe = "openssl x509 -pubkey -noout | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | \
                 openssl base64";
     if Command::new("openssl").arg("version").stdout(Stdio::null()).status().is_err() {
@@ -148,7 +148,7 @@ fn the_platform_is_trusted_without_authorities_or_on_request() {
         let dir = std::env::temp_dir().join(format!("mimic-options-{}", std::process::id()));
         std::fs::create_dir(&dir).unwrap();
         let (certificate, key, pin) = pinned(&platform);
-        let (chain, key) = pem_of(&certificate, &key);
+        let (chain, key) = options::pem_of(&certificate, &key);
         let text = |name: &str, text: &str| std::fs::write(dir.join(name), text).unwrap();
         text("platform.pem", &platform.pem);
         text("other.pem", &other.pem);
