@@ -15,13 +15,18 @@ use mimic_rustls::{ServerOptions, identity};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::NamedTempFile;
 
-/// A certificate for `localhost` as PEM, in a file and as a configuration.
-static LOCALHOST: LazyLock<(NamedTempFile, ServerOptions)> = LazyLock::new(|| {
+/// A certificate for `localhost`, as PEM and as a configuration.
+static LOCALHOST: LazyLock<(String, ServerOptions)> = LazyLock::new(|| {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".into()]).unwrap();
-    let mut file = NamedTempFile::new().unwrap();
-    file.write_all(cert.pem().as_bytes()).unwrap();
-    (file, ServerOptions::new(identity(cert.pem(), signing_key.serialize_pem()).unwrap()))
+    (cert.pem(), ServerOptions::new(identity(cert.pem(), signing_key.serialize_pem()).unwrap()))
 });
+
+/// Writes PEM to a file, which goes with the result.
+fn file(pem: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(pem.as_bytes()).unwrap();
+    file
+}
 
 /// A server of one test: answers each request by `answer`, and closes.
 struct Server {
@@ -88,10 +93,11 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\
 /// Runs `fetch` on each runtime; it has to end in time, and both ways alike.
 #[track_caller]
 fn fetch(url: &str, arguments: &[&str]) -> (String, String, Option<i32>) {
+    let ca = file(&LOCALHOST.0);
     let [on_tokio, on_smol] = ["tokio", "smol"].map(|runtime| {
         let begun = Instant::now();
         let mut command = Command::new(env!("CARGO_BIN_EXE_fetch"));
-        command.args([url, "--timeout", "3", "--runtime", runtime, "--ca"]).arg(LOCALHOST.0.path()).args(arguments);
+        command.args([url, "--timeout", "3", "--runtime", runtime, "--ca"]).arg(ca.path()).args(arguments);
         let Output { status, stdout, stderr } = command.output().unwrap();
         assert!(begun.elapsed() < Duration::from_secs(10), "on {runtime} it took {:?}", begun.elapsed());
         (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap(), status.code())
@@ -256,10 +262,9 @@ fn an_unknown_host() {
 fn an_authority_that_is_not_trusted() {
     let server = Server::over_tls(&[], |_| OK.into());
     let other = generate_simple_self_signed(["localhost".into()]).unwrap();
-    let mut file = NamedTempFile::new().unwrap();
-    file.write_all(other.cert.pem().as_bytes()).unwrap();
+    let ca = file(&other.cert.pem());
     let Output { status, stderr, .. } = Command::new(env!("CARGO_BIN_EXE_fetch"))
-        .args([&server.https(), "--ca", file.path().to_str().unwrap()])
+        .args([&server.https(), "--ca", ca.path().to_str().unwrap()])
         .output()
         .unwrap();
     let error = String::from_utf8(stderr).unwrap();
