@@ -8,8 +8,18 @@ use std::process::{self, ExitStatus, Stdio};
 /// A program with its arguments, its changes to the environment, and its directory.
 ///
 /// The methods are those of [`std::process::Command`]. No shell is involved: an argument reaches
-/// the program as it is. A program may still take an argument of somebody else for an option, so
-/// put `--` before it: `Command::new("ssh").args(["--", host, "git-upload-pack '/x.git'"])`.
+/// the program as it is. The program may still take one that begins with `-` for an option, so put
+/// `--` before a host or a path that comes from elsewhere:
+///
+/// ```
+/// use mimic_std::process::Command;
+///
+/// let host = "-oProxyCommand=sh";
+/// let ssh = Command::new("ssh").env("GIT_PROTOCOL", "version=2");
+/// let ssh = ssh.args(["-o", "SendEnv=GIT_PROTOCOL", "--", host, "git-upload-pack 'x.git'"]);
+/// # let text = r"ssh -o SendEnv=GIT_PROTOCOL -- -oProxyCommand=sh 'git-upload-pack '\''x.git'\'''";
+/// # assert_eq!(ssh.to_string(), text);
+/// ```
 ///
 /// Prints program and arguments as a shell would take them, and never the environment.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -50,7 +50,8 @@
 //! # Error output
 //! A thread reads it all the time, so a child that writes to it without end does not block, and
 //! only the last 8 KiB are kept. On Unix the thread ends with the child, even if a grandchild has
-//! inherited the error output and holds it open. Elsewhere it ends when the last holder closes.
+//! inherited the error output and holds it open. Elsewhere it ends when the last holder closes, and
+//! an error waits for it for at most a second.
 //!
 //! [`close`]: mimic_core::FlowExt::close
 //! [`abort`]: mimic_core::Flow::abort
