@@ -120,7 +120,7 @@ all_debug!(
     mimic_core::roles::Service,
     (Scheme, Host, Port, Path, Deadline, NoDelay, KeepAlive, V6Only, UnixMode),
     (User, Password, Query),
-    (PeerAddr, LocalAddr, TlsVersion, Alpn, AlpnProtocol, Protection, ServerName, RequestedName),
+    (PeerAddr, LocalAddr, Via, TlsVersion, Alpn, AlpnProtocol, Protection, ServerName, RequestedName),
     mimic_core::keys::Protected,
     (Connect, Transport, Tcp, Unix, Secure, Lookup, Sleep),
     (Listen, TcpListen, UnixListen),
