@@ -79,9 +79,10 @@
 //! # }
 //! ```
 //!
-//! `process` fills one more role, `process::Process`, by a candidate `spawn`: the standard input and
-//! output of a command is a flow. `shutdown` closes its input, and a failing exit is an error with
-//! what the command wrote to its standard error. A scheme over it is a candidate like any other:
+//! `process` fills one more role, `process::Process`, by a candidate `spawn`: the standard input
+//! and output of a command is a flow. `shutdown` closes the command's input. A failing exit is an
+//! error with what the command wrote to its standard error. A scheme over it is a candidate like
+//! any other:
 //!
 //! ```
 //! # #[cfg(all(feature = "process", unix))]

@@ -1,5 +1,5 @@
-//! The flow of a child, put through the conformance kit. The child relays to a TCP connection, so that
-//! the other end is a flow of this process, too.
+//! The flow of a child, put through the conformance kit. The child relays to a TCP connection, so
+//! that the other end is a flow of this process, too.
 
 #![cfg(unix)]
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]

@@ -24,9 +24,9 @@ use scopeguard::{ScopeGuard, guard};
 
 use super::stderr::Stderr;
 
-/// The time in which a child may end by itself: after its output has ended, and after the drop. Also
-/// the time for the rest of its error output, on systems where others that hold it open hold up its
-/// thread.
+/// The time in which a child may end by itself: after its output has ended, and after the drop.
+/// Also the time for the rest of its error output, on systems where others that hold it open hold
+/// up its thread.
 const GRACE: Duration = Duration::from_secs(1);
 
 const FIRST_PAUSE: Duration = Duration::from_micros(50);

@@ -17,8 +17,8 @@ use std::process::{self, ExitStatus, Stdio};
 /// let host = "-oProxyCommand=sh";
 /// let ssh = Command::new("ssh").env("GIT_PROTOCOL", "version=2");
 /// let ssh = ssh.args(["-o", "SendEnv=GIT_PROTOCOL", "--", host, "git-upload-pack 'x.git'"]);
-/// # let text = r"ssh -o SendEnv=GIT_PROTOCOL -- -oProxyCommand=sh 'git-upload-pack '\''x.git'\'''";
-/// # assert_eq!(ssh.to_string(), text);
+/// # let text = ssh.to_string();
+/// # assert!(text.ends_with(r" -- -oProxyCommand=sh 'git-upload-pack '\''x.git'\'''"), "{text}");
 /// ```
 ///
 /// Prints program and arguments as a shell would take them, and never the environment.

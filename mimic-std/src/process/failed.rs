@@ -13,11 +13,12 @@ const PRINTED: usize = 1024;
 /// [`Error`](mimic_core::Error) that a read or write returns.
 ///
 /// ```text
-/// Process "spawn" to ssh -- git@example.org git-upload-pack x: read failed: the command ended with exit status: 128:
-/// fatal: 'x' does not appear to be a git repository | fatal: Could not read from remote repository.
+/// Process "spawn" to git upload-pack /x: read failed: the command ended with exit status: 128:
+/// fatal: '/x' does not appear to be a git repository
 /// ```
 ///
-/// (In one line.) Prints the last 1 KiB of the error output, its lines separated by ` | `.
+/// Prints one line (above it is broken): the last 1 KiB of the error output, its lines separated by
+/// ` | `.
 #[derive(Clone, Debug)]
 pub struct CommandFailed {
     pub(super) command: Command,
