@@ -10,7 +10,7 @@
 //!
 //! A flow reads into initialized memory, and hyper's is not. Without `unsafe`, hyper alone lets
 //! bytes be copied in. To clear and read in place costs less, if it clears no more than a read
-//! fills: hyper hands out up to 400 KiB at a time. Bodies of 1 MiB came over TCP at 1.08 of the
+//! fills: hyper hands out up to 400 KiB at a time. Bodies of 1 MiB came over TCP at 1.05 of the
 //! throughput of hyper-util's own connection with the room above, at 0.98 by a buffer of 64 KiB and
 //! a copy, and at 0.80 by 8 KiB on the stack and a copy.
 
