@@ -1,9 +1,9 @@
-//! What the clients of this package share: the command line, the runtime, the trust.
+//! The shared part of the clients: the command line, the runtime, the trusted authorities.
 //!
 //! ```text
 //!     bin/redis.rs   bin/psql.rs   bin/fetch.rs …      one protocol each, no transport
 //!            └────────────┼────────────┘
-//!                      Options ── Context, Runtime     which runtime, whom to trust
+//!                      Options ── Context, Runtime     which runtime, which authorities
 //!                         │
 //!          mimic_tokio::context(), mimic_smol::context()
 //! ```
@@ -36,7 +36,7 @@ pub fn with_schemes(ctx: Context, plain: (&'static str, u16), secure: (&'static 
     ctx.register(Connect, secure.0, 100, needs, dial_host)
 }
 
-/// Returns what makes mimic's error of a client's: `map_err(of("redis"))`.
+/// Returns a function that converts a client's error to mimic's: `map_err(of("redis"))`.
 ///
 /// An error of the flow that the client passes on as a source keeps its kind.
 pub fn of<E>(client: &'static str) -> impl FnOnce(E) -> Error

@@ -12,7 +12,8 @@ use mimic_rustls::{TlsConfig, trust};
 
 use crate::Runtime;
 
-/// The runtime, the trust, and the time that there is.
+// Clients that flatten it have doc comments of their own: otherwise their help shows this one.
+/// The runtime, the trusted authorities and the time limit.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// The runtime to run on
@@ -28,7 +29,7 @@ pub struct CommonOptions {
     /// The authorities to trust for TLS, instead of those that the platform trusts
     #[arg(long, value_name = "PEM")]
     ca: Option<PathBuf>,
-    /// How long all of it may take
+    /// The time limit of the whole run, the connect included
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u64,
 }

@@ -280,3 +280,10 @@ fn secrets_are_not_printed() {
     let (_, error, _) = fetch("http://me:hunter2@127.0.0.1:1/", &[]);
     assert!(!error.contains("hunter2"), "{error}");
 }
+
+#[test]
+fn the_help_says_what_the_client_does() {
+    let Output { stdout, .. } = Command::new(env!("CARGO_BIN_EXE_fetch")).arg("--help").output().unwrap();
+    let help = String::from_utf8(stdout).unwrap();
+    assert!(help.starts_with("Prints what is at a URL"), "{help}");
+}

@@ -12,6 +12,7 @@ use mimic_example_clients::{Options, Runtime, http, of};
 use mimic_tokio::OverUnix;
 use url::Url;
 
+/// Prints what is at a URL, over HTTP/1.1 or 2
 #[derive(Parser)]
 struct Arguments {
     /// http://host[:port][/path] or https://…

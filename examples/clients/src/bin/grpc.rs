@@ -12,6 +12,7 @@ use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
+/// Asks a gRPC server for its health
 #[derive(Parser)]
 struct Arguments {
     /// http://host:port or https://…

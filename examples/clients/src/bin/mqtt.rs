@@ -7,6 +7,7 @@ use clap::Parser;
 use mimic_example_clients::{Options, with_schemes};
 use mimic_example_mqtt::{publish, receive_one};
 
+/// Publishes a message to an MQTT broker, or prints the next one
 #[derive(Parser)]
 struct Arguments {
     /// mqtt://[user[:password]@]host[:port], mqtts://…, tcp://…, tls://…, unix:/path

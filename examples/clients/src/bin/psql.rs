@@ -10,6 +10,7 @@ use mimic_example_clients::{Options, Runtime, of, with_schemes};
 use mimic_tokio::ToTokio;
 use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 
+/// Asks a PostgreSQL server and prints the rows
 #[derive(Parser)]
 struct Arguments {
     /// postgres://[user[:password]@]host[/database], postgress://… (TLS from the first byte),

@@ -11,6 +11,7 @@ use mimic_tokio::ToTokio;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, Value};
 
+/// Sends one command to a Redis server and prints the answer
 #[derive(Parser)]
 struct Arguments {
     /// redis://[user][:password@]host, rediss://…, tcp://…, tls://…, unix:/path

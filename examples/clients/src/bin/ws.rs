@@ -12,6 +12,7 @@ use mimic_tokio::ToTokio;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 
+/// Sends a message over a WebSocket and prints the answer
 #[derive(Parser)]
 struct Arguments {
     /// ws://host[:port][/path], wss://…, tcp://…, tls://…, unix:/path
