@@ -67,6 +67,10 @@ macro_rules! registering {
             /// Its gates alone may skip it; a missing need is an error. `connect` receives the
             /// target, a dialer of what is below, and the arguments that `needs` declare. The
             /// target of the layer below is the layer's to choose: a proxy dials the proxy.
+            ///
+            /// A layer without the need [`handshake`](crate::needs::handshake) drops the handshake
+            /// that its target arrived with. Dials still succeed: TLS then runs above the layer,
+            /// after the race of addresses and not as a part of it.
             #[must_use]
             pub fn layer<R, N, F, Fut>(self, role: R, name: impl Into<Cow<'static, str>>, needs: N, connect: F) -> Self
             where
