@@ -164,10 +164,11 @@ async fn no_protocol_in_common() {
 async fn no_alpn() {
     let (ours, theirs) = tls(&[]);
     let at = server(&theirs, "tls://127.0.0.1:0", |_| async {}).await;
-    let error = failing(ours.with(Alpn, vec![b"h2".to_vec()]), format!("https://{at}/")).await;
+    let error = failing(ours.with(Alpn, vec![b"h2".to_vec()]), format!("https://user:hunter2@{at}/")).await;
     let error = of_mimic(&error).unwrap();
     assert_eq!((error.kind(), error.phase()), (ErrorKind::Unsupported, Some(Phase::Handshake)));
     assert!(error.at() == Some("Connector") && error.to_string().contains(&at), "{error:#}");
+    assert!(!format!("{error:#}").contains("hunter2"), "{error:#}");
 }
 
 async fn http1_where_http2_was_agreed_on() {

@@ -15,7 +15,7 @@ use std::task::{self, Poll};
 
 use http::Uri;
 use mimic_core::keys::{Alpn, AlpnProtocol, TlsVersion};
-use mimic_core::{Context, Error, ErrorKind, FlowExt, Key, Phase, Priority};
+use mimic_core::{Context, Endpoint, Error, ErrorKind, FlowExt, Key, Phase, Priority};
 use tower_service::Service;
 
 use super::{Attributes, ToHyper};
@@ -79,20 +79,22 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let Self { ctx, attributes } = self.clone();
         Box::pin(async move {
-            let ctx = at(ctx, &uri)?;
+            let endpoint = endpoint_of(&uri)?;
+            let ctx = ctx.with_endpoint(&endpoint);
             let flow = ctx.connect().await?;
             if flow.attribute(TlsVersion).is_some() && flow.attribute(AlpnProtocol).is_none() {
-                check_offer(&ctx).await.map_err(|error| error.to_target(uri))?;
+                // An endpoint prints no password, and a URI does.
+                check_offer(&ctx).await.map_err(|error| error.to_target(endpoint))?;
             }
             Ok(ToHyper::with_attributes(flow, attributes))
         })
     }
 }
 
-/// Sets the endpoint. The path and the query are HTTP's.
-fn at(ctx: Context, uri: &Uri) -> Result<Context, Error> {
+/// Returns the endpoint of a URI. The path and the query are HTTP's.
+fn endpoint_of(uri: &Uri) -> Result<Endpoint, Error> {
     match (uri.scheme_str(), uri.authority()) {
-        (Some(scheme), Some(authority)) => ctx.with_url(&format!("{scheme}://{authority}")),
+        (Some(scheme), Some(authority)) => format!("{scheme}://{authority}").parse(),
         _ => Err(Error::new(ErrorKind::InvalidInput, "the URI of the request has no scheme or no host")
             .in_phase(Phase::Endpoint)
             .advise("write `http://host/path`")),
