@@ -220,6 +220,8 @@ pub(crate) async fn failed_at_once() {
     );
     assert_eq!(failed(&error).status().code(), Some(3));
     assert_eq!(failed(&error).standard_error(), b"no such\tfile\n\nagain\n");
+    // The source alone gives no orders to a terminal either.
+    assert!(failed(&error).to_string().ends_with(": no such\\tfile | again"));
     assert_eq!(failed(&error).command().program(), "sh");
     assert_eq!(flow.attribute(Exit).unwrap().code(), Some(3));
     assert_eq!(flow.read(&mut [0; 8]).await.unwrap_err().kind(), ErrorKind::Other, "it stays failed");

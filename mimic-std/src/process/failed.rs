@@ -1,7 +1,7 @@
 //! The error of a command that failed.
 
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::process::ExitStatus;
 
 use super::Command;
@@ -18,7 +18,7 @@ const PRINTED: usize = 1024;
 /// ```
 ///
 /// Prints one line (above it is broken): the last 1 KiB of the error output, its lines separated by
-/// ` | `.
+/// ` | `. Escapes control characters: a program or its peer must not give orders to a terminal.
 #[derive(Clone, Debug)]
 pub struct CommandFailed {
     pub(super) command: Command,
@@ -53,7 +53,11 @@ impl fmt::Display for CommandFailed {
         let mut before = if start == 0 { ": " } else { ": … " };
         // A progress bar returns to the start of its line.
         for line in text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()) {
-            write!(f, "{before}{line}")?;
+            f.write_str(before)?;
+            line.chars().try_for_each(|letter| match letter.is_control() {
+                true => write!(f, "{}", letter.escape_default()),
+                false => f.write_char(letter),
+            })?;
             before = " | ";
         }
         Ok(())
