@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use hyper::{Request, Version};
 use mimic_core::adapter::AttributeRequest;
 use mimic_core::io::memory_pair;
-use mimic_core::keys::{Alpn, AlpnProtocol, Deadline, LocalAddr, PeerAddr, Protection, TlsVersion, Via};
+use mimic_core::keys::{Alpn, AlpnProtocol, Deadline, Host, LocalAddr, PeerAddr, Protection, Scheme, TlsVersion, Via};
 use mimic_core::needs::handshake;
 use mimic_core::roles::{HostPort, Transport, UnixPath};
 use mimic_core::{Dialer, Error, ErrorKind, Flow, FlowExt, Phase, Shared, key};
@@ -95,7 +95,8 @@ async fn hosts_over_unix_sockets() {
     relay(&format!("unix:{}", path("tls")), below).await;
     let (at, tcp) = serve(&context(), "tcp://127.0.0.1:0").await;
 
-    let some = client(ours.install(OverUnix::host("Docker", unix("plain")).and_host("over.unix", unix("tls"))));
+    let ours = ours.install(OverUnix::host("Docker", unix("plain")).and_host("over.unix", unix("tls")));
+    let some = client(ours.clone());
     let response = some.get("http://docker:1234/version".parse().unwrap()).await.unwrap();
     assert_eq!(info(&response).peer_addr(), None);
     assert_eq!(text(response).await, "/version");
@@ -106,10 +107,17 @@ async fn hosts_over_unix_sockets() {
     let response = some.get(format!("http://{at}/x").parse().unwrap()).await.unwrap();
     assert_eq!(text(response).await, "/x");
     assert_eq!((plain.load(Relaxed), tcp.load(Relaxed)), (1, 1));
+    // A host that no URL has lowered.
+    let flow = ours.with(Scheme, "http".into()).with(Host, "DOCKER".into()).connect().await.unwrap();
+    assert_eq!(flow.attribute(PeerAddr), None);
+    while plain.load(Relaxed) < 2 {
+        tokio::task::yield_now().await;
+    }
+    drop(flow);
 
     let all = client(context().install(OverUnix::all(unix("plain"))));
     assert_eq!(text(all.get(format!("http://{at}/all").parse().unwrap()).await.unwrap()).await, "/all");
-    assert_eq!((plain.load(Relaxed), tcp.load(Relaxed)), (2, 1));
+    assert_eq!((plain.load(Relaxed), tcp.load(Relaxed)), (3, 1));
 }
 
 /// Passes the bytes of each flow that is accepted at `url` to a flow of `to`.

@@ -51,7 +51,9 @@ impl OverUnix {
     }
 
     fn path(&self, to: &HostPort) -> Option<UnixPath> {
-        self.hosts.get(&to.host).or(self.all.as_ref()).cloned()
+        // A host that no endpoint string gave is not lowered yet.
+        let host = Text::from(to.host.to_ascii_lowercase());
+        self.hosts.get(&host).or(self.all.as_ref()).cloned()
     }
 }
 
