@@ -14,7 +14,8 @@ use crate::pem;
 
 /// A certificate chain and its private key, of a client or of a server. [`identity`] makes one.
 ///
-/// The key is wiped when the last clone is dropped, and `Debug` does not print it.
+/// The key is wiped when the last clone is dropped, and `Debug` does not print it. The text that it
+/// was read from, and the copies that the crypto provider makes for a configuration, are not wiped.
 #[derive(Clone, Debug)]
 pub struct Identity {
     chain: Vec<CertificateDer<'static>>,
