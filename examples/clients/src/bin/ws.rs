@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use futures_util::{SinkExt, StreamExt};
-use mimic_core::keys::{Host, Path, Query};
+use mimic_core::keys::{Host, Path, Port, Query, Scheme};
+use mimic_core::roles::HostPort;
 use mimic_core::{Context, Error, ErrorKind};
 use mimic_example_clients::{Options, of, with_schemes};
 use mimic_tokio::ToTokio;
@@ -37,7 +38,11 @@ async fn exchange(ctx: &Context, message: String) -> Result<Message, Error> {
     let host = ctx.get(Host);
     let path = ctx.get(Path).filter(|_| host.is_some());
     let query = ctx.get(Query).map(|query| format!("?{query}")).unwrap_or_default();
-    let request = format!("ws://{}{}{query}", host.as_deref().unwrap_or("localhost"), path.as_deref().unwrap_or("/"));
+    let default = if ctx.get(Scheme).as_deref() == Some("wss") { 443 } else { 80 };
+    // A server behind a Unix socket has no name. A zone is this machine's (RFC 6874, section 4).
+    let host = host.as_deref().unwrap_or("localhost").split('%').next().unwrap_or_default();
+    let to = HostPort::new(host, ctx.get(Port).unwrap_or(default));
+    let request = format!("ws://{to}{}{query}", path.as_deref().unwrap_or("/"));
     let stream = ToTokio::new(ctx.connect().await?);
     let (mut socket, _) = client_async(request, stream).await.map_err(of("websocket"))?;
     socket.send(message.into()).await.map_err(of("websocket"))?;
