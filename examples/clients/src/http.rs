@@ -88,8 +88,9 @@ pub fn succeeded<B>(response: &Response<B>, url: &Url) -> Result<(), Error> {
     }
 }
 
-/// Returns what errors show of a URL: not its query, which may be a secret.
+/// Returns what errors show of a URL: no user, password or query, which may be secrets.
 #[must_use]
-pub fn shown(url: &Url) -> &str {
-    &url[..Position::AfterPath]
+pub fn shown(url: &Url) -> String {
+    let (scheme, place) = (url.scheme(), &url[Position::BeforeHost..Position::AfterPath]);
+    if url.has_host() { format!("{scheme}://{place}") } else { format!("{scheme}:{place}") }
 }

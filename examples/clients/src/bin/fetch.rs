@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 }
 
 async fn fetch(ctx: &Context, runtime: Runtime, mut url: Url, http2: bool, insecure: bool) -> Result<(), Error> {
-    for _ in 0..10 {
+    for _ in 0..=10 {
         let mut response = http::get(ctx, runtime, &url, http2).await?;
         if let Some(to) = http::redirect(&response, &url, insecure)? {
             url = to;
