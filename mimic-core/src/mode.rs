@@ -203,8 +203,8 @@ pub trait Listener<M: Mode>: fmt::Debug {
     /// [`ListenerExt::accept_ok`](crate::ListenerExt::accept_ok) does so.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<M::Flow, Error>>;
 
-    /// Returns the first socket address that it listens on, with the real port when 0 was asked for; `None`
-    /// if it has none (Unix sockets). A name may have several:
+    /// Returns the first socket address that it listens on, with the real port when 0 was asked
+    /// for; `None` if it has none (Unix sockets). A name may have several:
     /// [`ListenerExt::local_addrs`](crate::ListenerExt::local_addrs).
     fn local_addr(&self) -> Option<SocketAddr>;
 

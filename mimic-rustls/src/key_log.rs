@@ -29,10 +29,10 @@ key! {
     /// ```
     ///
     /// It applies to this context and those made from it. The configuration in use
-    /// ([`TlsConfig`](crate::TlsConfig), [`TlsServerConfig`](crate::TlsServerConfig)) is copied, and
-    /// not changed for others that share it. A connection that is logged neither resumes a session
-    /// nor leaves one: in TLS 1.2 the secret of a session would reveal its earlier connections,
-    /// too.
+    /// ([`TlsConfig`](crate::TlsConfig), [`TlsServerConfig`](crate::TlsServerConfig)) is copied,
+    /// and not changed for others that share it. A connection that is logged neither resumes a
+    /// session nor leaves one: in TLS 1.2 the secret of a session would reveal its earlier
+    /// connections, too.
     pub TlsKeyLog: Arc<dyn KeyLog>;
 }
 

@@ -16,8 +16,8 @@
 //! `ring` give the platform's trust store. Only a configuration of your own can skip verification.
 //!
 //! # Trust and identity
-//! A configuration from PEM text takes two lines. [`trust`] and [`pin`] decide which server a client
-//! accepts, and [`identity`] is what either end presents:
+//! A configuration from PEM text takes two lines. [`trust`] and [`pin`] decide which server a
+//! client accepts, and [`identity`] is what either end presents:
 //!
 //! ```
 //! # #[cfg(feature = "std")]
@@ -34,8 +34,8 @@
 //! # }
 //! ```
 //!
-//! [`ClientOptions`] and [`ServerOptions`] also have several pins and client certificates. What they
-//! make is a configuration of rustls, and the value of [`TlsConfig`] alone decides.
+//! [`ClientOptions`] and [`ServerOptions`] also have several pins and client certificates. What
+//! they make is a configuration of rustls, and the value of [`TlsConfig`] alone decides.
 //!
 //! # Flows
 //! Without a context: [`connect`] and [`accept`] over any [`Flow`](mimic_core::Flow), and
@@ -55,11 +55,11 @@
 //! [`HandshakeObserver`] receives the handshakes that fail, and `accept` does not return them.
 //!
 //! # Features
-//! `std`, `tls12`, `platform`, `aws-lc-rs` (all on by default) and `ring`. [`provider`] is aws-lc-rs
-//! if its feature is on. Then X25519MLKEM768 is the preferred key exchange, as in rustls's own
-//! default. Otherwise the provider is ring, which has no post-quantum group. Without any feature the
-//! crate is `no_std` with `alloc`, TLS 1.3 only, and takes its provider, its trust anchors and its
-//! clock from [`TlsConfig`].
+//! `std`, `tls12`, `platform`, `aws-lc-rs` (all on by default) and `ring`. [`provider`] is
+//! aws-lc-rs if its feature is on. Then X25519MLKEM768 is the preferred key exchange, as in
+//! rustls's own default. Otherwise the provider is ring, which has no post-quantum group. Without
+//! any feature the crate is `no_std` with `alloc`, TLS 1.3 only, and takes its provider, its trust
+//! anchors and its clock from [`TlsConfig`].
 
 #![forbid(unsafe_code)]
 #![no_std]

@@ -1,5 +1,5 @@
-//! Pins, beside given authorities and beside the platform: the keys that are accepted, those that are
-//! refused, and text that is no pin.
+//! Pins, beside given authorities and beside the platform: the keys that are accepted, those that
+//! are refused, and text that is no pin.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 #![cfg(feature = "std")]

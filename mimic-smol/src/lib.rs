@@ -39,8 +39,8 @@
 //! look-up, and nothing fills `SourceAddress`.
 //!
 //! `rustls`, on by default, adds TLS to the contexts: `tls://host:port` and `https` work, with the
-//! platform's trust store. The crypto provider is the feature `aws-lc-rs` (default), which takes a C
-//! compiler, or `ring`; with both it is aws-lc-rs. To trust something else, to pin a key or to
+//! platform's trust store. The crypto provider is the feature `aws-lc-rs` (default), which takes a
+//! C compiler, or `ring`; with both it is aws-lc-rs. To trust something else, to pin a key or to
 //! present a certificate, an application gives a configuration:
 //!
 //! ```
