@@ -5,42 +5,26 @@
 #[macro_use]
 #[path = "../../tests/hosted/mod.rs"]
 mod hosted;
+mod executors;
 
 mod adapter {
     pub(crate) use mimic_smol::*;
+
+    pub(crate) use crate::executors::local;
 
     /// Reads a file as both runtimes do: on the threads of `blocking`.
     #[cfg(target_os = "linux")]
     pub(crate) async fn read_file(path: &str) -> Vec<u8> {
         smol::fs::read(path).await.unwrap()
     }
-
-    /// Runs `test`, which need not be `Send`, on threads of its own, one for each executor.
-    pub(crate) fn local<F: Future<Output = ()> + 'static>(test: impl Fn() -> F + Copy + Send + 'static) {
-        let on_smol = std::thread::spawn(move || {
-            let executor = smol::LocalExecutor::new();
-            smol::block_on(executor.run(executor.spawn(test())));
-        });
-        let on_async_std = std::thread::spawn(move || async_std::task::block_on(async_std::task::spawn_local(test())));
-        on_smol.join().unwrap();
-        on_async_std.join().unwrap();
-    }
 }
 
 mod on_smol {
-    fn run(test: impl Future<Output = ()> + Send + 'static) {
-        smol::block_on(smol::spawn(test));
-    }
-
-    hosted!(self::run);
+    hosted!(crate::executors::on_smol);
 }
 
 mod on_async_std {
-    fn run(test: impl Future<Output = ()> + Send + 'static) {
-        async_std::task::block_on(async_std::task::spawn(test));
-    }
-
-    hosted!(self::run);
+    hosted!(crate::executors::on_async_std);
 }
 
 /// Cargo unites the features of the crates that two adapters share.

@@ -6,34 +6,18 @@
 #[macro_use]
 #[path = "../../tests/process/mod.rs"]
 mod process;
+mod executors;
 
 mod adapter {
     pub(crate) use mimic_smol::*;
 
-    /// Runs `test`, which need not be `Send`, on threads of its own, one for each executor.
-    pub(crate) fn local<F: Future<Output = ()> + 'static>(test: impl Fn() -> F + Copy + Send + 'static) {
-        let on_smol = std::thread::spawn(move || {
-            let executor = smol::LocalExecutor::new();
-            smol::block_on(executor.run(executor.spawn(test())));
-        });
-        let on_async_std = std::thread::spawn(move || async_std::task::block_on(async_std::task::spawn_local(test())));
-        on_smol.join().unwrap();
-        on_async_std.join().unwrap();
-    }
+    pub(crate) use crate::executors::local;
 }
 
 mod on_smol {
-    fn run(test: impl Future<Output = ()> + Send + 'static) {
-        smol::block_on(smol::spawn(test));
-    }
-
-    process!(self::run);
+    process!(crate::executors::on_smol);
 }
 
 mod on_async_std {
-    fn run(test: impl Future<Output = ()> + Send + 'static) {
-        async_std::task::block_on(async_std::task::spawn(test));
-    }
-
-    process!(self::run);
+    process!(crate::executors::on_async_std);
 }

@@ -5,42 +5,26 @@
 #[macro_use]
 #[path = "../../tests/hosted/mod.rs"]
 mod hosted;
+mod runtimes;
 
 mod adapter {
     pub(crate) use mimic_tokio::*;
+
+    pub(crate) use crate::runtimes::local;
 
     /// Reads a file as the runtime does.
     #[cfg(target_os = "linux")]
     pub(crate) async fn read_file(path: &str) -> Vec<u8> {
         tokio::fs::read(path).await.unwrap()
     }
-
-    /// Runs `test`, which need not be `Send`, on a thread of its own.
-    pub(crate) fn local<F: Future<Output = ()> + 'static>(test: impl FnOnce() -> F + Send + 'static) {
-        let run = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let set = tokio::task::LocalSet::new();
-            set.block_on(&runtime, async { tokio::task::spawn_local(test()).await.unwrap() });
-        };
-        std::thread::spawn(run).join().unwrap();
-    }
 }
 
 mod current_thread {
-    fn run(test: impl Future<Output = ()>) {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
-    }
-
-    hosted!(self::run);
+    hosted!(crate::runtimes::current_thread);
 }
 
 mod multi_thread {
-    fn run(test: impl Future<Output = ()> + Send + 'static) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(async { tokio::spawn(test).await.unwrap() });
-    }
-
-    hosted!(self::run);
+    hosted!(crate::runtimes::multi_thread);
 }
 
 /// Cargo unites the features of the crates that two adapters share.

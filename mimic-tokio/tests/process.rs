@@ -6,36 +6,20 @@
 #[macro_use]
 #[path = "../../tests/process/mod.rs"]
 mod process;
+mod runtimes;
 
 mod adapter {
     pub(crate) use mimic_tokio::*;
 
-    /// Runs `test`, which need not be `Send`, on a thread of its own.
-    pub(crate) fn local<F: Future<Output = ()> + 'static>(test: impl FnOnce() -> F + Send + 'static) {
-        let run = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let set = tokio::task::LocalSet::new();
-            set.block_on(&runtime, async { tokio::task::spawn_local(test()).await.unwrap() });
-        };
-        std::thread::spawn(run).join().unwrap();
-    }
+    pub(crate) use crate::runtimes::local;
 }
 
 mod current_thread {
-    fn run(test: impl Future<Output = ()>) {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
-    }
-
-    process!(self::run);
+    process!(crate::runtimes::current_thread);
 }
 
 mod multi_thread {
-    fn run(test: impl Future<Output = ()> + Send + 'static) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(async { tokio::spawn(test).await.unwrap() });
-    }
-
-    process!(self::run);
+    process!(crate::runtimes::multi_thread);
 }
 
 /// An error that says so, and no panic.

@@ -141,10 +141,17 @@ fn write_word(f: &mut fmt::Formatter<'_>, word: &OsStr) -> fmt::Result {
     f.write_char('\'')?;
     word.chars().try_for_each(|letter| match letter {
         '\'' => f.write_str("'\\''"),
-        _ if letter.is_control() => write!(f, "{}", letter.escape_default()),
-        _ => f.write_char(letter),
+        _ => write_letter(f, letter),
     })?;
     f.write_char('\'')
+}
+
+/// Writes a letter. Escapes control characters: no text of others gives orders to a terminal.
+pub(super) fn write_letter(f: &mut fmt::Formatter<'_>, letter: char) -> fmt::Result {
+    match letter.is_control() {
+        true => write!(f, "{}", letter.escape_default()),
+        false => f.write_char(letter),
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The error of a command that failed.
 
 use std::error::Error;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::process::ExitStatus;
 
 use super::Command;
+use super::command::write_letter;
 
 /// The bytes at the end of the error output that are printed.
 const PRINTED: usize = 1024;
@@ -54,10 +55,7 @@ impl fmt::Display for CommandFailed {
         // A progress bar returns to the start of its line.
         for line in text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()) {
             f.write_str(before)?;
-            line.chars().try_for_each(|letter| match letter.is_control() {
-                true => write!(f, "{}", letter.escape_default()),
-                false => f.write_char(letter),
-            })?;
+            line.chars().try_for_each(|letter| write_letter(f, letter))?;
             before = " | ";
         }
         Ok(())
